@@ -1,0 +1,30 @@
+// Package cis names the editions of the CIS benchmarks and says how the numbers people know resolve in them.
+package cis
+
+// A Benchmark is one edition of one benchmark.
+type Benchmark string
+
+// The editions of the CIS Docker Benchmark. Numbers moved between 1.2.0 and 1.5.0 (section 1 and the end of
+// section 2), between 1.5.0 and 1.6.0 (Swarm and the whole of section 5) and at 1.8.0 (2.7 onwards).
+const (
+	Docker120 Benchmark = "docker@1.2.0"
+	Docker150 Benchmark = "docker@1.5.0"
+	Docker160 Benchmark = "docker@1.6.0"
+	Docker170 Benchmark = "docker@1.7.0"
+	Docker180 Benchmark = "docker@1.8.0"
+)
+
+// Items gives a check's number in each edition that asks for it.
+type Items map[Benchmark]string
+
+// Docker gives the numbers in editions 1.2.0, 1.5.0, 1.6.0 (the same in 1.7.0) and 1.8.0. An empty number means
+// that the edition has no such item.
+func Docker(v120, v150, v160, v180 string) Items {
+	items := Items{}
+	for b, n := range map[Benchmark]string{Docker120: v120, Docker150: v150, Docker160: v160, Docker170: v160, Docker180: v180} {
+		if n != "" {
+			items[b] = n
+		}
+	}
+	return items
+}

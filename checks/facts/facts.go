@@ -1,0 +1,240 @@
+// Package facts is what harden knows about one machine. It reads and parses; it never judges and never writes.
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
+)
+
+// ErrAbsent means that the thing asked about is no part of this host: no Docker, no auditd. A check that meets it
+// does not apply.
+var ErrAbsent = errors.New("not present on this host")
+
+// ErrElsewhere means that the Docker Engine which answers runs on another machine, so that nothing of this host's
+// files may be judged by it, nor the other way round.
+var ErrElsewhere = errors.New("the Docker Engine is on another machine")
+
+// MaxFile is how much of a file is ever read, in bytes. A longer file is an error, never a truncated read.
+const MaxFile = 4 << 20
+
+// Info is what a host says of a path without opening it.
+type Info struct {
+	Path        string      // where the file really is, links followed
+	Type        fs.FileMode // type bits alone: 0 for a regular file, fs.ModeDir, fs.ModeSocket …
+	Mode        fs.FileMode // the twelve permission bits as chmod takes them (04000 is setuid), no type bits
+	UID, GID    uint32
+	User, Group string // as the host's own passwd and group name them; decimal where they do not
+	Size        int64
+	Links       uint64 // names of the file; more than 1 makes a regular file unsafe to change
+	Modified    time.Time
+	ACL         bool   // a POSIX ACL grants more than the mode says
+	Locked      string // why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached through a link that uid 1000 can change"; else empty
+}
+
+// Owner is "user:group".
+func (i Info) Owner() string { return i.User + ":" + i.Group }
+
+// A File is a file and its content.
+type File struct {
+	Info
+	Data []byte
+}
+
+// A Process is one running program of the host's own process namespace.
+type Process struct {
+	PID     int
+	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
+	Args    []string // argv, argv[0] included
+	Started time.Time
+}
+
+// A Listener is one socket that a process accepts connections on.
+type Listener struct {
+	Network string // "tcp", "tcp6" or "unix"
+	Address string // "127.0.0.1:2375", "[::]:2376", "/run/docker.sock"
+}
+
+// AuditState is what the kernel's audit system says of itself.
+type AuditState struct {
+	Enabled int      // 0 off, 1 on, 2 on and locked until reboot
+	Rules   []string // each loaded rule as auditctl -l spells it
+}
+
+// An Engine answers as the Docker Engine API does. Every method may be called at once with others.
+type Engine interface {
+	Info(ctx context.Context) (system.Info, error)
+	Containers(ctx context.Context) ([]container.InspectResponse, error) // all of them, running or not, sorted by ID
+	Network(ctx context.Context, name string) (network.Inspect, error)
+}
+
+// An Endpoint is where the Docker Engine is reached.
+type Endpoint struct {
+	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
+	From  string // who chose it: "default", "--docker-host", "DOCKER_HOST"
+	Local bool   // whether it is this machine
+}
+
+// A Source reads a machine, or a recording that stands in for one. Errors wrap fs.ErrNotExist, fs.ErrPermission and
+// ErrAbsent where they mean that; anything else is "could not tell".
+type Source interface {
+	// Stat follows links, though only such as root alone could have made; Info.Locked tells of any other.
+	Stat(ctx context.Context, path string) (Info, error)
+	// Read returns a regular file's content; never blocks on a FIFO or device, never returns part of a file.
+	Read(ctx context.Context, path string) ([]byte, error)
+	// List returns the names in a directory, sorted.
+	List(ctx context.Context, dir string) ([]string, error)
+	// Processes returns the processes whose executable has that base name.
+	Processes(ctx context.Context, name string) ([]Process, error)
+	// Listeners returns what a process listens on.
+	Listeners(ctx context.Context, pid int) ([]Listener, error)
+	// Audit asks the kernel, ErrAbsent where it has no audit system (or --root names a host that does not run).
+	Audit(ctx context.Context) (AuditState, error)
+	// Engine returns the Docker Engine and where it is reached. The error is ErrAbsent where no engine is to be
+	// expected (no socket), and otherwise why it does not answer.
+	Engine(ctx context.Context) (Engine, Endpoint, error)
+}
+
+// Choices are what the site has decided and no machine can: they come from the configuration.
+type Choices struct {
+	TrustedUsers         []string            // who may drive the daemon (members of the socket's group)
+	LogDriver            string              // daemon-wide log driver
+	LogOpts              map[string]string   // its options
+	AuthorizationPlugins []string            // plugins that gate API calls
+	DefaultUlimits       map[string][2]int64 // name to soft and hard limit of new containers
+	TLSCACert            string              // files of the TCP listener
+	TLSCert              string
+	TLSKey               string
+	Swarm                bool // Swarm mode is wanted on this host
+}
+
+// A Host answers questions about one machine. Each fact is read when it is first asked for and never again, its
+// error included, so any number of checks may ask at once and all of them see the same machine.
+type Host struct {
+	Choices Choices
+
+	ctx        context.Context
+	src        Source
+	after      Overlay
+	stat       func(path string) (Info, error)
+	read       func(path string) ([]byte, error)
+	list       func(dir string) ([]string, error)
+	listeners  func(pid int) ([]Listener, error)
+	unit       func(name string) (*Unit, error)
+	processes  func(name string) ([]Process, error)
+	engine     func() (*EngineFacts, error)
+	containers func() ([]container.InspectResponse, error)
+	daemon     func() (*Daemon, error)
+	audit      func() (*Audit, error)
+}
+
+// New returns the host behind src. Reading stops when ctx is done.
+func New(ctx context.Context, src Source, choices Choices) *Host {
+	h := &Host{Choices: choices, ctx: ctx, src: src}
+	h.stat = perKey(func(path string) (Info, error) { return src.Stat(ctx, path) })
+	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
+	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
+	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
+	h.processes = perKey(func(name string) ([]Process, error) { return src.Processes(ctx, name) })
+	h.unit = perKey(h.readUnit)
+	h.engine = sync.OnceValues(h.readEngine)
+	h.containers = sync.OnceValues(h.readContainers)
+	h.daemon = sync.OnceValues(h.readDaemon)
+	h.audit = sync.OnceValues(h.readAudit)
+	return h
+}
+
+// Info describes a path without opening it, links followed.
+func (h *Host) Info(path string) (Info, error) { return h.stat(path) }
+
+// File returns a file with its content.
+func (h *Host) File(path string) (File, error) {
+	info, err := h.stat(path)
+	if err != nil {
+		return File{}, err
+	}
+	data, err := h.read(path)
+	return File{info, data}, err
+}
+
+// List returns the names in a directory, sorted.
+func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
+
+// Listeners returns what a process listens on.
+func (h *Host) Listeners(pid int) ([]Listener, error) { return h.listeners(pid) }
+
+// Processes returns the processes whose executable has that base name.
+func (h *Host) Processes(name string) ([]Process, error) { return h.processes(name) }
+
+// Unit returns a systemd unit as systemd would load it next: vendor file, overrides, drop-ins and environment files.
+// ErrAbsent when there is none of that name.
+func (h *Host) Unit(name string) (*Unit, error) { return h.unit(name) }
+
+// Engine returns what the Docker Engine says of itself.
+func (h *Host) Engine() (*EngineFacts, error) { return h.engine() }
+
+// Containers returns every container, running or not, sorted by ID.
+func (h *Host) Containers() ([]container.InspectResponse, error) { return h.containers() }
+
+// Daemon returns how dockerd runs and how it would run after a restart. ErrAbsent on a host without Docker.
+func (h *Host) Daemon() (*Daemon, error) { return h.daemon() }
+
+// Audit returns the audit rules as loaded and as on disk. ErrAbsent on a host without an audit system.
+func (h *Host) Audit() (*Audit, error) { return h.audit() }
+
+// Absent turns a missing file into a missing component.
+func Absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", ErrAbsent, err)
+	}
+	return err
+}
+
+// An Overlay is what a plan would have changed.
+type Overlay struct {
+	Files     map[string]File // by path; the Data of an attribute-only change is nil
+	Restarted map[string]bool // services that would have been restarted, or reloaded where that is enough
+	Audited   bool            // audit rules on disk would have been loaded
+}
+
+// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused.
+func (h *Host) With(o Overlay) *Host {
+	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
+	n.after = o
+	return n
+}
+
+type overlaid struct {
+	Source
+	files map[string]File
+}
+
+func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
+	if f, ok := o.files[path]; ok {
+		return f.Info, nil
+	}
+	return o.Source.Stat(ctx, path)
+}
+
+func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
+	if f, ok := o.files[path]; ok && f.Data != nil {
+		return f.Data, nil
+	}
+	return o.Source.Read(ctx, path)
+}
+
+// perKey makes f run once per key and remember its answer.
+func perKey[K comparable, V any](f func(K) (V, error)) func(K) (V, error) {
+	var m sync.Map
+	return func(k K) (V, error) {
+		once, _ := m.LoadOrStore(k, sync.OnceValues(func() (V, error) { return f(k) }))
+		return once.(func() (V, error))()
+	}
+}

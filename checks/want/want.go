@@ -1,0 +1,126 @@
+// Package want describes, as plain data, how a host should differ from how it is. A want says nothing about how
+// to get there: that is remediate's work.
+package want
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// A Class says what a change may disturb. Classes are ordered: a later one disturbs more.
+type Class int
+
+// The classes, from the least disturbing to the most.
+const (
+	None      Class = iota // attributes and files that nothing needs to re-read
+	Reload                 // a daemon re-reads it in place: SIGHUP, augenrules, a live container update
+	Restart                // a daemon restarts once; with live-restore the containers survive
+	Workload               // containers or pods must be recreated, or a control-plane pod restarts
+	Behaviour              // people notice: pulls refused, images hidden, traffic cut
+)
+
+// Classes lists the classes in order.
+var Classes = []Class{None, Reload, Restart, Workload, Behaviour}
+
+var classNames = []string{"none", "reload", "restart", "workload", "behaviour"}
+
+func (c Class) String() string { return classNames[c] }
+
+// MarshalText writes the class's name.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the class's name; any other text is an error that lists the names.
+func (c *Class) UnmarshalText(text []byte) error {
+	for i, n := range classNames {
+		if n == string(text) {
+			*c = Class(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("no disruption class is called %q (there are %s)", text, strings.Join(classNames, ", "))
+}
+
+// A Want is one desired fact. The set is closed; remediate handles every member.
+type Want interface {
+	// Class is the least that bringing the want about disturbs.
+	Class() Class
+	want()
+}
+
+// A Key wants a key of a JSON file to hold a value. Key is the path to it from the top of the document. A nil
+// Value wants the key gone.
+type Key struct {
+	File  string
+	Key   []string
+	Value any
+}
+
+// A Flag wants a command-line flag of a systemd service to hold a value. Name has no dashes.
+type Flag struct{ Unit, Name, Value string }
+
+// A Setting wants a systemd unit to hold Section.Key=Value, by a drop-in of ours.
+type Setting struct{ Unit, Section, Key, Value string }
+
+// A Mode wants a file to have exactly these twelve permission bits.
+type Mode struct {
+	File string
+	Mode fs.FileMode
+}
+
+// An Owner wants a file to belong to a user and group, as "user:group".
+type Owner struct{ File, Owner string }
+
+// An AuditRule wants the kernel to record writes to, and attribute changes of, a path: Path itself, or with Dir
+// all that is below it too. Both the rule on disk and the rule as loaded are wanted.
+type AuditRule struct {
+	Path string
+	Dir  bool
+}
+
+// An Env wants an environment file to assign a value to a variable.
+type Env struct{ File, Name, Value string }
+
+// A Service wants a running service to take up the configuration that it already has on disk: nothing to write,
+// only something to activate.
+type Service struct {
+	Unit   string
+	Reload bool // in place, by the service's own reload; otherwise by a restart
+}
+
+// Class: a daemon's key needs a restart unless the daemon re-reads it.
+func (w Key) Class() Class {
+	if len(w.Key) > 0 && Reloadable[w.Key[0]] {
+		return Reload
+	}
+	return Restart
+}
+
+func (Flag) Class() Class      { return Restart }
+func (Setting) Class() Class   { return None }
+func (Mode) Class() Class      { return None }
+func (Owner) Class() Class     { return None }
+func (AuditRule) Class() Class { return Reload }
+func (Env) Class() Class       { return None }
+func (w Service) Class() Class {
+	if w.Reload {
+		return Reload
+	}
+	return Restart
+}
+
+// Reloadable lists the keys of daemon.json that dockerd takes up on SIGHUP and that a check can want.
+// Source: moby daemon/reload.go.
+var Reloadable = map[string]bool{
+	"live-restore": true, "insecure-registries": true, "debug": true, "labels": true, "authorization-plugins": true,
+	"registry-mirrors": true, "features": true, "shutdown-timeout": true, "default-runtime": true, "runtimes": true,
+}
+
+func (Key) want()       {}
+func (Flag) want()      {}
+func (Setting) want()   {}
+func (Mode) want()      {}
+func (Owner) want()     {}
+func (AuditRule) want() {}
+func (Env) want()       {}
+func (Service) want()   {}

@@ -1,0 +1,90 @@
+// Package remediate turns findings into a plan: for each file to change, the file as it is and the file as it should
+// be, and what must then be told to take it up. Making a plan writes nothing.
+package remediate
+
+import (
+	"slices"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+)
+
+// A Plan is what harden proposes, whole: apply does this and nothing else. Nothing in it has happened yet.
+type Plan struct {
+	Changes     []Change     // what apply writes, sorted by path
+	Activations []Activation // what it then does, once, in this order
+	Held        []Held       // fixes that need permission first
+	Left        []Left       // findings no change settles
+}
+
+// Empty reports whether there is nothing to apply.
+func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Activations) == 0 }
+
+// A Change replaces one file, or its attributes, and only while it still is exactly Before.
+type Change struct {
+	Path    string     // where the file really is, links followed
+	Before  facts.File // the zero File when Created
+	After   facts.File // Data is nil, as in Before, when only attributes change
+	Created bool       // there is no file yet; missing directories above it are made, 0755 root:root
+	Class   want.Class // the most that any of its wants disturbs
+	Checks  []*checks.Check
+	Wants   []want.Want
+	Breaks  []string // who will notice, on this host
+}
+
+// Content reports whether the change writes the file's bytes, and not its mode or owner alone.
+func (c Change) Content() bool { return c.Created || c.After.Data != nil }
+
+// A Held is what one more allowed class would add to the plan.
+type Held struct {
+	Class       want.Class
+	Changes     []Change // on top of the plan's own changes: each Before is what those leave behind
+	Activations []Activation
+}
+
+// A Left is a finding left to a person, and why.
+type Left struct {
+	Check   *checks.Check
+	Finding checks.Finding
+	Reason  string
+}
+
+// A Kind says what an activation does.
+type Kind string
+
+// The kinds, in the order in which a plan does them.
+const (
+	LoadAudit     Kind = "load-audit-rules" // the rules on disk into the kernel
+	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
+	Reload        Kind = "reload"           // the service re-reads its configuration in place
+	Restart       Kind = "restart"          // the service restarts, once
+)
+
+// Kinds lists the kinds in order.
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart}
+
+// An Activation makes a running program take up what has been written.
+type Activation struct {
+	Kind   Kind
+	Unit   string // "docker.service"; empty for LoadAudit and ReloadManager
+	Class  want.Class
+	Checks []*checks.Check
+}
+
+// IDs gives the checks' IDs.
+func IDs(cs []*checks.Check) []string {
+	ids := make([]string, len(cs))
+	for i, c := range cs {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+// addCheck appends c unless it is there.
+func addCheck(cs []*checks.Check, c *checks.Check) []*checks.Check {
+	if slices.Contains(cs, c) {
+		return cs
+	}
+	return append(cs, c)
+}
