@@ -1,30 +1,30 @@
 package facts
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/docker/docker/api/types/system"
 )
-
-// EngineFacts is what the Docker Engine says of itself.
-type EngineFacts struct {
-	Endpoint
-	system.Info
-}
 
 // A Daemon is the dockerd of this host, in its three states: as it runs, as its files have it now, and as it would
 // run after a restart.
 type Daemon struct {
-	Process  *Process // nil when none runs
-	Flavour  string   // "package", "rootless", "snap"
-	Unit     string   // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
-	Running  Flags    // of the process's argv; nil when none runs
-	Next     Flags    // of the argv it would get from its unit; Running where no unit starts it
-	File     string   // the daemon.json in use: --config-file, or the flavour's default
-	Explicit bool     // whether File was named by --config-file, so that it must exist
-	Keys     *Keys    // nil when the file does not exist
-	KeysErr  error    // why File could not be read or parsed, naming line and column
+	Process  *Process  // nil when none runs
+	Flavour  string    // "package", "rootless", "snap"
+	Unit     string    // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
+	Running  Flags     // of the process's argv; nil when none runs
+	Next     Flags     // of the argv it would get from its unit; Running where no unit starts it
+	File     string    // the daemon.json in use: --config-file, or the flavour's default
+	Explicit bool      // whether File was named by --config-file, so that it must exist
+	Keys     *Keys     // nil when the file does not exist
+	KeysErr  error     // why File could not be read or parsed, naming line and column
 	Changed  time.Time // when File's content last changed; zero when it does not exist
 	DataRoot string    // /var/lib/docker unless said otherwise
 	Stale    bool      // File or Next is newer than the process: what runs may differ from what is configured
@@ -36,21 +36,342 @@ type Keys struct {
 	Values map[string]json.RawMessage
 }
 
-// A Flag is one command-line flag as a program would take it.
-type Flag struct {
-	Name   string
-	Values []string // in order; for a scalar the last one counts
-	Origin string   // where it is written: "process", a unit file or drop-in, an environment file
+// An Option is what each place that configures dockerd says of one key of daemon.json.
+type Option struct {
+	Key     string
+	Flag    string          // the same option as a flag, without dashes
+	File    json.RawMessage // in daemon.json; nil where it is not there
+	Next    *Flag           // as the daemon would be started next; nil where it is not passed
+	Running *Flag           // as the daemon was started; nil where it was not passed, or none runs
 }
 
-// Flags are a program's flags by their long name, without dashes.
-type Flags map[string]Flag
-
-// Last returns the value that counts of a flag that takes one.
-func (f Flags) Last(name string) (string, bool) {
-	v, ok := f[name]
-	if !ok || len(v.Values) == 0 {
-		return "", ok
+// Option collects what is said of a key. It does not know defaults, and that dockerd refuses to start when File and
+// Next both say something is the caller's to judge.
+func (d *Daemon) Option(key string) Option {
+	o := Option{Key: key, Flag: FlagName(key)}
+	if d.Keys != nil {
+		o.File = d.Keys.Values[key]
 	}
-	return v.Values[len(v.Values)-1], true
+	if f, ok := d.Next[o.Flag]; ok {
+		o.Next = &f
+	}
+	if f, ok := d.Running[o.Flag]; ok {
+		o.Running = &f
+	}
+	return o
+}
+
+// FlagName is how dockerd's command line spells a key of daemon.json: most alike, lists in the singular.
+func FlagName(key string) string {
+	switch key {
+	case "runtimes":
+		return "add-runtime"
+	case "graph":
+		return "data-root"
+	}
+	if singular := strings.TrimSuffix(key, "s"); listFlags[singular] {
+		return singular
+	}
+	return key
+}
+
+// The places that tell whether Docker is installed, and how.
+const (
+	dockerUnit = "docker.service"
+	snapUnit   = "snap.docker.dockerd.service"
+	sysvScript = "/etc/init.d/docker"
+	sysvEnv    = "/etc/default/docker"
+)
+
+func (h *Host) readDaemon() (*Daemon, error) {
+	engine, engineErr := h.Engine()
+	if engineErr == nil && !engine.Local {
+		return nil, fmt.Errorf("%w: %s", ErrElsewhere, engine.Host)
+	}
+	p, err := h.dockerd(engine)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil && engineErr == nil {
+		return nil, fmt.Errorf("%s answers, but no dockerd process can be seen", engine.Host)
+	}
+	d := &Daemon{Process: p, Flavour: "package"}
+	if p != nil {
+		d.Flavour = flavour(p)
+		d.Running = parseFlags(processTokens(p))
+	}
+	if err := h.startedBy(d); err != nil {
+		return nil, err
+	}
+	if p == nil && d.Unit == "" && d.Next == nil {
+		if present, err := h.installed(engineErr); err != nil || !present {
+			return nil, cmp.Or(err, fmt.Errorf("docker: %w", ErrAbsent))
+		}
+	}
+	if p != nil && h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
+		d.Running = d.Next
+	}
+	h.configFile(d)
+	d.DataRoot = h.dataRoot(d, engine)
+	return d, nil
+}
+
+// dockerd finds the daemon that the engine's endpoint belongs to, nil when none runs. Several can run side by side:
+// then the one that listens on the endpoint counts, then the one of the default pid file, then the eldest.
+func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
+	ps, err := h.processes("dockerd")
+	if errors.Is(err, ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil || len(ps) == 0 {
+		return nil, err
+	}
+	if len(ps) == 1 {
+		return &ps[0], nil
+	}
+	ps = slices.SortedFunc(slices.Values(ps), func(a, b Process) int { return a.PID - b.PID })
+	var serving []Process
+	for _, p := range ps {
+		ls, err := h.Listeners(p.PID)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if engine != nil && slices.ContainsFunc(ls, func(l Listener) bool { return h.serves(l, engine.Host) }) {
+			serving = append(serving, p)
+		}
+	}
+	if len(serving) > 0 {
+		ps = serving
+	}
+	if f, err := h.File("/run/docker.pid"); err == nil {
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(f.Data)))
+		if i := slices.IndexFunc(ps, func(p Process) bool { return p.PID == pid }); i >= 0 {
+			return &ps[i], nil
+		}
+	}
+	return &ps[0], nil
+}
+
+// serves reports whether a listener is where clients of host end up.
+func (h *Host) serves(l Listener, host string) bool {
+	network, address, _ := strings.Cut(host, "://")
+	if network == "unix" {
+		if l.Network != "unix" {
+			return false
+		}
+		a, errA := h.Info(address)
+		b, errB := h.Info(l.Address)
+		return address == l.Address || errA == nil && errB == nil && a.Path == b.Path
+	}
+	return strings.HasPrefix(l.Network, "tcp") && port(l.Address) == port(address)
+}
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+func flavour(p *Process) string {
+	switch {
+	case strings.HasPrefix(p.Exe, "/snap/") || strings.HasPrefix(p.Exe, "/var/lib/snapd/snap/") || p.Unit == snapUnit:
+		return "snap"
+	case p.UID != 0:
+		return "rootless"
+	}
+	return "package"
+}
+
+func processTokens(p *Process) []Token {
+	var tokens []Token
+	for _, a := range p.Args[min(1, len(p.Args)):] {
+		tokens = append(tokens, Token{Text: a, File: "process"})
+	}
+	return tokens
+}
+
+// startedBy finds what starts the daemon and so what Next is. A process that no service has started (by hand, in a
+// test) would come back as it is, if at all; a wrapper such as snap run does not tell what it will pass.
+func (h *Host) startedBy(d *Daemon) error {
+	d.Next = d.Running
+	switch {
+	case d.Process == nil:
+		return h.installedService(d)
+	case d.Process.Unit != "":
+		u, err := h.startUnit(d)
+		if errors.Is(err, ErrAbsent) {
+			return nil // its unit has been removed, or masked, since
+		}
+		if err != nil {
+			return err
+		}
+		d.Unit = u.Name
+		if startsDockerd(u) {
+			d.Next = u.Flags()
+		}
+		return nil
+	}
+	return h.sysv(d)
+}
+
+// startUnit loads the unit that the process runs in. A rootless daemon's is its user's, in that user's home.
+func (h *Host) startUnit(d *Daemon) (*Unit, error) {
+	if d.Flavour == "rootless" {
+		home, err := h.home(d.Process.UID)
+		if err != nil {
+			return nil, err
+		}
+		dirs := append([]string{path.Join(home, ".config/systemd/user")}, userUnits...)
+		u, err := h.loadUnit(d.Process.Unit, append(dirs, path.Join(home, ".local/share/systemd/user")))
+		if !errors.Is(err, ErrAbsent) {
+			return u, err
+		}
+	}
+	return h.Unit(d.Process.Unit)
+}
+
+func startsDockerd(u *Unit) bool {
+	if len(u.Argv) == 0 {
+		return false
+	}
+	name := path.Base(u.Argv[0].Text)
+	return name == "dockerd" || name == "dockerd-rootless.sh" // which passes its arguments on
+}
+
+// installedService looks for what would start a daemon that does not run.
+func (h *Host) installedService(d *Daemon) error {
+	for _, name := range []string{dockerUnit, snapUnit} {
+		u, err := h.Unit(name)
+		if errors.Is(err, ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.Unit = name
+		if name == snapUnit {
+			d.Flavour = "snap"
+		}
+		if startsDockerd(u) {
+			d.Next = u.Flags()
+		}
+		return nil
+	}
+	return h.sysv(d)
+}
+
+// sysv is for hosts without systemd: Debian's /etc/init.d/docker passes the default pid file, which somebody who
+// starts a daemon by hand does not, and DOCKER_OPTS.
+func (h *Host) sysv(d *Daemon) error {
+	if _, err := h.Info("/run/systemd/system"); err == nil {
+		return nil // the script would have been started as a service
+	}
+	if _, err := h.Info(sysvScript); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	pidfile, _ := d.Running.Last("pidfile")
+	if d.Process != nil && pidfile != "/var/run/docker.pid" {
+		return nil
+	}
+	args := []Token{{Text: "-p", File: sysvScript}, {Text: "/var/run/docker.pid", File: sysvScript}}
+	f, err := h.File(sysvEnv)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, a := range ParseEnv(f.Data) {
+		if a.Name == "DOCKER_OPTS" {
+			args = args[:2]
+			for _, w := range splitWords(a.Value, false) {
+				args = append(args, Token{w, sysvEnv, a.Name})
+			}
+		}
+	}
+	d.Next = parseFlags(args)
+	return nil
+}
+
+// installed reports whether anything of Docker is here though nothing runs or would start it. engineErr is why no
+// engine answers: any reason but its absence is a sign of Docker.
+func (h *Host) installed(engineErr error) (bool, error) {
+	if engineErr != nil && !errors.Is(engineErr, ErrAbsent) {
+		return true, nil
+	}
+	for _, p := range []string{"/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd"} {
+		if _, err := h.Info(p); err == nil {
+			return true, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// configFile reads the daemon.json that the next start would read.
+func (h *Host) configFile(d *Daemon) {
+	d.File, d.Explicit = d.Next.Last("config-file")
+	if !d.Explicit {
+		d.File, d.KeysErr = h.defaultFile(d)
+		if d.KeysErr != nil {
+			return
+		}
+	}
+	f, err := h.File(d.File)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && d.Explicit:
+		d.KeysErr = fmt.Errorf("%s does not exist, though --config-file names it", d.File)
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		d.KeysErr = err
+	default:
+		d.Changed = f.Modified
+		if d.Keys, err = ParseKeys(f.Data); err != nil {
+			d.KeysErr = fmt.Errorf("%s: %w", d.File, err)
+		}
+	}
+	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
+		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
+		d.Stale = planned || d.Changed.After(d.Process.Started) || !d.Running.Equal(d.Next)
+	}
+}
+
+func (h *Host) defaultFile(d *Daemon) (string, error) {
+	switch d.Flavour {
+	case "snap":
+		return "/var/snap/docker/current/config/daemon.json", nil
+	case "rootless":
+		home, err := h.home(d.Process.UID)
+		return path.Join(home, ".config/docker/daemon.json"), err
+	}
+	return "/etc/docker/daemon.json", nil
+}
+
+// dataRoot is the top of the daemon's data, without the directory that userns-remap puts below it and that the
+// engine names: what is above it wants protection too.
+func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) string {
+	flags := d.Next
+	if d.Process != nil {
+		flags = d.Running
+	}
+	if root, ok := flags.Last("data-root"); ok && root != "" {
+		return root
+	}
+	for _, key := range []string{"data-root", "graph"} {
+		var root string
+		if json.Unmarshal(d.Option(key).File, &root) == nil && root != "" {
+			return root
+		}
+	}
+	if engine != nil && engine.DockerRootDir != "" && d.KeysErr != nil {
+		return engine.DockerRootDir
+	}
+	switch d.Flavour {
+	case "snap":
+		return "/var/snap/docker/common/var-lib-docker"
+	case "rootless":
+		if home, err := h.home(d.Process.UID); err == nil {
+			return path.Join(home, ".local/share/docker")
+		}
+	}
+	if engine != nil && engine.DockerRootDir != "" {
+		return engine.DockerRootDir
+	}
+	return "/var/lib/docker"
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +55,8 @@ type Process struct {
 	PID     int
 	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
 	Args    []string // argv, argv[0] included
+	UID     uint32   // whom it runs as
+	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
 	Started time.Time
 }
 
@@ -133,6 +137,7 @@ type Host struct {
 	containers func() ([]container.InspectResponse, error)
 	daemon     func() (*Daemon, error)
 	audit      func() (*Audit, error)
+	network    func(name string) (network.Inspect, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -148,6 +153,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.containers = sync.OnceValues(h.readContainers)
 	h.daemon = sync.OnceValues(h.readDaemon)
 	h.audit = sync.OnceValues(h.readAudit)
+	h.network = perKey(h.readNetwork)
 	return h
 }
 
@@ -183,6 +189,9 @@ func (h *Host) Engine() (*EngineFacts, error) { return h.engine() }
 // Containers returns every container, running or not, sorted by ID.
 func (h *Host) Containers() ([]container.InspectResponse, error) { return h.containers() }
 
+// Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
+func (h *Host) Network(name string) (network.Inspect, error) { return h.network(name) }
+
 // Daemon returns how dockerd runs and how it would run after a restart. ErrAbsent on a host without Docker.
 func (h *Host) Daemon() (*Daemon, error) { return h.daemon() }
 
@@ -211,23 +220,51 @@ func (h *Host) With(o Overlay) *Host {
 	return n
 }
 
+// Restarted reports whether a plan would have made the service take up what is on disk. What the Engine says of
+// itself is then of before the plan: rules must judge what is configured alone.
+func (h *Host) Restarted(unit string) bool { return h.after.Restarted[unit] }
+
 type overlaid struct {
 	Source
 	files map[string]File
 }
 
-func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
+// find looks a path up by itself and by where it really is, since a plan names files by the latter.
+func (o overlaid) find(ctx context.Context, path string) (File, bool) {
 	if f, ok := o.files[path]; ok {
+		return f, true
+	}
+	info, err := o.Source.Stat(ctx, path)
+	if err != nil {
+		return File{}, false
+	}
+	f, ok := o.files[info.Path]
+	return f, ok
+}
+
+func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
+	if f, ok := o.find(ctx, path); ok {
 		return f.Info, nil
 	}
 	return o.Source.Stat(ctx, path)
 }
 
 func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
-	if f, ok := o.files[path]; ok && f.Data != nil {
+	if f, ok := o.find(ctx, path); ok && f.Data != nil {
 		return f.Data, nil
 	}
 	return o.Source.Read(ctx, path)
+}
+
+func (o overlaid) List(ctx context.Context, dir string) ([]string, error) {
+	names, err := o.Source.List(ctx, dir)
+	for p := range o.files {
+		if filepath.Dir(p) == dir && !slices.Contains(names, filepath.Base(p)) {
+			names, err = append(slices.Clone(names), filepath.Base(p)), nil
+		}
+	}
+	slices.Sort(names)
+	return names, err
 }
 
 // perKey makes f run once per key and remember its answer.

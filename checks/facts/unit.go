@@ -1,10 +1,20 @@
 package facts
 
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
 // A Unit is a systemd unit as systemd would load it next.
 type Unit struct {
 	Name     string
 	Fragment string   // the unit file itself, link followed
 	DropIns  []string // in the order in which they apply
+	Argv     []Token  // the command of the last ExecStart=, variables expanded; empty when there is none
 	settings []Setting
 }
 
@@ -12,6 +22,13 @@ type Unit struct {
 type Setting struct {
 	Section, Key, Value string
 	File                string
+}
+
+// A Token is one word of a command line and where it is written.
+type Token struct {
+	Text     string
+	File     string // unit file, drop-in or environment file
+	Variable string // the environment file's variable that holds it; empty when the unit itself spells it out
 }
 
 // All returns the assignments of a list-like key that are in effect: an empty assignment clears those before it.
@@ -36,4 +53,146 @@ func (u *Unit) Get(section, key string) (Setting, bool) {
 		return Setting{}, false
 	}
 	return all[len(all)-1], true
+}
+
+// Flags returns the flags that the unit's command passes, read as dockerd reads its own.
+func (u *Unit) Flags() Flags {
+	if len(u.Argv) == 0 {
+		return nil
+	}
+	return parseFlags(u.Argv[1:])
+}
+
+// FlagVariable returns the environment file and its variable that a flag's effective value comes from. It reports
+// false when the flag is not passed, or when the unit itself or a drop-in spells it out.
+func (u *Unit) FlagVariable(name string) (file, variable string, ok bool) {
+	f, ok := u.Flags()[name]
+	return f.Origin, f.Variable, ok && f.Variable != ""
+}
+
+// Where systemd looks for units of the system and of a user, what comes first wins. Source: systemd.unit(5).
+var (
+	systemUnits = []string{
+		"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
+		"/run/systemd/generator.early", "/etc/systemd/system", "/etc/systemd/system.attached", "/run/systemd/system",
+		"/run/systemd/system.attached", "/run/systemd/generator", "/usr/local/lib/systemd/system",
+		"/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
+	}
+	userUnits = []string{
+		"/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user",
+		"/lib/systemd/user",
+	}
+)
+
+func (h *Host) readUnit(name string) (*Unit, error) { return h.loadUnit(name, systemUnits) }
+
+// loadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
+func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
+	u := &Unit{Name: name}
+	var fragment File
+	for _, dir := range dirs {
+		f, err := h.File(path.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if f.Path == "/dev/null" || err == nil && f.Type == 0 && f.Size == 0 {
+			return nil, fmt.Errorf("%s is masked by %s: %w", name, path.Join(dir, name), ErrAbsent)
+		}
+		if err != nil {
+			return nil, err
+		}
+		u.Fragment, fragment = f.Path, f
+		break
+	}
+	if u.Fragment == "" {
+		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	}
+	u.settings = parseUnit(fragment.Data, u.Fragment)
+	dropIns, err := h.dropIns(dropInDirs(name, path.Base(u.Fragment)), dirs)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range dropIns {
+		f, err := h.File(p)
+		if f.Path == "/dev/null" || errors.Is(err, fs.ErrNotExist) {
+			continue // a masked drop-in, or a dangling link to one
+		}
+		if err != nil {
+			return nil, err
+		}
+		u.DropIns = append(u.DropIns, p)
+		u.settings = append(u.settings, parseUnit(f.Data, p)...)
+	}
+	u.Argv, err = h.command(u)
+	return u, err
+}
+
+// dropInDirs names the drop-in directories of a unit, by its own name and the name that an alias stands for, the
+// most specific first: docker.service.d, then a-.service.d of a-b.service, then service.d of all services.
+func dropInDirs(names ...string) []string {
+	var dirs []string
+	for _, name := range names {
+		kind := path.Ext(name)
+		stem := strings.TrimSuffix(name, kind)
+		dirs = append(dirs, name+".d")
+		for i := len(stem) - 1; i > 0; i-- {
+			if stem[i] == '-' && i < len(stem)-1 {
+				dirs = append(dirs, stem[:i+1]+kind+".d")
+			}
+		}
+		dirs = append(dirs, strings.TrimPrefix(kind, ".")+".d")
+	}
+	slices.SortStableFunc(dirs, func(a, b string) int { return len(b) - len(a) })
+	return slices.Compact(dirs)
+}
+
+// dropIns lists *.conf of the named directories below the unit directories, sorted by file name whatever the
+// directory. Of the same file name the more specific directory wins, then the earlier unit directory.
+func (h *Host) dropIns(names, dirs []string) ([]string, error) {
+	found := map[string]string{}
+	for _, name := range names {
+		for _, dir := range dirs {
+			entries, err := h.List(path.Join(dir, name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			for _, e := range entries {
+				if _, hidden := found[e]; !hidden && strings.HasSuffix(e, ".conf") {
+					found[e] = path.Join(dir, name, e)
+				}
+			}
+		}
+	}
+	var sorted []string
+	for _, p := range found {
+		sorted = append(sorted, p)
+	}
+	slices.SortFunc(sorted, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
+	return sorted, nil
+}
+
+// parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).
+func parseUnit(data []byte, file string) []Setting {
+	var settings []Setting
+	var section, pending string
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\r\n")
+		start := strings.TrimLeft(line, " \t")
+		if strings.HasPrefix(start, "#") || strings.HasPrefix(start, ";") {
+			continue // also in the middle of a continued line, which goes on after the comment
+		}
+		if cut, ok := strings.CutSuffix(line, `\`); ok {
+			pending += cut + " "
+			continue
+		}
+		line, pending = strings.TrimSpace(pending+line), ""
+		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
+			section = line[1 : len(line)-1]
+			continue
+		}
+		if key, value, ok := strings.Cut(line, "="); ok && section != "" {
+			settings = append(settings, Setting{section, strings.TrimSpace(key), strings.TrimSpace(value), file})
+		}
+	}
+	return settings
 }

@@ -1,0 +1,84 @@
+package cis
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Editions lists every edition, the oldest of each benchmark first.
+var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180}
+
+// Family is the part before the @: which benchmark it is an edition of.
+func (b Benchmark) Family() string { f, _, _ := strings.Cut(string(b), "@"); return f }
+
+// Version is the part after the @.
+func (b Benchmark) Version() string { _, v, _ := strings.Cut(string(b), "@"); return v }
+
+// Title is the edition's name as people say it.
+func (b Benchmark) Title() string {
+	f := b.Family()
+	return "CIS " + strings.ToUpper(f[:1]) + f[1:] + " Benchmark " + b.Version()
+}
+
+// Newest gives the newest edition of each benchmark, in the order of Editions.
+func Newest() []Benchmark {
+	var newest []Benchmark
+	for _, b := range Editions {
+		newest = slices.DeleteFunc(newest, func(n Benchmark) bool { return n.Family() == b.Family() })
+		newest = append(newest, b)
+	}
+	return newest
+}
+
+// Find returns the edition that a user means by "docker@1.6.0", "1.6.0" or "docker", which is its newest.
+func Find(name string) (Benchmark, error) {
+	for _, b := range slices.Backward(Editions) {
+		if name == string(b) || name == b.Family() || name == b.Version() {
+			return b, nil
+		}
+	}
+	names := make([]string, len(Editions))
+	for i, b := range Editions {
+		names[i] = string(b)
+	}
+	return "", fmt.Errorf("no benchmark is called %q (there are %s)", name, strings.Join(names, ", "))
+}
+
+// Section is the heading that an item is under, by its number: "3" for 3.17, "1.1" for 1.1.4.
+func Section(number string) string {
+	if i := strings.LastIndexByte(number, '.'); i > 0 {
+		return number[:i]
+	}
+	return number
+}
+
+// Heading is the section that an item is under, and its title in our own words, empty when it has none here.
+func (b Benchmark) Heading(number string) (section, title string) {
+	section = Section(number)
+	title = headings[section]
+	if b == Docker120 && section == "1.1" { // section 1 had its two halves the other way round
+		title = headings["1.2"]
+	} else if b == Docker120 && section == "1.2" {
+		title = headings["1.1"]
+	}
+	return section, title
+}
+
+var headings = map[string]string{
+	"1": "the host", "1.1": "the host's disk, users and audit rules", "1.2": "the host's system and its Docker",
+	"2": "the daemon", "3": "the daemon's files", "4": "images", "5": "containers", "6": "operations", "7": "Swarm",
+}
+
+// Compare orders numbers as people count: 3.9 before 3.10. No number sorts last.
+func Compare(a, b string) int {
+	if a == "" || b == "" {
+		return len(b) - len(a)
+	}
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+		m, _ := strconv.Atoi(x)
+		n, _ := strconv.Atoi(y)
+		return m - n
+	})
+}

@@ -1,0 +1,197 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// A variable is one environment variable that systemd sets for a service.
+type variable struct {
+	value string
+	file  string // who sets it
+	env   bool   // an environment file does, and not the unit by Environment=
+}
+
+// command expands the last ExecStart= of a unit as systemd does before it starts the program.
+func (h *Host) command(u *Unit) ([]Token, error) {
+	exec, ok := u.Get("Service", "ExecStart")
+	if !ok {
+		return nil, nil
+	}
+	vars, err := h.environment(u)
+	if err != nil {
+		return nil, err
+	}
+	line := strings.TrimLeft(exec.Value, "-+!|:@")
+	prefix := exec.Value[:len(exec.Value)-len(line)]
+	words := splitWords(line, true)
+	if strings.Contains(prefix, "@") && len(words) > 1 {
+		words = append(words[:1], words[2:]...) // the second word is only what the program sees as its own name
+	}
+	var argv []Token
+	for i, w := range words {
+		w = specifiers(w, u.Name)
+		if i == 0 || strings.Contains(prefix, ":") {
+			argv = append(argv, Token{Text: w, File: exec.File})
+			continue
+		}
+		argv = append(argv, expand(w, exec.File, vars)...)
+	}
+	return argv, nil
+}
+
+// expand replaces variables in one word: $NAME as a whole word becomes as many words as its value has, ${NAME}
+// anywhere becomes its value as it is, $$ a dollar. Source: systemd.service(5), "Command lines".
+func expand(word, file string, vars map[string]variable) []Token {
+	if name, ok := strings.CutPrefix(word, "$"); ok && validName(name) {
+		var tokens []Token
+		v := vars[name]
+		for _, w := range splitWords(v.value, false) {
+			t := Token{Text: w, File: v.file}
+			if v.env {
+				t.Variable = name
+			}
+			tokens = append(tokens, t)
+		}
+		return tokens
+	}
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		if word[i] != '$' || i+1 == len(word) {
+			b.WriteByte(word[i])
+			continue
+		}
+		if word[i+1] == '$' {
+			b.WriteByte('$')
+			i++
+			continue
+		}
+		end := strings.IndexByte(word[i:], '}')
+		if word[i+1] == '{' && end > 0 && validName(word[i+2:i+end]) {
+			b.WriteString(vars[word[i+2:i+end]].value)
+			i += end
+			continue
+		}
+		b.WriteByte('$')
+	}
+	return []Token{{Text: b.String(), File: file}}
+}
+
+// environment collects a service's variables: files override Environment=, later files earlier ones.
+func (h *Host) environment(u *Unit) (map[string]variable, error) {
+	vars := map[string]variable{}
+	for _, s := range u.All("Service", "Environment") {
+		for _, w := range splitWords(s.Value, true) {
+			if name, value, ok := strings.Cut(specifiers(w, u.Name), "="); ok && validName(name) {
+				vars[name] = variable{value: value, file: s.File}
+			}
+		}
+	}
+	for _, s := range u.All("Service", "EnvironmentFile") {
+		file, optional := strings.CutPrefix(specifiers(s.Value, u.Name), "-")
+		files, err := h.glob(file)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", u.Name, err)
+		}
+		for _, p := range files {
+			f, err := h.File(p)
+			if errors.Is(err, fs.ErrNotExist) && optional {
+				continue
+			}
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%s cannot start: EnvironmentFile=%s does not exist", u.Name, p)
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, a := range ParseEnv(f.Data) {
+				vars[a.Name] = variable{value: a.Value, file: p, env: true}
+			}
+		}
+	}
+	return vars, nil
+}
+
+// glob resolves the wildcards that EnvironmentFile= may have in its last component.
+func (h *Host) glob(pattern string) ([]string, error) {
+	dir, base := path.Split(pattern)
+	if !strings.ContainsAny(base, "*?[") {
+		return []string{pattern}, nil
+	}
+	names, err := h.List(path.Clean(dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var matches []string
+	for _, n := range names {
+		if ok, _ := path.Match(base, n); ok {
+			matches = append(matches, path.Join(dir, n))
+		}
+	}
+	return matches, nil
+}
+
+// specifiers replaces what systemd knows of the unit itself; others are left as they are.
+func specifiers(s, unit string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	stem := strings.TrimSuffix(unit, path.Ext(unit))
+	return strings.NewReplacer("%%", "%", "%n", unit, "%N", stem, "%p", stem, "%t", "/run", "%S", "/var/lib",
+		"%C", "/var/cache", "%L", "/var/log", "%E", "/etc").Replace(s)
+}
+
+// splitWords splits as systemd does: at blanks, quotes group and go away, a backslash takes the next character. With
+// escapes, \n, \t, \s and the like are what they are in C.
+func splitWords(s string, escapes bool) []string {
+	var words []string
+	var b strings.Builder
+	var quote byte
+	open := false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && i+1 < len(s):
+			i++
+			if r, ok := cEscapes[s[i]]; escapes && ok {
+				b.WriteByte(r)
+			} else {
+				b.WriteByte(s[i])
+			}
+			open = true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote, open = c, true
+		case strings.IndexByte(" \t\n\r", c) >= 0:
+			if open {
+				words = append(words, b.String())
+				b.Reset()
+				open = false
+			}
+		default:
+			b.WriteByte(c)
+			open = true
+		}
+	}
+	if open {
+		words = append(words, b.String())
+	}
+	return words
+}
+
+var cEscapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v', 's': ' '}
+
+func validName(s string) bool {
+	for i, c := range []byte(s) {
+		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,129 @@
+package facts
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Flag is one command-line flag as a program would take it.
+type Flag struct {
+	Name     string
+	Values   []string // in order; for a scalar the last one counts
+	Origin   string   // where the last value is written: "process", a unit file or drop-in, an environment file
+	Variable string   // the environment file's variable that holds the last value; else empty
+}
+
+// Flags are a program's flags by their long name, without dashes.
+type Flags map[string]Flag
+
+// Last returns the value that counts of a flag that takes one.
+func (f Flags) Last(name string) (string, bool) {
+	v, ok := f[name]
+	if !ok || len(v.Values) == 0 {
+		return "", ok
+	}
+	return v.Values[len(v.Values)-1], true
+}
+
+// Bool returns the value of a yes-or-no flag. It reports false when the flag is not passed or no boolean.
+func (f Flags) Bool(name string) (value, ok bool) {
+	s, ok := f.Last(name)
+	if !ok {
+		return false, false
+	}
+	v, err := strconv.ParseBool(s)
+	return v, err == nil
+}
+
+// Equal reports whether both say the same to dockerd, wherever they are written and in whatever order.
+func (f Flags) Equal(g Flags) bool {
+	if len(f) != len(g) {
+		return false
+	}
+	for name, v := range f {
+		w, ok := g[name]
+		a, b := v.Values, w.Values
+		if !ok || len(a) == 0 || len(b) == 0 {
+			return false
+		}
+		if !listFlags[name] { // the last one counts
+			a, b = a[len(a)-1:], b[len(b)-1:]
+		}
+		same := slices.Equal(a, b)
+		if boolFlags[name] {
+			x, okX := f.Bool(name)
+			y, okY := g.Bool(name)
+			same = same || okX && okY && x == y // 1, t and true are the same
+		}
+		if !same {
+			return false
+		}
+	}
+	return true
+}
+
+// boolFlags are the flags of dockerd that take no separate value: after --icc, "false" is no value but an error.
+// Source: moby cmd/dockerd/config*.go, 1.12 to 28.
+var boolFlags = set("allow-direct-routing", "cri-containerd", "debug", "disable-legacy-registry", "experimental",
+	"help", "icc", "init", "ip-forward", "ip-forward-no-drop", "ip-masq", "ip6tables", "iptables", "ipv6", "live-restore",
+	"no-new-privileges", "raw-logs", "restart", "rootless", "selinux-enabled", "tls", "tlsverify", "userland-proxy",
+	"validate", "version")
+
+// listFlags are the flags of dockerd that add up when they are repeated.
+var listFlags = set("add-runtime", "allow-nondistributable-artifacts", "authorization-plugin", "cdi-spec-dir",
+	"default-address-pool", "default-network-opt", "default-ulimit", "dns", "dns-opt", "dns-search", "exec-opt", "feature",
+	"host", "host-gateway-ip", "insecure-registry", "label", "log-opt", "node-generic-resource", "registry-mirror",
+	"storage-opt")
+
+// longNames gives short and former names of dockerd's flags their present long name.
+var longNames = map[string]string{
+	"D": "debug", "G": "group", "H": "host", "b": "bridge", "g": "data-root", "graph": "data-root", "h": "help",
+	"l": "log-level", "p": "pidfile", "r": "restart", "s": "storage-driver", "v": "version",
+}
+
+func set(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// parseFlags reads dockerd's arguments, argv[0] left out, as dockerd's own parser does. A flag that boolFlags does not
+// know takes the next word unless that is a flag too: dockerd has no positional arguments that it could be.
+func parseFlags(args []Token) Flags {
+	flags := Flags{}
+	add := func(name, value string, t Token) {
+		if long, ok := longNames[name]; ok {
+			name = long
+		}
+		flags[name] = Flag{name, append(flags[name].Values, value), t.File, t.Variable}
+	}
+	for i := 0; i < len(args) && args[i].Text != "--"; i++ {
+		t := args[i]
+		name, value, given := strings.Cut(strings.TrimPrefix(t.Text, "--"), "=")
+		if !strings.HasPrefix(t.Text, "--") {
+			short, ok := strings.CutPrefix(t.Text, "-")
+			if !ok || short == "" {
+				continue
+			}
+			for len(short) > 1 && boolFlags[longNames[short[:1]]] && short[1] != '=' { // -DH fd://
+				add(short[:1], "true", t)
+				short = short[1:]
+			}
+			name, value = short[:1], strings.TrimPrefix(short[1:], "=")
+			given = len(short) > 1
+		}
+		switch {
+		case given:
+		case boolFlags[name] || boolFlags[longNames[name]]:
+			value = "true"
+		case i+1 < len(args) && !strings.HasPrefix(args[i+1].Text, "-"):
+			i++
+			value, t = args[i].Text, args[i]
+		}
+		add(name, value, t)
+	}
+	return flags
+}
