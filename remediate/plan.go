@@ -27,6 +27,7 @@ type Change struct {
 	Before  facts.File // the zero File when Created
 	After   facts.File // Data is nil, as in Before, when only attributes change
 	Created bool       // there is no file yet; missing directories above it are made, 0755 root:root
+	Removed bool       // the file goes away, After is the zero File: only taking a run back does that
 	Class   want.Class // the most that any of its wants disturbs
 	Checks  []*checks.Check
 	Wants   []want.Want
@@ -34,7 +35,7 @@ type Change struct {
 }
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
-func (c Change) Content() bool { return c.Created || c.After.Data != nil }
+func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data != nil }
 
 // A Held is what one more allowed class would add to the plan.
 type Held struct {

@@ -1,0 +1,313 @@
+package edit
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"example.com/harden/checks/facts"
+)
+
+// Flag sets a long flag in a command line of systemd's ExecStart= or in a string of options, where it leaves exactly
+// one: in the place of the last, which is the one that counts, else at the end. Name has no dashes. A value of true
+// or false makes the flag a boolean one, which takes its value after an equals sign alone ("--icc false" is --icc
+// and a stray word); any other flag may have its value in the next word.
+//
+// Flags that a variable brings in are not seen, nor are short names. It refuses a command run by a shell, several
+// commands on one line, and values that would need escaping.
+func Flag(line, name, value string) (string, error) {
+	if err := oneLine("the value of --"+name, value, "\"'\\$%"); err != nil {
+		return "", err
+	}
+	return setFlag(line, name, value == "true" || value == "false", &value)
+}
+
+// RemoveFlag takes every occurrence of a long flag out of a command line, as Flag finds them. Boolean says whether
+// the flag takes its value after an equals sign alone.
+func RemoveFlag(line, name string, boolean bool) (string, error) {
+	return setFlag(line, name, boolean, nil)
+}
+
+// EnvFlag sets a flag, as Flag does, in the options that an environment file of a systemd service assigns to a
+// variable, as in DOCKER_OPTS="--icc=true -H fd://". The last assignment counts; where there is none one is added.
+//
+// It refuses a file of which an assignment goes over several lines and, for that variable, a value written with
+// backslashes or in several quoted pieces.
+func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
+	if !word(variable, "_") {
+		return nil, fmt.Errorf("%q is not the name of an environment variable", variable)
+	}
+	old, err := envLines(data)
+	if err != nil {
+		return nil, err
+	}
+	target := -1
+	want := make([]facts.Assignment, len(old))
+	for i, a := range old {
+		want[i] = a.Assignment
+		if a.Name == variable {
+			target = i
+		}
+	}
+	var s splice
+	if target < 0 {
+		options, err := Flag("", flag, value)
+		if err != nil {
+			return nil, err
+		}
+		s = appendLine(data, variable+"="+`"`+options+`"`, eol(data))
+		want = append(want, facts.Assignment{Name: variable, Value: options})
+	} else {
+		a := old[target]
+		options, err := Flag(a.Value, flag, value)
+		if err != nil {
+			return nil, at(data, a.start, err.Error())
+		}
+		if options == a.Value {
+			return data, nil
+		}
+		text, err := requote(string(data[a.start:a.end]), a.Value, options)
+		if err != nil {
+			return nil, at(data, a.start, err.Error())
+		}
+		s = splice{a.start, a.end, text}
+		want[target].Value = options
+	}
+	after := s.apply(data)
+	if !slices.Equal(facts.ParseEnv(after), want) {
+		return nil, errProof
+	}
+	return after, nil
+}
+
+// requote writes options the way raw writes value.
+func requote(raw, value, options string) (string, error) {
+	quote := ""
+	switch raw {
+	case `"` + value + `"`, `'` + value + `'`:
+		quote = raw[:1]
+	case value:
+		if strings.ContainsAny(options, " \t") && !strings.ContainsAny(raw, " \t") {
+			quote = `"` // systemd needs none, but a shell that reads the same file would take the second word as a command
+		}
+	default:
+		return "", errors.New("the value is written with backslashes or in several quoted pieces")
+	}
+	if strings.Contains(options, `\`) || quote != "" && strings.Contains(options, quote) {
+		return "", errors.New("the value would need escaping")
+	}
+	return quote + options + quote, nil
+}
+
+// An envLine is an assignment of an environment file; data[start:end] is its value as written.
+type envLine struct {
+	facts.Assignment
+	start, end int
+}
+
+// envLines reads an environment file line by line, and refuses one that does not mean the same when read whole.
+func envLines(data []byte) ([]envLine, error) {
+	var all []envLine
+	var flat []facts.Assignment
+	offset := 0
+	for line := range strings.Lines(string(data)) {
+		start := offset
+		offset += len(line)
+		one := facts.ParseEnv([]byte(line))
+		flat = append(flat, one...)
+		if !slices.Equal(facts.ParseEnv(data[:offset]), flat) || strings.HasSuffix(strings.TrimRight(line, "\r\n"), `\`) {
+			return nil, at(data, start, "the line goes on, or is one that goes on, in another: a person must edit it")
+		}
+		if len(one) == 0 {
+			continue
+		}
+		_, raw, _ := strings.Cut(line, "=")
+		end := offset - len(raw) + len(strings.TrimRight(raw, " \t\r\n"))
+		begin := offset - len(strings.TrimLeft(raw, " \t\r\n"))
+		all = append(all, envLine{one[0], min(begin, end), end})
+	}
+	return all, nil
+}
+
+// A use is one occurrence of a flag: the words from first to last, and its value.
+type use struct {
+	first, last int
+	value       string
+}
+
+// setFlag leaves one use of a flag with the value, or none where value is nil.
+func setFlag(line, name string, boolean bool, value *string) (string, error) {
+	if !word(name, "-") || strings.HasPrefix(name, "-") {
+		return "", fmt.Errorf("%q is not the name of a flag", name)
+	}
+	words, uses, err := findFlag(line, name, boolean)
+	if err != nil {
+		return "", err
+	}
+	if value == nil && len(uses) == 0 || value != nil && len(uses) == 1 && uses[0].value == *value {
+		return line, nil
+	}
+	var edits []splice
+	for i, u := range uses {
+		last := words[u.last]
+		switch {
+		case value == nil || i+1 < len(uses):
+			edits = append(edits, without(words, u))
+		case u.first == u.last:
+			edits = append(edits, splice{last.start, last.end, quoteWord("--" + name + "=" + *value)})
+		default:
+			edits = append(edits, splice{last.start, last.end, quoteWord(*value)})
+		}
+	}
+	if len(uses) == 0 {
+		edits = append(edits, appendWord(words, quoteWord("--"+name+"="+*value)))
+	}
+	after := string(applyAll([]byte(line), edits))
+	return after, proveFlag(after, name, boolean, value, rest(words, uses))
+}
+
+// proveFlag parses a command line again: the flag as wanted, and every other word as before.
+func proveFlag(after, name string, boolean bool, value *string, others []string) error {
+	words, uses, err := findFlag(after, name, boolean)
+	ok := err == nil && slices.Equal(rest(words, uses), others)
+	if value == nil {
+		ok = ok && len(uses) == 0
+	} else {
+		ok = ok && len(uses) == 1 && uses[0].value == *value
+	}
+	if !ok {
+		return errProof
+	}
+	return nil
+}
+
+// rest is the words that are no part of the uses.
+func rest(words []token, uses []use) []string {
+	var others []string
+	for i, w := range words {
+		if !slices.ContainsFunc(uses, func(u use) bool { return u.first <= i && i <= u.last }) {
+			others = append(others, w.text)
+		}
+	}
+	return others
+}
+
+// without takes a use out together with the blanks before it, or after it where it comes first.
+func without(words []token, u use) splice {
+	switch {
+	case u.first > 0:
+		return splice{words[u.first-1].end, words[u.last].end, ""}
+	case u.last+1 < len(words):
+		return splice{words[u.first].start, words[u.last+1].start, ""}
+	}
+	return splice{words[u.first].start, words[u.last].end, ""}
+}
+
+// appendWord adds a word after the last one, or before the "--" that ends the flags.
+func appendWord(words []token, text string) splice {
+	if i := slices.IndexFunc(words, func(w token) bool { return w.text == "--" }); i >= 0 {
+		return splice{words[i].start, words[i].start, text + " "}
+	}
+	if len(words) == 0 {
+		return splice{0, 0, text}
+	}
+	end := words[len(words)-1].end
+	return splice{end, end, " " + text}
+}
+
+func quoteWord(s string) string {
+	if strings.ContainsAny(s, " \t;") {
+		return `"` + s + `"`
+	}
+	return s
+}
+
+var shells = []string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}
+
+// findFlag splits a command line and finds the uses of a flag in it.
+func findFlag(line, name string, boolean bool) ([]token, []use, error) {
+	words, err := tokens(line)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(words) > 0 && slices.Contains(shells, path.Base(strings.TrimLeft(words[0].text, "-+!|:@"))) {
+		return nil, nil, fmt.Errorf("the command is run by %s: a person must edit it", path.Base(words[0].text))
+	}
+	var uses []use
+	for i := 0; i < len(words); i++ {
+		w := words[i]
+		value, assigned := strings.CutPrefix(w.text, "--"+name+"=")
+		switch {
+		case w.text == "--":
+			return words, uses, nil
+		case w.text == ";" && line[w.start:w.end] == ";":
+			return nil, nil, fmt.Errorf("column %d: several commands on one line: a person must edit it", w.column)
+		case assigned:
+			uses = append(uses, use{i, i, value})
+		case w.text != "--"+name:
+		case boolean:
+			uses = append(uses, use{i, i, "true"})
+		case i+1 == len(words):
+			return nil, nil, fmt.Errorf("column %d: --%s has no value", w.column, name)
+		default:
+			uses = append(uses, use{i, i + 1, words[i+1].text})
+			i++
+		}
+	}
+	return words, uses, nil
+}
+
+// A token is one word of a command line: line[start:end], and what it says without quotes and backslashes.
+type token struct {
+	start, end, column int
+	text               string
+}
+
+// tokens splits a line at blanks as systemd does: quotes of either kind group anywhere in a word, a backslash takes
+// the next character even between quotes. Source: systemd src/basic/extract-word.c.
+func tokens(line string) ([]token, error) {
+	var all []token
+	var text strings.Builder
+	var quote byte
+	start := -1
+	column := func(i int) int { return utf8.RuneCountInString(line[:i]) + 1 }
+	flush := func(end int) {
+		if start >= 0 {
+			all = append(all, token{start, end, column(start), text.String()})
+			text.Reset()
+			start = -1
+		}
+	}
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		blank := quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0
+		if blank {
+			flush(i)
+			continue
+		}
+		if start < 0 {
+			start = i
+		}
+		switch {
+		case c == '\\':
+			if i++; i == len(line) {
+				return nil, fmt.Errorf("column %d: a backslash with nothing after it", column(i-1))
+			}
+			text.WriteByte(line[i])
+		case c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		default:
+			text.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("column %d: a quote that is not closed", column(start))
+	}
+	flush(len(line))
+	return all, nil
+}

@@ -1,0 +1,304 @@
+package remediate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+)
+
+// A Policy is what a plan must respect beside the host itself.
+type Policy struct {
+	// Allow reports whether a fix of that class may be applied for that check; what it refuses is Held.
+	Allow func(*checks.Check, want.Class) bool
+	// Precheck looks at a drafted plan and says, by check ID, what it would break on this host and which fixes
+	// must not be made at all. It may be nil.
+	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
+	// Validate judges the candidate content of a change as the program that reads it would. It may be nil.
+	Validate func(context.Context, Change, *facts.Host) error
+}
+
+// A fix is one finding that wants something.
+type fix struct {
+	check   *checks.Check
+	finding checks.Finding
+	class   want.Class
+}
+
+func (f fix) key() string { return f.check.ID + "\x00" + f.finding.Subject }
+
+// A planner narrows the fixes down until those that remain settle what they are for.
+type planner struct {
+	ctx     context.Context
+	host    *facts.Host
+	policy  Policy
+	order   []*checks.Check
+	fixes   []fix
+	dropped map[string]string // by fix key: why it is left
+}
+
+// Propose plans changes that settle the failures among results. Each draft of the plan is tried on a copy of the
+// host before it is offered: a fix that does not settle its own finding, or that two checks want to differ, is left
+// to a person rather than half made.
+func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy Policy) (*Plan, error) {
+	p := &planner{ctx: ctx, host: h, policy: policy, dropped: map[string]string{}}
+	plan := new(Plan)
+	for _, r := range results {
+		p.order = append(p.order, r.Check)
+		if r.Status != checks.Fail {
+			continue
+		}
+		for _, f := range r.Findings {
+			if len(f.Wants) == 0 {
+				plan.Left = append(plan.Left, Left{r.Check, f, leftReason(r.Check, f)})
+				continue
+			}
+			p.fixes = append(p.fixes, fix{r.Check, f, classOf(r.Check, f)})
+		}
+	}
+	p.dropConflicts()
+	base, err := p.settle(h, p.allowed(true))
+	if err != nil {
+		return nil, err
+	}
+	plan.Changes, plan.Activations = base.changes, base.activations
+	if err := p.hold(plan, base); err != nil {
+		return nil, err
+	}
+	for _, f := range p.fixes {
+		if reason, ok := p.dropped[f.key()]; ok {
+			plan.Left = append(plan.Left, Left{f.check, f.finding, reason})
+		}
+	}
+	slices.SortStableFunc(plan.Left, func(a, b Left) int {
+		return slices.Index(p.order, a.Check) - slices.Index(p.order, b.Check)
+	})
+	return plan, nil
+}
+
+// leftReason says what a person must do about a finding that wants nothing a machine can do.
+func leftReason(c *checks.Check, f checks.Finding) string {
+	switch {
+	case f.Reason != "":
+		return f.Reason
+	case c.Manual != "":
+		return c.Manual
+	}
+	return "a person must decide"
+}
+
+// classOf is what settling a finding disturbs: the most that its wants or its check say.
+func classOf(c *checks.Check, f checks.Finding) want.Class {
+	class := c.Class
+	for _, w := range f.Wants {
+		class = max(class, w.Class())
+	}
+	return class
+}
+
+// allowed returns the fixes that are still in and that policy allows, or those that it does not.
+func (p *planner) allowed(yes bool) []fix {
+	var out []fix
+	for _, f := range p.fixes {
+		if _, gone := p.dropped[f.key()]; !gone && p.policy.Allow(f.check, f.class) == yes {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// dropConflicts leaves every fix whose want another fix contradicts: harden does not choose between two checks.
+func (p *planner) dropConflicts() {
+	type claim struct {
+		fix   fix
+		value string
+	}
+	claims := map[string][]claim{}
+	for _, f := range p.fixes {
+		for _, w := range f.finding.Wants {
+			if place, value := claimOf(w); place != "" {
+				claims[place] = append(claims[place], claim{f, value})
+			}
+		}
+	}
+	for place, cs := range claims {
+		for _, c := range cs[1:] {
+			if c.value == cs[0].value {
+				continue
+			}
+			for _, d := range cs {
+				p.dropped[d.fix.key()] = fmt.Sprintf("%s and %s want %s to differ; a person must choose",
+					cs[0].fix.check, c.fix.check, place)
+			}
+		}
+	}
+}
+
+// claimOf names the place that a want is about and the value it asks for there, where two values cannot both be.
+// Modes are not here: two masks of one file combine.
+func claimOf(w want.Want) (place, value string) {
+	switch w := w.(type) {
+	case want.Key:
+		return w.File + " " + strings.Join(w.Key, "."), fmt.Sprint(w.Value)
+	case want.Flag:
+		return w.Unit + " --" + w.Name, w.Value
+	case want.Setting:
+		return w.Unit + " " + w.Section + "." + w.Key, w.Value
+	case want.Owner:
+		return "the owner of " + w.File, w.Owner
+	case want.Env:
+		return w.File + " " + w.Name, w.Value
+	}
+	return "", ""
+}
+
+// settle drafts fixes on h and drops, one round at a time, each that cannot be drafted, is refused, or does not
+// settle its finding, until every fix that remains does.
+func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
+	for range len(fixes) + 1 {
+		d := newDraft(h)
+		bad := map[string]string{}
+		for _, f := range fixes {
+			if err := d.add(f); err != nil {
+				bad[f.key()] = err.Error()
+			}
+		}
+		if len(bad) == 0 {
+			d.finish()
+			maps.Copy(bad, p.refused(d, h, fixes))
+		}
+		if len(bad) == 0 {
+			maps.Copy(bad, p.unsettled(d, h, fixes))
+		}
+		if len(bad) == 0 {
+			return d, nil
+		}
+		maps.Copy(p.dropped, bad)
+		fixes = slices.DeleteFunc(fixes, func(f fix) bool { _, gone := bad[f.key()]; return gone })
+	}
+	return nil, errors.New("the plan does not come to rest: this is a bug in harden")
+}
+
+// refused asks the policy about a draft, notes its warnings in the changes, and returns the fixes that it refuses.
+func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
+	bad := map[string]string{}
+	if p.policy.Validate != nil {
+		for _, c := range d.changes {
+			if !c.Content() {
+				continue
+			}
+			err := p.policy.Validate(p.ctx, c, h)
+			for _, f := range fixes {
+				if err != nil && slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
+					bad[f.key()] = fmt.Sprintf("the file as it would be is not valid: %v", err)
+				}
+			}
+		}
+	}
+	if p.policy.Precheck != nil && len(bad) == 0 {
+		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Activations: d.activations}, h)
+		for _, f := range fixes {
+			if reason, ok := refusals[f.check.ID]; ok {
+				bad[f.key()] = reason
+			}
+		}
+		for i := range d.changes {
+			for _, k := range d.changes[i].Checks {
+				d.changes[i].Breaks = appendNew(d.changes[i].Breaks, warnings[k.ID]...)
+			}
+		}
+	}
+	return bad
+}
+
+// writes reports whether a want changes a file's bytes.
+func writes(w want.Want) bool {
+	switch w.(type) {
+	case want.Mode, want.Owner, want.Service:
+		return false
+	}
+	return true
+}
+
+// unsettled judges the host as the draft would leave it and returns the fixes whose findings are still there.
+func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]string {
+	var touched []*checks.Check
+	for _, f := range fixes {
+		touched = addCheck(touched, f.check)
+	}
+	still := map[string]string{}
+	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), touched) {
+		if r.Err != nil && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
+			still[r.Check.ID+"\x00"] = fmt.Sprintf("after its own fix it could not be judged: %v", r.Err)
+		}
+		for _, f := range r.Findings {
+			still[r.Check.ID+"\x00"+f.Subject] = fmt.Sprintf("its own fix does not settle it: it would still be %s", f.Got)
+		}
+	}
+	bad := map[string]string{}
+	for _, f := range fixes {
+		for _, key := range []string{f.key(), f.check.ID + "\x00"} {
+			if reason, ok := still[key]; ok {
+				bad[f.key()] = reason
+			}
+		}
+	}
+	return bad
+}
+
+// hold plans, class by class, what is not allowed, on top of the host as base leaves it.
+func (p *planner) hold(plan *Plan, base *draft) error {
+	after := p.host.With(base.overlay())
+	byClass := map[want.Class][]fix{}
+	for _, f := range p.allowed(false) {
+		byClass[f.class] = append(byClass[f.class], f)
+	}
+	for _, class := range want.Classes {
+		if len(byClass[class]) == 0 {
+			continue
+		}
+		d, err := p.settle(after, byClass[class])
+		if err != nil {
+			return err
+		}
+		if len(d.changes)+len(d.activations) > 0 {
+			plan.Held = append(plan.Held, Held{class, d.changes, d.activations})
+		}
+	}
+	return nil
+}
+
+// After returns the plan as an overlay on the host it was made for.
+func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Activations) }
+
+func overlayOf(changes []Change, activations []Activation) facts.Overlay {
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}}
+	for _, c := range changes {
+		o.Files[c.Path] = c.After
+	}
+	for _, a := range activations {
+		switch a.Kind {
+		case LoadAudit:
+			o.Audited = true
+		case Reload, Restart:
+			o.Restarted[a.Unit] = true
+		}
+	}
+	return o
+}
+
+// appendNew appends those of more that are not there yet.
+func appendNew(list []string, more ...string) []string {
+	for _, m := range more {
+		if m != "" && !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
