@@ -85,7 +85,8 @@ type Result struct {
 	Check    *Check
 	Status   Status
 	Findings []Finding
-	Err      error // why the status is Unknown, NotApplicable or Manual
+	Waived   []Accepted // findings that a waiver accepts: still judged, still shown, no longer among Findings
+	Err      error      // why the status is Unknown, NotApplicable or Manual
 }
 
 // Run judges h by every check, several at a time. Results come back in the order of cs however the checks were

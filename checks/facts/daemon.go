@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,6 +67,8 @@ func FlagName(key string) string {
 	switch key {
 	case "runtimes":
 		return "add-runtime"
+	case "insecure-registries":
+		return "insecure-registry"
 	case "graph":
 		return "data-root"
 	}
@@ -360,7 +363,7 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) string {
 		}
 	}
 	if engine != nil && engine.DockerRootDir != "" && d.KeysErr != nil {
-		return engine.DockerRootDir
+		return remapped.ReplaceAllString(engine.DockerRootDir, "")
 	}
 	switch d.Flavour {
 	case "snap":
@@ -371,7 +374,10 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) string {
 		}
 	}
 	if engine != nil && engine.DockerRootDir != "" {
-		return engine.DockerRootDir
+		return remapped.ReplaceAllString(engine.DockerRootDir, "")
 	}
 	return "/var/lib/docker"
 }
+
+// remapped is the directory, named by uid and gid, that userns-remap puts below the data root.
+var remapped = regexp.MustCompile(`/[0-9]+\.[0-9]+$`)

@@ -115,11 +115,12 @@ func parseFlags(args []Token) Flags {
 			name, value = short[:1], strings.TrimPrefix(short[1:], "=")
 			given = len(short) > 1
 		}
+		yes := boolFlags[name] || boolFlags[longNames[name]]
 		switch {
 		case given:
-		case boolFlags[name] || boolFlags[longNames[name]]:
+		case yes || i+1 == len(args) || strings.HasPrefix(args[i+1].Text, "-"):
 			value = "true"
-		case i+1 < len(args) && !strings.HasPrefix(args[i+1].Text, "-"):
+		default:
 			i++
 			value, t = args[i].Text, args[i]
 		}

@@ -1,0 +1,98 @@
+package catalog_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-multierror"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/cis"
+	"example.com/harden/checks/stride"
+)
+
+// some is a catalogue in which the selection can be told apart from the real one's growth.
+var some = []*checks.Check{
+	{ID: "docker/icc", Items: cis.Docker("2.1", "2.2", "2.2", "2.2"), Level: 1, Threats: []stride.ID{"docker/network/spoofing"}},
+	{ID: "docker/devicemapper", Items: cis.Docker("", "", "", "2.7"), Level: 1, Threats: []stride.ID{"docker/host/denial-of-service"}},
+	{ID: "docker/default-mode", Items: cis.Docker("3.22", "3.20", "3.20", "3.20"), Level: 2, Threats: []stride.ID{"docker/host/tampering"}},
+	{ID: "docker/sysconfig-owner", Items: cis.Docker("3.20", "3.22", "3.22", "3.22"), Level: 2, Threats: []stride.ID{"docker/host/tampering"}},
+	{ID: "docker/audit-runc", Items: cis.Docker("1.2.12", "1.1.18", "1.1.18", "1.1.18"), Level: 1, Threats: []stride.ID{"docker/registry/repudiation"}},
+	{ID: "docker/audit-dockerd", Items: cis.Docker("1.2.3", "1.1.3", "1.1.3", "1.1.3"), Level: 1, Threats: []stride.ID{"docker/registry/repudiation"}},
+	{ID: "docker/own", Level: 1, Threats: []stride.ID{"docker/client/disclosure"}},
+}
+
+func TestSelect(t *testing.T) {
+	tests := map[string]struct {
+		query catalog.Query
+		want  []string // IDs, named ones with a star
+		err   string
+	}{
+		"everything, by number": {want: []string{"docker/audit-dockerd", "docker/audit-runc", "docker/icc",
+			"docker/devicemapper", "docker/default-mode", "docker/sysconfig-owner", "docker/own"}},
+		"an older edition": {query: catalog.Query{Benchmark: "docker@1.2.0"}, want: []string{"docker/audit-dockerd",
+			"docker/audit-runc", "docker/icc", "docker/sysconfig-owner", "docker/default-mode", "docker/own"}},
+		"level":             {query: catalog.Query{Level: 1, Only: []string{"3", "2"}}, want: []string{"docker/icc", "docker/devicemapper"}},
+		"named above level": {query: catalog.Query{Level: 1, Only: []string{"3.20"}}, want: []string{"docker/default-mode*"}},
+		"bare number":       {query: catalog.Query{Only: []string{"3.20"}}, want: []string{"docker/default-mode*"}},
+		"benchmark's":       {query: catalog.Query{Only: []string{"docker:3.20"}}, want: []string{"docker/default-mode*"}},
+		"selected edition's": {query: catalog.Query{Benchmark: "1.2.0", Only: []string{"docker:3.20"}},
+			want: []string{"docker/sysconfig-owner*"}},
+		"edition's":     {query: catalog.Query{Only: []string{"docker@1.2.0:3.20"}}, want: []string{"docker/sysconfig-owner*"}},
+		"not in newest": {query: catalog.Query{Benchmark: "1.6.0", Only: []string{"docker@1.8.0:2.7"}}, want: []string{"docker/devicemapper*"}},
+		"section":       {query: catalog.Query{Only: []string{"docker:1.1"}}, want: []string{"docker/audit-dockerd", "docker/audit-runc"}},
+		"glob":          {query: catalog.Query{Only: []string{"docker/audit-*"}}, want: []string{"docker/audit-dockerd", "docker/audit-runc"}},
+		"category":      {query: catalog.Query{Only: []string{"stride:tampering"}}, want: []string{"docker/default-mode", "docker/sysconfig-owner"}},
+		"threat": {query: catalog.Query{Only: []string{"docker/host/tampering"}, Skip: []string{"docker/sysconfig-owner"}},
+			want: []string{"docker/default-mode"}},
+		"one by name, one by threat": {query: catalog.Query{Only: []string{"docker/host/tampering", "docker/default-mode"}},
+			want: []string{"docker/default-mode*", "docker/sysconfig-owner"}},
+		"typo":            {query: catalog.Query{Only: []string{"docker/ic"}}, err: `nothing is called "docker/ic"; did you mean docker/icc?`},
+		"without prefix":  {query: catalog.Query{Only: []string{"tampering"}}, err: `nothing is called "tampering"; did you mean docker/host/tampering or stride:tampering?`},
+		"nothing near":    {query: catalog.Query{Skip: []string{"zebra"}}, err: `nothing is called "zebra"`},
+		"past the end":    {query: catalog.Query{Only: []string{"3.99"}}, err: "docker@1.8.0 has no item or section 3.99; section 3 goes from 3.20 to 3.22"},
+		"other edition":   {query: catalog.Query{Benchmark: "1.6.0", Only: []string{"2.7"}}, err: "docker@1.6.0 has no item or section 2.7; docker@1.8.0:2.7 is docker/devicemapper"},
+		"no edition":      {query: catalog.Query{Only: []string{"docker@9:1"}}, err: `docker@9:1: no benchmark is called "docker@9" (there are docker@1.2.0, docker@1.5.0, docker@1.6.0, docker@1.7.0, docker@1.8.0)`},
+		"no such level":   {query: catalog.Query{Level: 3}, err: "no level 3: there are 1, and 2 which includes it"},
+		"bad glob":        {query: catalog.Query{Only: []string{"docker/[a"}}, err: `"docker/[a": syntax error in pattern`},
+		"nothing remains": {query: catalog.Query{Only: []string{"2.2"}, Skip: []string{"2"}}, err: "the selection leaves no check"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, err := catalog.Select(some, test.query)
+			if test.err != "" {
+				if got := message(err); got != test.err {
+					t.Fatalf("error (-want +got)\n%s", cmp.Diff(test.err, got))
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, c := range s.Checks {
+				id := c.ID
+				if s.Named(c) {
+					id += "*"
+				}
+				got = append(got, id)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// message is the text of the one error inside a multierror, or of the error itself.
+func message(err error) string {
+	if m, ok := errors.AsType[*multierror.Error](err); ok && len(m.Errors) == 1 {
+		err = m.Errors[0]
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

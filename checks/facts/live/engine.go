@@ -1,0 +1,261 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/harden/checks/facts"
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/client"
+	"github.com/hashicorp/go-multierror"
+	"golang.org/x/sys/unix"
+)
+
+// DockerOptions say which Docker Engine to ask.
+type DockerOptions struct {
+	Host string // of --docker-host; empty for DOCKER_HOST and its TLS variables, else the default socket
+}
+
+// How long the engine may take to be reached, and for one answer.
+const (
+	dialTimeout   = 5 * time.Second
+	answerTimeout = 30 * time.Second
+)
+
+// Engine connects to the Docker Engine the first time it is asked, and remembers how that went: after a restart ask a
+// new Source.
+func (s *Source) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+	if err := s.running(); err != nil {
+		return nil, facts.Endpoint{}, err
+	}
+	e, err := s.engine()
+	if err != nil {
+		return nil, e.endpoint, err
+	}
+	return e, e.endpoint, nil
+}
+
+// choose says where the engine is to be reached, and who says so.
+func (s *Source) choose() (facts.Endpoint, error) {
+	if s.options.Host != "" {
+		return facts.Endpoint{Host: s.options.Host, From: "--docker-host"}, nil
+	}
+	if host := os.Getenv(client.EnvOverrideHost); host != "" {
+		return facts.Endpoint{Host: host, From: client.EnvOverrideHost}, nil
+	}
+	const standard = "/var/run/docker.sock"
+	sockets := []string{standard}
+	if uid := os.Getuid(); uid != 0 {
+		sockets = append([]string{fmt.Sprintf("/run/user/%d/docker.sock", uid)}, sockets...)
+	}
+	for _, socket := range sockets {
+		if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) {
+			return facts.Endpoint{Host: "unix://" + socket, From: "default"}, nil
+		}
+	}
+	// What a user's own engine says is not to steer root unless root asks for it: the user may be lying.
+	if others, _ := filepath.Glob("/run/user/*/docker.sock"); len(others) > 0 {
+		return facts.Endpoint{}, fmt.Errorf("no engine of the system, but a user's: --docker-host unix://%s audits it", others[0])
+	}
+	return facts.Endpoint{}, fmt.Errorf("%s: %w", standard, facts.ErrAbsent)
+}
+
+// connect returns the engine with its endpoint even where there is an error to tell of it.
+func (s *Source) connect() (*engine, error) {
+	endpoint, err := s.choose()
+	e := &engine{endpoint: endpoint}
+	if err == nil {
+		err = s.reach(e)
+	}
+	if err != nil && endpoint.Host != "" {
+		err = fmt.Errorf("docker engine at %s: %w", endpoint.Host, err)
+	}
+	return e, err
+}
+
+func (s *Source) reach(e *engine) error {
+	host, err := client.ParseHostURL(e.endpoint.Host)
+	if err != nil {
+		return err
+	}
+	options := []client.Opt{client.WithAPIVersionNegotiation()}
+	switch host.Scheme {
+	case "unix":
+		e.endpoint.Local, err = dialSocket(host.Host + host.Path)
+	case "tcp", "http", "https":
+		options = append(options, client.WithTLSClientConfigFromEnv())
+		e.endpoint.Local, err = s.ours(host.Host)
+	case "ssh":
+		err = errors.New("engines over ssh are not supported: run harden on that machine")
+	default:
+		err = fmt.Errorf("scheme %q is not supported: there are unix and tcp", host.Scheme)
+	}
+	if err != nil {
+		return err
+	}
+	e.client, err = client.NewClientWithOpts(append(options, client.WithHost(e.endpoint.Host))...)
+	return err
+}
+
+// dialSocket looks whether somebody answers on a socket and whether that is a dockerd of this machine, or systemd on
+// its behalf. Whoever else listens may be passing on to anywhere: ssh -L, or the other side of a container's mount,
+// whose process our namespace does not have.
+func dialSocket(path string) (local bool, err error) {
+	conn, err := net.DialTimeout("unix", path, dialTimeout)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // somebody has named it: a mistake, and not a host without Docker
+		return false, errors.New("there is no such socket")
+	case errors.Is(err, unix.ECONNREFUSED):
+		return false, fmt.Errorf("not running: %w", err)
+	case err != nil:
+		return false, err
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	var peer *unix.Ucred
+	if ctlErr := raw.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); ctlErr != nil || err != nil {
+		return false, cmp.Or(err, ctlErr)
+	}
+	if peer.Pid == 1 {
+		return true, nil
+	}
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(int(peer.Pid)) + "/comm")
+	if err != nil && !gone(err) {
+		return false, err
+	}
+	return strings.TrimSpace(string(comm)) == "dockerd", nil
+}
+
+// ours reports whether a TCP address is one of this machine's own, where a dockerd listens.
+func (s *Source) ours(address string) (bool, error) {
+	name, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return false, err
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false, err
+	}
+	mine := func(ip netip.Addr) bool {
+		return ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			return ok && n.IP.Equal(ip.AsSlice())
+		})
+	}
+	if !slices.ContainsFunc(ips, mine) {
+		return false, nil
+	}
+	ps, err := s.Processes(ctx, "dockerd")
+	if err != nil {
+		return false, err
+	}
+	for _, p := range ps {
+		ls, err := s.Listeners(ctx, p.PID)
+		if err != nil && !gone(err) {
+			return false, err
+		}
+		for _, l := range ls {
+			if l.Network != "unix" && strings.HasSuffix(l.Address, ":"+port) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil // some tunnel
+}
+
+// An engine asks one Docker Engine.
+type engine struct {
+	client   *client.Client
+	endpoint facts.Endpoint
+}
+
+// call makes one request, within answerTimeout, and names the engine in its error.
+func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
+	defer cancel()
+	v, err := f(ctx)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		err = fmt.Errorf("docker engine at %s: %w", e.endpoint.Host, err)
+	}
+	return v, err
+}
+
+// Info asks the engine about itself.
+func (e *engine) Info(ctx context.Context) (system.Info, error) { return call(ctx, e, e.client.Info) }
+
+// Network asks about one network.
+func (e *engine) Network(ctx context.Context, name string) (network.Inspect, error) {
+	return call(ctx, e, func(ctx context.Context) (network.Inspect, error) {
+		n, err := e.client.NetworkInspect(ctx, name, network.InspectOptions{})
+		if errdefs.IsNotFound(err) {
+			err = fmt.Errorf("network %s: %w", name, facts.ErrAbsent)
+		}
+		return n, err
+	})
+}
+
+// Containers inspects every container, several at a time. One that is removed meanwhile is left out.
+func (e *engine) Containers(ctx context.Context) ([]container.InspectResponse, error) {
+	list, err := call(ctx, e, func(ctx context.Context) ([]container.Summary, error) {
+		return e.client.ContainerList(ctx, container.ListOptions{All: true})
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]container.InspectResponse, len(list))
+	errs := make([]error, len(list))
+	slots := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // an inspect waits for the engine more than it works
+	var wg sync.WaitGroup
+	for i, c := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			all[i], errs[i] = call(ctx, e, func(ctx context.Context) (container.InspectResponse, error) {
+				return e.client.ContainerInspect(ctx, c.ID)
+			})
+		})
+	}
+	wg.Wait()
+	var failed *multierror.Error
+	kept := all[:0]
+	for i, c := range all {
+		switch {
+		case errs[i] == nil:
+			kept = append(kept, c)
+		case !errdefs.IsNotFound(errs[i]):
+			failed = multierror.Append(failed, errs[i])
+		}
+	}
+	slices.SortFunc(kept, func(a, b container.InspectResponse) int { return strings.Compare(a.ID, b.ID) })
+	return kept, failed.ErrorOrNil()
+}

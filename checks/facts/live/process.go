@@ -1,0 +1,175 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/harden/checks/facts"
+	"golang.org/x/sys/unix"
+)
+
+// Processes returns the processes of our own namespace whose executable has that base name, by PID. One that cannot
+// be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
+func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
+	if err := s.running(); err != nil {
+		return nil, err
+	}
+	pids, err := pids()
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return nil, err
+	}
+	var ps []facts.Process
+	for _, pid := range pids {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		p, err := process(pid, name, namespace)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			ps = append(ps, *p)
+		}
+	}
+	return ps, nil
+}
+
+// pids returns the numbers in /proc, in order.
+func pids() ([]int, error) {
+	f, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	var ids []int
+	for _, n := range names {
+		if pid, err := strconv.Atoi(n); err == nil {
+			ids = append(ids, pid)
+		}
+	}
+	return ids, err
+}
+
+// gone reports whether an error means that a process has ended, or is a kernel thread, which has no executable.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
+
+// process reads one process, nil when its executable is another or it lives in another namespace.
+func process(pid int, name, namespace string) (*facts.Process, error) {
+	dir := fmt.Sprintf("/proc/%d", pid)
+	exe, err := os.Readlink(dir + "/exe")
+	if errors.Is(err, fs.ErrPermission) {
+		comm, commErr := os.ReadFile(dir + "/comm")
+		if commErr == nil && strings.TrimSpace(string(comm)) != name[:min(len(name), 15)] { // as long as the kernel keeps it
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	exe = strings.TrimSuffix(exe, " (deleted)")
+	if path.Base(exe) != name {
+		return nil, nil
+	}
+	if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != namespace {
+		return nil, err
+	}
+	p := &facts.Process{PID: pid, Exe: exe}
+	cmdline, err := os.ReadFile(dir + "/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	if len(cmdline) == 0 {
+		return nil, nil // ended, and not yet waited for
+	}
+	p.Args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
+	if p.Started, err = started(dir); err != nil {
+		return nil, err
+	}
+	if p.UID, err = effectiveUID(dir); err != nil {
+		return nil, err
+	}
+	cgroup, err := os.ReadFile(dir + "/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	p.Unit = unitOf(string(cgroup))
+	return p, nil
+}
+
+// ticks is how many clock ticks /proc counts in a second, on every Linux.
+const ticks = 100
+
+// started reads when a process began, to a hundredth of a second, cut off.
+func started(dir string) (time.Time, error) {
+	stat, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // the name may hold anything
+	if len(fields) < 20 {
+		return time.Time{}, fmt.Errorf("%s/stat has only %d fields", dir, len(fields))
+	}
+	start, err := strconv.ParseInt(fields[19], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s/stat: %w", dir, err)
+	}
+	var boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return time.Time{}, err
+	}
+	age := time.Duration(boot.Nano()) - time.Duration(start)*(time.Second/ticks)
+	return time.Now().Add(-age).Round(0), nil
+}
+
+func effectiveUID(dir string) (uint32, error) {
+	status, err := os.ReadFile(dir + "/status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if f := strings.Fields(ids); len(f) > 1 {
+				uid, err := strconv.ParseUint(f[1], 10, 32)
+				return uint32(uid), err
+			}
+		}
+	}
+	return 0, fmt.Errorf("%s/status has no Uid line", dir)
+}
+
+// unitOf reads from /proc/PID/cgroup the service whose cgroup, or one below it, a process is in. systemd names the
+// directory after the unit, in the unified hierarchy as in its own of version 1. A scope below the service, such as
+// a terminal's below user@1000.service, is a session: what runs there was started by hand.
+func unitOf(cgroup string) string {
+	for line := range strings.Lines(cgroup) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) < 3 || fields[1] != "" && fields[1] != "name=systemd" {
+			continue
+		}
+		names := strings.Split(fields[2], "/")
+		for i := len(names) - 1; i >= 0; i-- {
+			if strings.HasSuffix(names[i], ".scope") || strings.HasPrefix(names[i], "user@") {
+				break
+			}
+			if strings.HasSuffix(names[i], ".service") {
+				return names[i]
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,86 @@
+package live_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"example.com/harden/checks/facts"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestProcesses(t *testing.T) {
+	dir := t.TempDir()
+	named := filepath.Join(dir, "some-daemon")
+	program, err := os.ReadFile("/bin/sleep")
+	must(t, err)
+	must(t, os.WriteFile(named, program, 0o755))
+	start := func(path string, args ...string) *exec.Cmd {
+		cmd := exec.Command(path, args...)
+		must(t, cmd.Start())
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd
+	}
+	before := time.Now()
+	daemon := start(named, "600", "601")
+	start("/bin/sleep", "602") // says nothing of the daemon
+	teller := exec.Command("/bin/sleep", "603")
+	teller.Args[0] = named // calls itself the daemon
+	must(t, teller.Start())
+	t.Cleanup(func() { teller.Process.Kill(); teller.Wait() })
+	must(t, os.Remove(named)) // as an upgrade does
+	ps, err := machine.Processes(t.Context(), "some-daemon")
+	must(t, err)
+	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"}, UID: uint32(os.Geteuid())}}
+	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit")); diff != "" {
+		t.Fatalf("(-want +got)\n%s", diff)
+	}
+	const tick = 10 * time.Millisecond
+	if s := ps[0].Started; s.Before(before.Add(-2*tick)) || s.After(time.Now().Add(tick)) {
+		t.Errorf("started at %v, which is not between %v and now", s, before)
+	}
+	if ps, err := machine.Processes(t.Context(), "no-such-daemon"); err != nil || len(ps) != 0 {
+		t.Errorf("of a program that does not run there are %v, %v", ps, err)
+	}
+}
+
+func TestListeners(t *testing.T) {
+	four, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	defer four.Close()
+	dir, err := os.MkdirTemp("", "li") // t.TempDir is too long for a socket
+	must(t, err)
+	defer os.RemoveAll(dir)
+	socket, err := net.Listen("unix", filepath.Join(dir, "a b.sock"))
+	must(t, err)
+	defer socket.Close()
+	conn, err := net.Dial("tcp4", four.Addr().String()) // connections are no listeners
+	must(t, err)
+	defer conn.Close()
+	want := []facts.Listener{{Network: "tcp", Address: four.Addr().String()}}
+	if six, err := net.Listen("tcp6", "[::1]:0"); err == nil { // some machines have no IPv6
+		defer six.Close()
+		want = append(want, facts.Listener{Network: "tcp6", Address: six.Addr().String()})
+	}
+	all, err := net.Listen("tcp4", "0.0.0.0:0")
+	must(t, err)
+	defer all.Close()
+	want = append(want, facts.Listener{Network: "tcp", Address: fmt.Sprintf("0.0.0.0:%d", all.Addr().(*net.TCPAddr).Port)},
+		facts.Listener{Network: "unix", Address: filepath.Join(dir, "a b.sock")})
+	got, err := machine.Listeners(t.Context(), os.Getpid())
+	must(t, err)
+	sorted := cmpopts.SortSlices(func(a, b facts.Listener) bool { return a.Network+a.Address < b.Network+b.Address })
+	if diff := cmp.Diff(want, got, sorted); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if ls, err := machine.Listeners(t.Context(), 1<<30); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a process that does not exist listens on %v, %v", ls, err)
+	}
+}

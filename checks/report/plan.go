@@ -1,0 +1,140 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks/want"
+)
+
+// Allow is the flag that permits a class.
+func Allow(c want.Class) string { return "--allow " + c.String() }
+
+func (p *page) plan(r *Report) {
+	plan := r.Plan
+	if len(plan.Changes)+len(plan.Activations) > 0 {
+		p.title("The plan: " + plural(len(plan.Changes), "change"))
+		p.changes(r, plan.Changes)
+		p.activations("Then", plan.Activations)
+	}
+	for _, h := range plan.Held {
+		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), plural(len(h.Changes), "change")))
+		p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		p.changes(r, h.Changes)
+		p.activations("It would then", h.Activations)
+	}
+	if len(plan.Left) > 0 {
+		p.title("Left to you")
+		for _, l := range plan.Left {
+			res, _ := r.Result(l.ID)
+			head := "  " + pad(res.Number, numberWidth)
+			p.block(head, 2+numberWidth, "", res.Title)
+			margin := strings.Repeat(" ", 2+numberWidth)
+			if i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject }); i >= 0 {
+				f := res.Findings[i]
+				p.block(margin, 2+numberWidth, "", difference(f.Subject, f.Got, f.Must))
+			}
+			p.block(margin, 2+numberWidth, dim, l.Reason)
+		}
+	}
+}
+
+func (p *page) title(text string) {
+	p.line()
+	p.line(p.paint(bold, text))
+}
+
+func (p *page) changes(r *Report, changes []Change) {
+	for _, c := range changes {
+		p.line()
+		p.line(p.paint(bold, Clean(c.Target)), "  ", p.paint(dim, classText(c.Disruption)))
+		var threats []string
+		for _, id := range c.Checks {
+			res, _ := r.Result(id)
+			p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
+			p.labelled("why", res.Why)
+			for _, t := range res.Threats {
+				if !slices.Contains(threats, t) {
+					threats = append(threats, t)
+				}
+			}
+		}
+		for _, t := range threats {
+			p.labelled("threat", threatLine(t))
+		}
+		for _, b := range c.Breaks {
+			p.labelled("breaks", b)
+		}
+		p.diff(c.Diff)
+	}
+}
+
+func (p *page) labelled(label, text string) {
+	if text != "" {
+		p.block("  "+p.paint(dim, pad(label, numberWidth)), 2+numberWidth, "", text)
+	}
+}
+
+func (p *page) diff(text string) {
+	for l := range strings.Lines(text) {
+		l = strings.TrimSuffix(l, "\n")
+		color := ""
+		switch {
+		case strings.HasPrefix(l, "@@"):
+			color = cyan
+		case strings.HasPrefix(l, "+++"), strings.HasPrefix(l, "---"):
+			color = bold
+		case strings.HasPrefix(l, "+"):
+			color = green
+		case strings.HasPrefix(l, "-"):
+			color = red
+		case strings.HasPrefix(l, "#"):
+			color = dim
+		}
+		p.WriteString(p.paint(color, l) + "\n")
+	}
+}
+
+func (p *page) activations(word string, as []Activation) {
+	if len(as) == 0 {
+		return
+	}
+	p.line()
+	for _, a := range as {
+		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))
+	}
+}
+
+func activation(kind, unit string) string {
+	return strings.TrimSpace(strings.ReplaceAll(kind, "-", " ") + " " + unit)
+}
+
+func (p *page) run(r *Report) {
+	if r.Run == nil {
+		return
+	}
+	switch r.Run.Outcome {
+	case "unchanged":
+		p.title("Nothing was changed")
+	case "applied":
+		p.title("Applied as run " + r.Run.ID)
+	case "rolled-back":
+		p.title("Taken back, run " + r.Run.ID)
+	default:
+		p.title("Failed, run " + r.Run.ID)
+	}
+	if r.Run.Reason != "" {
+		p.block("  ", 2, red, r.Run.Reason)
+	}
+	for _, a := range r.Run.Activations {
+		text := activation(a.Kind, a.Unit) + ": " + a.State
+		if a.Reason != "" {
+			text += ", " + a.Reason
+		}
+		p.block("  ", 2, "", text)
+	}
+	for _, l := range r.Run.Failing {
+		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+l.Reason)
+	}
+}

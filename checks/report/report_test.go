@@ -1,0 +1,317 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/cis"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/report"
+	"example.com/harden/checks/stride"
+	"example.com/harden/checks/want"
+)
+
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// fix is a finding that a change of class c would settle.
+func fix(subject string, c want.Class) checks.Finding {
+	w := map[want.Class]want.Want{
+		want.None:    want.Mode{File: subject, Mode: 0o644},
+		want.Restart: want.Key{File: "/etc/docker/daemon.json", Key: []string{"icc"}, Value: false},
+	}[c]
+	return checks.Finding{Subject: subject, Got: "0666", Must: "within 0644", Wants: []want.Want{w}}
+}
+
+// settled reports one check with these findings, in a plan and a run.
+func settled(t *testing.T, result checks.Result, plan *report.Plan, run *report.Run) *report.Report {
+	t.Helper()
+	result.Check = &checks.Check{ID: "docker/x", Items: cis.Docker("3.1", "3.1", "3.1", "3.1"), Title: "x holds", Why: "or else", Level: 1,
+		Threats: []stride.ID{"docker/host/tampering"}}
+	s, err := catalog.Select([]*checks.Check{result.Check}, catalog.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report.New(s, []checks.Result{result}, nil, now)
+	r.Command, r.Host.Name, r.Host.Root = "plan", "h", "/"
+	r.Plan, r.Run = plan, run
+	r.Settle()
+	return r
+}
+
+func planOf(changes, held []report.Change, class want.Class, left ...report.LeftOver) *report.Plan {
+	p := &report.Plan{Changes: append([]report.Change{}, changes...), Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
+	if len(held) > 0 {
+		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Activations: []report.Activation{}})
+	}
+	return p
+}
+
+func runOf(outcome string, waiting []string, failing ...report.LeftOver) *report.Run {
+	return &report.Run{ID: "1", Outcome: outcome, Activations: []report.Activated{}, Waiting: append([]string{}, waiting...), Failing: append([]report.LeftOver{}, failing...)}
+}
+
+func TestSettle(t *testing.T) {
+	change := []report.Change{{Target: "/a", Action: "attributes", Checks: []string{"docker/x"}, Breaks: []string{}}}
+	left := report.LeftOver{ID: "docker/x", Subject: "/a", Reason: "no"}
+	fails := func(fs ...checks.Finding) checks.Result { return checks.Result{Status: checks.Fail, Findings: fs} }
+	pending := fix("/a", want.Restart)
+	pending.Pending = true
+	tests := map[string]struct {
+		result  checks.Result
+		plan    *report.Plan
+		run     *report.Run
+		state   report.State
+		finding []report.State
+		verdict string
+	}{
+		"pass":                   {checks.Result{Status: checks.Pass}, nil, nil, report.Pass, nil, report.Sound},
+		"n/a":                    {checks.Result{Status: checks.NotApplicable, Err: facts.ErrAbsent}, nil, nil, report.NotApplicable, nil, report.Sound},
+		"manual":                 {checks.Result{Status: checks.Manual, Err: checks.ErrManual}, nil, nil, report.Manual, nil, report.Sound},
+		"waived":                 {checks.Result{Status: checks.Waived}, nil, nil, report.Waived, nil, report.Sound},
+		"unknown":                {checks.Result{Err: errors.New("e")}, nil, nil, report.Unknown, nil, report.Doubt},
+		"audit":                  {fails(fix("/a", want.None)), nil, nil, report.Fail, []report.State{report.Fail}, report.Findings},
+		"audit, not taken up":    {fails(pending), nil, nil, report.Pending, []report.State{report.Pending}, report.Findings},
+		"planned":                {fails(fix("/a", want.None)), planOf(change, nil, 0), nil, report.Planned, []report.State{report.Planned}, report.Findings},
+		"held":                   {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), nil, report.Held, []report.State{report.Held}, report.Findings},
+		"left":                   {fails(fix("/a", want.None)), planOf(nil, nil, 0, left), nil, report.Left, []report.State{report.Left}, report.Findings},
+		"planned and held":       {fails(fix("/a", want.None), fix("/b", want.Restart)), planOf(change, change, want.Restart), nil, report.Held, []report.State{report.Planned, report.Held}, report.Findings},
+		"left and planned":       {fails(fix("/a", want.None), fix("/b", want.None)), planOf(change, nil, 0, left), nil, report.Left, []report.State{report.Left, report.Planned}, report.Findings},
+		"not taken up, no plan":  {fails(pending), planOf(nil, nil, 0), nil, report.Pending, []report.State{report.Pending}, report.Findings},
+		"fixed":                  {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil), report.Fixed, []report.State{report.Fixed}, report.Changed},
+		"written, waiting":       {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", []string{"docker/x"}), report.Pending, []report.State{report.Pending}, report.Changed},
+		"written, still failing": {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil, left), report.Failed, []report.State{report.Failed}, report.Broken},
+		"taken back":             {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("rolled-back", []string{"docker/x"}, left), report.Failed, []report.State{report.Failed}, report.Broken},
+		"held, other run":        {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("applied", nil, left), report.Held, []report.State{report.Held}, report.Changed},
+		"nothing to run":         {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("unchanged", nil), report.Held, []report.State{report.Held}, report.Findings},
+	}
+	schema := compiled(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := settled(t, test.result, test.plan, test.run)
+			var findings []report.State
+			for _, f := range r.Results[0].Findings {
+				findings = append(findings, f.State)
+			}
+			if diff := cmp.Diff(test.finding, findings); diff != "" || r.Results[0].State != test.state {
+				t.Errorf("state %s, want %s; findings (-want +got)\n%s", r.Results[0].State, test.state, diff)
+			}
+			if r.Summary.Verdict != test.verdict {
+				t.Errorf("verdict %s, want %s", r.Summary.Verdict, test.verdict)
+			}
+			sum := 0
+			for _, n := range r.Summary.States {
+				sum += n
+			}
+			if sum != 1 || r.Summary.States[test.state] != 1 {
+				t.Errorf("the states of one check add up to %d: %v", sum, r.Summary.States)
+			}
+			if r.Run != nil && test.state != report.Failed && len(r.Run.Failing) > 0 {
+				t.Errorf("the run is blamed for %v", r.Run.Failing)
+			}
+			valid(t, schema, r)
+		})
+	}
+}
+
+// compiled is the published schema with every object closed: a field that it does not name must not be written.
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.JSONSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeObjects(doc)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("urn:harden:v1", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("urn:harden:v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func closeObjects(node any) {
+	switch n := node.(type) {
+	case map[string]any:
+		if _, ok := n["properties"].(map[string]any); ok && n["type"] == "object" {
+			n["additionalProperties"] = false
+		}
+		for _, v := range n {
+			closeObjects(v)
+		}
+	case []any:
+		for _, v := range n {
+			closeObjects(v)
+		}
+	}
+}
+
+func valid(t *testing.T, schema *jsonschema.Schema, r *report.Report) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.JSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(doc); err != nil {
+		t.Errorf("not %s: %v", report.Schema, err)
+	}
+}
+
+// TestSchemaRefuses shows that the schema can fail: each report is broken in one place.
+func TestSchemaRefuses(t *testing.T) {
+	schema := compiled(t)
+	for name, spoil := range map[string]func(map[string]any){
+		"missing field": func(m map[string]any) { delete(m, "summary") },
+		"unknown field": func(m map[string]any) { m["new"] = 1 },
+		"null list":     func(m map[string]any) { m["results"].([]any)[0].(map[string]any)["findings"] = nil },
+		"other state":   func(m map[string]any) { m["results"].([]any)[0].(map[string]any)["state"] = "ok" },
+		"bad ID":        func(m map[string]any) { m["results"].([]any)[0].(map[string]any)["id"] = "3.1" },
+	} {
+		data, err := json.Marshal(settled(t, checks.Result{Status: checks.Pass}, nil, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc map[string]any
+		if err := json.Unmarshal(data, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if spoil(doc); schema.Validate(doc) == nil {
+			t.Errorf("%s: the schema has nothing against it", name)
+		}
+	}
+}
+
+// TestHostileNames shows data that a host's users choose: none of it may reach a terminal as it is.
+func TestHostileNames(t *testing.T) {
+	evil := "web\x1b[2J\r\n✓ pass \u202e\x9b\xff"
+	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{{Subject: evil, Got: evil, Must: evil}},
+		Waived: []checks.Accepted{{Finding: checks.Finding{Subject: evil}}}}, nil, nil)
+	r.Host.Name = evil
+	r.Host.Notes = []string{evil}
+	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
+	r.Run = runOf("rolled-back", nil, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
+	r.Run.ID, r.Run.Reason = evil, evil
+	var b bytes.Buffer
+	if err := errors.Join(report.Text(&b, r, report.Style{Verbose: true}), report.Outcome(&b, r, report.Style{})); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexAny(b.String(), "\x1b\r\u202e\x9b\xff"); i >= 0 {
+		t.Errorf("an unprintable byte got through:\n%q", b.String())
+	}
+	if !strings.Contains(b.String(), `"web\x1b[2J\r\n✓ pass \u202e\x9b\xff"`) {
+		t.Errorf("the name is not quoted:\n%s", b.String())
+	}
+	var forged int
+	for l := range strings.Lines(b.String()) {
+		if strings.HasPrefix(strings.TrimSpace(l), "✓ pass") {
+			forged++
+		}
+	}
+	if forged > 0 {
+		t.Errorf("%d lines pass for a verdict:\n%s", forged, b.String())
+	}
+}
+
+func TestColorAndWidth(t *testing.T) {
+	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{fix(strings.Repeat("/word and", 30), want.None)}}, nil, nil)
+	for _, style := range []report.Style{{}, {Color: true}, {Width: 50}, {Width: 50, Color: true}, {Width: 10}, {Width: 500}} {
+		var b bytes.Buffer
+		if err := report.Text(&b, r, style); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "\x1b["); got != style.Color {
+			t.Errorf("%+v: colours: %v", style, got)
+		}
+		if style.Color {
+			continue
+		}
+		limit := map[int]int{0: 100, 50: 50, 10: 40, 500: 120}[style.Width]
+		for l := range strings.Lines(b.String()) {
+			if n := len([]rune(strings.TrimSuffix(l, "\n"))); n > limit {
+				t.Errorf("%+v: a line of %d columns: %q", style, n, l)
+			}
+		}
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	for status, shown := range map[checks.Status]bool{checks.Pass: false, checks.NotApplicable: false, checks.Waived: false,
+		checks.Unknown: true, checks.Manual: true} {
+		var b bytes.Buffer
+		if err := report.Text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil), report.Style{Quiet: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "x holds"); got != shown {
+			t.Errorf("-q shows a check that is %s: %v", status, got)
+		}
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	for _, test := range []struct {
+		want want.Want
+		text string
+	}{
+		{want.Key{File: "/d.json", Key: []string{"a", "b"}, Value: []string{"x"}}, `set a.b to ["x"] in /d.json`},
+		{want.Key{File: "/d.json", Key: []string{"tls"}}, "take tls out of /d.json"},
+		{want.Flag{Unit: "docker.service", Name: "icc", Value: "false"}, "start docker.service with --icc=false"},
+		{want.Setting{Unit: "docker.socket", Section: "Socket", Key: "SocketMode", Value: "0660"}, "set SocketMode=0660 in [Socket] of docker.socket"},
+		{want.Mode{File: "/a", Mode: 0o644}, "set the mode of /a to 0644"},
+		{want.Owner{File: "/a", Owner: "root:docker"}, "give /a to root:docker"},
+		{want.AuditRule{Path: "/a"}, "record changes of /a"},
+		{want.AuditRule{Path: "/a", Dir: true}, "record changes of /a and all below it"},
+		{want.Env{File: "/etc/environment", Name: "A", Value: "1"}, "set A=1 in /etc/environment"},
+		{want.Service{Unit: "docker.service", Reload: true}, "reload docker.service"},
+		{want.Service{Unit: "docker.service"}, "restart docker.service"},
+	} {
+		if got := report.Describe(test.want); got != test.text {
+			t.Errorf("%#v is %q, want %q", test.want, got, test.text)
+		}
+	}
+}
+
+func TestWaiverNotices(t *testing.T) {
+	r := settled(t, checks.Result{Status: checks.Pass}, nil, nil)
+	s, err := catalog.Select([]*checks.Check{{ID: "docker/x", Threats: []stride.ID{"a/b/tampering"}}}, catalog.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(n int) time.Time { return now.Truncate(24*time.Hour).AddDate(0, 0, n) }
+	r.Waivers = report.New(s, nil, []checks.Waiver{
+		{Check: "docker/a", Reason: "r"}, {Check: "docker/b", Scope: "web", Reason: "r", Expires: day(-1)}, {Check: "docker/c", Reason: "r", Expires: day(3)},
+	}, now).Waivers
+	var b bytes.Buffer
+	if err := report.Text(&b, r, report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for l := range strings.Lines(b.String()) {
+		if strings.HasPrefix(l, "waiver") {
+			got = append(got, strings.TrimSuffix(l, "\n"))
+		}
+	}
+	want := []string{
+		"waiver  the waiver of docker/b for web ended with 2026-05-31 UTC: what it covered counts again",
+		"waiver  the waiver of docker/c ends with 2026-06-04 UTC",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	valid(t, compiled(t), r)
+}

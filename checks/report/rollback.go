@@ -1,0 +1,26 @@
+package report
+
+import "io"
+
+// RollbackSchema names the shape of a Rollback as JSON.
+const RollbackSchema = "harden-rollback/v1"
+
+// A Rollback is a run taken back.
+type Rollback struct {
+	Schema  string   `json:"schema"`
+	Version string   `json:"version"` // harden's own
+	Changes []Change `json:"changes"` // what taking the run back writes
+	Run     *Run     `json:"run,omitempty"`
+}
+
+// RollbackText writes what taking a run back would do.
+func RollbackText(w io.Writer, r *Rollback, s Style) error {
+	p := newPage(s)
+	p.line(p.paint(bold, "Taking it back: "+plural(len(r.Changes), "change")))
+	for _, c := range r.Changes {
+		p.line()
+		p.diff(c.Diff)
+	}
+	_, err := w.Write(p.Bytes())
+	return err
+}

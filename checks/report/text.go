@@ -1,0 +1,252 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks/cis"
+	"example.com/harden/checks/stride"
+	"example.com/harden/checks/want"
+)
+
+// looks is how each state is shown: a sign, a word and a colour, so that none of them has to carry it alone.
+var looks = map[State]struct{ sign, word, color, phrase string }{
+	Pass:          {"✓", "pass", green, "pass"},
+	Fail:          {"✗", "fail", red, "fail"},
+	Planned:       {"±", "fix", cyan, "will be fixed"},
+	Fixed:         {"✓", "fixed", green, "fixed"},
+	Pending:       {"…", "pending", yellow, "pending restart"},
+	Held:          {"=", "held", yellow, "held back"},
+	Left:          {"✗", "left", red, "left to you"},
+	Failed:        {"✗", "failed", red, "failed to be fixed"},
+	Waived:        {"~", "waived", yellow, "waived"},
+	Unknown:       {"?", "unknown", yellow, "unknown"},
+	Manual:        {"!", "manual", yellow, "for a person to judge"},
+	NotApplicable: {"-", "n/a", dim, "not applicable"},
+}
+
+// Text writes the report for people, up to what is proposed.
+func Text(w io.Writer, r *Report, s Style) error {
+	p := newPage(s)
+	p.header(r)
+	p.results(r)
+	p.waivers(r)
+	if r.Plan != nil {
+		p.plan(r)
+	}
+	p.summary(r)
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// Outcome writes what became of a plan that Text has shown.
+func Outcome(w io.Writer, r *Report, s Style) error {
+	p := newPage(s)
+	p.run(r)
+	p.summary(r)
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+func (p *page) header(r *Report) {
+	var names []string
+	for _, b := range r.Benchmarks {
+		names = append(names, cis.Benchmark(b).Title())
+	}
+	p.line(p.paint(bold, Clean(r.Host.Name)), "  by the ", strings.Join(names, " and the "))
+	field := func(name, text string) { p.block("  "+p.paint(dim, pad(name, 11)), 13, "", text) }
+	if r.Host.Root != "/" {
+		field("root", r.Host.Root)
+	}
+	if e := r.Host.Engine; e != nil {
+		switch {
+		case e.Error != "":
+			field("engine", e.Error)
+		case e.Local:
+			field("engine", fmt.Sprintf("%s at %s (%s), %s, %d running", e.Version, e.Endpoint, e.From,
+				plural(e.Containers, "container"), e.Running))
+		default:
+			field("engine", fmt.Sprintf("%s on another machine, %s (%s)", e.Version, e.Endpoint, e.From))
+		}
+	}
+	if d := r.Host.Daemon; d != nil {
+		running := "not running"
+		if d.PID != 0 {
+			running = fmt.Sprintf("PID %d", d.PID)
+		}
+		if d.Unit != "" {
+			running += ", " + d.Unit
+		}
+		field("dockerd", d.Flavour+", "+running)
+		if d.Exists {
+			field("config", d.Config)
+		} else {
+			field("config", d.Config+" (there is none yet)")
+		}
+		field("data root", d.DataRoot)
+	}
+	for _, n := range r.Host.Notes {
+		p.block("  "+p.paint(yellow, pad("note", 11)), 13, "", n)
+	}
+}
+
+// quiet are the states that -q leaves out: nothing is to be done about them.
+var quiet = []State{Pass, Fixed, NotApplicable, Waived}
+
+func (p *page) results(r *Report) {
+	section := "-"
+	for _, res := range r.Results {
+		if p.Quiet && slices.Contains(quiet, res.State) {
+			continue
+		}
+		if res.Section != section {
+			section = res.Section
+			p.line()
+			if section == "" {
+				p.line(p.paint(bold, "beyond the benchmark"))
+			} else {
+				p.line(p.paint(bold, strings.TrimSpace(res.Section+"  "+res.Heading)))
+			}
+		}
+		p.result(res)
+	}
+}
+
+// Columns of a result: sign and word, number, and then what everything beneath is aligned with.
+const (
+	wordWidth   = 12
+	numberWidth = 8
+	indent      = 2 + wordWidth + numberWidth
+)
+
+func (p *page) result(res Result) {
+	look := looks[res.State]
+	head := "  " + p.paint(look.color, pad(look.sign+" "+look.word, wordWidth)) + pad(res.Number, numberWidth)
+	color := ""
+	if res.State == NotApplicable {
+		color = dim
+	}
+	p.block(head, indent, color, res.Title)
+	margin := strings.Repeat(" ", indent)
+	note := func(text string) { p.block(margin, indent, dim, text) }
+	if p.Verbose {
+		note(res.ID + " - " + res.Why)
+	}
+	for _, f := range res.Findings {
+		p.finding(f, res.State)
+	}
+	for _, a := range res.Waived {
+		p.block(margin, indent, "", difference(a.Subject, a.Got, a.Must))
+		note(waiverText(a.Reason, a.Approver, a.Expires))
+	}
+	if res.Reason != "" && (p.Verbose || res.State != NotApplicable) {
+		note(firstLine(res.Reason, p.Verbose))
+	}
+}
+
+func (p *page) finding(f Finding, of State) {
+	text := difference(f.Subject, f.Got, f.Must)
+	if f.State != of {
+		text += " (" + looks[f.State].phrase + ")"
+	}
+	margin := strings.Repeat(" ", indent)
+	p.block(margin, indent, "", text)
+	if f.State == Failed && f.Reason != "" {
+		p.block(margin, indent, red, f.Reason)
+	}
+}
+
+// difference words a finding. Its parts are data, each shown so that it cannot pass for another.
+func difference(subject, got, must string) string {
+	text := Clean(subject)
+	if got != "" {
+		text += ": " + Clean(got)
+	}
+	if must != "" {
+		text += "; must be " + Clean(must)
+	}
+	return text
+}
+
+func waiverText(reason, approver, expires string) string {
+	text := "waived: " + reason
+	if approver != "" {
+		text += ", by " + approver
+	}
+	if expires != "" {
+		text += ", until the end of " + expires + " UTC"
+	}
+	return text
+}
+
+// firstLine keeps a stack trace out of a report that did not ask for it.
+func firstLine(s string, whole bool) string {
+	if first, _, more := strings.Cut(s, "\n"); more && !whole {
+		return first
+	}
+	return s
+}
+
+func (p *page) waivers(r *Report) {
+	first := true
+	for _, w := range r.Waivers {
+		if w.State == "active" {
+			continue
+		}
+		if first {
+			p.line()
+			first = false
+		}
+		text := "the waiver of " + w.Check
+		if w.Scope != "" {
+			text += " for " + Clean(w.Scope)
+		}
+		if w.State == "expired" {
+			text += " ended with " + w.Expires + " UTC: what it covered counts again"
+		} else {
+			text += " ends with " + w.Expires + " UTC"
+		}
+		p.block(p.paint(yellow, "waiver  "), 8, "", text)
+	}
+}
+
+func (p *page) summary(r *Report) {
+	var counts []string
+	for _, s := range States {
+		if n := r.Summary.States[s]; n > 0 {
+			counts = append(counts, p.paint(looks[s].color, fmt.Sprintf("%d %s", n, looks[s].phrase)))
+		}
+	}
+	p.line()
+	p.line(p.paint(bold, plural(r.Summary.Selected, "check")), ": ", strings.Join(counts, ", "))
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// threatLine names a threat by its letter, its ID and what goes wrong.
+func threatLine(id string) string {
+	t, err := stride.Get(stride.ID(id))
+	if err != nil {
+		return id
+	}
+	return fmt.Sprintf("%s %s: %s", t.ID.Category().Letter(), id, t.Title)
+}
+
+// classText names a class and says what that means.
+func classText(c want.Class) string { return c.String() + ": " + classPhrases[c] }
+
+var classPhrases = map[want.Class]string{
+	want.None:      "nothing is disturbed",
+	want.Reload:    "taken up in place",
+	want.Restart:   "one restart",
+	want.Workload:  "containers are recreated",
+	want.Behaviour: "people will notice",
+}

@@ -1,0 +1,46 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"example.com/harden/checks/want"
+)
+
+// Describe says in one line what a want asks for.
+func Describe(w want.Want) string {
+	switch w := w.(type) {
+	case want.Key:
+		key := strings.Join(w.Key, ".")
+		if w.Value == nil {
+			return fmt.Sprintf("take %s out of %s", key, w.File)
+		}
+		value, err := json.Marshal(w.Value)
+		if err != nil {
+			return fmt.Sprintf("set %s in %s", key, w.File)
+		}
+		return fmt.Sprintf("set %s to %s in %s", key, value, w.File)
+	case want.Flag:
+		return fmt.Sprintf("start %s with --%s=%s", w.Unit, w.Name, w.Value)
+	case want.Setting:
+		return fmt.Sprintf("set %s=%s in [%s] of %s", w.Key, w.Value, w.Section, w.Unit)
+	case want.Mode:
+		return fmt.Sprintf("set the mode of %s to %04o", w.File, w.Mode)
+	case want.Owner:
+		return fmt.Sprintf("give %s to %s", w.File, w.Owner)
+	case want.AuditRule:
+		if w.Dir {
+			return fmt.Sprintf("record changes of %s and all below it", w.Path)
+		}
+		return fmt.Sprintf("record changes of %s", w.Path)
+	case want.Env:
+		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
+	case want.Service:
+		if w.Reload {
+			return "reload " + w.Unit
+		}
+		return "restart " + w.Unit
+	}
+	return fmt.Sprintf("%+v", w)
+}

@@ -1,0 +1,82 @@
+// Package rule makes rules out of settings: where a host keeps a value, what is there, and how to ask for another.
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+)
+
+// All holds where every one of rules does. It does not apply where none of them does.
+func All(rules ...checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		var findings []checks.Finding
+		var absent []error
+		errs := new(multierror.Error)
+		for _, r := range rules {
+			fs, err := r.Judge(h)
+			findings = append(findings, fs...)
+			switch {
+			case errors.Is(err, facts.ErrAbsent):
+				absent = append(absent, err)
+			case err != nil:
+				errs = multierror.Append(errs, err)
+			}
+		}
+		if len(absent) == len(rules) {
+			return nil, absent[0]
+		}
+		return findings, oneLine(errs)
+	})
+}
+
+// Inapplicable is an error that means ErrAbsent and says why a check does not apply.
+func Inapplicable(format string, args ...any) error {
+	return inapplicable(fmt.Sprintf(format, args...))
+}
+
+type inapplicable string
+
+func (why inapplicable) Error() string        { return string(why) }
+func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent }
+
+// Here fails with ErrAbsent, and says why, where the Docker Engine that harden was pointed at is on another machine:
+// this host's files are none of that engine's, so neither may be judged by the other.
+func Here(h *facts.Host) error {
+	e, err := h.Engine()
+	switch {
+	case errors.Is(err, facts.ErrElsewhere):
+		return Inapplicable("%v", err)
+	case err == nil && !e.Local:
+		return Inapplicable("%v: %s", facts.ErrElsewhere, e.Host)
+	}
+	return nil
+}
+
+// Dockerd returns this host's dockerd; ErrAbsent too where the engine that was asked for is on another machine.
+func Dockerd(h *facts.Host) (*facts.Daemon, error) {
+	if err := Here(h); err != nil {
+		return nil, err
+	}
+	return h.Daemon()
+}
+
+// oneLine returns errs as one error whose text fits a line of a report, each cause once; nil when there are none.
+func oneLine(errs *multierror.Error) error {
+	errs.ErrorFormat = func(all []error) string {
+		var texts []string
+		for _, err := range all {
+			if !slices.Contains(texts, err.Error()) {
+				texts = append(texts, err.Error())
+			}
+		}
+		return strings.Join(texts, "; ")
+	}
+	return errs.ErrorOrNil()
+}
