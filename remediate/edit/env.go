@@ -14,7 +14,7 @@ import (
 // It refuses a value that pam_env could not give back, and a line continued by a backslash, which pam_env has read
 // since Linux-PAM 1.5.3 alone.
 func Env(data []byte, name, value string) ([]byte, error) {
-	if !word(name, "_") {
+	if !word(name, "_") || name[0] <= '9' {
 		return nil, fmt.Errorf("%q is not the name of an environment variable", name)
 	}
 	if err := oneLine("the value of "+name, value, "#'\"\\"); err != nil {

@@ -34,10 +34,10 @@ func RemoveFlag(line, name string, boolean bool) (string, error) {
 // EnvFlag sets a flag, as Flag does, in the options that an environment file of a systemd service assigns to a
 // variable, as in DOCKER_OPTS="--icc=true -H fd://". The last assignment counts; where there is none one is added.
 //
-// It refuses a file of which an assignment goes over several lines and, for that variable, a value written with
+// It refuses a file in which anything goes over several lines and, for that variable, a value written with
 // backslashes or in several quoted pieces.
 func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
-	if !word(variable, "_") {
+	if !word(variable, "_") || variable[0] <= '9' {
 		return nil, fmt.Errorf("%q is not the name of an environment variable", variable)
 	}
 	old, err := envLines(data)
@@ -58,7 +58,11 @@ func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s = appendLine(data, variable+"="+`"`+options+`"`, eol(data))
+		text, err := requote(`""`, "", options)
+		if err != nil {
+			return nil, err
+		}
+		s = appendLine(data, variable+"="+text, eol(data))
 		want = append(want, facts.Assignment{Name: variable, Value: options})
 	} else {
 		a := old[target]
@@ -108,18 +112,17 @@ type envLine struct {
 	start, end int
 }
 
-// envLines reads an environment file line by line, and refuses one that does not mean the same when read whole.
+// envLines reads an environment file line by line, and refuses one that has a line which goes on in the next.
 func envLines(data []byte) ([]envLine, error) {
 	var all []envLine
-	var flat []facts.Assignment
 	offset := 0
 	for line := range strings.Lines(string(data)) {
 		start := offset
 		offset += len(line)
 		one := facts.ParseEnv([]byte(line))
-		flat = append(flat, one...)
-		if !slices.Equal(facts.ParseEnv(data[:offset]), flat) || strings.HasSuffix(strings.TrimRight(line, "\r\n"), `\`) {
-			return nil, at(data, start, "the line goes on, or is one that goes on, in another: a person must edit it")
+		probe := facts.ParseEnv([]byte(strings.TrimRight(line, "\r\n") + "\nX="))
+		if !slices.Equal(probe, append(slices.Clone(one), facts.Assignment{Name: "X"})) {
+			return nil, at(data, start, "the line goes on in the next: a person must edit it")
 		}
 		if len(one) == 0 {
 			continue
@@ -166,7 +169,10 @@ func setFlag(line, name string, boolean bool, value *string) (string, error) {
 		edits = append(edits, appendWord(words, quoteWord("--"+name+"="+*value)))
 	}
 	after := string(applyAll([]byte(line), edits))
-	return after, proveFlag(after, name, boolean, value, rest(words, uses))
+	if err := proveFlag(after, name, boolean, value, rest(words, uses)); err != nil {
+		return "", err
+	}
+	return after, nil
 }
 
 // proveFlag parses a command line again: the flag as wanted, and every other word as before.

@@ -40,7 +40,13 @@ func Unit(data []byte, section, key string, values ...string) ([]byte, error) {
 		return data, nil
 	}
 	after := applyAll(data, unitEdits(data, old, mine, section, key, want))
-	return after, proveUnit(old, after, mine, want)
+	if eol := eol(data); len(data) > 0 && data[len(data)-1] != '\n' {
+		after = bytes.TrimSuffix(after, []byte(eol))
+	}
+	if err := proveUnit(old, after, mine, want); err != nil {
+		return nil, err
+	}
+	return after, nil
 }
 
 // UnitValue returns the value that a drop-in leaves a key with, the last one of a list; empty when it does not set
@@ -80,27 +86,23 @@ func unitEdits(data []byte, old []unitLine, mine func(unitLine) bool, section, k
 			edits = append(edits, splice{l.start, l.end, ""})
 		}
 	}
-	unended := len(data) > 0 && data[len(data)-1] != '\n'
-	switch {
-	case len(edits) > 0:
+	if len(edits) > 0 {
 		edits[0].text = block
-		if unended && edits[0].end == len(data) {
-			edits[0].text = strings.TrimSuffix(block, eol)
-		}
 		return edits
-	case after >= 0 && old[after].end == len(data) && unended:
-		return []splice{{len(data), len(data), eol + strings.TrimSuffix(block, eol)}}
-	case after >= 0:
-		return []splice{{old[after].end, old[after].end, block}}
 	}
-	block = "[" + section + "]" + eol + block
-	switch {
-	case unended:
-		block = eol + eol + strings.TrimSuffix(block, eol)
-	case len(old) > 0:
+	place := len(data)
+	if after >= 0 {
+		place = old[after].end
+	} else {
+		block = "[" + section + "]" + eol + block
+		if len(old) > 0 {
+			block = eol + block
+		}
+	}
+	if place == len(data) && place > 0 && data[place-1] != '\n' {
 		block = eol + block
 	}
-	return []splice{{len(data), len(data), block}}
+	return []splice{{place, place, block}}
 }
 
 func proveUnit(old []unitLine, after []byte, mine func(unitLine) bool, want []string) error {

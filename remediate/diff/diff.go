@@ -1,0 +1,183 @@
+// Package diff shows a change to a file as a unified diff under a header that says what a diff cannot: the hashes of
+// the whole file, its mode and its owner, before and after.
+package diff
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/remediate"
+)
+
+// Unified shows a change to people: as Patch, but with secrets replaced by marks and with characters that could
+// deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does not
+// weaken what is shown; where nothing is hidden or escaped it equals Patch.
+func Unified(c remediate.Change, r *Redactor) string {
+	before := bytes.SplitAfter(r.Redact(c.Path, c.Before.Data), []byte("\n"))
+	after := bytes.SplitAfter(r.Redact(c.Path, c.After.Data), []byte("\n"))
+	var b strings.Builder
+	changed := hunks(c)
+	b.WriteString(head(c, changed != ""))
+	from, to := 0, 0
+	for line := range strings.Lines(changed) {
+		switch line[0] {
+		case '@':
+			from, to = position(line)
+			b.WriteString(line)
+		case '-':
+			b.WriteString("-" + ended(visible(string(before[from]))))
+			from++
+		case '+':
+			b.WriteString("+" + ended(visible(string(after[to]))))
+			to++
+		case ' ':
+			text := string(before[from])
+			if text == strings.TrimSuffix(line[1:], "\n") || text == line[1:] {
+				text = string(after[to]) // what either side takes for a secret is one
+			}
+			b.WriteString(" " + ended(visible(text)))
+			from, to = from+1, to+1
+		default:
+			b.WriteString(line) // "\ No newline at end of file"
+		}
+	}
+	return b.String()
+}
+
+// Patch is the change as patch(1) takes it: "patch -d / -p1" or "patch FILE" make exactly the bytes of c.After.Data
+// out of those of c.Before.Data. The header is passed over by patch, which leaves mode and owner alone; so it does
+// with a new file of no bytes, which a unified diff has no way to say.
+func Patch(c remediate.Change) string {
+	changed := hunks(c)
+	return head(c, changed != "") + changed
+}
+
+// head is the lines about the file as a whole, each "# NAME BEFORE -> AFTER" with "none" for a side on which there is
+// no file, and then the two names that patch reads.
+func head(c remediate.Change, changed bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n", visible(c.Path))
+	line := func(name, before, after string) {
+		if c.Created {
+			before = "none"
+		}
+		if c.Removed {
+			after = "none"
+		}
+		if before != after {
+			fmt.Fprintf(&b, "# %s %s -> %s\n", name, before, after)
+		}
+	}
+	if c.Content() {
+		line("sha256", hash(c.Before.Data), hash(c.After.Data))
+	}
+	line("mode", fmt.Sprintf("%04o", c.Before.Mode), fmt.Sprintf("%04o", c.After.Mode))
+	line("owner", owner(c.Before.Info, c.After.Info), owner(c.After.Info, c.Before.Info))
+	if changed {
+		before, after := label(c.Path), label(c.Path)
+		if c.Created {
+			before = "/dev/null"
+		}
+		if c.Removed {
+			after = "/dev/null"
+		}
+		fmt.Fprintf(&b, "--- %s\n+++ %s\n", before, after)
+	}
+	return b.String()
+}
+
+func hash(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
+
+// owner names the owner of i; by number where another, of that same name, must be told apart.
+func owner(i, other facts.Info) string {
+	if i.Owner() == other.Owner() || i.User == "" || i.Group == "" {
+		return fmt.Sprintf("%d:%d", i.UID, i.GID)
+	}
+	return visible(i.Owner())
+}
+
+// hunks is the difference of the contents, from the first "@@" on.
+func hunks(c remediate.Change) string {
+	if !c.Content() {
+		return ""
+	}
+	before, after := string(c.Before.Data), string(c.After.Data)
+	text, err := udiff.ToUnified("", "", before, udiff.Lines(before, after), udiff.DefaultContextLines)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", c.Path, err)) // the edits come from the very text that they are applied to
+	}
+	if i := strings.Index(text, "@@"); i >= 0 {
+		return text[i:]
+	}
+	return ""
+}
+
+// position is where a hunk begins on either side, counted from 0.
+func position(line string) (from, to int) {
+	var a, b string
+	fmt.Sscanf(line, "@@ -%s +%s @@", &a, &b)
+	fmt.Sscanf(a, "%d", &from)
+	fmt.Sscanf(b, "%d", &to)
+	return max(from-1, 0), max(to-1, 0)
+}
+
+// label writes a path the way patch reads it back: quoted as in C where it holds anything unusual.
+func label(path string) string {
+	plain := true
+	var b strings.Builder
+	for _, c := range []byte(path) {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteString(`\` + string(rune(c)))
+			plain = false
+		case c <= ' ' || c > '~':
+			fmt.Fprintf(&b, `\%03o`, c)
+			plain = false
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if plain {
+		return path
+	}
+	return `"` + b.String() + `"`
+}
+
+// visible escapes what is not printable, a reversal of writing direction and a zero-width character among it, and
+// bytes that are not UTF-8. A tab stays, and a carriage return before the end of the line: neither moves the cursor
+// to where it has been.
+func visible(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		rest := s[i+n:]
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r), r == '\t', r == '\n' && rest == "", r == '\r' && (rest == "\n" || rest == ""):
+			b.WriteRune(r)
+		case r < 0x80:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func ended(s string) string {
+	if strings.HasSuffix(s, "\n") {
+		return s
+	}
+	return s + "\n"
+}
