@@ -1,0 +1,110 @@
+// Package apply carries out a plan, and takes it back. It is the only package of harden that writes to a host.
+//
+// A run is made twice: first as a journal, whole and on disk before the first file is touched, then for real. So a
+// run that is cut short at any instant leaves enough behind to finish it or to undo it, and what a file is now is
+// told by its content and attributes, never by how far a log had got.
+package apply
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+
+	"example.com/harden/remediate"
+)
+
+// Options say where and how to write.
+type Options struct {
+	State    string   // where journals and the history are kept: "/var/lib/harden"; made, 0700, when missing
+	Root     string   // "/", or the directory that holds the host; a plan's paths are below it
+	Services Services // nil where nothing can be activated (--root): activations then end Pending
+	// Verify judges these checks again on a fresh look at the host and says of each that still fails why. Nil
+	// verifies nothing.
+	Verify   func(ctx context.Context, checks []string) (failing map[string]string, err error)
+	Progress func(Step) // told of each step as it begins; may be nil
+	Version  string     // harden's own, for the history
+
+	sys *sys // what tests replace; nil is the kernel
+}
+
+// Services makes running programs take up what has been written. Only Ready and Snapshot are called before
+// anything has changed.
+type Services interface {
+	// Ready returns nil when the activation can be done here, and else why it has to stay pending.
+	Ready(ctx context.Context, a remediate.Activation) error
+	// Snapshot describes what runs now. It is kept in the journal, so that a recovery can compare too.
+	Snapshot(ctx context.Context) (json.RawMessage, error)
+	// Activate does the activation and returns when the program has answered to it.
+	Activate(ctx context.Context, a remediate.Activation) error
+	// Healthy watches until it is sure that what Snapshot described still runs: the same containers, the same
+	// PIDs. A nil before only asks that the daemon stays up: it was taken in another boot.
+	Healthy(ctx context.Context, before json.RawMessage) error
+}
+
+// A Step is one thing that a run is about to do.
+type Step struct {
+	Doing   Doing
+	Subject string // a path, or an activation such as "restart docker.service"; empty where there is no one thing
+}
+
+// Doing names a step.
+type Doing string
+
+// The steps, in the order of a run; Restoring and what follows it only when a run is taken back.
+const (
+	Checking   Doing = "check"    // one target against what the plan was made from
+	Journaling Doing = "journal"  // the run, whole, to the disk
+	Writing    Doing = "write"    // one file or its attributes
+	Activating Doing = "activate" // one activation
+	Watching   Doing = "watch"    // whether what ran still runs
+	Verifying  Doing = "verify"   // the checks, again
+	Restoring  Doing = "restore"  // one file to what it was
+)
+
+var (
+	// ErrDrift means that a target is no longer what the plan was made from. Nothing has been written.
+	ErrDrift = errors.New("changed since the plan was made")
+	// ErrConflict means that a target is neither what a run wrote nor what was there before it: somebody has
+	// changed it since. The run is not taken back or finished, and nothing has been changed.
+	ErrConflict = errors.New("changed by somebody else since")
+	// ErrRolledBack means that an apply could not be completed and was taken back; the error wraps the reason too.
+	ErrRolledBack = errors.New("taken back")
+	// ErrInterrupted means that an earlier run neither finished nor was undone, which has to be settled first.
+	ErrInterrupted = errors.New("an earlier run was interrupted")
+	// ErrNoRun means that there is no such run, or none that could be taken back or resumed.
+	ErrNoRun = errors.New("no such run")
+	// ErrHistory means that the history is not as it was written: a record was changed, removed or put in.
+	ErrHistory = errors.New("the history was tampered with")
+)
+
+// together makes one error of those that are not nil: itself where it is alone, else one line for all.
+func together(errs ...error) error {
+	all := multierror.Append(nil, errs...)
+	if len(all.Errors) == 1 {
+		return all.Errors[0]
+	}
+	all.ErrorFormat = func(errs []error) string {
+		lines := make([]string, len(errs))
+		for i, err := range errs {
+			lines[i] = err.Error()
+		}
+		return strings.Join(lines, "; ")
+	}
+	return all.ErrorOrNil()
+}
+
+// LockedError means that another harden is at work with the same state directory.
+type LockedError struct {
+	PID     int
+	Since   time.Time
+	Command string // its arguments, joined by spaces, quoted where they need it
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+}

@@ -1,0 +1,259 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"example.com/harden/remediate"
+)
+
+// An engine is one call of Apply, Rollback or Resume at work: it holds the lock.
+type engine struct {
+	Options
+	store *store
+	tree  *tree
+	hist  *history
+	tx    *txn
+}
+
+// defaults fills in what an Options leaves out.
+func (o Options) defaults() (Options, error) {
+	if o.sys == nil {
+		o.sys = kernel()
+	}
+	root, err := filepath.Abs(o.Root)
+	if o.Root == "" {
+		root, err = "/", nil
+	}
+	o.Root = root
+	return o, err
+}
+
+// begin takes the lock and opens what a run needs. A run that has its outcome, but was cut short before its journal
+// was put away, is put away now.
+func begin(o Options) (*engine, error) {
+	o, err := o.defaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{Options: o}
+	if e.store, err = openStore(o, true); err != nil {
+		return nil, err
+	}
+	if e.tree, err = openTree(o.Root, o.sys); err != nil {
+		e.store.close()
+		return nil, err
+	}
+	if err = e.settle(); err != nil {
+		e.end()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engine) settle() (err error) {
+	if e.tx, err = current(e.store); err != nil || e.tx == nil {
+		return err
+	}
+	outcome, at := e.tx.outcome()
+	if outcome == CutShort {
+		return nil
+	}
+	if err := e.open(); err != nil {
+		return err
+	}
+	if err := e.close(outcome, at.Reason); err != nil {
+		return err
+	}
+	e.tx = nil
+	return nil
+}
+
+// open opens the history, which only a run that will change something does: looking leaves no trace.
+func (e *engine) open() (err error) {
+	if e.hist == nil {
+		e.hist, err = openHistory(e.store)
+	}
+	return err
+}
+
+func (e *engine) end() {
+	e.tree.close()
+	e.store.close()
+}
+
+func (e *engine) step(d Doing, subject string) {
+	if e.Progress != nil {
+		e.Progress(Step{d, subject})
+	}
+}
+
+// Apply carries out the plan, whole or not at all. It returns ErrInterrupted, ErrDrift or a *LockedError before
+// anything has been written, and ErrRolledBack when it was begun, could not be completed and has been taken back;
+// the Run then tells what was tried. An activation that cannot be done here stays Pending: that is no failure. When
+// taking back fails too, the run stays interrupted for Rollback or Resume.
+//
+// A plan with nothing in it, or with nothing that can be done here, writes nothing at all and is Unchanged.
+func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
+	if p.Empty() {
+		return &Run{Root: o.Root, Outcome: Unchanged, Version: o.Version}, nil
+	}
+	e, err := begin(o)
+	if err != nil {
+		return nil, err
+	}
+	defer e.end()
+	if e.tx != nil {
+		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID, e.tx.Started.Format(time.RFC3339), ErrInterrupted)
+	}
+	j, err := e.draft()
+	if err != nil {
+		return nil, err
+	}
+	if err := e.prepare(ctx, p, j); err != nil {
+		return nil, err
+	}
+	for _, a := range p.Activations {
+		j.Activations = append(j.Activations, e.ready(ctx, Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class}))
+	}
+	j.Checks, j.Waiting = judged(p, j.Activations)
+	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
+		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
+	}
+	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
+		return nil, err
+	}
+	if err := e.publish(j); err != nil {
+		return nil, err
+	}
+	return e.finish(ctx)
+}
+
+// draft is a journal with nothing in it yet.
+func (e *engine) draft() (*journal, error) {
+	seq, err := e.store.next()
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	return &journal{
+		ID: fmt.Sprintf("%04d-%s", seq, now.Format("20060102T150405Z")), Seq: seq, Root: []byte(e.Root), Started: now,
+		Boot: e.sys.boot, Version: e.Version, Actor: actor(),
+	}, nil
+}
+
+// publish says in the history what is about to happen, and writes the journal. When either cannot be done nothing
+// is changed.
+func (e *engine) publish(j *journal) error {
+	e.step(Journaling, "")
+	if err := e.open(); err != nil {
+		return err
+	}
+	if err := e.hist.append(record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}); err != nil {
+		return err
+	}
+	var err error
+	if e.tx, err = publish(e.store, *j); err != nil {
+		return together(err, e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
+	}
+	return nil
+}
+
+// finish rolls the run forward to its end, and takes it back when that cannot be done.
+func (e *engine) finish(ctx context.Context) (*Run, error) {
+	err := e.forward(ctx)
+	if err == nil {
+		err = e.note(Applied, "")
+	}
+	if err == nil {
+		err = e.close(Applied, "")
+		return e.result(), err
+	}
+	// Taking back is not to be interrupted by what interrupted the run.
+	ctx = context.WithoutCancel(ctx)
+	back := e.undo(ctx, err.Error())
+	if outcome, _ := e.tx.outcome(); outcome == CutShort {
+		return e.result(), fmt.Errorf("%w; it could not be taken back either: %w", err, back)
+	}
+	err = fmt.Errorf("%w: %w", ErrRolledBack, err)
+	if back != nil {
+		err = fmt.Errorf("%w; but then: %w", err, back)
+	}
+	return e.result(), err
+}
+
+// note writes an outcome to the journal. From then on it is decided.
+func (e *engine) note(o Outcome, reason string) error {
+	return e.tx.note(entry{Event: string(o), Reason: reason})
+}
+
+// close writes a decided outcome to the history and puts the journal away.
+func (e *engine) close(o Outcome, reason string) error {
+	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: reason})
+	err = together(err, e.tx.file())
+	e.hist.announce(fmt.Sprintf("run %s %s, history record %d is %s", e.tx.ID, o, e.hist.seq, e.hist.head))
+	return err
+}
+
+func (e *engine) result() *Run {
+	r := e.tx.summary()
+	if e.hist != nil {
+		r.Head = e.hist.head
+	}
+	return r
+}
+
+// current reads the journal of the run that is not put away; nil when there is none.
+func current(s *store) (*txn, error) { return optional(readTxn(s, s.current())) }
+
+// next is the number of the next run.
+func (s *store) next() (int, error) {
+	ids, err := s.ids()
+	if err != nil || len(ids) == 0 {
+		return 1, err
+	}
+	return sequence(ids[len(ids)-1]) + 1, nil
+}
+
+// sequence is the number that a run's ID begins with.
+func sequence(id string) int {
+	number, _, _ := strings.Cut(id, "-")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// ready returns the activation with the state that it can hope for.
+func (e *engine) ready(ctx context.Context, a Activated) Activated {
+	a.State = NotReached
+	if e.Services == nil {
+		a.State, a.Reason = Pending, "nothing that runs is touched here"
+	} else if err := e.Services.Ready(ctx, a.plan()); err != nil {
+		a.State, a.Reason = Pending, err.Error()
+	}
+	return a
+}
+
+func (a Activated) wanted() bool { return a.State != Pending }
+
+// disturbs reports whether the activation can end what runs, so that it has to be watched.
+func (a Activated) disturbs() bool { return a.Kind == remediate.Reload || a.Kind == remediate.Restart }
+
+// snapshot describes what runs, where something is about to disturb it.
+func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
+	if !slices.ContainsFunc(as, func(a Activated) bool { return a.wanted() && a.disturbs() }) {
+		return nil, nil
+	}
+	text, err := e.Services.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("what runs now: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,256 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// forward brings every item to what it shall be, makes what runs take it up and verifies it. It can be called at
+// any point that an earlier one was cut off at.
+func (e *engine) forward(ctx context.Context) error {
+	for _, d := range e.tx.Dirs {
+		if err := e.tree.makeDir(string(d)); err != nil {
+			return err
+		}
+	}
+	files, err := e.stage(ctx)
+	defer func() {
+		for _, f := range files {
+			f.close()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	for i := range e.tx.Items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.write(i, files[i]); err != nil {
+			return err
+		}
+	}
+	if err := e.activate(ctx); err != nil {
+		return err
+	}
+	return e.verify(ctx)
+}
+
+// stage writes every new file beside its place before the first takes its place: a full disk is met while there is
+// nothing to take back.
+func (e *engine) stage(ctx context.Context) (map[int]*staged, error) {
+	files := map[int]*staged{}
+	for i := range e.tx.Items {
+		it := &e.tx.Items[i]
+		if !it.Content {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return files, err
+		}
+		s, err := e.stageItem(i, it)
+		if err != nil {
+			return files, err
+		}
+		if s != nil {
+			files[i] = s
+		}
+	}
+	return files, nil
+}
+
+func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
+	g, err := e.tree.open(it.path())
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if s == nil {
+			g.close()
+		}
+	}()
+	now, err := g.look(true)
+	if err != nil {
+		return nil, err
+	}
+	switch stands, why := it.stands(now.image); stands {
+	case isAfter: // an earlier attempt got here
+		return nil, together(g.unstage(it.Temp), g.syncDir())
+	case isConflict:
+		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
+	}
+	data, err := e.tx.bytes("after", i)
+	if err != nil {
+		return nil, err
+	}
+	return g.stage(it.Temp, it.After, data, now)
+}
+
+// write brings item i to what it shall be. It is announced in the history and in the journal first.
+func (e *engine) write(i int, s *staged) error {
+	it := &e.tx.Items[i]
+	if it.Content && s == nil {
+		return nil
+	}
+	e.step(Writing, it.path())
+	before, after := it.Before.public(), it.After.public()
+	r := record{Run: e.tx.ID, Event: hiWrite, Path: it.Path, Before: &before, After: &after}
+	earlier := e.tx.begun(i)
+	if err := e.hist.append(r); err != nil {
+		return err
+	}
+	if err := e.tx.note(entry{Event: evWrite, N: i}); err != nil {
+		return err
+	}
+	var err error
+	if it.Content {
+		err = s.commit()
+	} else {
+		err = e.attributes(it, it.After)
+	}
+	if errors.Is(err, ErrDrift) && !earlier { // so it was not touched, and taking the run back has nothing to judge
+		return together(err, e.tx.note(entry{Event: evUnwritten, N: i}))
+	}
+	if err == nil {
+		err = e.confirm(it, it.After)
+	}
+	if err != nil {
+		return err
+	}
+	r.Event, r.Before, r.After = hiWritten, nil, nil
+	return e.hist.append(r)
+}
+
+// attributes changes an item's owner and mode to those of im, on what is there if that is still what it was.
+func (e *engine) attributes(it *item, im image) error {
+	g, err := e.tree.open(it.path())
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	now, err := g.look(false)
+	if err != nil {
+		return err
+	}
+	if it.Volatile && !now.Exists {
+		return nil
+	}
+	stands, why := it.stands(now.image)
+	if stands == isConflict && !(it.Volatile && now.Type == it.Before.Type) {
+		return fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
+	}
+	if now.links != 1 && now.Type == unix.S_IFREG {
+		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
+	}
+	return g.dressUp(im)
+}
+
+// confirm looks at an item once more, by its name: a file system may take a change of mode and not make it.
+func (e *engine) confirm(it *item, want image) error {
+	g, err := e.tree.open(it.path())
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	now, err := g.look(it.Content)
+	if err != nil {
+		return err
+	}
+	why := differs(want, now.image, it.Content)
+	if why == "" || it.Volatile && !now.Exists {
+		return nil
+	}
+	return fmt.Errorf("%s: written, and now it is not what was written: %s", it.path(), why)
+}
+
+// activate makes what runs take up what was written, and watches that it survives.
+func (e *engine) activate(ctx context.Context) error {
+	before := e.tx.Snapshot
+	if e.tx.Boot != e.sys.boot { // what ran before does not run any more, and that is nobody's fault
+		before = nil
+	}
+	as, _ := e.tx.activations()
+	if err := e.each(ctx, as, false); err != nil {
+		return err
+	}
+	return e.watch(ctx, as, before)
+}
+
+// each does the activations that are not pending, in their order. All are safe to do twice, and after an
+// interruption nothing tells how far one got. The first error ends it, unless everything is to be tried.
+func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
+	var errs error
+	for n, a := range as {
+		if !a.wanted() {
+			continue
+		}
+		announced := e.announced(ctx, n, a)
+		errs = together(errs, announced)
+		if announced == nil || all && e.Services != nil {
+			errs = together(errs, e.one(ctx, n, a))
+		}
+		if errs != nil && !all {
+			break
+		}
+	}
+	return errs
+}
+
+func (e *engine) announced(ctx context.Context, n int, a Activated) error {
+	if e.Services == nil {
+		return fmt.Errorf("%s: nothing here can do it, though it could when the run began", a)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.tx.note(entry{Event: evActivate, N: n}); err != nil {
+		return err
+	}
+	return e.hist.append(record{Run: e.tx.ID, Event: evActivate, What: a.String()})
+}
+
+func (e *engine) one(ctx context.Context, n int, a Activated) error {
+	e.step(Activating, a.String())
+	done := entry{Event: evActivation, N: n, State: Done}
+	err := e.Services.Activate(ctx, a.plan())
+	if err != nil {
+		err = fmt.Errorf("%s: %w", a, err)
+		done.State, done.Reason = Failure, err.Error()
+	}
+	said := e.hist.append(record{Run: e.tx.ID, Event: evActivation, What: strings.TrimSpace(a.String() + ": " + done.State + " " + done.Reason)})
+	return together(err, said, e.tx.note(done))
+}
+
+func (e *engine) watch(ctx context.Context, as []Activated, before []byte) error {
+	if !slices.ContainsFunc(as, func(a Activated) bool { return a.wanted() && a.disturbs() }) {
+		return nil
+	}
+	if e.Services == nil {
+		return nil // each has said so
+	}
+	e.step(Watching, "")
+	return e.Services.Healthy(ctx, before)
+}
+
+// verify has the run's checks judged again.
+func (e *engine) verify(ctx context.Context) error {
+	if e.Verify == nil || len(e.tx.Checks) == 0 {
+		return nil
+	}
+	e.step(Verifying, "")
+	failing, err := e.Verify(ctx, e.tx.Checks)
+	if err != nil {
+		return fmt.Errorf("verification: %w", err)
+	}
+	var errs []error
+	for _, id := range slices.Sorted(maps.Keys(failing)) {
+		errs = append(errs, fmt.Errorf("%s still fails: %s", id, failing[id]))
+	}
+	return together(errs...)
+}

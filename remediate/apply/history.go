@@ -1,0 +1,246 @@
+package apply
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A record is one line of the history: {"hash":…,"record":…}. The hash is SHA-256 over the record's bytes as they
+// stand there, and each record holds the hash of the one before it, so none can be changed, taken out or put in
+// without every later one telling. Whoever is root can still rewrite them all, or cut off the end: that is what the
+// head in the system log is for.
+type record struct {
+	Seq    int       `json:"seq"`
+	Prev   string    `json:"prev"` // empty in the first
+	Time   time.Time `json:"time"`
+	Boot   string    `json:"boot"`
+	Uptime int64     `json:"uptime_ns"` // since boot, suspend included: clocks can be set, this cannot
+	Run    string    `json:"run,omitempty"`
+	Event  string    `json:"event"`
+	Path   []byte    `json:"path,omitempty"`
+	Before *Image    `json:"before,omitempty"`
+	After  *Image    `json:"after,omitempty"`
+	What   string    `json:"what,omitempty"` // a reason, an activation, an error
+	Actor  *Actor    `json:"actor,omitempty"`
+	By     string    `json:"version,omitempty"`
+}
+
+type line struct {
+	Hash   string          `json:"hash"`
+	Record json.RawMessage `json:"record"`
+}
+
+// Events of the history: of a run, what is intended and then what came of it; of a file likewise.
+const (
+	hiApply    = "apply"
+	hiRollback = "rollback"
+	hiResume   = "resume"
+	hiNothing  = "nothing-done" // intended, and given up before anything was changed
+	hiWrite    = "write"
+	hiWritten  = "written"
+	hiRestore  = "restore"
+	hiRestored = "restored"
+	hiTorn     = "torn" // the line before this one was cut off by a crash; What is its SHA-256
+)
+
+// A history is the open history file. Only who holds the lock has one.
+type history struct {
+	name string
+	sys  *sys
+	boot string
+	seq  int
+	head string
+	bad  bool // a write failed: what is in the file has to be looked at again
+}
+
+const tailSize = 256 << 10 // more than any one record takes
+
+func openHistory(s *store) (*history, error) {
+	h := &history{name: s.historyFile(), sys: s.sys, boot: s.sys.boot}
+	return h, h.recover()
+}
+
+// recover finds the end of the chain. What crashes have cut off behind it stays where it is, since a history is only
+// ever appended to, and a record that names its hash says that it is known.
+func (h *history) recover() error {
+	f, err := os.OpenFile(h.name, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	tail := make([]byte, min(end, tailSize))
+	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil {
+		return fmt.Errorf("%s: %w", h.name, err)
+	}
+	h.seq, h.head, h.bad = 0, "", false
+	if len(tail) > 0 && tail[len(tail)-1] != '\n' {
+		tail = append(tail, '\n')
+		if err := h.write([]byte("\n")); err != nil {
+			return err
+		}
+	}
+	whole := 0 // bytes of tail up to the end of the last good record
+	for at := 0; at < len(tail); {
+		n := bytes.IndexByte(tail[at:], '\n') + 1
+		r, hash, err := parseLine(tail[at : at+n])
+		if err == nil {
+			h.seq, h.head, whole = r.Seq, hash, at+n
+		} else if json.Valid(tail[at : at+n]) {
+			return fmt.Errorf("%s: %w: %w", h.name, ErrHistory, err)
+		}
+		at += n
+	}
+	switch {
+	case whole == 0 && int64(len(tail)) < end:
+		return fmt.Errorf("%s: %w: no record in its last %d bytes", h.name, ErrHistory, len(tail))
+	case whole < len(tail):
+		return h.append(record{Event: hiTorn, What: sum(tail[whole:])})
+	}
+	return nil
+}
+
+// append writes one record to the end and flushes it.
+func (h *history) append(r record) error {
+	if h.bad {
+		if err := h.recover(); err != nil {
+			return err
+		}
+	}
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return fmt.Errorf("boot time: %w", err)
+	}
+	r.Seq, r.Prev, r.Time, r.Boot, r.Uptime = h.seq+1, h.head, time.Now().UTC(), h.boot, up.Nano()
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	hash := sum(body)
+	if err := h.write(fmt.Appendf(nil, "{\"hash\":%q,\"record\":%s}\n", hash, body)); err != nil {
+		h.bad = true
+		return err
+	}
+	h.seq, h.head = r.Seq, hash
+	return nil
+}
+
+func (h *history) write(text []byte) error {
+	f, err := os.OpenFile(h.name, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		if err = h.sys.fsync(int(f.Fd())); err != nil {
+			err = &fs.PathError{Op: "fsync", Path: h.name, Err: err}
+		}
+	}
+	return together(err, f.Close())
+}
+
+// parseLine checks one line by itself: that it is a record and that its hash is right.
+func parseLine(text []byte) (r record, hash string, err error) {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return r, "", err
+	}
+	if l.Hash != sum(l.Record) {
+		return r, "", errors.New("its hash is of another record")
+	}
+	return r, l.Hash, json.Unmarshal(l.Record, &r)
+}
+
+// readHistory checks the chain from its first record on and hands each to see.
+func readHistory(name string, see func(r record, hash string)) error {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := bufio.NewReader(f)
+	var torn []byte
+	seq, head := 0, ""
+	for n := 1; ; n++ {
+		text, err := in.ReadBytes('\n')
+		if err == io.EOF {
+			return nil // what has no end, or was torn and not marked yet, a crash has left: the next run marks it
+		}
+		if err != nil {
+			return err
+		}
+		r, hash, err := parseLine(text)
+		switch {
+		case err != nil && json.Valid(text): // the beginning of a record is never valid JSON
+			return fmt.Errorf("%s:%d: %w: %w", name, n, ErrHistory, err)
+		case err != nil:
+			torn = append(torn, text...)
+			continue
+		case r.Seq != seq+1 || r.Prev != head:
+			return fmt.Errorf("%s:%d: %w: record %d does not follow record %d", name, n, ErrHistory, r.Seq, seq)
+		case torn != nil && (r.Event != hiTorn || r.What != sum(torn)):
+			return fmt.Errorf("%s:%d: %w: what is before this line is no record", name, n, ErrHistory)
+		}
+		torn, seq, head = nil, r.Seq, hash
+		see(r, hash)
+	}
+}
+
+// announce tells the system log a run's outcome and the head of the history, so that rewriting the history needs the
+// log rewritten too. Nobody may be listening, and nothing waits for them.
+func (h *history) announce(text string) {
+	c, err := net.DialTimeout("unixgram", h.sys.devlog, time.Second)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	const notice = 10<<3 | 5 // LOG_AUTHPRIV, LOG_NOTICE
+	if c.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+		fmt.Fprintf(c, "<%d>%s harden[%d]: %s", notice, time.Now().Format(time.Stamp), os.Getpid(), text)
+	}
+}
+
+// bootID names this boot; empty where the kernel does not say.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// actor is who runs this.
+func actor() Actor {
+	a := Actor{UID: os.Getuid(), SudoUser: os.Getenv("SUDO_USER"), PID: os.Getpid()}
+	const unset = 1<<32 - 1
+	if text, err := os.ReadFile("/proc/self/loginuid"); err == nil {
+		if id, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && id != unset {
+			a.LoginUID = &id
+		}
+	}
+	for fd := range 3 {
+		if name, err := os.Readlink(procFD(fd)); err == nil && (strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")) {
+			a.TTY = strings.TrimPrefix(name, "/dev/")
+			break
+		}
+	}
+	return a
+}

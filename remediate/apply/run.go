@@ -1,0 +1,89 @@
+package apply
+
+import (
+	"io/fs"
+	"time"
+
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+)
+
+// A Run is one carrying-out of a plan, and what became of it.
+type Run struct {
+	ID          string       `json:"id"`
+	Root        string       `json:"root"`
+	Started     time.Time    `json:"started"`
+	Finished    time.Time    `json:"finished,omitzero"` // when it got its outcome; zero while interrupted
+	Outcome     Outcome      `json:"outcome"`
+	Reason      string       `json:"reason,omitempty"` // why it was taken back or failed
+	Changes     []FileChange `json:"changes"`
+	Activations []Activated  `json:"activations"`
+	Checks      []string     `json:"checks"`            // judged again at the end of the run
+	Waiting     []string     `json:"waiting,omitempty"` // not judged: they wait for a pending activation
+	Actor       Actor        `json:"actor"`
+	Version     string       `json:"version"`
+	Head        string       `json:"head,omitempty"` // hash of the run's last history record, hexadecimal
+}
+
+// Outcome says what became of a run.
+type Outcome string
+
+// The outcomes.
+const (
+	Unchanged  Outcome = "unchanged"   // there was nothing to do, or nothing that can be done here; no trace is kept
+	Applied    Outcome = "applied"     // everything is written; what is Pending says so
+	RolledBack Outcome = "rolled-back" // taken back whole, because it was asked for or for Reason
+	Failed     Outcome = "failed"      // taken back, but a service is not as it was before: Reason says which
+	CutShort   Outcome = "interrupted" // neither finished nor undone yet
+)
+
+// What a FileChange does.
+const (
+	Create     = "create"
+	Content    = "content" // and attributes, in the same instant
+	Attributes = "attributes"
+)
+
+// A FileChange is one file of a run.
+type FileChange struct {
+	Path   string   `json:"path"`
+	Kind   string   `json:"kind"`
+	Before Image    `json:"before,omitzero"` // zero for Create
+	After  Image    `json:"after"`
+	Checks []string `json:"checks"`
+}
+
+// An Image is what a file was or became.
+type Image struct {
+	SHA256 string      `json:"sha256,omitempty"` // of the content, hexadecimal; empty where only attributes change
+	Mode   fs.FileMode `json:"mode"`             // the twelve permission bits
+	UID    uint32      `json:"uid"`
+	GID    uint32      `json:"gid"`
+	Owner  string      `json:"owner"` // "user:group"
+}
+
+// An Activated is one activation of a run.
+type Activated struct {
+	Kind   remediate.Kind `json:"kind"`
+	Unit   string         `json:"unit,omitempty"`
+	Class  want.Class     `json:"class"`
+	State  string         `json:"state"` // Done, Pending, Failure or NotReached
+	Reason string         `json:"reason,omitempty"`
+}
+
+// The states of an activation.
+const (
+	Done       = "done"
+	Pending    = "pending" // nothing here can do it; it happens at the service's next start
+	Failure    = "failed"
+	NotReached = "not-reached" // the run ended before it
+)
+
+// An Actor is who started a run. Only LoginUID is beyond the reach of whoever is root: the kernel keeps it since login.
+type Actor struct {
+	UID      int    `json:"uid"`
+	LoginUID *int64 `json:"loginuid,omitempty"`          // nil when nobody logged in: a service, a boot script
+	SudoUser string `json:"sudo_user_claimed,omitempty"` // from the environment, so claimed and no more
+	TTY      string `json:"tty,omitempty"`
+	PID      int    `json:"pid"`
+}

@@ -1,0 +1,246 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+)
+
+// undo brings every item back to what it was, and what runs with it. It judges all of them before it touches one:
+// with ErrConflict nothing has been changed. It can be called at any point that an earlier one was cut off at. When
+// the files are back but a service is not, the outcome is Failed and the error says why; with any other error the
+// run stays interrupted.
+func (e *engine) undo(ctx context.Context, reason string) error {
+	if err := e.judge(); err != nil {
+		return err
+	}
+	var late error // what must not stop the restoring: a full disk under the history, say
+	if e.tx.undoing() == nil {
+		en := e.undoEntry(ctx, reason)
+		if err := e.tx.note(en); err != nil {
+			late = together(late, err)
+			e.tx.log = append(e.tx.log, en)
+		}
+	}
+	for i := range slices.Backward(e.tx.Items) {
+		unsaid, err := e.restore(i)
+		late = together(late, unsaid)
+		if err != nil {
+			return together(late, err)
+		}
+	}
+	for _, d := range slices.Backward(e.tx.Dirs) {
+		if err := e.tree.dropDir(string(d)); err != nil {
+			return together(late, err)
+		}
+	}
+	return together(late, e.restart(ctx))
+}
+
+// restart has the services take up the old files, and closes the run.
+func (e *engine) restart(ctx context.Context) error {
+	u := e.tx.undoing()
+	before := u.Snapshot
+	if u.Boot != e.sys.boot {
+		before = nil
+	}
+	as, _ := e.tx.activations()
+	err := together(e.each(ctx, as, true), e.watch(ctx, as, before))
+	outcome, reason := RolledBack, u.Reason
+	if err != nil {
+		outcome, reason = Failed, strings.TrimPrefix(u.Reason+"; but then: "+err.Error(), "; but then: ")
+	}
+	if noted := e.note(outcome, reason); noted != nil {
+		return together(err, noted)
+	}
+	return together(err, e.close(outcome, reason))
+}
+
+// undoEntry decides, once, what there is to activate when the files are back.
+func (e *engine) undoEntry(ctx context.Context, reason string) entry {
+	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
+	for _, a := range e.tx.reversals(en.Boot) {
+		if a.State == NotReached {
+			a = e.ready(ctx, a)
+		}
+		en.Activations = append(en.Activations, a)
+	}
+	outcome, _ := e.tx.outcome()
+	if outcome == CutShort && e.tx.Boot == en.Boot {
+		en.Snapshot = e.tx.Snapshot // what ran before the run, which is what has to run after it
+		return en
+	}
+	if text, err := e.snapshot(ctx, en.Activations); err == nil {
+		en.Snapshot = text
+	}
+	return en
+}
+
+// reversals are the activations that make what runs forget the run. A reload does not undo a reload: dockerd keeps
+// what a removed key had set until it restarts, so either of the two is undone by a restart. What the run has not
+// begun needs nothing undone, unless a boot has done it since.
+func (t *txn) reversals(boot string) []Activated {
+	as, tried := t.activations()
+	var back []Activated
+	for n, a := range as {
+		if a.disturbs() {
+			a.Kind, a.Class = remediate.Restart, want.Restart
+		}
+		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
+		took := tried[n] || t.Boot != boot && t.touched()
+		switch {
+		case took:
+			a.State, a.Reason = NotReached, ""
+		case a.State == Pending:
+			a.Reason = "the run has not done it; whoever has done it since must do it again"
+		default:
+			continue // the run ended before it
+		}
+		switch {
+		case i < 0:
+			back = append(back, a)
+		case took:
+			back[i] = a
+		}
+	}
+	return back
+}
+
+// touched reports whether the run may have written anything.
+func (t *txn) touched() bool {
+	for i := range t.Items {
+		if t.begun(i) {
+			return true
+		}
+	}
+	return len(t.Items) == 0
+}
+
+// judge looks at every item that the run may have written. Any that is neither as before nor as after stops the
+// undoing, and so does one in between where nothing was cut short.
+func (e *engine) judge() error {
+	outcome, _ := e.tx.outcome()
+	var errs []error
+	for i := range e.tx.Items {
+		if !e.tx.begun(i) {
+			continue
+		}
+		_, err := e.tx.conflict(e.tree, i, outcome == CutShort)
+		errs = append(errs, err)
+	}
+	return together(errs...)
+}
+
+// conflict returns what is at item i, and an error when somebody else has put it there.
+func (t *txn) conflict(tree *tree, i int, cutShort bool) (sight, error) {
+	it := &t.Items[i]
+	now, err := it.look(tree)
+	if err != nil {
+		return now, err
+	}
+	stands, why := it.stands(now.image)
+	switch {
+	case it.Volatile && (stands == isConflict || !now.Exists):
+		return now, nil // made anew since, by whoever makes it at each start
+	case stands == isConflict, stands == isBetween && !cutShort:
+		kept := ""
+		if it.Content && it.Before.Exists {
+			kept = "; what it was before the run is in " + t.blob("before", i)
+		}
+		return now, fmt.Errorf("%s: %w: %s%s", it.path(), ErrConflict, why, kept)
+	}
+	return now, nil
+}
+
+// look is target.look for an item whose directory may be gone with it.
+func (it *item) look(tree *tree) (sight, error) {
+	g, err := tree.open(it.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return sight{}, nil
+	}
+	if err != nil {
+		return sight{}, err
+	}
+	defer g.close()
+	return g.look(it.Content)
+}
+
+// restore brings item i back to what it was. What could not be said in the history meanwhile is unsaid.
+func (e *engine) restore(i int) (unsaid, err error) {
+	it := &e.tx.Items[i]
+	g, err := e.tree.open(it.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a directory that the run was to make, and did not
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer g.close()
+	if it.Content {
+		if err := together(g.unstage(it.Temp), g.syncDir()); err != nil {
+			return nil, err
+		}
+	}
+	if !e.tx.begun(i) {
+		return nil, nil
+	}
+	now, err := g.look(it.Content)
+	if err != nil {
+		return nil, err
+	}
+	stands, why := it.stands(now.image)
+	if it.Volatile && (stands == isConflict || !now.Exists) {
+		return nil, nil
+	}
+	if stands == isBefore {
+		if !it.Content {
+			return nil, g.dressUp(it.Before) // whoever was here before may not have got to flushing it
+		}
+		return nil, nil
+	}
+	if stands == isConflict {
+		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrConflict, why)
+	}
+	e.step(Restoring, it.path())
+	r := record{Run: e.tx.ID, Event: hiRestore, Path: it.Path}
+	unsaid = e.hist.append(r)
+	if err := e.putBack(i, it, g, now); err != nil {
+		return unsaid, err
+	}
+	r.Event = hiRestored
+	return together(unsaid, e.hist.append(r)), nil
+}
+
+func (e *engine) putBack(i int, it *item, g *target, now sight) error {
+	switch {
+	case !it.Content:
+		if err := g.dressUp(it.Before); err != nil {
+			return err
+		}
+	case !it.Before.Exists:
+		return g.remove(now)
+	default:
+		data, err := e.tx.bytes("before", i)
+		if err != nil {
+			return err
+		}
+		s, err := g.stage(it.Temp, it.Before, data, now)
+		if err != nil {
+			return err
+		}
+		err = s.commit()
+		unix.Close(s.fd)
+		if err != nil {
+			return err
+		}
+	}
+	return e.confirm(it, it.Before)
+}
