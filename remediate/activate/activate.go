@@ -1,0 +1,120 @@
+// Package activate makes running programs take up what has been written, and tells whether they are healthy
+// afterwards. It knows three ways: audit rules into the kernel, a reload of dockerd in place, and its restart by
+// systemd. Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because
+// nobody would start it again after the next crash or boot.
+package activate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/docker/docker/client"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/remediate"
+)
+
+// Options say what is to be activated and how it is reached. The zero Options are right for a usual Docker host.
+type Options struct {
+	DockerHost string // where the Engine API answers; "" is the socket that dockerd makes by default
+	Unit       string // the service of dockerd where an activation names none; "" is docker.service
+	// PID returns the dockerd behind DockerHost. Nil asks systemd for the unit's main process, and else the kernel
+	// for who made the socket.
+	PID func(context.Context) (int, error)
+	// Audit returns the state of the kernel's audit system. Nil does without: rules that are locked are then met
+	// while loading, and not before.
+	Audit func(context.Context) (facts.AuditState, error)
+	// Watch is for how long Healthy looks on before it believes: 20 seconds when zero.
+	Watch    time.Duration
+	Progress func(string) // told in words what is waited for, and what was noticed; may be nil
+
+	bus    func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
+	answer time.Duration                             // for how long a started daemon may stay silent: 90 seconds
+	// event is within which a reload must be announced: 20 seconds. Most take an instant; but a daemon that is to end
+	// over an authorization plugin first looks for it for 16 seconds, and then it is better to know how that ends.
+	event time.Duration
+}
+
+// Services activates on this machine. It remembers what it has done, so one run uses one Services.
+type Services struct {
+	opts Options
+
+	mu       sync.Mutex
+	asked    bool // the daemon was reloaded or restarted
+	restarts int
+	spared   bool // live-restore was in force at each of these restarts, before and after
+}
+
+// New returns the services of this machine.
+func New(opts Options) *Services {
+	opts.DockerHost = cmp.Or(opts.DockerHost, client.DefaultDockerHost)
+	opts.Unit = cmp.Or(opts.Unit, "docker.service")
+	opts.Watch = cmp.Or(opts.Watch, 20*time.Second)
+	opts.answer = cmp.Or(opts.answer, 90*time.Second)
+	opts.event = cmp.Or(opts.event, 20*time.Second)
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	if opts.bus == nil {
+		opts.bus = connect
+	}
+	return &Services{opts: opts, spared: true}
+}
+
+// Ready returns nil when the activation can be done here, and else why it has to stay pending. It changes nothing.
+func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
+	switch a.Kind {
+	case remediate.LoadAudit:
+		return s.readyAudit(ctx)
+	case remediate.ReloadManager:
+		return s.withBus(ctx, func(*dbus.Conn) error { return nil })
+	case remediate.Reload:
+		if err := s.local(); err != nil {
+			return err
+		}
+		_, err := s.daemon(ctx, a.Unit)
+		return err
+	case remediate.Restart:
+		return s.readyRestart(ctx, cmp.Or(a.Unit, s.opts.Unit))
+	}
+	return fmt.Errorf("%q is no kind of activation", a.Kind)
+}
+
+// Activate does the activation and returns when the program has answered to it: the kernel has taken the rules,
+// dockerd has announced the reload, the restarted dockerd is a new process and its API answers.
+func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
+	unit := cmp.Or(a.Unit, s.opts.Unit)
+	switch a.Kind {
+	case remediate.LoadAudit:
+		return loadAudit(ctx)
+	case remediate.ReloadManager:
+		return s.withBus(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
+	case remediate.Reload:
+		return s.reload(ctx, unit)
+	case remediate.Restart:
+		return s.restart(ctx, unit)
+	}
+	return fmt.Errorf("%q is no kind of activation", a.Kind)
+}
+
+// local refuses an Engine whose process cannot be known to be on this machine: it is signalled by its number here.
+func (s *Services) local() error {
+	if !strings.HasPrefix(s.opts.DockerHost, "unix://") {
+		return fmt.Errorf("the Docker Engine at %s may be on another machine", s.opts.DockerHost)
+	}
+	return nil
+}
+
+// engine returns a client of the Engine API. Nothing of the environment counts but what DockerHost was made from.
+func (s *Services) engine() (*client.Client, error) {
+	return client.NewClientWithOpts(client.WithHost(s.opts.DockerHost), client.WithAPIVersionNegotiation())
+}
+
+// errAsleep means that there is no dockerd.
+var errAsleep = errors.New("no dockerd runs")

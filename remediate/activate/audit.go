@@ -1,0 +1,87 @@
+package activate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"example.com/harden/checks/facts"
+)
+
+// Where distributions keep auditd's tools.
+var (
+	augenrules = []string{"/usr/sbin/augenrules", "/sbin/augenrules"}
+	auditctl   = []string{"/usr/sbin/auditctl", "/sbin/auditctl"}
+)
+
+const compiled = "/etc/audit/audit.rules" // what augenrules makes of rules.d, and what is loaded at boot
+
+func (s *Services) readyAudit(ctx context.Context) error {
+	if _, err := program(auditctl); err != nil {
+		return err
+	}
+	if s.opts.Audit == nil {
+		return nil
+	}
+	state, err := s.opts.Audit(ctx)
+	switch {
+	case errors.Is(err, facts.ErrAbsent):
+		return fmt.Errorf("the kernel's audit rules: %w", err)
+	case err != nil:
+		return err
+	case state.Enabled == 2:
+		return errors.New("the kernel's audit rules are locked (-e 2) until the next boot, which loads the new ones")
+	}
+	return nil
+}
+
+// loadAudit compiles rules.d and loads the outcome into the kernel. A rule that the kernel has already ends auditctl's
+// work at that line, and everything below it is not loaded: then the same is loaded once more, told to go on.
+func loadAudit(ctx context.Context) error {
+	ctl, err := program(auditctl)
+	if err != nil {
+		return err
+	}
+	var out string
+	if gen, genErr := program(augenrules); genErr == nil {
+		out, err = run(ctx, time.Minute, gen, "--load")
+	} else { // an older auditd: its one file is all there is
+		out, err = run(ctx, time.Minute, ctl, "-R", compiled)
+	}
+	if !strings.Contains(out, exists) {
+		return inLog(err)
+	}
+	rules, err := os.ReadFile(compiled)
+	if err != nil {
+		return err
+	}
+	// auditctl takes no other option beside -R, but the options are rules, too.
+	f, err := os.CreateTemp("/run", "harden-*.rules")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString("-c\n" + string(rules))
+	if err = cmp.Or(err, f.Close()); err != nil {
+		return err
+	}
+	out, err = run(ctx, time.Minute, ctl, "-R", f.Name())
+	if strings.Count(out, "There was an error in line ") == strings.Count(out, exists) {
+		return nil
+	}
+	return inLog(err)
+}
+
+// inLog says where to look: auditctl tells the system log alone about a line that it cannot parse.
+func inLog(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w (the system log may say more)", err)
+	}
+	return err
+}
+
+const exists = "(Rule exists)" // how auditctl spells EEXIST

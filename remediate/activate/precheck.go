@@ -1,0 +1,408 @@
+package activate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+)
+
+// Precheck says what a plan would break on this very host: warnings, by check ID, that go with a change, and, by
+// check ID, why a fix must not be made at all. It knows what the facts know and changes nothing.
+func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string, refusals map[string]string) {
+	d, err := h.Daemon()
+	if err != nil {
+		return nil, nil // no daemon of this host is touched by the plan
+	}
+	p := &precheck{host: h, daemon: d, warnings: map[string][]string{}, refusals: map[string]string{}}
+	if d.Process != nil {
+		p.engine, p.blind = h.Engine()
+		if p.blind == nil {
+			p.containers, p.blind = h.Containers()
+		}
+	}
+	p.settings = p.settingsOf(plan)
+	for _, look := range []struct {
+		key  string
+		look func(*precheck, setting)
+	}{
+		{"icc", (*precheck).icc}, {"live-restore", (*precheck).liveRestore}, {"userns-remap", (*precheck).remap},
+		{"userland-proxy", (*precheck).userlandProxy}, {"authorization-plugins", (*precheck).plugins},
+		{"log-driver", (*precheck).logDriver}, {"tlscacert", (*precheck).tlsFile}, {"tlscert", (*precheck).tlsFile},
+		{"tlskey", (*precheck).tlsFile}, {"seccomp-profile", (*precheck).seccomp},
+	} {
+		if s, ok := p.settings[look.key]; ok {
+			look.look(p, s)
+		}
+	}
+	for _, a := range plan.Activations {
+		if a.Kind == remediate.Restart {
+			p.restart(a.Checks)
+		}
+	}
+	return p.warnings, p.refusals
+}
+
+type precheck struct {
+	host       *facts.Host
+	daemon     *facts.Daemon
+	engine     *facts.EngineFacts // nil when none answers
+	containers []container.InspectResponse
+	blind      error // a dockerd runs, but why nothing of what it runs can be told
+	settings   map[string]setting
+	warnings   map[string][]string
+	refusals   map[string]string
+}
+
+// A setting is one key of dockerd's configuration as the plan would have it.
+type setting struct {
+	value  any
+	flag   bool // as a flag, which only a restart brings into force
+	checks []*checks.Check
+}
+
+func (p *precheck) warn(cs []*checks.Check, format string, args ...any) {
+	for _, c := range cs {
+		p.warnings[c.ID] = append(p.warnings[c.ID], fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *precheck) refuse(cs []*checks.Check, format string, args ...any) {
+	for _, c := range cs {
+		if _, ok := p.refusals[c.ID]; !ok {
+			p.refusals[c.ID] = fmt.Sprintf(format, args...)
+		}
+	}
+}
+
+// settingsOf finds the daemon's settings in a plan and which checks want them. A change only lists both, so the
+// checks themselves are asked again; what none of them owns up to is all of theirs.
+func (p *precheck) settingsOf(plan *remediate.Plan) map[string]setting {
+	found := map[string]setting{}
+	for _, c := range plan.Changes {
+		for _, w := range c.Wants {
+			key, s, ok := p.settingOf(w)
+			if !ok {
+				continue
+			}
+			for _, k := range c.Checks {
+				if p.wants(k, w) {
+					s.checks = append(s.checks, k)
+				}
+			}
+			if len(s.checks) == 0 {
+				s.checks = c.Checks
+			}
+			s.checks = append(slices.Clone(found[key].checks), s.checks...)
+			found[key] = s
+		}
+	}
+	return found
+}
+
+func (p *precheck) settingOf(w want.Want) (key string, s setting, ok bool) {
+	switch w := w.(type) {
+	case want.Key:
+		if len(w.Key) == 1 && p.same(w.File, p.daemon.File) {
+			return w.Key[0], setting{value: w.Value}, true
+		}
+	case want.Flag:
+		if w.Unit == p.daemon.Unit {
+			return keyOf(w.Name), setting{value: w.Value, flag: true}, true
+		}
+	}
+	return "", setting{}, false
+}
+
+func (p *precheck) same(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := p.host.Info(a)
+	y, errY := p.host.Info(b)
+	return errX == nil && errY == nil && x.Path == y.Path
+}
+
+func (p *precheck) wants(c *checks.Check, w want.Want) bool {
+	if c.Rule == nil {
+		return false
+	}
+	findings, _ := c.Rule.Judge(p.host)
+	return slices.ContainsFunc(findings, func(f checks.Finding) bool {
+		return slices.ContainsFunc(f.Wants, func(v want.Want) bool { return reflect.DeepEqual(v, w) })
+	})
+}
+
+// is reports whether a setting is that boolean, whether JSON or a flag spells it.
+func (s setting) is(b bool) bool {
+	v, err := strconv.ParseBool(fmt.Sprint(s.value))
+	return err == nil && v == b
+}
+
+// list returns a setting that is one text or several.
+func (s setting) list() []string {
+	var several []string
+	if data, err := json.Marshal(s.value); err == nil && json.Unmarshal(data, &several) == nil {
+		return several
+	}
+	if one := fmt.Sprint(s.value); s.value != nil && one != "" {
+		return []string{one}
+	}
+	return nil
+}
+
+func (p *precheck) running() (out []container.InspectResponse) {
+	for _, c := range p.containers {
+		if c.ContainerJSONBase != nil && c.State != nil && c.State.Running {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// restart: without live-restore a restart of the daemon ends every container.
+func (p *precheck) restart(cs []*checks.Check) {
+	switch {
+	case p.daemon.Process == nil || p.survives():
+		return
+	case p.blind != nil:
+		p.warn(cs, "the restart ends every container, and which those are cannot be told: %v", p.blind)
+		return
+	}
+	var stay, back []string
+	for _, c := range p.running() {
+		policy := container.RestartPolicyMode("")
+		if c.HostConfig != nil {
+			policy = c.HostConfig.RestartPolicy.Name
+		}
+		if policy == container.RestartPolicyAlways || policy == container.RestartPolicyUnlessStopped {
+			back = append(back, nameOf(c))
+		} else {
+			stay = append(stay, nameOf(c))
+		}
+	}
+	if len(stay) > 0 {
+		p.warn(cs, "the restart stops these containers, and no restart policy starts them again: %s", join(stay))
+	}
+	if len(back) > 0 {
+		p.warn(cs, "the restart interrupts these containers: %s", join(back))
+	}
+}
+
+// survives reports whether live-restore spares the containers. The daemon that ends must have it in force, and the one that
+// starts must have it configured; a reload brings the key, but never the flag, into force before.
+func (p *precheck) survives() bool {
+	if s, ok := p.settings["live-restore"]; ok {
+		return s.is(true) && (!s.flag || p.engine != nil && p.engine.LiveRestoreEnabled)
+	}
+	if p.engine == nil || !p.engine.LiveRestoreEnabled {
+		return false
+	}
+	o := p.daemon.Option("live-restore")
+	flag, _ := p.daemon.Next.Bool("live-restore")
+	return string(o.File) == "true" || flag
+}
+
+func (p *precheck) icc(s setting) {
+	if !s.is(false) || p.engine == nil {
+		return
+	}
+	var touched []string
+	var talk bool
+	for _, c := range p.running() {
+		if c.NetworkSettings == nil || c.NetworkSettings.Networks["bridge"] == nil || c.HostConfig == nil {
+			continue
+		}
+		name := nameOf(c)
+		if len(c.HostConfig.Links) > 0 {
+			name += " (links to others: only the ports that those expose stay open to it)"
+			talk = true
+		} else if len(c.HostConfig.PortBindings) > 0 || c.HostConfig.PublishAllPorts {
+			name += " (publishes ports: others on the bridge no longer reach it directly)"
+			talk = true
+		}
+		touched = append(touched, name)
+	}
+	if talk || len(touched) > 1 {
+		p.warn(s.checks, "these containers share the default bridge and no longer reach one another: %s", join(touched))
+	}
+	major, _, _ := strings.Cut(p.engine.ServerVersion, ".")
+	if n, err := strconv.Atoi(major); err == nil && n >= 28 {
+		if _, err := p.host.Info("/proc/sys/net/bridge"); errors.Is(err, fs.ErrNotExist) {
+			p.warn(s.checks, "Docker %s creates no bridge network with icc=false unless the kernel module br_netfilter is loaded, "+
+				"and it is not", p.engine.ServerVersion)
+		}
+	}
+}
+
+func (p *precheck) liveRestore(s setting) {
+	if s.is(true) && (p.host.Choices.Swarm || p.swarm()) {
+		p.refuse(s.checks, "the host is part of a Swarm, and dockerd refuses to start with both that and live-restore")
+	}
+}
+
+func (p *precheck) swarm() bool {
+	return p.engine != nil && p.engine.Swarm.LocalNodeState != "" && p.engine.Swarm.LocalNodeState != "inactive"
+}
+
+// remap: the daemon moves to another directory, where it sees nothing of what it had, and what runs goes on unmanaged.
+func (p *precheck) remap(s setting) {
+	if len(s.list()) == 0 {
+		return
+	}
+	var host []string
+	for _, c := range p.containers {
+		if c.ContainerJSONBase == nil || c.HostConfig == nil || c.HostConfig.UsernsMode.IsHost() {
+			continue
+		}
+		if hc := c.HostConfig; hc.Privileged || hc.PidMode.IsHost() || hc.NetworkMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost() {
+			host = append(host, nameOf(c))
+		}
+	}
+	var run []string
+	for _, c := range p.running() {
+		run = append(run, nameOf(c))
+	}
+	switch {
+	case p.daemon.Flavour == "rootless":
+		p.refuse(s.checks, "a rootless dockerd maps its users already, and cannot do so twice")
+	case p.blind != nil:
+		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
+	case len(run) > 0:
+		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first", join(run))
+	case len(host) > 0:
+		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
+			"userns-remap: %s", join(host))
+	case p.engine != nil && p.engine.Images+p.engine.Containers > 0:
+		p.warn(s.checks, "%d images, %d containers and all volumes are no longer seen until userns-remap is taken back: they "+
+			"stay in %s", p.engine.Images, p.engine.Containers, p.engine.DockerRootDir)
+	}
+}
+
+func (p *precheck) userlandProxy(s setting) {
+	if !s.is(false) {
+		return
+	}
+	if info, err := p.host.Info("/proc/sys/net/ipv4"); err == nil && info.Locked != "" {
+		p.refuse(s.checks, "without its proxy dockerd must write below /proc/sys and would not start: that is %s", info.Locked)
+	}
+}
+
+func (p *precheck) plugins(s setting) {
+	for _, name := range s.list() {
+		found, err := p.plugin(name)
+		if err != nil {
+			p.refuse(s.checks, "authorization plugin %q: %v", name, err)
+		} else if !found {
+			p.refuse(s.checks, "authorization plugin %q is in none of %s and not installed as a managed plugin; dockerd ends "+
+				"16 seconds after it has been told to use it", name, strings.Join(pluginDirs, ", "))
+		}
+	}
+}
+
+// pluginDirs are where dockerd looks for plugins that run by themselves. Source: moby pkg/plugins/discovery.go.
+var pluginDirs = []string{"/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"}
+
+func (p *precheck) plugin(name string) (bool, error) {
+	candidates := []string{path.Join(pluginDirs[0], name+".sock"), path.Join(pluginDirs[0], name, name+".sock")}
+	for _, dir := range pluginDirs[1:] {
+		for _, ext := range []string{".spec", ".json"} {
+			candidates = append(candidates, path.Join(dir, name+ext), path.Join(dir, name, name+ext))
+		}
+	}
+	for _, c := range candidates {
+		if _, err := p.host.Info(c); err == nil {
+			return true, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return p.managed(name)
+}
+
+// managed looks for an enabled plugin that the daemon itself runs; its name has a tag, latest unless it says so.
+func (p *precheck) managed(name string) (bool, error) {
+	dir := path.Join(p.daemon.DataRoot, "plugins")
+	ids, err := p.host.List(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	if !strings.Contains(path.Base(name), ":") {
+		name += ":latest"
+	}
+	for _, id := range ids {
+		f, err := p.host.File(path.Join(dir, id, "config.json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var stored struct {
+			Plugin struct {
+				Name    string
+				Enabled bool
+			}
+		}
+		if err != nil || json.Unmarshal(f.Data, &stored) != nil {
+			continue
+		}
+		if stored.Plugin.Name == name && stored.Plugin.Enabled {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (p *precheck) logDriver(s setting) {
+	for _, name := range s.list() {
+		if err := logDriver(name, p.drivers()); err != nil {
+			p.refuse(s.checks, "%v", err)
+		}
+	}
+}
+
+// drivers are the log drivers of the daemon, its plugins included; nil when it does not answer.
+func (p *precheck) drivers() []string {
+	if p.engine == nil {
+		return nil
+	}
+	return p.engine.Plugins.Log
+}
+
+func (p *precheck) tlsFile(s setting) {
+	for _, file := range s.list() {
+		if _, err := p.host.Info(file); err != nil {
+			p.refuse(s.checks, "dockerd would not start without its TLS file: %v", err)
+		}
+	}
+}
+
+func (p *precheck) seccomp(s setting) {
+	for _, file := range s.list() {
+		if err := seccompProfile(p.host, file); err != nil {
+			p.refuse(s.checks, "dockerd would not start without its seccomp profile: %v", err)
+		}
+	}
+}
+
+func nameOf(c container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }
+
+// join names at most a dozen: a longer list is read by nobody.
+func join(names []string) string {
+	const most = 12
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,162 @@
+package activate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"golang.org/x/sys/unix"
+)
+
+// A process is one process for ever: the kernel gives a number to another one later, never with the same start.
+type process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // in clock ticks since boot, field 22 of /proc/PID/stat
+}
+
+// dockerd returns the process if it is a dockerd. A package upgrade leaves the daemon running from a file that is
+// gone; that is still a dockerd.
+func dockerd(pid int) (process, error) {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return process{}, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	if name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")); name != "dockerd" {
+		return process{}, fmt.Errorf("PID %d is %s, not dockerd", pid, exe)
+	}
+	start, err := startOf(pid)
+	return process{pid, start}, err
+}
+
+// startOf reads when a process began. A zombie has ended, though its number is still taken.
+func startOf(pid int) (uint64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	// The second field is the program's name in parentheses, and the name may itself hold blanks and parentheses.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 20 {
+		return 0, fmt.Errorf("/proc/%d/stat: too few fields", pid)
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return 0, fmt.Errorf("PID %d has ended: %w", pid, fs.ErrNotExist)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// alive reports whether the process still is that process.
+func (p process) alive() bool {
+	start, err := startOf(p.PID)
+	return err == nil && start == p.Start
+}
+
+// ending reports whether the process ends within a second: its connections close a little earlier.
+func (p process) ending() bool {
+	for range 20 {
+		if !p.alive() {
+			return true
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return false
+}
+
+// hangup sends SIGHUP to the process if it still is a dockerd: to most other programs that signal is the end.
+// The handle is taken before the process is looked at, so that a number which is given away in between hits nobody;
+// os.FindProcess holds a pidfd wherever the kernel has it (5.4).
+func (p process) hangup() error {
+	handle, err := os.FindProcess(p.PID)
+	if err != nil {
+		return fmt.Errorf("PID %d: %w", p.PID, err)
+	}
+	defer handle.Release()
+	now, err := dockerd(p.PID)
+	if err != nil {
+		return err
+	}
+	if now != p {
+		return fmt.Errorf("dockerd (PID %d) has been replaced meanwhile", p.PID)
+	}
+	if err := handle.Signal(syscall.SIGHUP); err != nil {
+		return fmt.Errorf("dockerd (PID %d): %w", p.PID, err)
+	}
+	return nil
+}
+
+// daemon finds the dockerd that serves the Engine API here. The error wraps errAsleep when none runs.
+func (s *Services) daemon(ctx context.Context, unit string) (process, error) {
+	if s.opts.PID != nil {
+		pid, err := s.opts.PID(ctx)
+		if err != nil {
+			return process{}, err
+		}
+		return dockerd(pid)
+	}
+	unit = cmp.Or(unit, s.opts.Unit)
+	var main process
+	err := s.withBus(ctx, func(c *dbus.Conn) error {
+		u, err := unitOf(ctx, c, unit)
+		if err == nil && u.MainPID != 0 {
+			main, err = dockerd(u.MainPID)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, errNoSystemd) {
+		return process{}, err
+	}
+	peer, err := s.peer(ctx)
+	if err != nil {
+		return process{}, err
+	}
+	p, peerErr := dockerd(peer)
+	switch {
+	case main == process{} && peerErr != nil:
+		// PID 1 made the socket and hands it on, or (PID 0) somebody outside of the container that harden runs in.
+		return process{}, fmt.Errorf("%s: whose it is cannot be told: %w", s.opts.DockerHost, peerErr)
+	case main == process{}:
+		return p, nil
+	case peerErr == nil && p != main:
+		return process{}, fmt.Errorf("%s belongs to the dockerd with PID %d, but %s runs the one with PID %d",
+			s.opts.DockerHost, p.PID, unit, main.PID)
+	}
+	return main, nil
+}
+
+// peer asks the kernel who listens on the Engine's socket. The error wraps errAsleep when nobody does.
+func (s *Services) peer(ctx context.Context) (int, error) {
+	if err := s.local(); err != nil {
+		return 0, err
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", strings.TrimPrefix(s.opts.DockerHost, "unix://"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		return 0, fmt.Errorf("%w: %w", errAsleep, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	err = raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if err = cmp.Or(err, credErr); err != nil {
+		return 0, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
+	}
+	return int(cred.Pid), nil
+}

@@ -1,0 +1,90 @@
+package activate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// program returns the first of the paths that exists, if nobody but root could have put it there.
+func program(paths []string) (string, error) {
+	for _, p := range paths {
+		err := trusted(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return p, err
+	}
+	return "", fmt.Errorf("%s is not installed", filepath.Base(paths[0]))
+}
+
+// trusted refuses to run as root what another user could have written.
+func trusted(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	st := fi.Sys().(*syscall.Stat_t)
+	switch {
+	case !fi.Mode().IsRegular():
+		return fmt.Errorf("%s is no program", path)
+	case st.Uid != 0 || fi.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path, st.Uid, fi.Mode().Perm())
+	}
+	return nil
+}
+
+// maxOutput is how much of a program's output is kept, in bytes.
+const maxOutput = 64 << 10
+
+// run runs a program by its path with nothing of our environment, ends it and its children at the deadline, and
+// returns what it printed. The error quotes its last line.
+func run(ctx context.Context, timeout time.Duration, path string, args ...string) (string, error) {
+	if err := trusted(path); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var out capped
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = "/"
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	text := out.String()
+	if err == nil {
+		return text, nil
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no answer within %v", timeout)
+	}
+	name := strings.Join(append([]string{path}, args...), " ")
+	if last := lastLine(text); last != "" {
+		return text, fmt.Errorf("%s: %w: %s", name, err, last)
+	}
+	return text, fmt.Errorf("%s: %w", name, err)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// capped keeps the first maxOutput bytes and takes the rest without a word, so that the program does not stop.
+type capped struct{ bytes.Buffer }
+
+func (c *capped) Write(p []byte) (int, error) {
+	c.Buffer.Write(p[:min(len(p), maxOutput-c.Len())])
+	return len(p), nil
+}

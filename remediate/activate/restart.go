@@ -1,0 +1,124 @@
+package activate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/docker/docker/api/types/system"
+)
+
+// managed reports whether systemd runs here.
+func (s *Services) managed(ctx context.Context) bool {
+	return s.withBus(ctx, func(*dbus.Conn) error { return nil }) == nil
+}
+
+// readyRestart asks for a service that is systemd's to restart and that is the daemon's own. A service that has
+// failed is fine: a restart is what it needs.
+func (s *Services) readyRestart(ctx context.Context, name string) error {
+	if err := s.local(); err != nil {
+		return err
+	}
+	err := s.withBus(ctx, func(c *dbus.Conn) error {
+		u, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if u.Load != "loaded" {
+			return fmt.Errorf("systemd cannot restart %s: it is %s", name, u.Load)
+		}
+		p, err := s.daemon(ctx, name)
+		switch {
+		case errors.Is(err, errAsleep):
+			return nil
+		case err != nil:
+			return err
+		case p.PID != u.MainPID:
+			return fmt.Errorf("the dockerd with PID %d was not started by %s, so systemd cannot restart it", p.PID, name)
+		}
+		return nil
+	})
+	if errors.Is(err, errNoSystemd) {
+		return fmt.Errorf("%w, and nothing else that harden knows could restart dockerd", err)
+	}
+	return err
+}
+
+// restart restarts the service and waits until the new daemon answers. It works from any state of the service: what
+// counts against the start limit (three starts a minute as shipped) is forgotten first, or the way back from a
+// configuration that did not start would be barred, and afterwards, so that ours count against nobody else.
+func (s *Services) restart(ctx context.Context, name string) error {
+	s.note(func() { s.asked = true; s.restarts++ })
+	if info, err := s.info(ctx, 5*time.Second); err == nil && !info.LiveRestoreEnabled {
+		s.note(func() { s.spared = false }) // what the daemon has in memory decides what it does to them as it stops
+	}
+	return s.withBus(ctx, func(c *dbus.Conn) error {
+		before, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		old, _ := startOf(before.MainPID)
+		s.resetFailed(ctx, c, name)
+		within, cancel := context.WithTimeout(ctx, s.opts.answer)
+		defer cancel()
+		s.opts.Progress("restarting " + name)
+		if err := job(within, c, name, "restart", c.RestartUnitContext); err != nil {
+			return err
+		}
+		s.opts.Progress("waiting until dockerd answers")
+		info, err := s.info(ctx, s.opts.answer)
+		if err != nil {
+			return fmt.Errorf("%s has restarted, but the Engine does not answer: %w", name, err)
+		}
+		if !info.LiveRestoreEnabled {
+			s.note(func() { s.spared = false }) // a daemon that starts without it ends what it finds running
+		}
+		after, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if start, err := startOf(after.MainPID); err != nil || (process{after.MainPID, start}) == (process{before.MainPID, old}) ||
+			after.Entered <= before.Entered {
+			return cmp.Or(err, fmt.Errorf("%s: systemd says that it has restarted, but dockerd (PID %d) is the same process",
+				name, after.MainPID))
+		}
+		s.resetFailed(ctx, c, name)
+		return nil
+	})
+}
+
+// resetFailed clears the failed state and the start counter of the service and of the socket that would start it.
+// It is not an error that a unit is not there or has nothing to clear: the restart itself tells.
+func (s *Services) resetFailed(ctx context.Context, c *dbus.Conn, name string) {
+	_ = c.ResetFailedUnitContext(ctx, name)
+	_ = c.ResetFailedUnitContext(ctx, strings.TrimSuffix(name, ".service")+".socket")
+}
+
+// info asks the Engine until it answers whole: /_ping does so before the daemon has found its containers again.
+func (s *Services) info(ctx context.Context, within time.Duration) (system.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	cli, err := s.engine()
+	if err != nil {
+		return system.Info{}, err
+	}
+	defer cli.Close()
+	for {
+		_, err := cli.Ping(ctx)
+		if err == nil {
+			var info system.Info
+			if info, err = cli.Info(ctx); err == nil {
+				return info, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return system.Info{}, err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
