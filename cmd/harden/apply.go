@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/catalog"
+	"example.com/harden/remediate"
+)
+
+func applyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "apply PLAN.json",
+		Short: "Apply a plan that --dry-run --out has saved",
+		Long: `Apply a saved plan, and nothing else. The host is audited and the plan made once more by the request that it holds; when
+that comes out different in anything, by a hash, a mode, an owner or an activation, nothing is written and each
+difference is named.`,
+		Args: exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			saved, err := readPlan(args[0])
+			if err != nil {
+				return configError{fmt.Errorf("%s: %w", args[0], err)}
+			}
+			s, err := openSaved(cmd, saved.Request)
+			if err != nil {
+				return err
+			}
+			if err := s.recover(true); err != nil {
+				return err
+			}
+			plan, err := s.propose()
+			if err != nil {
+				return err
+			}
+			if moved := saved.Moved(s.save(plan)); len(moved) > 0 {
+				errs := multierror.Append(nil, fmt.Errorf("%s: %w: nothing was written", args[0], remediate.ErrMoved))
+				for _, m := range moved {
+					errs = multierror.Append(errs, errors.New(m))
+				}
+				return errs
+			}
+			return s.offer(plan, true)
+		},
+	}
+	addApply(cmd)
+	addOutput(cmd)
+	return cmd
+}
+
+func readPlan(path string) (*remediate.Saved, error) {
+	data, err := readTrusted(path)
+	if err != nil {
+		return nil, err
+	}
+	return remediate.ReadSaved(data)
+}
+
+// openSaved opens a session that asks for what a saved plan asked for, whatever this configuration would ask for.
+func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
+	config, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Benchmark: r.Benchmark}
+	config.Root, config.DockerHost = r.Root, r.DockerHost
+	if config.Allow, err = classes(r.Allow); err != nil {
+		return nil, configError{err}
+	}
+	return newSession(cmd, config)
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+)
+
+// Defaults.
+const (
+	defaultConfig = "/etc/harden/harden.yaml"
+	defaultState  = "/var/lib/harden"
+)
+
+// A Config is all that tells a run what to do, from wherever it came: flags beat HARDEN_* variables, which beat the
+// configuration file, which beats the defaults.
+type Config struct {
+	Query      catalog.Query
+	Allow      []want.Class
+	Root       string
+	DockerHost string
+	Format     string // "text" or "json"
+	Color      string // "auto", "always" or "never"
+	State      string
+	Quiet      bool
+	Verbose    bool
+	Detailed   bool // exit 2 after an apply that changed something
+	ExitZero   bool // exit 0 where it would be 2
+	Choices    facts.Choices
+	Waivers    []checks.Waiver
+}
+
+// loadConfig reads the configuration of one command, by a Viper of its own.
+func loadConfig(cmd *cobra.Command) (*Config, error) {
+	v := viper.New()
+	v.SetEnvPrefix("HARDEN")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	for _, d := range defaults {
+		v.SetDefault(d.key, d.value)
+	}
+	var errs []error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if isSetting(f.Name) {
+			errs = append(errs, v.BindPFlag(f.Name, f))
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	c := new(Config)
+	if err := c.readFile(cmd, v); err != nil {
+		return nil, configError{err}
+	}
+	var values settings
+	if err := v.UnmarshalExact(&values); err != nil {
+		return nil, configError{fmt.Errorf("HARDEN_*: %w", err)}
+	}
+	return c, c.take(values)
+}
+
+// A setting is a key that the configuration file, the environment and a flag may each hold.
+var defaults = []struct {
+	key   string
+	value any
+}{
+	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
+	{"docker-host", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
+	{"verbose", false}, {"detailed-exitcode", false}, {"exit-zero", false},
+}
+
+func isSetting(name string) bool {
+	for _, d := range defaults {
+		if d.key == name {
+			return true
+		}
+	}
+	return false
+}
+
+// settings are the keys of defaults, typed.
+type settings struct {
+	Only       []string `yaml:"only" mapstructure:"only"`
+	Skip       []string `yaml:"skip" mapstructure:"skip"`
+	Level      int      `yaml:"level" mapstructure:"level"`
+	Benchmark  string   `yaml:"benchmark" mapstructure:"benchmark"`
+	Allow      []string `yaml:"allow" mapstructure:"allow"`
+	Root       string   `yaml:"root" mapstructure:"root"`
+	DockerHost string   `yaml:"docker-host" mapstructure:"docker-host"`
+	Format     string   `yaml:"format" mapstructure:"format"`
+	Color      string   `yaml:"color" mapstructure:"color"`
+	State      string   `yaml:"state" mapstructure:"state"`
+	Quiet      bool     `yaml:"quiet" mapstructure:"quiet"`
+	Verbose    bool     `yaml:"verbose" mapstructure:"verbose"`
+	Detailed   bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
+	ExitZero   bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
+}
+
+// readFile reads the configuration file into v, and what only a file can hold into c.
+func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
+	path := defaultConfig
+	named := false
+	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
+		path, named = f.Value.String(), true
+	} else if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
+		path, named = env, true
+	}
+	if path == "" {
+		return nil
+	}
+	data, err := readTrusted(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	file, err := parseConfig(path, data)
+	if err != nil {
+		return err
+	}
+	c.Choices, c.Waivers = file.Choices.facts(), file.waivers
+	return v.MergeConfigMap(file.settings)
+}
+
+// take checks the settings, whoever made them, and keeps them.
+func (c *Config) take(s settings) error {
+	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
+	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
+	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
+	var err error
+	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {
+		return err
+	}
+	if c.Allow, err = classes(words(s.Allow)); err != nil {
+		return usageError{err}
+	}
+	for _, choice := range []struct {
+		name, value string
+		of          []string
+	}{{"format", c.Format, []string{"text", "json"}}, {"color", c.Color, []string{"auto", "always", "never"}}} {
+		if !slices.Contains(choice.of, choice.value) {
+			return usageError{fmt.Errorf("no %s is called %q (there are %s)", choice.name, choice.value, strings.Join(choice.of, ", "))}
+		}
+	}
+	return nil
+}
+
+// words splits at commas too, which HARDEN_ONLY and a list in the file need as much as a flag does.
+func words(list []string) []string {
+	var out []string
+	for _, w := range list {
+		for p := range strings.SplitSeq(w, ",") {
+			if p = strings.TrimSpace(p); p != "" {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// classes are the classes allowed: what disturbs nobody always is.
+func classes(names []string) ([]want.Class, error) {
+	allowed := []want.Class{want.None, want.Reload}
+	for _, n := range names {
+		var c want.Class
+		if n == "all" {
+			return want.Classes, nil
+		}
+		if err := c.UnmarshalText([]byte(n)); err != nil {
+			return nil, fmt.Errorf("--allow: %w", err)
+		}
+		if !slices.Contains(allowed, c) {
+			allowed = append(allowed, c)
+		}
+	}
+	return allowed, nil
+}

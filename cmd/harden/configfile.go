@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-multierror"
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/facts"
+)
+
+// A configFile is the configuration file. Viper gets the settings of it alone: it folds the case of keys, which those
+// of the log driver's options must keep, and it cannot say on which line something is wrong.
+type configFile struct {
+	Settings settings     `yaml:",inline"`
+	Choices  choices      `yaml:"choices"`
+	Waivers  []fileWaiver `yaml:"waivers"`
+
+	waivers  []checks.Waiver
+	settings map[string]any // the keys of Settings that the file has
+}
+
+// choices is facts.Choices as people write it.
+type choices struct {
+	TrustedUsers         []string          `yaml:"trusted-users"`
+	LogDriver            string            `yaml:"log-driver"`
+	LogOpts              map[string]string `yaml:"log-opts"`
+	AuthorizationPlugins []string          `yaml:"authorization-plugins"`
+	DefaultUlimits       map[string]limits `yaml:"default-ulimits"`
+	TLS                  struct {
+		CACert string `yaml:"ca-cert"`
+		Cert   string `yaml:"cert"`
+		Key    string `yaml:"key"`
+	} `yaml:"tls"`
+	Swarm bool `yaml:"swarm"`
+}
+
+type limits struct {
+	Soft int64 `yaml:"soft"`
+	Hard int64 `yaml:"hard"`
+}
+
+type fileWaiver struct {
+	Check    string `yaml:"check"`
+	Scope    string `yaml:"scope"`
+	Reason   string `yaml:"reason"`
+	Approver string `yaml:"approver"`
+	Expires  string `yaml:"expires"`
+}
+
+func (c choices) facts() facts.Choices {
+	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
+		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, Swarm: c.Swarm}
+	for name, l := range c.DefaultUlimits {
+		if out.DefaultUlimits == nil {
+			out.DefaultUlimits = map[string][2]int64{}
+		}
+		out.DefaultUlimits[name] = [2]int64{l.Soft, l.Hard}
+	}
+	return out
+}
+
+// parseConfig reads a configuration file. Its errors begin with path and line.
+func parseConfig(path string, data []byte) (*configFile, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, located(path, err)
+	}
+	f := new(configFile)
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	if err := d.Decode(f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, located(path, err)
+	}
+	var errs *multierror.Error
+	for i, w := range f.Waivers {
+		waiver, err := w.check()
+		if err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s:%d: %w", path, waiverLine(&doc, i), err))
+		}
+		f.waivers = append(f.waivers, waiver)
+	}
+	if err := errs.ErrorOrNil(); err != nil {
+		return nil, err
+	}
+	if err := doc.Decode(&f.settings); err != nil {
+		return nil, located(path, err)
+	}
+	delete(f.settings, "choices")
+	delete(f.settings, "waivers")
+	return f, nil
+}
+
+// waiverLine is the line on which the i-th waiver begins.
+func waiverLine(doc *yaml.Node, i int) int {
+	top := doc.Content[0].Content
+	for k := 0; k+1 < len(top); k += 2 {
+		if top[k].Value == "waivers" && i < len(top[k+1].Content) {
+			return top[k+1].Content[i].Line
+		}
+	}
+	return 0
+}
+
+func (w fileWaiver) check() (checks.Waiver, error) {
+	out := checks.Waiver{Check: w.Check, Scope: w.Scope, Reason: strings.TrimSpace(w.Reason), Approver: w.Approver}
+	switch {
+	case w.Check == "":
+		return out, errors.New("a waiver names no check")
+	case !slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == w.Check }):
+		return out, fmt.Errorf("a waiver names %q, which is no check%s", w.Check, catalog.Meant(catalog.All, w.Check))
+	case out.Reason == "":
+		return out, fmt.Errorf("the waiver of %s gives no reason", w.Check)
+	}
+	if w.Expires != "" {
+		var err error
+		if out.Expires, err = time.Parse(time.DateOnly, w.Expires); err != nil {
+			return out, fmt.Errorf("the waiver of %s: %q is no day such as 2027-01-31", w.Check, w.Expires)
+		}
+	}
+	return out, nil
+}
+
+var (
+	yamlLine  = regexp.MustCompile(`^(?:yaml: )?line ([0-9]+): (.*)$`)
+	yamlField = regexp.MustCompile(`^field (.*) not found in type .*$`)
+)
+
+// located words an error of the YAML package with the file and line in front.
+func located(path string, err error) error {
+	texts := []string{err.Error()}
+	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
+		texts = texts[:0]
+		for _, e := range t.Errors {
+			texts = append(texts, e)
+		}
+	}
+	var errs *multierror.Error
+	for _, text := range texts {
+		place := path
+		if m := yamlLine.FindStringSubmatch(text); m != nil {
+			place, text = path+":"+m[1], m[2]
+		}
+		text = yamlField.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), `unknown key "$1"`)
+		errs = multierror.Append(errs, fmt.Errorf("%s: %s", place, text))
+	}
+	return errs.ErrorOrNil()
+}

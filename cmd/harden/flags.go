@@ -1,0 +1,88 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/cis"
+	"example.com/harden/checks/want"
+)
+
+// addHost adds the flags that say which host.
+func addHost(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
+	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	_ = cmd.MarkFlagDirname("root")
+}
+
+// addSelection adds the flags that say which checks.
+func addSelection(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSlice("only", nil, "these checks alone: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20, docker:3,\nstride:tampering or docker/host/tampering")
+	f.StringSlice("skip", nil, "not these checks, by the same kinds of `SPEC`")
+	f.Int("level", 0, "no check above this `LEVEL` of the benchmark, 1 or 2")
+	addBenchmark(cmd)
+	for _, name := range []string{"only", "skip"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, completeChecks)
+	}
+}
+
+func addBenchmark(cmd *cobra.Command) {
+	cmd.Flags().String("benchmark", "", "number and choose by this `EDITION`, such as docker@1.6.0 (default the newest)")
+	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, b := range cis.Editions {
+			names = append(names, string(b))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// addOutput adds the flags that say how to tell.
+func addOutput(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("format", "text", "`FORMAT` of what is printed: text or json")
+	f.String("color", "auto", "`WHEN` to use colour: auto, always or never")
+	f.BoolP("quiet", "q", false, "show only what is not as it must be")
+	f.BoolP("verbose", "v", false, "show also why each check exists, and why it does not apply")
+	f.String("config", defaultConfig, "read the configuration from `FILE`; none when empty")
+	fixed(cmd, "format", "text", "json")
+	fixed(cmd, "color", "auto", "always", "never")
+}
+
+// addOut adds the flag that sends what is printed to a file.
+func addOut(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringP("out", "o", "", usage)
+	_ = cmd.MarkFlagFilename("out")
+}
+
+// addApply adds the flags of what writes to a host.
+func addApply(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("state", defaultState, "keep journals and the history in `DIR`")
+	f.Bool("detailed-exitcode", false, "exit with 2 when something was changed")
+	_ = cmd.MarkFlagDirname("state")
+}
+
+func addExitZero(cmd *cobra.Command) {
+	cmd.Flags().Bool("exit-zero", false, "exit with 0 where it would be 2")
+}
+
+func addAllow(cmd *cobra.Command) {
+	cmd.Flags().StringSlice("allow", nil, "apply fixes of this `CLASS` too: restart, workload, behaviour or all\n(none and reload always are)")
+	var names []string
+	for _, c := range want.Classes {
+		names = append(names, c.String())
+	}
+	fixed(cmd, "allow", append(names, "all")...)
+}
+
+func fixed(cmd *cobra.Command, flag string, values ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeChecks offers the checks' IDs and the threats'.
+func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return catalog.Words(catalog.All), cobra.ShellCompDirectiveNoFileComp
+}

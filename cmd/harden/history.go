@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/report"
+	"example.com/harden/remediate/apply"
+)
+
+func historyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List past runs, newest first",
+		Long: `List past runs and what became of them. The history is a chain of hashes: it is checked every time, and that something in
+it was changed or removed is an error.`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			runs, err := apply.History(s.options())
+			if s.Format == "json" {
+				if runs == nil {
+					runs = []apply.Run{}
+				}
+				err = multierror.Append(err, report.JSON(s.stdout, runs)).ErrorOrNil()
+			} else {
+				err = multierror.Append(err, s.printRuns(runs)).ErrorOrNil()
+			}
+			return multierror.Append(err, apply.VerifyHistory(s.options())).ErrorOrNil()
+		},
+	}
+	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
+	cmd.Flags().String("root", "/", "the host below `DIR`")
+	addOutput(cmd)
+	return cmd
+}
+
+func (s *session) printRuns(runs []apply.Run) error {
+	if len(runs) == 0 {
+		_, err := fmt.Fprintln(s.stdout, "There has been no run.")
+		return err
+	}
+	w := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tSTARTED\tOUTCOME\tFILES\tBY\tREASON")
+	for _, r := range runs {
+		by := fmt.Sprintf("uid %d", r.Actor.UID)
+		if r.Actor.LoginUID != nil {
+			by += fmt.Sprintf(", login uid %d", *r.Actor.LoginUID)
+		}
+		reason, _, _ := strings.Cut(r.Reason, "\n")
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), r.Outcome, len(r.Changes), by, report.Clean(reason))
+	}
+	return w.Flush()
+}

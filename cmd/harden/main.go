@@ -1,0 +1,6 @@
+// Command harden audits a Docker host, shows what it would change, changes it, and takes it back.
+package main
+
+import "os"
+
+func main() { os.Exit(run(os.Args[1:])) }

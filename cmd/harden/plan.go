@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/report"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/apply"
+)
+
+func planCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "harden",
+		Short: "Audit a Docker host, show each fix as a diff, apply it, take it back",
+		Long: `Judge the host by the CIS Docker Benchmark, show what would be changed as diffs, ask, apply, and judge again.
+
+Fixes that disturb nothing or that a daemon takes up in place are applied; the others are shown as held back, with the
+flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
+
+The exit code is 0 when there is nothing to do or all was done, 2 when --dry-run finds something (or --detailed-exitcode
+tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 is an error, 64 a wrong command line,
+70 a bug in harden, 75 another run at work, 78 a bad configuration.`,
+		Example: `  harden --dry-run                        # look, change nothing
+  harden --yes --allow restart            # apply; dockerd may restart once
+  harden --yes --only docker:2.2          # one item, whatever it disturbs
+  harden --dry-run --out plan.json        # for review, then: harden apply plan.json`,
+		Args: atMost(0),
+		RunE: runPlan,
+	}
+	cmd.Flags().BoolP("dry-run", "n", false, "show the plan and change nothing")
+	cmd.Flags().BoolP("yes", "y", false, "apply without asking")
+	addSelection(cmd)
+	addAllow(cmd)
+	addHost(cmd)
+	addApply(cmd)
+	addOutput(cmd)
+	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
+	addExitZero(cmd)
+	return cmd
+}
+
+func runPlan(cmd *cobra.Command, _ []string) error {
+	dry, _ := cmd.Flags().GetBool("dry-run")
+	yes, _ := cmd.Flags().GetBool("yes")
+	out, _ := cmd.Flags().GetString("out")
+	s, err := open(cmd)
+	switch {
+	case err != nil:
+		return err
+	case dry && yes:
+		return usageError{errors.New("--dry-run and --yes contradict each other")}
+	case out != "" && !dry:
+		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
+	case s.Format == "json" && !dry && !yes:
+		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	}
+	if !dry {
+		if err := s.recover(yes); err != nil {
+			return err
+		}
+	}
+	plan, err := s.propose()
+	if err != nil {
+		return err
+	}
+	if dry {
+		return s.dryRun(plan, out)
+	}
+	return s.offer(plan, yes)
+}
+
+// propose audits the host and plans.
+func (s *session) propose() (*remediate.Plan, error) {
+	if err := s.audit(); err != nil {
+		return nil, err
+	}
+	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
+		Allow: func(c *checks.Check, class want.Class) bool {
+			return s.selection.Named(c) || slices.Contains(s.Allow, class)
+		},
+		Precheck: activate.Precheck,
+		Validate: activate.Validate,
+	})
+}
+
+func (s *session) dryRun(plan *remediate.Plan, out string) error {
+	r := s.report("plan")
+	r.Plan = s.planned(plan)
+	r.Settle()
+	if err := s.print(r); err != nil {
+		return err
+	}
+	if out != "" {
+		var b bytes.Buffer
+		if err := report.JSON(&b, s.save(plan)); err != nil {
+			return err
+		}
+		if err := writeFile(out, b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return s.code(r)
+}
+
+// save is the plan as a file.
+func (s *session) save(plan *remediate.Plan) *remediate.Saved {
+	saved := plan.Save(s.unified)
+	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
+	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
+		Level: s.Query.Level, Benchmark: string(s.selection.Benchmarks[0]), Root: s.Root, DockerHost: s.DockerHost}
+	for _, c := range s.Allow {
+		saved.Request.Allow = append(saved.Request.Allow, c.String())
+	}
+	return saved
+}
+
+// offer shows the plan, asks where somebody can answer, and applies it.
+func (s *session) offer(plan *remediate.Plan, yes bool) error {
+	if s.Format == "text" {
+		r := s.report("plan")
+		r.Plan = s.planned(plan)
+		r.Settle()
+		if err := s.print(r); err != nil {
+			return err
+		}
+	}
+	if plan.Empty() {
+		if s.Format == "text" {
+			fmt.Fprintln(s.stdout, "There is nothing to apply.")
+			return nil
+		}
+		return s.carryOut(plan)
+	}
+	if !yes {
+		fmt.Fprintln(s.stdout)
+		if !isTerminal(os.Stdin) {
+			return usageError{errors.New("nothing was applied: there is no terminal to ask on; say --yes, or --dry-run to look only")}
+		}
+		if !confirm("apply?") {
+			return errors.New("nothing was applied")
+		}
+	}
+	return s.carryOut(plan)
+}
+
+// carryOut applies a plan that has been shown and agreed to, and says what became of it.
+func (s *session) carryOut(plan *remediate.Plan) error {
+	o := s.options()
+	o.Verify = s.verify
+	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	o.Services, o.Progress = s.services(p), p.applyStep
+	run, err := apply.Apply(s.ctx, plan, o)
+	p.end()
+	return s.conclude(plan, run, err)
+}
+
+// services is what activates on this host; nil where what runs is not what is changed.
+func (s *session) services(p *progress) apply.Services {
+	if s.Root != "/" {
+		return nil
+	}
+	o := activate.Options{Progress: p.next}
+	if e, err := s.host.Engine(); err == nil && e.Local {
+		o.DockerHost = e.Host
+	}
+	if d, err := s.host.Daemon(); err == nil {
+		o.Unit = d.Unit
+	}
+	return activate.New(o)
+}
+
+// conclude reports a run. An error of a run that was begun is part of the report too.
+func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
+	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+		return failure
+	}
+	r := s.report("apply")
+	r.Plan = s.planned(plan)
+	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
+	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
+	if failure != nil && r.Run.Reason == "" {
+		r.Run.Reason = s.redactor.RedactText(failure.Error())
+	}
+	r.Settle()
+	var err error
+	if s.Format == "json" {
+		err = report.JSON(s.stdout, r)
+	} else {
+		err = report.Outcome(s.stdout, r, s.style())
+	}
+	if err != nil {
+		return err
+	}
+	if failure != nil {
+		exitCode(failure) // says it; the code is of what became of the fixes
+	}
+	return s.runCode(run, r)
+}
+
+// runCode is what a run means to a caller.
+func (s *session) runCode(run *apply.Run, r *report.Report) error {
+	code := 0
+	changed := run.Outcome == apply.Applied
+	if r.Summary.Verdict == report.Broken {
+		code |= exitFailed
+		if changed {
+			code |= exitFindings
+		}
+	} else if changed && s.Detailed && !s.ExitZero {
+		code |= exitFindings
+	}
+	if code == 0 {
+		return nil
+	}
+	return status(code)
+}
+
+// recover settles a run that was cut short before anything new is begun.
+func (s *session) recover(yes bool) error {
+	o := s.options()
+	run, err := apply.Interrupted(o)
+	if err != nil || run == nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "harden: run %s of %s was interrupted: some of its changes may be written and others not.\n",
+		run.ID, run.Started.Local().Format("2006-01-02 15:04:05"))
+	if !yes && (!isTerminal(os.Stdin) || !confirm("finish it? (`harden rollback` takes it back instead)")) {
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
+	}
+	s.host = s.look(s.ctx)
+	p := newProgress(0)
+	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	run, err = apply.Resume(s.ctx, o)
+	p.end()
+	if run != nil {
+		fmt.Fprintf(os.Stderr, "harden: run %s is now %s.\n", run.ID, run.Outcome)
+	}
+	if errors.Is(err, apply.ErrRolledBack) {
+		exitCode(err)
+		return status(exitFailed)
+	}
+	return err
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"example.com/harden/remediate/apply"
+)
+
+// Exit codes, the same in every format. A Go panic and flag.ExitOnError both exit 2 by themselves, which here would
+// read as "there are findings": everything goes through run.
+const (
+	exitOK       = 0
+	exitError    = 1
+	exitFindings = 2 // there are findings, or changes pending; after an apply with --detailed-exitcode: changed
+	exitFailed   = 4 // some fixes failed; together with exitFindings it is 6
+	exitUsage    = 64
+	exitInternal = 70
+	exitLocked   = 75
+	exitConfig   = 78
+)
+
+// A usageError is a command line that means nothing.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// A configError is a configuration, plan or environment that cannot be used.
+type configError struct{ error }
+
+func (e configError) Unwrap() error { return e.error }
+
+// A status is an outcome that is no error: what there is to say has been said.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
+
+// run is the whole program; it returns the exit code.
+func run(args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "harden: internal error: %v\n\n%s\n"+
+				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n", p, debug.Stack())
+			code = exitInternal
+		}
+	}()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal kills at once: a run that is cut short can be finished or undone
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	return exitCode(err)
+}
+
+// exitCode maps an error to what the process exits with, and says it.
+func exitCode(err error) int {
+	if s, ok := errors.AsType[status](err); ok {
+		return int(s)
+	}
+	if err == nil {
+		return exitOK
+	}
+	for _, e := range flatten(err) {
+		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[configError](err); ok {
+		return exitConfig
+	}
+	if _, ok := errors.AsType[*apply.LockedError](err); ok {
+		return exitLocked
+	}
+	return exitError
+}
+
+// flatten gives each of several errors its own line.
+func flatten(err error) []error {
+	var inner error
+	switch e := err.(type) {
+	case usageError:
+		inner = e.error
+	case configError:
+		inner = e.error
+	}
+	if m, ok := errors.AsType[*multierror.Error](err); ok && (inner != nil || error(m) == err) {
+		return m.Errors
+	}
+	return []error{err}
+}
+
+func newRoot() *cobra.Command {
+	root := planCommand()
+	root.SuggestionsMinimumDistance = 2
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), historyCommand(), listCommand(), explainCommand(),
+		threatsCommand(), versionCommand(), docsCommand())
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+// exactly accepts n arguments, atMost up to n; anything else is a usage error.
+func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
+func atMost(n int) cobra.PositionalArgs  { return asUsage(cobra.MaximumNArgs(n)) }
+
+func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil {
+			return nil
+		}
+		if cmd.HasSubCommands() { // so what is too much was meant as a command
+			err = fmt.Errorf("there is no command %q", args[0])
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+			}
+		}
+		return usageError{err}
+	}
+}

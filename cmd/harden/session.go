@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/report"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/diff"
+)
+
+// A session is one command at work on one host.
+type session struct {
+	*Config
+	ctx       context.Context
+	now       time.Time
+	selection *catalog.Selection
+	host      *facts.Host
+	results   []checks.Result
+	redactor  *diff.Redactor
+	stdout    io.Writer
+}
+
+// open reads the configuration and chooses the checks; the host is not looked at yet.
+func open(cmd *cobra.Command) (*session, error) {
+	config, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(cmd, config)
+}
+
+// openOnly is open for these checks alone, whatever the configuration selects.
+func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
+	config, err := loadConfig(cmd)
+	if err != nil {
+		return nil, err
+	}
+	config.Query = catalog.Query{Only: specs, Benchmark: config.Query.Benchmark}
+	return newSession(cmd, config)
+}
+
+func newSession(cmd *cobra.Command, config *Config) (*session, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(), redactor: diff.NewRedactor(key)}
+	var err error
+	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
+		return nil, usageError{err}
+	}
+	return s, nil
+}
+
+// look returns the host as it is now, nothing of it remembered from before.
+func (s *session) look(ctx context.Context) *facts.Host {
+	return facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost}), s.Choices)
+}
+
+// audit looks at the host and judges it.
+func (s *session) audit() error {
+	if info, err := os.Stat(s.Root); err != nil {
+		return usageError{fmt.Errorf("--root: %w", err)}
+	} else if !info.IsDir() {
+		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
+	}
+	s.host = s.look(s.ctx)
+	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
+	return s.ctx.Err()
+}
+
+func (s *session) judge(ctx context.Context, h *facts.Host, cs []*checks.Check) []checks.Result {
+	return checks.Waive(checks.Run(ctx, h, cs), s.Waivers, s.now)
+}
+
+// style lays text out for where it goes.
+func (s *session) style() report.Style {
+	width, terminal := terminalWidth(s.stdout)
+	color := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if s.Color != "auto" {
+		color = s.Color == "always"
+	}
+	return report.Style{Width: width, Color: color, Quiet: s.Quiet, Verbose: s.Verbose}
+}
+
+// print writes a report in the chosen format.
+func (s *session) print(r *report.Report) error {
+	if s.Format == "json" {
+		return report.JSON(s.stdout, r)
+	}
+	return report.Text(s.stdout, r, s.style())
+}
+
+// toFile sends what the command prints to a file from here on. done puts the file in place.
+func (s *session) toFile(path string) (done func() error) {
+	if path == "" {
+		return func() error { return nil }
+	}
+	var b strings.Builder
+	s.stdout = &b
+	return func() error { return writeFile(path, []byte(b.String())) }
+}
+
+// code is what a verdict means to a caller who only looked.
+func (s *session) code(r *report.Report) error {
+	switch r.Summary.Verdict {
+	case report.Findings:
+		if s.ExitZero {
+			return nil
+		}
+		return status(exitFindings)
+	case report.Doubt:
+		return status(exitError)
+	}
+	return nil
+}
+
+// identity tells this host from others.
+func (s *session) identity() remediate.Identity {
+	id := remediate.Identity{Name: s.hostname()}
+	if f, err := s.host.File("/etc/machine-id"); err == nil {
+		id.Machine = fmt.Sprintf("%x", sha256Of(f.Data))
+	}
+	return id
+}
+
+// hostname is the name of the host that is looked at, which is not this one's with --root.
+func (s *session) hostname() string {
+	if s.Root == "/" {
+		if name, err := os.Hostname(); err == nil {
+			return name
+		}
+	}
+	if f, err := s.host.File("/etc/hostname"); err == nil {
+		if name := strings.TrimSpace(string(f.Data)); name != "" {
+			return name
+		}
+	}
+	return s.Root
+}
+
+// options are what apply is to be called with.
+func (s *session) options() apply.Options {
+	return apply.Options{State: s.State, Root: s.Root, Version: version()}
+}
+
+// writeFile puts a whole file in place. What is there already has to be a regular file: as root, a rename over
+// /dev/null would take it from everybody.
+func writeFile(path string, data []byte) (err error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file", path)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600: a diff of a private file is private
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// confirm asks on the terminal; anything but yes means no.
+func confirm(question string) bool {
+	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(os.Stderr)
+	}
+	line = strings.ToLower(strings.TrimSpace(line))
+	return line == "y" || line == "yes"
+}

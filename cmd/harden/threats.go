@@ -1,0 +1,38 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/report"
+)
+
+func threatsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "threats",
+		Short: "Show the STRIDE model: each threat, its checks and fixes, and where this host stands",
+		Args:  exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			plan, err := s.propose()
+			if err != nil {
+				return err
+			}
+			r := s.report("plan")
+			r.Plan = s.planned(plan)
+			r.Settle()
+			threats := report.ThreatsOf(r)
+			if s.Format == "json" {
+				return report.JSON(s.stdout, threats)
+			}
+			return report.WriteThreats(s.stdout, threats, s.style())
+		},
+	}
+	addSelection(cmd)
+	addAllow(cmd)
+	addHost(cmd)
+	addOutput(cmd)
+	return cmd
+}
