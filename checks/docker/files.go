@@ -223,11 +223,12 @@ var files = []*checks.Check{
 		Rule:    rule.Owner(rule.At("/etc/sysconfig/docker")).Must(rootRoot),
 	},
 	{
-		ID:      "docker/containerd-socket-owner",
-		Items:   cis.Docker("", "3.23", "3.23", "3.23"),
-		Title:   "containerd's socket belongs to root",
-		Why:     "containerd asks nobody who they are: whoever owns its socket starts containers behind dockerd's back",
-		Breaks:  "the present owner and group lose access; to keep it so after a restart of containerd, set uid and gid to 0 under [grpc] in /etc/containerd/config.toml",
+		ID:    "docker/containerd-socket-owner",
+		Items: cis.Docker("", "3.23", "3.23", "3.23"),
+		Title: "containerd's socket belongs to root",
+		Why:   "containerd asks nobody who they are: whoever owns its socket starts containers behind dockerd's back",
+		Breaks: "the present owner and group lose access; to keep it so after a restart of containerd, set uid and gid to 0 " +
+			"under [grpc] in /etc/containerd/config.toml",
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.DockerDaemonElevation},
 		Level:   1,

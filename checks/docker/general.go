@@ -83,7 +83,8 @@ func engineVersion(h *facts.Host) ([]checks.Finding, error) {
 		Subject: "engine version",
 		Got:     v,
 		Must:    fmt.Sprintf("of a line maintained in %s: %s", maintainedIn, strings.Trim(fmt.Sprint(maintained), "[]")),
-		Reason:  "upgrade the packages, for example `apt-get install --only-upgrade docker-ce docker-ce-cli containerd.io`; dockerd restarts",
+		Reason: "upgrade the packages, for example `apt-get install --only-upgrade docker-ce docker-ce-cli containerd.io`; " +
+			"dockerd restarts",
 	}}, nil
 }
 

@@ -17,9 +17,9 @@ import (
 
 // A port is one TCP address of the API.
 type port struct {
-	address    string
-	configured bool // opened at the next start
-	open       bool // now
+	address string
+	from    string // what opens it at the next start; empty when nothing that can be seen does
+	open    bool   // now
 }
 
 // tcpWithTLS judges what is configured and what is open, by dockerd's own sockets: text of its arguments says too
@@ -37,7 +37,7 @@ func tcpWithTLS(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := apiPorts(h, d, configured.Value, verify.Value)
+	ports, err := apiPorts(h, d, configured, verify.Value)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func tcpWithTLS(h *facts.Host) ([]checks.Finding, error) {
 	}
 	var findings []checks.Finding
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
-		if f, bad := judgePort(h, d, *ports[number], verify, configured); bad {
+		if f, bad := judgePort(h, d, *ports[number], verify); bad {
 			findings = append(findings, f)
 		}
 	}
@@ -54,19 +54,19 @@ func tcpWithTLS(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // judgePort reports whether a port answers, or will answer, clients that it has not asked for a certificate.
-func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool], configured rule.Reading[[]string]) (checks.Finding, bool) {
+func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]) (checks.Finding, bool) {
 	f := checks.Finding{Subject: "tcp://" + p.address, Must: "closed, or open to clients with a certificate alone (tlsverify)"}
 	switch {
-	case p.configured && !verify.Value:
+	case p.from != "" && !verify.Value:
 		f.Got = "open to everybody who reaches it: tlsverify is " + verify.String()
-		f.Wants, f.Reason = askTLS(h, d, configured)
+		f.Wants, f.Reason = askTLS(h, d, p)
 	case p.open && !h.Restarted(rule.Service(d)) && d.Stale:
 		f.Got = "as configured only from the next start on: what it asks of clients until then is not known"
 		f.Pending = true
 		if f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started", d.Process.PID); d.Unit != "" {
 			f.Wants, f.Reason = []want.Want{want.Service{Unit: d.Unit}}, ""
 		}
-	case p.open && !p.configured && !verify.Value:
+	case p.open && !verify.Value:
 		f.Got = "open, though no configuration that can be seen opens it"
 		f.Reason = fmt.Sprintf("find out what made dockerd (process %d) listen there", d.Process.PID)
 	default:
@@ -76,14 +76,11 @@ func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]
 }
 
 // askTLS asks for mutual TLS with the certificates that the site has chosen.
-func askTLS(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string]) ([]want.Want, string) {
+func askTLS(h *facts.Host, d *facts.Daemon, p port) ([]want.Want, string) {
 	c := h.Choices
 	if c.TLSCACert == "" || c.TLSCert == "" || c.TLSKey == "" {
-		where := "where docker.socket listens"
-		if configured.Flag != nil || configured.File != "" {
-			where = configured.String()
-		}
-		return nil, fmt.Sprintf("take the TCP address away (%s), or name certificate authority, certificate and key in harden's configuration", where)
+		return nil, fmt.Sprintf("take the address out of %s, or name certificate authority, certificate and key "+
+			"in harden's configuration", p.from)
 	}
 	keys := map[string]any{"tlsverify": true}
 	for key, file := range map[string]string{"tlscacert": c.TLSCACert, "tlscert": c.TLSCert, "tlskey": c.TLSKey} {
@@ -100,7 +97,7 @@ var defaultPort = map[bool]string{false: "2375", true: "2376"}
 
 // apiPorts finds the TCP ports of the API, by number: what is configured, what docker.socket opens for it, and what
 // the process listens on beside its metrics and Swarm's own ports.
-func apiPorts(h *facts.Host, d *facts.Daemon, configured []string, tls bool) (map[string]*port, error) {
+func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string], tls bool) (map[string]*port, error) {
 	ports := map[string]*port{}
 	at := func(address string) *port {
 		number := address[strings.LastIndexByte(address, ':')+1:]
@@ -109,18 +106,18 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured []string, tls bool) (ma
 		}
 		return ports[number]
 	}
-	for _, a := range configured {
+	for _, a := range configured.Value {
 		if address, ok := strings.CutPrefix(a, "tcp://"); ok {
 			if _, _, err := net.SplitHostPort(address); err != nil {
 				address = net.JoinHostPort(address, defaultPort[tls])
 			}
-			at(address).configured = true
+			at(address).from = configured.Where()
 		}
 	}
-	if _, ok := activated(h); ok {
+	if u, ok := activated(h); ok {
 		for _, s := range streams(h) {
 			if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "@") {
-				at(s).configured = true
+				at(s).from = u.Fragment + " or its drop-ins (ListenStream=)"
 			}
 		}
 	}

@@ -29,6 +29,14 @@ type Daemon struct {
 	Changed  time.Time // when File's content last changed; zero when it does not exist
 	DataRoot string    // /var/lib/docker unless said otherwise
 	Stale    bool      // File or Next is newer than the process: what runs may differ from what is configured
+
+	newer bool // File is
+}
+
+// Settled reports whether what is configured of one key is what the process was started with, so that it needs no
+// asking what runs.
+func (d *Daemon) Settled(key string) bool {
+	return d.Process == nil || !d.newer && d.Running.agrees(d.Next, FlagName(key))
 }
 
 // Keys are the top-level members of a daemon.json.
@@ -331,7 +339,8 @@ func (h *Host) configFile(d *Daemon) {
 	}
 	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
-		d.Stale = planned || d.Changed.After(d.Process.Started) || !d.Running.Equal(d.Next)
+		d.newer = planned || d.Changed.After(d.Process.Started)
+		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
 }
 

@@ -41,26 +41,31 @@ func (f Flags) Equal(g Flags) bool {
 	if len(f) != len(g) {
 		return false
 	}
-	for name, v := range f {
-		w, ok := g[name]
-		a, b := v.Values, w.Values
-		if !ok || len(a) == 0 || len(b) == 0 {
-			return false
-		}
-		if !listFlags[name] { // the last one counts
-			a, b = a[len(a)-1:], b[len(b)-1:]
-		}
-		same := slices.Equal(a, b)
-		if boolFlags[name] {
-			x, okX := f.Bool(name)
-			y, okY := g.Bool(name)
-			same = same || okX && okY && x == y // 1, t and true are the same
-		}
-		if !same {
+	for name := range f {
+		if !f.agrees(g, name) {
 			return false
 		}
 	}
 	return true
+}
+
+// agrees reports whether both say the same to dockerd about one flag: neither passes it, or both with one meaning.
+func (f Flags) agrees(g Flags, name string) bool {
+	v, inF := f[name]
+	w, inG := g[name]
+	a, b := v.Values, w.Values
+	if !inF || !inG || len(a) == 0 || len(b) == 0 {
+		return !inF && !inG
+	}
+	if !listFlags[name] { // the last one counts
+		a, b = a[len(a)-1:], b[len(b)-1:]
+	}
+	if slices.Equal(a, b) {
+		return true
+	}
+	x, okX := f.Bool(name)
+	y, okY := g.Bool(name)
+	return boolFlags[name] && okX && okY && x == y // 1, t and true are the same
 }
 
 // boolFlags are the flags of dockerd that take no separate value: after --icc, "false" is no value but an error.

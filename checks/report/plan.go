@@ -42,7 +42,7 @@ func (p *page) plan(r *Report) {
 
 func (p *page) title(text string) {
 	p.line()
-	p.line(p.paint(bold, text))
+	p.line(p.paint(bold, Clean(text)))
 }
 
 func (p *page) changes(r *Report, changes []Change) {
@@ -135,6 +135,6 @@ func (p *page) run(r *Report) {
 		p.block("  ", 2, "", text)
 	}
 	for _, l := range r.Run.Failing {
-		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+l.Reason)
+		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+Clean(l.Reason))
 	}
 }

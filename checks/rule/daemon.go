@@ -118,9 +118,9 @@ type Reading[T any] struct {
 func (r Reading[T]) String() string {
 	switch {
 	case r.Flag != nil && r.File != "":
-		return fmt.Sprintf("set twice, by --%s in %s and in %s", r.Flag.Name, origin(r.Flag), r.File)
+		return fmt.Sprintf("set twice, by %s and in %s", r.Where(), r.File)
 	case r.Flag != nil:
-		return fmt.Sprintf("%s by --%s in %s", text(r.Value), r.Flag.Name, origin(r.Flag))
+		return fmt.Sprintf("%s by %s", text(r.Value), r.Where())
 	case r.File != "":
 		return fmt.Sprintf("%s in %s", text(r.Value), r.File)
 	}
@@ -128,6 +128,14 @@ func (r Reading[T]) String() string {
 		return "unset, so " + t
 	}
 	return unset
+}
+
+// Where names what sets the value.
+func (r Reading[T]) Where() string {
+	if r.Flag != nil {
+		return fmt.Sprintf("--%s in %s", r.Flag.Name, origin(r.Flag))
+	}
+	return r.File
 }
 
 // Next reads the setting as dockerd would have it after a restart.
@@ -155,7 +163,7 @@ func (k Key[T]) Next(d *facts.Daemon) (Reading[T], error) {
 func (k Key[T]) judge(h *facts.Host, d *facts.Daemon, next Reading[T], cond be.Cond[T]) ([]checks.Finding, error) {
 	f := checks.Finding{Subject: k.subject(), Got: next.String(), Must: cond.Text}
 	run, known := k.told(h)
-	settled := d.Process == nil || h.Restarted(Service(d)) || !d.Stale
+	settled := h.Restarted(Service(d)) || d.Settled(k.name)
 	if h.Restarted(Service(d)) {
 		known = false // what the Engine tells is of before the restart
 	}
@@ -211,6 +219,8 @@ func (k Key[T]) pending(d *facts.Daemon, next Reading[T], cond be.Cond[T], f *ch
 	switch {
 	case d.Flavour == "rootless":
 		f.Reason = fmt.Sprintf("run `systemctl --user restart docker` as uid %d", d.Process.UID)
+	case blocked(d) != "":
+		f.Reason = blocked(d)
 	case reload && next.File == "": // dockerd keeps the old value of a key that is gone: only an explicit one resets it
 		if v, ok := cond.Nearest(next.Value); ok {
 			f.Wants, f.Reason = Ask(d, map[string]any{k.name: v})
@@ -237,6 +247,9 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 		return nil, fmt.Sprintf("dockerd is a user's own: as that user, set %s in %s and run `systemctl --user restart docker`",
 			spell(keys), d.File)
 	}
+	if why := blocked(d); why != "" {
+		return nil, why
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		v, flag := keys[key], d.Option(key).Next
 		switch {
@@ -252,6 +265,20 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 		wants = append(wants, want.Key{File: d.File, Key: []string{key}, Value: v})
 	}
 	return wants, ""
+}
+
+// blocked says why dockerd must not be made to take up its configuration at all: it would not come back.
+func blocked(d *facts.Daemon) string {
+	if d.Keys == nil {
+		return ""
+	}
+	for _, key := range d.Keys.Order {
+		if o := d.Option(key); o.Next != nil && key != "runtimes" { // which dockerd merges
+			return fmt.Sprintf("first repair %s, which is set by --%s in %s and in %s: dockerd refuses to start",
+				key, o.Next.Name, origin(o.Next), d.File)
+		}
+	}
+	return ""
 }
 
 // spell writes keys as daemon.json would.

@@ -84,12 +84,17 @@ func (s *session) propose() (*remediate.Plan, error) {
 	if err := s.audit(); err != nil {
 		return nil, err
 	}
+	return s.plan()
+}
+
+// plan makes a plan of what an audit has found.
+func (s *session) plan() (*remediate.Plan, error) {
 	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
 		Allow: func(c *checks.Check, class want.Class) bool {
 			return s.selection.Named(c) || slices.Contains(s.Allow, class)
 		},
 		Precheck: activate.Precheck,
-		Validate: activate.Validate,
+		Validate: s.validate,
 	})
 }
 

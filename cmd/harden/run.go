@@ -45,7 +45,23 @@ type status int
 func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
 
 // run is the whole program; it returns the exit code.
-func run(args []string) (code int) {
+func run(args []string) int {
+	return guard(func() error {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
+		root := newRoot()
+		root.SetArgs(args)
+		err := root.ExecuteContext(ctx)
+		if errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("interrupted: %w", err)
+		}
+		return err
+	})
+}
+
+// guard turns what f ends with, a panic included, into an exit code.
+func guard(f func() error) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "harden: internal error: %v\n\n%s\n"+
@@ -53,16 +69,7 @@ func run(args []string) (code int) {
 			code = exitInternal
 		}
 	}()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal kills at once: a run that is cut short can be finished or undone
-	root := newRoot()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("interrupted: %w", err)
-	}
-	return exitCode(err)
+	return exitCode(f())
 }
 
 // exitCode maps an error to what the process exits with, and says it.

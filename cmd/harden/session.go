@@ -21,6 +21,7 @@ import (
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
 )
@@ -34,6 +35,7 @@ type session struct {
 	host      *facts.Host
 	results   []checks.Result
 	redactor  *diff.Redactor
+	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
 }
 
@@ -59,7 +61,8 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
-	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(), redactor: diff.NewRedactor(key)}
+	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
+		redactor: diff.NewRedactor(key), validate: activate.Validate}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}

@@ -37,7 +37,8 @@ func (m *machine) host(t *testing.T) *facts.Host { return facts.New(t.Context(),
 
 func (m *machine) Stat(_ context.Context, p string) (facts.Info, error) {
 	info := facts.Info{Path: p, User: "root", Group: "root", Links: 1, Mode: 0o644, Locked: m.locked[p]}
-	if _, ok := m.files[p]; ok {
+	if data, ok := m.files[p]; ok {
+		info.Size = int64(len(data))
 		return info, nil
 	}
 	for file := range m.files {

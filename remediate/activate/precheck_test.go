@@ -34,7 +34,9 @@ func TestPrecheck(t *testing.T) {
 	hostUsers := func(c *container.InspectResponse) { c.HostConfig.UsernsMode = "host" }
 	icc, live := wants("icc", keyWant("icc", false)), wants("live", keyWant("live-restore", true))
 	remap := wants("remap", keyWant("userns-remap", "default"))
-	authz := func(name string) *checks.Check { return wants("authz", keyWant("authorization-plugins", []string{name})) }
+	authz := func(name string) *checks.Check {
+		return wants("authz", keyWant("authorization-plugins", []string{name}))
+	}
 	tests := []struct {
 		name    string
 		machine machine

@@ -96,7 +96,7 @@ func (p process) hangup() error {
 }
 
 // daemon finds the dockerd that serves the Engine API here. The error wraps errAsleep when none runs.
-func (s *Services) daemon(ctx context.Context, unit string) (process, error) {
+func (s *Services) daemon(ctx context.Context, name string) (process, error) {
 	if s.opts.PID != nil {
 		pid, err := s.opts.PID(ctx)
 		if err != nil {
@@ -104,34 +104,36 @@ func (s *Services) daemon(ctx context.Context, unit string) (process, error) {
 		}
 		return dockerd(pid)
 	}
-	unit = cmp.Or(unit, s.opts.Unit)
+	name = cmp.Or(name, s.opts.Unit)
 	var main process
 	err := s.withBus(ctx, func(c *dbus.Conn) error {
-		u, err := unitOf(ctx, c, unit)
+		u, err := unitOf(ctx, c, name)
 		if err == nil && u.MainPID != 0 {
 			main, err = dockerd(u.MainPID)
 		}
 		return err
 	})
+	systemd := err == nil
 	if err != nil && !errors.Is(err, errNoSystemd) {
 		return process{}, err
 	}
-	peer, err := s.peer(ctx)
+	pid, err := s.peer(ctx)
 	if err != nil {
 		return process{}, err
 	}
-	p, peerErr := dockerd(peer)
+	peer, err := dockerd(pid)
 	switch {
-	case main == process{} && peerErr != nil:
-		// PID 1 made the socket and hands it on, or (PID 0) somebody outside of the container that harden runs in.
-		return process{}, fmt.Errorf("%s: whose it is cannot be told: %w", s.opts.DockerHost, peerErr)
-	case main == process{}:
-		return p, nil
-	case peerErr == nil && p != main:
+	case err != nil && main != process{}:
+		return main, nil // systemd made the socket and handed it on
+	case err != nil && systemd && pid == 1:
+		return process{}, fmt.Errorf("%w: systemd listens at %s in place of %s", errAsleep, s.opts.DockerHost, name)
+	case err != nil: // PID 0 is somebody outside of the container that harden runs in
+		return process{}, fmt.Errorf("%s: whose it is cannot be told: %w", s.opts.DockerHost, err)
+	case main != process{} && main != peer:
 		return process{}, fmt.Errorf("%s belongs to the dockerd with PID %d, but %s runs the one with PID %d",
-			s.opts.DockerHost, p.PID, unit, main.PID)
+			s.opts.DockerHost, peer.PID, name, main.PID)
 	}
-	return main, nil
+	return peer, nil
 }
 
 // peer asks the kernel who listens on the Engine's socket. The error wraps errAsleep when nobody does.

@@ -53,16 +53,24 @@ func (s *Services) readyRestart(ctx context.Context, name string) error {
 // configuration that did not start would be barred, and afterwards, so that ours count against nobody else.
 func (s *Services) restart(ctx context.Context, name string) error {
 	s.note(func() { s.asked = true; s.restarts++ })
-	if info, err := s.info(ctx, 5*time.Second); err == nil && !info.LiveRestoreEnabled {
-		s.note(func() { s.spared = false }) // what the daemon has in memory decides what it does to them as it stops
-	}
-	return s.withBus(ctx, func(c *dbus.Conn) error {
+	return s.withBus(ctx, func(c *dbus.Conn) (failure error) {
 		before, err := unitOf(ctx, c, name)
 		if err != nil {
 			return err
 		}
+		var running system.Info
+		if before.MainPID != 0 { // or asking would start it, where systemd listens in its place
+			if running, err = s.info(ctx, 5*time.Second); err == nil && !running.LiveRestoreEnabled {
+				s.note(func() { s.spared = false }) // what the daemon has in memory decides what it does to them as it stops
+			}
+		}
 		old, _ := startOf(before.MainPID)
 		s.resetFailed(ctx, c, name)
+		remove, err := s.bridge(ctx, c, name, running)
+		defer func() { failure = errors.Join(failure, remove()) }()
+		if err != nil {
+			return err
+		}
 		within, cancel := context.WithTimeout(ctx, s.opts.answer)
 		defer cancel()
 		s.opts.Progress("restarting " + name)

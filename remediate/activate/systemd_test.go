@@ -3,6 +3,7 @@ package activate
 import (
 	"bufio"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -303,4 +304,14 @@ func TestReadyRestart(t *testing.T) {
 	m.unit = unit{Load: "loaded", Active: "active", MainPID: second.PID}
 	d.Restart()
 	mentions(t, s.Ready(t.Context(), restart), "belongs to the dockerd with PID")
+
+	// A socket that somebody else made and hands on, as docker.socket does, says nothing of whose it is; the unit does.
+	handed := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", handed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: bus}).Ready(t.Context(), restart), "")
+	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: without}).Ready(t.Context(), reload), "whose it is cannot be told")
 }

@@ -104,10 +104,10 @@ func TestTorturePowerLoss(t *testing.T) {
 		return
 	}
 	for _, s := range []sweep{
-		{"", "apply", "rollback", nil, 7},
-		{"", "apply", "resume", nil, 7},
-		{"apply", "rollback", "rollback", nil, 5},
-		{"apply", "rollback", "resume", nil, 5},
+		{"", "apply", "rollback", nil, 5},
+		{"", "apply", "resume", nil, 5},
+		{"apply", "rollback", "rollback", nil, 3},
+		{"apply", "rollback", "resume", nil, 3},
 	} {
 		d := newDisk(t)
 		old, new := s.start(t, d)

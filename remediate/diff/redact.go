@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tailscale/hujson"
 
@@ -17,10 +18,13 @@ import (
 
 // A Redactor replaces secrets by marks such as ‹redacted 24 bytes, 1a2b3c4d›. The tag is a keyed hash: the same
 // secret has the same tag wherever it stands, and without the key a short secret cannot be found by trying.
-type Redactor struct{ key []byte }
+type Redactor struct {
+	key []byte
+	*patterns
+}
 
 // NewRedactor returns a redactor whose tags depend on key, which is random and lives no longer than the process.
-func NewRedactor(key []byte) *Redactor { return &Redactor{key: bytes.Clone(key)} }
+func NewRedactor(key []byte) *Redactor { return &Redactor{bytes.Clone(key), compiled()} }
 
 // Redact returns a file's content with the secrets in it replaced: by the file's structure first, for what no
 // pattern can know, and then by RedactText. The content keeps its number of lines.
@@ -38,26 +42,43 @@ func (r *Redactor) Redact(file string, data []byte) []byte {
 	return []byte(r.RedactText(string(data)))
 }
 
-var (
+const (
 	secretName = `(?:token|secret|passw(?:or)?d|passwd|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key|signing[-_]?key)`
 	markText   = `‹redacted [0-9]+ bytes, [0-9a-f]{8}›`
 
-	mark      = regexp.MustCompile(markText)
-	named     = regexp.MustCompile(`(?i)` + secretName)
-	userinfo  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`)
-	pem       = regexp.MustCompile(`(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)(.*?)(-----END|\z)`)
-	assigned  = regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretName + `[a-z0-9_.-]*(?:\\?["'])?[ \t]*[=:][ \t]*)(` + valueText + `)`)
-	flagged   = regexp.MustCompile(`(?i)(--[a-z0-9-]*` + secretName + `[a-z0-9-]*[ \t]+)(` + valueText + `)`)
-	bearer    = regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)([A-Za-z0-9+/_.~=-]{6,})`)
-	known     = regexp.MustCompile(`()(\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)`)
 	valueText = markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|\[[^\]\n]*\]?|[^\s"']+(?:["'][^\s"',\]}]+)*`
 )
 
+// The patterns are what a Redactor looks for, compiled when the first one is made: at the start of every program they
+// would take milliseconds that "harden version" does not have.
+type patterns struct {
+	marked, named, userinfo, pem, assigned, flagged, bearer, known, envLine, envComment, unitEnv, trivial, options *regexp.Regexp
+}
+
+var compiled = sync.OnceValue(func() *patterns {
+	return &patterns{
+		marked:   regexp.MustCompile(markText),
+		named:    regexp.MustCompile(`(?i)` + secretName),
+		userinfo: regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`),
+		pem:      regexp.MustCompile(`(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)(.*?)(-----END|\z)`),
+		assigned: regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretName + `[a-z0-9_.-]*(?:\\?["'])?[ \t]*[=:][ \t]*)(` + valueText + `)`),
+		flagged:  regexp.MustCompile(`(?i)(--[a-z0-9-]*` + secretName + `[a-z0-9-]*[ \t]+)(` + valueText + `)`),
+		bearer:   regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)([A-Za-z0-9+/_.~=-]{6,})`),
+		known:    regexp.MustCompile(`()(\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)`),
+		envLine:  regexp.MustCompile(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)(.*)$`),
+		// A comment that was, or may become, an assignment: no blanks around the equals sign, as prose has them.
+		envComment: regexp.MustCompile(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`),
+		unitEnv:    regexp.MustCompile(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`),
+		trivial:    regexp.MustCompile(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`),
+		options:    regexp.MustCompile(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`),
+	}
+})
+
 // RedactText replaces what looks like a secret in any text: an error, a report, a program's output.
 func (r *Redactor) RedactText(s string) string {
-	s = r.replace(pem, s)
-	s = r.replace(userinfo, s)
-	for _, re := range []*regexp.Regexp{assigned, flagged, bearer, known} {
+	s = r.replace(r.pem, s)
+	s = r.replace(r.userinfo, s)
+	for _, re := range []*regexp.Regexp{r.assigned, r.flagged, r.bearer, r.known} {
 		s = r.replace(re, s)
 	}
 	return s
@@ -80,7 +101,7 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()") == "" || mark.FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()") == "" || r.marked.FindString(inner) == inner {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)
@@ -103,7 +124,7 @@ func (r *Redactor) json(data []byte, top hujson.Value) []byte {
 		case *hujson.Object:
 			for _, m := range x.Members {
 				name := m.Name.Value.(hujson.Literal).String()
-				inner := secret || named.MatchString(name) || name == "auth" ||
+				inner := secret || r.named.MatchString(name) || name == "auth" ||
 					options && strings.Contains(strings.ToLower(name), "key")
 				walk(m.Value, inner, options || name == "log-opts")
 			}
@@ -144,19 +165,10 @@ func isUnit(file string) bool {
 		ext == ".conf" && strings.HasSuffix(path.Dir(file), ".d")
 }
 
-var (
-	envLine = regexp.MustCompile(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)(.*)$`)
-	// A comment that was, or may become, an assignment: no blanks around the equals sign, as prose has them.
-	envComment = regexp.MustCompile(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
-	unitEnv    = regexp.MustCompile(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
-	trivial    = regexp.MustCompile(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
-	options    = regexp.MustCompile(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
-)
-
 // harmless reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
 // such as RedactText finds. Any other value might be a secret, whatever its name.
-func harmless(name, value string) bool {
-	return !named.MatchString(name) && (trivial.MatchString(strings.Trim(value, "\"' \t\r")) || options.MatchString(name))
+func (r *Redactor) harmless(name, value string) bool {
+	return !r.named.MatchString(name) && (r.trivial.MatchString(strings.Trim(value, "\"' \t\r")) || r.options.MatchString(name))
 }
 
 // env marks the values of an environment file, those included that go over several lines.
@@ -166,10 +178,10 @@ func (r *Redactor) env(data []byte) []byte {
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
 		trimmed := strings.TrimSpace(text)
-		m := envLine.FindStringSubmatch(text)
+		m := r.envLine.FindStringSubmatch(text)
 		comment := trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';'
 		if comment {
-			m = envComment.FindStringSubmatch(text)
+			m = r.envComment.FindStringSubmatch(text)
 		}
 		switch {
 		case open != "":
@@ -180,7 +192,7 @@ func (r *Redactor) env(data []byte) []byte {
 			continue
 		case m == nil && !comment:
 			b.WriteString(r.value(line))
-		case m == nil || harmless(m[2], m[3]):
+		case m == nil || r.harmless(m[2], m[3]):
 			b.WriteString(line)
 		default:
 			b.WriteString(m[1] + r.value(m[3]) + line[len(text):])
@@ -203,11 +215,11 @@ func (r *Redactor) unit(data []byte) []byte {
 	open := false
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
-		m := unitEnv.FindStringSubmatch(text)
+		m := r.unitEnv.FindStringSubmatch(text)
 		switch {
 		case open:
 			b.WriteString(r.value(line))
-		case m != nil && !allHarmless(m[2]):
+		case m != nil && !r.allHarmless(m[2]):
 			b.WriteString(m[1] + r.value(m[2]) + line[len(text):])
 		default:
 			b.WriteString(line)
@@ -217,10 +229,10 @@ func (r *Redactor) unit(data []byte) []byte {
 	return []byte(b.String())
 }
 
-func allHarmless(words string) bool {
+func (r *Redactor) allHarmless(words string) bool {
 	for _, w := range strings.Fields(words) {
 		name, value, _ := strings.Cut(strings.Trim(w, `"'`), "=")
-		if !harmless(name, value) {
+		if !r.harmless(name, value) {
 			return false
 		}
 	}

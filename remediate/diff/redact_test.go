@@ -83,6 +83,7 @@ func TestRedact(t *testing.T) {
 			"-----BEGIN PRIVATE KEY-----\n‹redacted 3 bytes›\n‹redacted 2 bytes›\n-----END PRIVATE KEY-----\n"},
 		{"/x", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"},
 		{"/x", "GET https://me:pw@host/a: 401, token=abc, sha256:0123", "GET https://‹redacted 5 bytes›@host/a: 401, token=‹redacted 4 bytes› sha256:0123"},
+		{"/x", "login as ghp_0123456789abcdefghij failed, AKIAIOSFODNN7EXAMPLE", "login as ‹redacted 24 bytes› failed, ‹redacted 20 bytes›"},
 		{"/x", "", ""},
 	} {
 		once := r.Redact(tt.path, []byte(tt.in))

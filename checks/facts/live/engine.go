@@ -97,6 +97,9 @@ func (s *Source) reach(e *engine) error {
 	options := []client.Opt{client.WithAPIVersionNegotiation()}
 	switch host.Scheme {
 	case "unix":
+		if s.asleep(host.Host + host.Path) {
+			return errors.New("not running: systemd holds its socket and would start it for the first question")
+		}
 		e.endpoint.Local, err = dialSocket(host.Host + host.Path)
 	case "tcp", "http", "https":
 		options = append(options, client.WithTLSClientConfigFromEnv())
@@ -111,6 +114,24 @@ func (s *Source) reach(e *engine) error {
 	}
 	e.client, err = client.NewClientWithOpts(append(options, client.WithHost(e.endpoint.Host))...)
 	return err
+}
+
+// asleep reports whether systemd listens on a socket for a dockerd that does not run. Looking must not start one.
+func (s *Source) asleep(socket string) bool {
+	ps, err := s.Processes(context.Background(), "dockerd")
+	return err == nil && len(ps) == 0 && s.holds(1, socket)
+}
+
+// holds reports whether a process listens on a socket, whatever path leads there.
+func (s *Source) holds(pid int, socket string) bool {
+	ls, err := s.Listeners(context.Background(), pid)
+	if i, statErr := s.stat(socket); statErr == nil {
+		socket = i.Path
+	}
+	return err == nil && slices.ContainsFunc(ls, func(l facts.Listener) bool {
+		i, err := s.stat(l.Address)
+		return l.Network == "unix" && (l.Address == socket || err == nil && i.Path == socket)
+	})
 }
 
 // dialSocket looks whether somebody answers on a socket and whether that is a dockerd of this machine, or systemd on

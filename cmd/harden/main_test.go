@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/report"
+	"example.com/harden/fixtures"
+	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/diff"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking})
+}
+
+// panicking is harden with a command that panics: no command of the real one should.
+func panicking() {
+	os.Exit(guard(func() error { panic("boom") }))
+}
+
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, "HARDEN_CONFIG=", "HARDEN_STATE="+filepath.Join(e.WorkDir, "state"),
+				"TODAY="+time.Now().UTC().Format(time.DateOnly),
+				"YESTERDAY="+time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly),
+				"NEXTYEAR="+time.Now().UTC().AddDate(1, 0, 0).Format(time.DateOnly))
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody},
+	})
+}
+
+// exits runs a program: exits CODE PROGRAM ARGS… keeps what it printed in the files stdout and stderr.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	runFor(ts, neg, args, nil)
+}
+
+// nobody is exits as a user who owns nothing.
+func nobody(ts *testscript.TestScript, neg bool, args []string) {
+	runFor(ts, neg, args, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+}
+
+func runFor(ts *testscript.TestScript, neg bool, args []string, as *syscall.SysProcAttr) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	// By its descriptor: nobody cannot reach the directory that the test binary is in.
+	self, err := os.Open("/proc/self/exe")
+	ts.Check(err)
+	defer self.Close()
+	var stdout, stderr bytes.Buffer
+	cmd := &exec.Cmd{Path: "/proc/self/fd/3", Args: args[1:], Dir: ts.MkAbs("."), ExtraFiles: []*os.File{self},
+		Env: environment(ts), Stdout: &stdout, Stderr: &stderr, SysProcAttr: as}
+	err = cmd.Run()
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		ts.Fatalf("%v", err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("stdout"), stdout.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr"), stderr.Bytes(), 0o600))
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, want %d\n%s%s", got, want, stdout.String(), stderr.String())
+	}
+}
+
+func environment(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"HARDEN_CONFIG", "HARDEN_STATE", "HARDEN_ONLY", "HARDEN_LEVEL", "HARDEN_ALLOW", "DOCKER_HOST", "NO_COLOR"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	return env
+}
+
+// recorded is a session on a recorded host.
+func recorded(t *testing.T, name string, allow ...string) *session {
+	t.Helper()
+	r, err := fixtures.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := &Config{Root: "/", State: t.TempDir(), Choices: r.Choices}
+	if config.Allow, err = classes(allow); err != nil {
+		t.Fatal(err)
+	}
+	s := &session{Config: config, ctx: t.Context(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), stdout: io.Discard,
+		redactor: diff.NewRedactor([]byte("test")), host: r.Host(t.Context())}
+	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
+		t.Fatal(err)
+	}
+	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
+	return s
+}
+
+// reported is the report of a session's plan, without what this machine and this build would put into it.
+func reported(t *testing.T, s *session) *report.Report {
+	t.Helper()
+	plan, err := s.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.report("plan")
+	r.Plan = s.planned(plan)
+	r.Host.Name, r.Version = "recorded", "0"
+	r.Host.Notes = slices.DeleteFunc(r.Host.Notes, func(n string) bool { return strings.HasPrefix(n, "not root") })
+	r.Settle()
+	return r
+}
+
+// TestGolden holds the text that people read, whole, on a host where everything is at its defaults.
+func TestGolden(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.Text(&b, reported(t, recorded(t, "docker/loose.txtar")), report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	golden := "testdata/loose.golden"
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), b.String()); diff != "" {
+		t.Errorf("(-want +got), go test ./cmd/harden -update takes it\n%s", diff)
+	}
+}
+
+// TestEveryRecording holds for each recorded host and each permission: the totals add up, nobody is in two states,
+// what is planned is named, and a plan as a file says the same as a plan made again.
+func TestEveryRecording(t *testing.T) {
+	for _, name := range fixtures.Names() {
+		for _, allow := range []string{"none", "all"} {
+			t.Run(name+" "+allow, func(t *testing.T) {
+				s := recorded(t, name, allow)
+				r := reported(t, s)
+				sum := 0
+				for _, n := range r.Summary.States {
+					sum += n
+				}
+				if sum != len(catalog.All) || r.Summary.Selected != sum {
+					t.Errorf("%d checks, %d selected, and the states add up to %d", len(catalog.All), r.Summary.Selected, sum)
+				}
+				for _, res := range r.Results {
+					if res.State == report.Fail || res.State == report.Fixed || res.State == report.Failed {
+						t.Errorf("%s is %s in a plan", res.ID, res.State)
+					}
+					if res.State == report.Planned && !planned(r.Plan, res.ID) {
+						t.Errorf("%s is to be fixed, and no change or activation names it", res.ID)
+					}
+					if allow == "all" && res.State == report.Held {
+						t.Errorf("%s is held back though everything is allowed", res.ID)
+					}
+				}
+				again := recorded(t, name, allow)
+				first, err := s.plan()
+				if err != nil {
+					t.Fatal(err)
+				}
+				second, err := again.plan()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if moved := s.save(first).Moved(again.save(second)); len(moved) > 0 {
+					t.Errorf("the same host, planned twice: %q", moved)
+				}
+			})
+		}
+	}
+}
+
+func planned(p *report.Plan, id string) bool {
+	for _, c := range p.Changes {
+		if slices.Contains(c.Checks, id) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.Activations, func(a report.Activation) bool { return slices.Contains(a.Checks, id) })
+}
+
+// TestRunCode holds the exit code to what became of a run, whatever the format.
+func TestRunCode(t *testing.T) {
+	for _, test := range []struct {
+		outcome  apply.Outcome
+		verdict  string
+		detailed bool
+		want     int
+	}{
+		{apply.Unchanged, report.Sound, true, 0},
+		{apply.Unchanged, report.Findings, true, 0},
+		{apply.Applied, report.Changed, false, 0},
+		{apply.Applied, report.Changed, true, 2},
+		{apply.Applied, report.Broken, false, 6},
+		{apply.RolledBack, report.Broken, true, 4},
+		{apply.Failed, report.Broken, false, 4},
+	} {
+		s := &session{Config: &Config{Detailed: test.detailed}}
+		r := &report.Report{Summary: report.Summary{Verdict: test.verdict}}
+		if got := exitCode(s.runCode(&apply.Run{Outcome: test.outcome}, r)); got != test.want {
+			t.Errorf("%+v exits %d", test, got)
+		}
+	}
+}
+
+func TestLockedExits75(t *testing.T) {
+	if got := exitCode(fmt.Errorf("state: %w", &apply.LockedError{PID: 1})); got != exitLocked {
+		t.Errorf("exit code %d", got)
+	}
+}

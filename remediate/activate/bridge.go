@@ -1,0 +1,66 @@
+package activate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+)
+
+// bridgeFile is the drop-in that lives for the length of one restart. It is below /run, so that a reboot forgets it.
+const bridgeFile = "/run/systemd/system/%s.d/zzz-harden-live-restore.conf"
+
+// bridge carries containers over a restart into a configuration without live-restore, which is where taking a run
+// back leads: dockerd leaves them alone as it stops, because it has live-restore in memory, and ends what it finds
+// running as it starts, because its configuration no longer says so. So for this one start it is told by a flag. What
+// it returns takes the drop-in away; the flag stays in force until the next restart, which is the safe side.
+func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, info system.Info) (remove func() error, err error) {
+	nothing := func() error { return nil }
+	path := fmt.Sprintf(bridgeFile, name)
+	remove = func() error {
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		os.Remove(filepath.Dir(path)) // no matter where it holds somebody else's
+		return errors.Join(err, c.ReloadContext(ctx))
+	}
+	if err := remove(); err != nil { // of a restart that was cut short
+		return nothing, err
+	}
+	if !info.LiveRestoreEnabled || info.ContainersRunning == 0 {
+		return nothing, nil
+	}
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
+	d, err := h.Daemon()
+	if err != nil {
+		return nothing, err
+	}
+	u, err := h.Unit(name)
+	if err != nil {
+		return nothing, err
+	}
+	o := d.Option("live-restore")
+	commands := u.All("Service", "ExecStart")
+	if o.File != nil || o.Next != nil || d.KeysErr != nil || len(commands) != 1 {
+		return nothing, nil // it is decided there, or nothing can be added
+	}
+	s.opts.Progress("keeping live-restore on for this restart, so that containers survive it")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nothing, err
+	}
+	text := fmt.Sprintf("# Written by harden for one restart, and removed after it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
+		commands[0].Value)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return remove, err
+	}
+	return remove, c.ReloadContext(ctx)
+}
