@@ -56,7 +56,9 @@ func (d *draft) want(f fix, w want.Want) error {
 	case want.Owner:
 		return d.attribute(f, w, w.File, func(i *facts.Info) error { return d.setOwner(i, w.Owner) })
 	case want.Key:
-		d.activateKey(f, w)
+		if err := d.activateKey(f, w); err != nil {
+			return err
+		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.JSON(data, w.Key, w.Value) })
 	case want.Env:
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
@@ -117,20 +119,29 @@ func (d *draft) flag(f fix, w want.Flag) error {
 }
 
 // activateKey asks for what makes dockerd take up a key of its configuration file.
-func (d *draft) activateKey(f fix, w want.Key) {
+func (d *draft) activateKey(f fix, w want.Key) error {
 	unit := "docker.service"
 	daemon, err := d.host.Daemon()
 	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil {
-		return // nothing runs that could take it up; the next start will
+		return nil // nothing runs that could take it up; the next start will
 	}
 	if err == nil && daemon.Unit != "" {
 		unit = daemon.Unit
 	}
-	if want.Reloadable[w.Key[0]] {
-		d.activate(f, Reload, unit)
-	} else {
+	if !want.Reloadable[w.Key[0]] {
 		d.activate(f, Restart, unit)
+		return nil
 	}
+	if err == nil && daemon.Running.Carries(daemon.Next) {
+		// dockerd refuses to reload a file with a key that it was started with as a flag. Live-restore is in
+		// force already then: it was kept on while a run was taken back.
+		if w.Key[0] == "live-restore" {
+			return nil
+		}
+		return fmt.Errorf("dockerd has to be restarted first: it runs with --live-restore, which nothing configures")
+	}
+	d.activate(f, Reload, unit)
+	return nil
 }
 
 func (d *draft) activate(f fix, kind Kind, unit string) {

@@ -71,6 +71,7 @@ type Activation struct {
 	Unit   string // "docker.service"; empty for LoadAudit and ReloadManager
 	Class  want.Class
 	Checks []*checks.Check
+	Breaks []string // who will notice, on this host
 }
 
 // IDs gives the checks' IDs.

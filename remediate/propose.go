@@ -188,20 +188,7 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 // refused asks the policy about a draft, notes its warnings in the changes, and returns the fixes that it refuses.
 func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
 	bad := map[string]string{}
-	if p.policy.Validate != nil {
-		for _, c := range d.changes {
-			if !c.Content() {
-				continue
-			}
-			err := p.policy.Validate(p.ctx, c, h)
-			for _, f := range fixes {
-				if err != nil && slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
-					bad[f.key()] = fmt.Sprintf("the file as it would be is not valid: %v", err)
-				}
-			}
-		}
-	}
-	if p.policy.Precheck != nil && len(bad) == 0 {
+	if p.policy.Precheck != nil {
 		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Activations: d.activations}, h)
 		for _, f := range fixes {
 			if reason, ok := refusals[f.check.ID]; ok {
@@ -211,6 +198,24 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 		for i := range d.changes {
 			for _, k := range d.changes[i].Checks {
 				d.changes[i].Breaks = appendNew(d.changes[i].Breaks, warnings[k.ID]...)
+			}
+		}
+		for i := range d.activations {
+			for _, k := range d.activations[i].Checks {
+				d.activations[i].Breaks = appendNew(d.activations[i].Breaks, warnings[k.ID]...)
+			}
+		}
+	}
+	if p.policy.Validate != nil && len(bad) == 0 { // the precheck names the fix at fault, a validator only the file
+		for _, c := range d.changes {
+			if !c.Content() {
+				continue
+			}
+			err := p.policy.Validate(p.ctx, c, h)
+			for _, f := range fixes {
+				if err != nil && slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
+					bad[f.key()] = fmt.Sprintf("the file as it would be is not valid: %v", err)
+				}
 			}
 		}
 	}

@@ -36,6 +36,14 @@ func (f Flags) Bool(name string) (value, ok bool) {
 	return v, err == nil
 }
 
+// Carries reports whether f, of a dockerd that runs, holds live-restore though next does not: it was carried over
+// one restart that way, and a file that says it too cannot be reloaded before the next.
+func (f Flags) Carries(next Flags) bool {
+	_, carried := f["live-restore"]
+	_, configured := next["live-restore"]
+	return carried && !configured
+}
+
 // Equal reports whether both say the same to dockerd, wherever they are written and in whatever order.
 func (f Flags) Equal(g Flags) bool {
 	if len(f) != len(g) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -174,7 +175,7 @@ func (s *session) services(p *progress) apply.Services {
 	if s.Root != "/" {
 		return nil
 	}
-	o := activate.Options{Progress: p.next}
+	o := activate.Options{Progress: p.next, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}

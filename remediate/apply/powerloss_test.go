@@ -112,7 +112,7 @@ func TestTorturePowerLoss(t *testing.T) {
 		d := newDisk(t)
 		old, new := s.start(t, d)
 		d.swap(t, ".start")
-		ps := append(sample(points(t, d.world, s.does, s.env...), s.sample), point{})
+		ps := append(sample(writes(points(t, d.world, s.does, s.env...)), s.sample), point{})
 		for _, p := range ps {
 			if wrong := s.cut(t, d, p, old, new); wrong != "" {
 				t.Errorf("%s, power lost at %q %d, then %s: %s", s.does, p.call, p.nth, s.then, wrong)
@@ -141,7 +141,7 @@ func TestTorturePowerLossControl(t *testing.T) {
 		ps := []point{{}}
 		if full() {
 			d.swap(t, ".start")
-			ps = append(points(t, d.world, s.does, s.env...), point{})
+			ps = append(writes(points(t, d.world, s.does, s.env...)), point{})
 		}
 		wrong := 0
 		for _, p := range ps {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +73,11 @@ func points(t *testing.T, w world, does string, env ...string) []point {
 		t.Fatalf("strace saw only %d moments of %s", len(all), does)
 	}
 	return all
+}
+
+// writes leaves those moments that find another disk than the next of them does.
+func writes(all []point) []point {
+	return slices.DeleteFunc(all, func(p point) bool { return !mutating[p.call] })
 }
 
 // sample thins points out to about n of them, unless all are to be done.

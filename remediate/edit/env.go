@@ -11,8 +11,8 @@ import (
 // carriage return is a part of the value. So the edited line ends in a bare newline and has no blanks after the
 // value; every other line keeps what it has. Nil data means that there is no file yet.
 //
-// It refuses a value that pam_env could not give back, and a line continued by a backslash, which pam_env has read
-// since Linux-PAM 1.5.3 alone.
+// It refuses a value that pam_env could not give back, and a line continued by a backslash, which not every
+// version of pam_env reads.
 func Env(data []byte, name, value string) ([]byte, error) {
 	if !word(name, "_") || name[0] <= '9' {
 		return nil, fmt.Errorf("%q is not the name of an environment variable", name)
