@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -30,13 +31,18 @@ type Daemon struct {
 	DataRoot string    // /var/lib/docker unless said otherwise
 	Stale    bool      // File or Next is newer than the process: what runs may differ from what is configured
 
-	newer bool // File is
+	newer  bool  // File is
+	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
 }
 
 // Settled reports whether what is configured of one key is what the process was started with, so that it needs no
 // asking what runs.
 func (d *Daemon) Settled(key string) bool {
-	return d.Process == nil || !d.newer && d.Running.agrees(d.Next, FlagName(key))
+	if d.Process == nil {
+		return true
+	}
+	read := !d.newer || d.loaded != nil && d.Keys != nil && bytes.Equal(d.loaded.Values[key], d.Keys.Values[key])
+	return read && d.Running.agrees(d.Next, FlagName(key))
 }
 
 // Keys are the top-level members of a daemon.json.
@@ -340,8 +346,32 @@ func (h *Host) configFile(d *Daemon) {
 	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
 		d.newer = planned || d.Changed.After(d.Process.Started)
+		if d.newer {
+			d.loaded = h.loaded(d, cmp.Or(f.Path, d.File))
+		}
 		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
+}
+
+// loaded returns what the configuration file held as the daemon started: the version that was there before and was
+// replaced after, if harden itself replaced it.
+func (h *Host) loaded(d *Daemon, path string) *Keys {
+	if h.Earlier == nil {
+		return nil
+	}
+	for _, v := range h.Earlier(path) {
+		if v.Modified.After(d.Process.Started) || !v.Replaced.After(d.Process.Started) {
+			continue
+		}
+		if v.Data == nil {
+			return &Keys{}
+		}
+		if keys, err := ParseKeys(v.Data); err == nil {
+			return keys
+		}
+		return nil
+	}
+	return nil
 }
 
 func (h *Host) defaultFile(d *Daemon) (string, error) {

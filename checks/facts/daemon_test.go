@@ -307,3 +307,52 @@ dave:x:1003:100::/home/dave:/bin/sh
 		t.Errorf("a group that is not there gives %v", err)
 	}
 }
+
+// TestSettled asks of a daemon.json that is newer than its dockerd which of its keys are what dockerd has read, as far
+// as harden's own journal tells.
+func TestSettled(t *testing.T) {
+	started := time.Now().Add(-time.Hour)
+	before, after := started.Add(-time.Minute), started.Add(time.Minute)
+	tests := []struct {
+		name    string
+		earlier []facts.Version
+		want    map[string]bool
+	}{
+		{"nobody knows what was there", nil, map[string]bool{"icc": false, "live-restore": false}},
+		{"harden replaced it after the start", []facts.Version{{Data: []byte(`{"icc": false}`), Modified: before, Replaced: after}},
+			map[string]bool{"icc": true, "live-restore": false, "iptables": true}},
+		{"harden made it after the start", []facts.Version{{Replaced: after}},
+			map[string]bool{"icc": false, "live-restore": false, "iptables": true}},
+		{"somebody had changed it in between", []facts.Version{{Data: []byte(`{"icc": false}`), Modified: after, Replaced: after.Add(1)}},
+			map[string]bool{"icc": false, "live-restore": false}},
+		{"the first of two runs since the start counts", []facts.Version{
+			{Data: []byte(`{"icc": true}`), Modified: before.Add(-1), Replaced: before},
+			{Data: []byte(`{"live-restore": true}`), Modified: before, Replaced: after},
+			{Data: []byte(`{"icc": false, "live-restore": true}`), Modified: after, Replaced: after.Add(1)},
+		}, map[string]bool{"icc": false, "live-restore": true}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{\"icc\": false, \"live-restore\": true}\n")
+			p := proc(7, "docker.service", ceArgv)
+			p.Started = started
+			m.processes = []facts.Process{p}
+			h := m.host()
+			h.Earlier = func(path string) []facts.Version {
+				if path != "/etc/docker/daemon.json" {
+					t.Errorf("asked for %s", path)
+				}
+				return tt.earlier
+			}
+			d, err := h.Daemon()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for key, want := range tt.want {
+				if got := d.Settled(key); got != want {
+					t.Errorf("%s settled: %v, want %v", key, got, want)
+				}
+			}
+		})
+	}
+}

@@ -50,6 +50,13 @@ type File struct {
 	Data []byte
 }
 
+// A Version is what a file held until a run of harden replaced it.
+type Version struct {
+	Data     []byte    // nil where there was no file
+	Modified time.Time // when that had been written; zero where there was no file
+	Replaced time.Time
+}
+
 // A Process is one running program of the host's own process namespace.
 type Process struct {
 	PID     int
@@ -123,6 +130,9 @@ type Choices struct {
 // error included, so any number of checks may ask at once and all of them see the same machine.
 type Host struct {
 	Choices Choices
+	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
+	// known what a program has read that started before them. It may be nil.
+	Earlier func(path string) []Version
 
 	ctx        context.Context
 	src        Source
@@ -216,7 +226,7 @@ type Overlay struct {
 // With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused.
 func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after = o
+	n.after, n.Earlier = o, h.Earlier
 	return n
 }
 

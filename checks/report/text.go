@@ -55,7 +55,8 @@ func (p *page) header(r *Report) {
 	for _, b := range r.Benchmarks {
 		names = append(names, cis.Benchmark(b).Title())
 	}
-	p.line(p.paint(bold, Clean(r.Host.Name)), "  by the ", strings.Join(names, " and the "))
+	p.block("", 0, bold, r.Host.Name)
+	p.block("  "+p.paint(dim, pad("benchmark", 11)), 13, "", strings.Join(names, ", "))
 	field := func(name, text string) { p.block("  "+p.paint(dim, pad(name, 11)), 13, "", text) }
 	if r.Host.Root != "/" {
 		field("root", r.Host.Root)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,27 +132,33 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 }
 
 var (
-	yamlLine  = regexp.MustCompile(`^(?:yaml: )?line ([0-9]+): (.*)$`)
+	yamlLine  = regexp.MustCompile(`^line ([0-9]+): `)
 	yamlField = regexp.MustCompile(`^field (.*) not found in type .*$`)
+	// What the parser says, and not the scanner: it counts its lines from 0 and leaves a 0 out.
+	yamlParser = regexp.MustCompile(`^did not find expected (<|node content|key|'-'|',')`)
 )
 
 // located words an error of the YAML package with the file and line in front.
 func located(path string, err error) error {
-	texts := []string{err.Error()}
-	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
-		texts = texts[:0]
-		for _, e := range t.Errors {
-			texts = append(texts, e)
-		}
-	}
 	var errs *multierror.Error
-	for _, text := range texts {
-		place := path
-		if m := yamlLine.FindStringSubmatch(text); m != nil {
-			place, text = path+":"+m[1], m[2]
+	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
+		for _, text := range t.Errors {
+			errs = multierror.Append(errs, locatedAt(path, text))
 		}
-		text = yamlField.ReplaceAllString(strings.TrimPrefix(text, "yaml: "), `unknown key "$1"`)
-		errs = multierror.Append(errs, fmt.Errorf("%s: %s", place, text))
+		return errs.ErrorOrNil()
 	}
-	return errs.ErrorOrNil()
+	return locatedAt(path, strings.TrimPrefix(err.Error(), "yaml: "))
+}
+
+func locatedAt(path, text string) error {
+	line := 0
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		line, _ = strconv.Atoi(m[1]) // digits alone
+		text = text[len(m[0]):]
+	}
+	if yamlParser.MatchString(text) {
+		line++
+	}
+	text = yamlField.ReplaceAllString(text, `unknown key "$1"`)
+	return fmt.Errorf("%s:%d: %s", path, max(line, 1), text)
 }

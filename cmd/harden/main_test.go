@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/report"
@@ -29,12 +31,52 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking})
+	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice})
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
 func panicking() {
 	os.Exit(guard(func() error { panic("boom") }))
+}
+
+// cutShort is harden on r, gone in the moment in which it begins with its second file.
+func cutShort() {
+	writes := 0
+	atStep(func(s apply.Step) {
+		if s.Doing == apply.Writing {
+			writes++
+		}
+		if writes == 2 {
+			os.Exit(9)
+		}
+	})
+}
+
+// twice is harden on r, with another one started while it writes.
+func twice() {
+	atStep(func(s apply.Step) {
+		if s.Doing == apply.Writing {
+			os.Exit(run([]string{"--yes", "--root", "r"}))
+		}
+	})
+}
+
+func atStep(hook func(apply.Step)) {
+	cmd := newRoot()
+	cmd.SetContext(context.Background())
+	s, err := open(cmd)
+	if err != nil {
+		panic(err)
+	}
+	s.Root = "r"
+	plan, err := s.propose()
+	if err != nil {
+		panic(err)
+	}
+	o := s.options()
+	o.Progress = hook
+	_, err = apply.Apply(s.ctx, plan, o)
+	os.Exit(exitCode(err))
 }
 
 func TestScript(t *testing.T) {
@@ -54,33 +96,37 @@ func TestScript(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand},
 	})
 }
 
 // exits runs a program: exits CODE PROGRAM ARGS… keeps what it printed in the files stdout and stderr.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
-	runFor(ts, neg, args, nil)
+	runFor(ts, neg, args, "/proc/self/exe", nil)
 }
 
 // nobody is exits as a user who owns nothing.
 func nobody(ts *testscript.TestScript, neg bool, args []string) {
-	runFor(ts, neg, args, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+	program := ts.MkAbs("harden")
+	if _, err := os.Stat(program); err != nil { // the test binary is where nobody can reach it
+		self, err := os.ReadFile("/proc/self/exe")
+		ts.Check(err)
+		ts.Check(os.WriteFile(program, self, 0o755))
+		for dir := ts.MkAbs("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+			ts.Check(os.Chmod(dir, 0o711))
+		}
+	}
+	runFor(ts, neg, args, program, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
 }
 
-func runFor(ts *testscript.TestScript, neg bool, args []string, as *syscall.SysProcAttr) {
+func runFor(ts *testscript.TestScript, neg bool, args []string, program string, as *syscall.SysProcAttr) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	// By its descriptor: nobody cannot reach the directory that the test binary is in.
-	self, err := os.Open("/proc/self/exe")
-	ts.Check(err)
-	defer self.Close()
 	var stdout, stderr bytes.Buffer
-	cmd := &exec.Cmd{Path: "/proc/self/fd/3", Args: args[1:], Dir: ts.MkAbs("."), ExtraFiles: []*os.File{self},
-		Env: environment(ts), Stdout: &stdout, Stderr: &stderr, SysProcAttr: as}
+	cmd := &exec.Cmd{Path: program, Args: args[1:], Dir: ts.MkAbs("."), Env: environment(ts), Stdout: &stdout, Stderr: &stderr, SysProcAttr: as}
 	err = cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		ts.Fatalf("%v", err)
@@ -90,6 +136,15 @@ func runFor(ts *testscript.TestScript, neg bool, args []string, as *syscall.SysP
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code %d, want %d\n%s%s", got, want, stdout.String(), stderr.String())
 	}
+}
+
+// expand puts the values of the environment's variables into a file.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand FILE")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
 
 func environment(ts *testscript.TestScript) []string {
@@ -157,8 +212,9 @@ func TestGolden(t *testing.T) {
 }
 
 // TestEveryRecording holds for each recorded host and each permission: the totals add up, nobody is in two states,
-// what is planned is named, and a plan as a file says the same as a plan made again.
+// what is planned is named, the JSON is as published, and a plan as a file says the same as a plan made again.
 func TestEveryRecording(t *testing.T) {
+	schema := published(t)
 	for _, name := range fixtures.Names() {
 		for _, allow := range []string{"none", "all"} {
 			t.Run(name+" "+allow, func(t *testing.T) {
@@ -182,6 +238,17 @@ func TestEveryRecording(t *testing.T) {
 						t.Errorf("%s is held back though everything is allowed", res.ID)
 					}
 				}
+				var b bytes.Buffer
+				if err := report.JSON(&b, r); err != nil {
+					t.Fatal(err)
+				}
+				doc, err := jsonschema.UnmarshalJSON(&b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := schema.Validate(doc); err != nil {
+					t.Errorf("not %s: %v", report.Schema, err)
+				}
 				again := recorded(t, name, allow)
 				first, err := s.plan()
 				if err != nil {
@@ -197,6 +264,20 @@ func TestEveryRecording(t *testing.T) {
 			})
 		}
 	}
+}
+
+func published(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.JSONSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("urn:harden:v1", doc); err != nil {
+		t.Fatal(err)
+	}
+	return c.MustCompile("urn:harden:v1")
 }
 
 func planned(p *report.Plan, id string) bool {

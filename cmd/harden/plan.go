@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,8 +153,8 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 		if !isTerminal(os.Stdin) {
 			return usageError{errors.New("nothing was applied: there is no terminal to ask on; say --yes, or --dry-run to look only")}
 		}
-		if !confirm("apply?") {
-			return errors.New("nothing was applied")
+		if ok, err := s.confirm("apply?"); err != nil || !ok {
+			return cmp.Or(err, errors.New("nothing was applied"))
 		}
 	}
 	return s.carryOut(plan)
@@ -175,7 +176,7 @@ func (s *session) services(p *progress) apply.Services {
 	if s.Root != "/" {
 		return nil
 	}
-	o := activate.Options{Progress: p.next, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
@@ -240,7 +241,12 @@ func (s *session) recover(yes bool) error {
 	}
 	fmt.Fprintf(os.Stderr, "harden: run %s of %s was interrupted: some of its changes may be written and others not.\n",
 		run.ID, run.Started.Local().Format("2006-01-02 15:04:05"))
-	if !yes && (!isTerminal(os.Stdin) || !confirm("finish it? (`harden rollback` takes it back instead)")) {
+	if !yes && isTerminal(os.Stdin) {
+		if yes, err = s.confirm("finish it? (`harden rollback` takes it back instead)"); err != nil {
+			return err
+		}
+	}
+	if !yes {
 		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
 	}
 	s.host = s.look(s.ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -77,8 +78,8 @@ func (s *session) rollback(id string, dry, yes bool) error {
 		if !isTerminal(os.Stdin) {
 			return usageError{errors.New("nothing was taken back: there is no terminal to ask on; say --yes, or --dry-run to look only")}
 		}
-		if !confirm("take it back?") {
-			return errors.New("nothing was taken back")
+		if ok, err := s.confirm("take it back?"); err != nil || !ok {
+			return cmp.Or(err, errors.New("nothing was taken back"))
 		}
 	}
 	p := newProgress(len(changes))

@@ -72,7 +72,12 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	return facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost}), s.Choices)
+	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost}), s.Choices)
+	h.Earlier = func(path string) []facts.Version {
+		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
+		return versions
+	}
+	return h
 }
 
 // audit looks at the host and judges it.
@@ -188,13 +193,20 @@ func writeFile(path string, data []byte) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// confirm asks on the terminal; anything but yes means no.
-func confirm(question string) bool {
+// confirm asks on the terminal; anything but yes means no. Its error is that of an interruption, which the question
+// does not outlast.
+func (s *session) confirm(question string) (bool, error) {
 	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil {
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case a := <-answer:
+		return a == "y" || a == "yes", nil
+	case <-s.ctx.Done():
 		fmt.Fprintln(os.Stderr)
+		return false, s.ctx.Err()
 	}
-	line = strings.ToLower(strings.TrimSpace(line))
-	return line == "y" || line == "yes"
 }

@@ -81,6 +81,14 @@ func (p *progress) next(doing string) {
 	p.show()
 }
 
+// say words the step that is under way in another way.
+func (p *progress) say(doing string) {
+	p.mu.Lock()
+	p.doing = report.Clean(doing)
+	p.mu.Unlock()
+	p.show()
+}
+
 func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +98,7 @@ func (p *progress) show() {
 	const cells = 20
 	line := p.doing
 	if p.total > 0 {
-		done := min(p.step, p.total) * cells / p.total
+		done := min(p.step-1, p.total) * cells / p.total // the step under way is not done
 		line = fmt.Sprintf("[%s%s] %s", strings.Repeat("#", done), strings.Repeat(".", cells-done), line)
 	}
 	if s := int(time.Since(p.since).Seconds()); s > 0 {

@@ -79,21 +79,26 @@ func openTrusted(path string) (*os.File, error) {
 			if len(rest) > 0 {
 				return nil, &fs.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
 			}
-			f, err := openAt(dir, name, filepath.Join(dir.Name(), name), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK)
-			if err != nil {
-				return nil, err
-			}
-			if kind, err := trusted(f); err != nil || kind != unix.S_IFREG { // of the very file that is read
-				f.Close()
-				return nil, fmt.Errorf("%s: changed while it was opened", path)
-			}
-			return f, nil
+			return openFile(dir, name)
 		default:
 			next.Close()
 			return nil, fmt.Errorf("%s: not a regular file", path)
 		}
 	}
 	return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EISDIR}
+}
+
+// openFile opens a regular file to read it, and looks once more at the very file that it opened.
+func openFile(dir *os.File, name string) (*os.File, error) {
+	f, err := openAt(dir, name, filepath.Join(dir.Name(), name), unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	if kind, err := trusted(f); err != nil || kind != unix.S_IFREG {
+		f.Close()
+		return nil, fmt.Errorf("%s: changed while it was opened", f.Name())
+	}
+	return f, nil
 }
 
 // restart closes a directory and opens the topmost one.

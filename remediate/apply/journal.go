@@ -42,6 +42,8 @@ type item struct {
 	After    image    `json:"after"`
 	Checks   []string `json:"checks,omitempty"`
 
+	Modified time.Time `json:"modified,omitzero"` // when the content before was written
+
 	before, after []byte // the bytes, while they are in memory
 }
 

@@ -79,7 +79,7 @@ func (e *engine) item(c remediate.Change) (*item, error) {
 	it.before, it.after = c.Before.Data, c.After.Data
 	it.After.Fresh = c.Created
 	if !c.Created {
-		it.Before = imageOf(c.Before)
+		it.Before, it.Modified = imageOf(c.Before), c.Before.Modified
 		it.After.Type = it.Before.Type
 	}
 	g, err := e.tree.open(c.Path)
