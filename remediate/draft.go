@@ -122,7 +122,7 @@ func (d *draft) flag(f fix, w want.Flag) error {
 func (d *draft) activateKey(f fix, w want.Key) error {
 	unit := "docker.service"
 	daemon, err := d.host.Daemon()
-	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil {
+	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
 		return nil // nothing runs that could take it up; the next start will
 	}
 	if err == nil && daemon.Unit != "" {

@@ -96,7 +96,7 @@ func askTLS(h *facts.Host, d *facts.Daemon, p port) ([]want.Want, string) {
 var defaultPort = map[bool]string{false: "2375", true: "2376"}
 
 // apiPorts finds the TCP ports of the API, by number: what is configured, what docker.socket opens for it, and what
-// the process listens on beside its metrics and Swarm's own ports.
+// the process listens on beside its metrics, Swarm's own ports and those of containers.
 func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string], tls bool) (map[string]*port, error) {
 	ports := map[string]*port{}
 	at := func(address string) *port {
@@ -132,6 +132,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 	if m, err := rule.Daemon("metrics-addr", rule.Default("")).Next(d); err == nil {
 		others = append(others, m.Value[strings.LastIndexByte(m.Value, ':')+1:])
 	}
+	others = append(others, published(h)...)
 	for _, l := range listeners {
 		number := l.Address[strings.LastIndexByte(l.Address, ':')+1:]
 		if strings.HasPrefix(l.Network, "tcp") && !slices.Contains(others, number) {
@@ -139,4 +140,24 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 		}
 	}
 	return ports, nil
+}
+
+// published lists the ports of this host that lead to containers. Without its userland proxy dockerd itself holds each,
+// by a socket that it never accepts on, so that nobody else takes it. Source: moby's dummy proxy, cmd/docker-proxy.
+func published(h *facts.Host) (numbers []string) {
+	containers, err := h.Containers()
+	if err != nil {
+		return nil // then its ports count as the API's: rather a finding too many
+	}
+	for _, c := range containers {
+		if c.NetworkSettings == nil {
+			continue
+		}
+		for _, bindings := range c.NetworkSettings.Ports {
+			for _, b := range bindings {
+				numbers = append(numbers, b.HostPort)
+			}
+		}
+	}
+	return numbers
 }

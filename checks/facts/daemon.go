@@ -19,6 +19,7 @@ import (
 // run after a restart.
 type Daemon struct {
 	Process  *Process  // nil when none runs
+	Unseen   bool      // what runs cannot be seen (--root), so that one may run all the same
 	Flavour  string    // "package", "rootless", "snap"
 	Unit     string    // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
 	Running  Flags     // of the process's argv; nil when none runs
@@ -112,7 +113,8 @@ func (h *Host) readDaemon() (*Daemon, error) {
 	if p == nil && engineErr == nil {
 		return nil, fmt.Errorf("%s answers, but no dockerd process can be seen", engine.Host)
 	}
-	d := &Daemon{Process: p, Flavour: "package"}
+	_, unseen := h.processes("dockerd")
+	d := &Daemon{Process: p, Flavour: "package", Unseen: errors.Is(unseen, ErrAbsent)}
 	if p != nil {
 		d.Flavour = flavour(p)
 		d.Running = parseFlags(processTokens(p))

@@ -24,21 +24,46 @@ func (p *page) plan(r *Report) {
 		p.changes(r, h.Changes)
 		p.activations("It would then", h.Activations)
 	}
-	if len(plan.Left) > 0 {
-		p.title("Left to you")
-		for _, l := range plan.Left {
-			res, _ := r.Result(l.ID)
-			head := "  " + pad(res.Number, numberWidth)
-			p.block(head, 2+numberWidth, "", res.Title)
-			margin := strings.Repeat(" ", 2+numberWidth)
-			if i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject }); i >= 0 {
-				f := res.Findings[i]
-				p.block(margin, 2+numberWidth, "", difference(f.Subject, f.Got, f.Must))
-			}
-			p.block(margin, 2+numberWidth, dim, l.Reason)
+	p.left(r, plan.Left)
+}
+
+// left tells each thing that is left once, with all the checks that it keeps from passing.
+func (p *page) left(r *Report, all []LeftOver) {
+	if len(all) == 0 {
+		return
+	}
+	p.title("Left to you")
+	type thing struct{ difference, reason string }
+	var order []thing
+	about := map[thing][]Result{}
+	for _, l := range all {
+		res, _ := r.Result(l.ID)
+		t := thing{reason: l.Reason}
+		if i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject }); i >= 0 {
+			f := res.Findings[i]
+			t.difference = difference(f.Subject, f.Got, f.Must)
 		}
+		if about[t] == nil {
+			order = append(order, t)
+		}
+		about[t] = append(about[t], res)
+	}
+	margin := strings.Repeat(" ", 2+numberWidth)
+	for _, t := range order {
+		if rs := about[t]; len(rs) > maxNamed {
+			p.block("  ", 2, "", fmt.Sprintf("%s to %s, %d checks", rs[0].Number, rs[len(rs)-1].Number, len(rs)))
+		} else {
+			for _, res := range rs {
+				p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.Title)
+			}
+		}
+		p.block(margin, 2+numberWidth, "", t.difference)
+		p.block(margin, 2+numberWidth, dim, t.reason)
 	}
 }
+
+// maxNamed is how many checks that wait for one thing are named one by one.
+const maxNamed = 4
 
 func (p *page) title(text string) {
 	p.line()
@@ -103,6 +128,9 @@ func (p *page) activations(word string, as []Activation) {
 	p.line()
 	for _, a := range as {
 		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))
+		for _, b := range a.Breaks {
+			p.labelled("breaks", b)
+		}
 	}
 }
 

@@ -160,6 +160,7 @@ type Activation struct {
 	Unit       string     `json:"unit,omitempty"`
 	Disruption want.Class `json:"disruption"`
 	Checks     []string   `json:"checks"`
+	Breaks     []string   `json:"breaks"`
 }
 
 // A HeldBack is what one more allowed class would add.

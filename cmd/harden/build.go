@@ -115,7 +115,8 @@ func (s *session) changes(cs []remediate.Change) []report.Change {
 func activations(as []remediate.Activation) []report.Activation {
 	out := []report.Activation{}
 	for _, a := range as {
-		out = append(out, report.Activation{Kind: string(a.Kind), Unit: a.Unit, Disruption: a.Class, Checks: remediate.IDs(a.Checks)})
+		out = append(out, report.Activation{Kind: string(a.Kind), Unit: a.Unit, Disruption: a.Class,
+			Checks: remediate.IDs(a.Checks), Breaks: append([]string{}, a.Breaks...)})
 	}
 	return out
 }

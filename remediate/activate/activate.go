@@ -45,10 +45,11 @@ type Options struct {
 type Services struct {
 	opts Options
 
-	mu       sync.Mutex
-	asked    bool // the daemon was reloaded or restarted
-	restarts int
-	spared   bool // live-restore was in force at each of these restarts, before and after
+	mu        sync.Mutex
+	asked     bool // the daemon was reloaded or restarted
+	restarts  int
+	spared    bool // live-restore was in force at each of these restarts, before and after
+	survivors bool // containers went on as the last daemon stopped
 }
 
 // New returns the services of this machine.

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/coreos/go-systemd/v22/dbus"
-	"github.com/docker/docker/api/types/system"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
@@ -22,7 +21,7 @@ const bridgeFile = "/run/systemd/system/%s.d/zzz-harden-live-restore.conf"
 // back leads: dockerd leaves them alone as it stops, because it has live-restore in memory, and ends what it finds
 // running as it starts, because its configuration no longer says so. So for this one start it is told by a flag. What
 // it returns takes the drop-in away; the flag stays in force until the next restart, which is the safe side.
-func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, info system.Info) (remove func() error, err error) {
+func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, survivors bool) (remove func() error, err error) {
 	nothing := func() error { return nil }
 	path := fmt.Sprintf(bridgeFile, name)
 	remove = func() error {
@@ -36,7 +35,7 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, info s
 	if err := remove(); err != nil { // of a restart that was cut short
 		return nothing, err
 	}
-	if !info.LiveRestoreEnabled || info.ContainersRunning == 0 {
+	if !survivors {
 		return nothing, nil
 	}
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})

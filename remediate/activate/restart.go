@@ -58,15 +58,24 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		var running system.Info
+		survivors := false       // containers that go on while there is no daemon
 		if before.MainPID != 0 { // or asking would start it, where systemd listens in its place
-			if running, err = s.info(ctx, 5*time.Second); err == nil && !running.LiveRestoreEnabled {
-				s.note(func() { s.spared = false }) // what the daemon has in memory decides what it does to them as it stops
+			info, err := s.info(ctx, 5*time.Second)
+			switch {
+			case err != nil:
+			case info.LiveRestoreEnabled: // what the daemon has in memory decides what it does to them as it stops
+				list, err := s.running(ctx) // the count in info is wrong after a power cut: moby 20.10
+				survivors = err != nil || len(list) > 0
+			default:
+				s.note(func() { s.spared = false })
 			}
+			s.note(func() { s.survivors = survivors })
+		} else {
+			s.note(func() { survivors = s.survivors }) // it did not come back from a restart of ours
 		}
 		old, _ := startOf(before.MainPID)
 		s.resetFailed(ctx, c, name)
-		remove, err := s.bridge(ctx, c, name, running)
+		remove, err := s.bridge(ctx, c, name, survivors)
 		defer func() { failure = errors.Join(failure, remove()) }()
 		if err != nil {
 			return err

@@ -1,0 +1,42 @@
+# Everything here runs on a fresh Debian with Go and make. `make help` says what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help build run test check lint bench torture man clean
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+help: ## say what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./harden, static and reproducible
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o harden ./cmd/harden
+
+run: build ## show this host's plan; nothing is changed
+	@./harden --dry-run; code=$$?; [[ $$code -eq 2 ]] || exit $$code # 2 says that there is something to do
+
+test: lint ## install what the tests need, then run all of them
+	scripts/setup
+	go test -timeout 80m -parallel 3 ./... # virtual machines wait more than they work
+
+check: lint ## format, vet, lint, and the tests that need no other machine
+	go test -short ./...
+
+lint:
+	@bad=$$(gofmt -l cmd checks remediate fixtures scripts); [[ -z $$bad ]] || { printf 'not gofmt-ed: %s\n' $$bad; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+bench: ## measure speed and memory, as ratios, on this machine
+	scripts/setup
+	go test -run '^$$' -bench . -benchtime 20x -timeout 30m ./scripts/bench
+
+torture: ## kill at every system call, cut the power at every write; takes long
+	scripts/setup
+	HARDEN_TORTURE=full go test -v -run Torture -timeout 6h ./...
+
+man: build ## write the man pages to dist/man
+	mkdir -p dist/man
+	./harden docs man dist/man
+
+clean: ## remove what was built here
+	rm -rf harden dist

@@ -1,0 +1,149 @@
+// Package bench measures harden on this machine: as ratios to a bare Go program that makes the same Engine calls, and to
+// docker-bench-security where DOCKER_BENCH_DIR leads to it.
+package bench
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/harden/scripts/testdocker"
+	"example.com/harden/scripts/vm"
+)
+
+const (
+	maxMemory  = 64 << 20 // bytes, at the peak of an audit
+	maxVersion = 15 * time.Millisecond
+	maxRatio   = 1.5 // of an audit to the bare loop
+)
+
+// BenchmarkCheck audits a host whose engine has one container, as a user does: a process each time.
+func BenchmarkCheck(b *testing.B) {
+	program, least := build(b, "cmd/harden"), build(b, "scripts/bench/bare")
+	d := testdocker.Start(b)
+	d.Run("one", nil)
+	calls := record(b, program, d)
+
+	var peak int64
+	audit := func() {
+		if used := run(b, 2, program, "check", "--docker-host", d.Host, "--config", "", "--format", "json"); used > peak {
+			peak = used
+		}
+	}
+	audit() // what is read once from the disk is in memory from here on
+	bare, whole := time.Hour, time.Hour
+	for b.Loop() { // by turns, and the best of each, since this machine may have other work
+		bare = min(bare, timed(func() { run(b, 0, least, append([]string{d.Socket}, calls...)...) }))
+		whole = min(whole, timed(audit))
+	}
+	ratio := whole.Seconds() / bare.Seconds()
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(whole.Seconds()*1000, "ms/audit")
+	b.ReportMetric(bare.Seconds()*1000, "ms/bare-loop")
+	b.ReportMetric(float64(len(calls)), "engine-calls")
+	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+	b.ReportMetric(ratio, "times-bare-loop")
+	if peak > maxMemory {
+		b.Errorf("an audit takes %d bytes of memory, more than %d", peak, int64(maxMemory))
+	}
+	if ratio > maxRatio {
+		b.Errorf("an audit takes %v, %.2f times as long as its %d Engine calls alone (%v), more than %.2f", whole, ratio, len(calls), bare, maxRatio)
+	}
+	if dir := os.Getenv("DOCKER_BENCH_DIR"); dir != "" {
+		script := exec.Command("bash", "docker-bench-security.sh", "-b")
+		script.Dir, script.Env = b.TempDir(), append(os.Environ(), "DOCKER_HOST="+d.Host)
+		if err := os.CopyFS(script.Dir, os.DirFS(dir)); err != nil { // it writes its log beside itself
+			b.Fatal(err)
+		}
+		took := timed(func() {
+			if out, err := script.CombinedOutput(); err != nil {
+				b.Errorf("docker-bench-security: %v\n%s", err, out)
+			}
+		})
+		b.ReportMetric(took.Seconds()/whole.Seconds(), "docker-bench/harden")
+	}
+}
+
+// BenchmarkVersion is the least that starting harden can take.
+func BenchmarkVersion(b *testing.B) {
+	program := build(b, "cmd/harden")
+	best := time.Hour
+	for b.Loop() {
+		best = min(best, timed(func() { run(b, 0, program, "version") }))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(best.Seconds()*1000, "ms/start")
+	if best > maxVersion {
+		b.Errorf("harden version takes %v, more than %v", best, maxVersion)
+	}
+}
+
+func build(b *testing.B, folder string) string {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), filepath.Base(folder))
+	if err := vm.Compile(program, "example.com/harden/"+folder); err != nil {
+		b.Fatal(err)
+	}
+	return program
+}
+
+// run runs a program that must exit so, and gives the most memory that it held, in bytes.
+func run(b *testing.B, want int, name string, args ...string) int64 {
+	b.Helper()
+	cmd := exec.Command(name, args...)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
+		b.Fatalf("%s %q: %v\n%s", name, args, err, out)
+	}
+	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+}
+
+func timed(f func()) time.Duration {
+	begun := time.Now()
+	f()
+	return time.Since(begun)
+}
+
+// record gives what one audit asks the engine for, in order.
+func record(b *testing.B, program string, d *testdocker.Daemon) (uris []string) {
+	b.Helper()
+	seen := make(chan string, 1000)
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			if r.In.Method != http.MethodHead { // the client's ping is its own affair
+				seen <- r.In.URL.RequestURI()
+			}
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "docker"
+		},
+		Transport: transport(d.Socket),
+	}
+	socket := filepath.Join(b.TempDir(), "proxy")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{Handler: proxy}
+	go server.Serve(l)
+	defer server.Close()
+	run(b, 2, program, "check", "--docker-host", "unix://"+socket, "--config", "", "--format", "json")
+	for len(seen) > 0 {
+		uris = append(uris, <-seen)
+	}
+	if len(uris) == 0 {
+		b.Fatal("an audit asked the engine nothing")
+	}
+	return uris
+}
+
+func transport(socket string) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}
+}

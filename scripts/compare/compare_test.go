@@ -1,0 +1,208 @@
+// Package compare holds harden's verdicts beside those of docker-bench-security, on the same hosts: each is equal, or is
+// one of the differences that differences.tsv gives the reason of.
+package compare
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/scripts/vm"
+)
+
+var update = flag.Bool("update", false, "record docker-bench-security's verdicts, and write the differences into the README")
+
+// edition is the one that docker-bench-security's master is numbered by.
+const edition = "docker@1.6.0"
+
+// recorded holds docker-bench-security's verdicts on the test hosts: host, number, verdict. They stand in for the program
+// itself, which DOCKER_BENCH_DIR leads to where it is at hand.
+//
+//go:embed recorded.tsv
+var recorded string
+
+// differences holds the verdicts that are not the same: number, docker-bench-security's, harden's, why.
+//
+//go:embed differences.tsv
+var differences string
+
+const readme = "../../README.md"
+
+// alike gives what harden may say where docker-bench-security says this. Its INFO is also what it says of a file that is
+// not there, and its NOTE of what it does not look at.
+var alike = map[string][]string{"PASS": {"pass"}, "WARN": {"fail"}, "INFO": {"n/a", "manual"}, "NOTE": {"manual"}}
+
+type (
+	verdicts   map[string]string // by "host number"
+	difference struct{ Number, Theirs, Ours string }
+)
+
+func TestVerdicts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("on a virtual machine: not in a -short run")
+	}
+	m := vm.Start(t, vm.Careless(t))
+	m.Install("example.com/harden/cmd/harden", "/usr/local/sbin/harden")
+	bench := os.Getenv("DOCKER_BENCH_DIR")
+	theirs, ours := verdicts{}, verdicts{}
+	for _, host := range []string{"careless", "hardened"} {
+		if host == "hardened" {
+			// dockerd with live-restore keeps its default bridge as it is while a container of it runs
+			m.OK("docker stop -t 0 early web; harden --yes --allow all --skip docker/userns-remap; docker start early web")
+		}
+		harden(t, m, host, ours)
+		if bench != "" {
+			dockerBench(t, m, bench, host, theirs)
+		}
+	}
+	switch {
+	case bench == "":
+		theirs = parse(recorded)
+	case *update:
+		record(t, theirs)
+	default:
+		if diff := cmp.Diff(parse(recorded), theirs); diff != "" {
+			t.Errorf("docker-bench-security's verdicts are not as recorded (-recorded +now; -update records them):\n%s", diff)
+		}
+	}
+
+	known, met := map[difference]bool{}, map[difference]bool{}
+	for _, row := range rows(differences, 4) {
+		known[difference{row[0], row[1], row[2]}] = true
+	}
+	for at, their := range theirs {
+		host, number, _ := strings.Cut(at, " ")
+		our, ok := ours[at]
+		if !ok {
+			t.Errorf("%s: harden has no %s", host, number)
+			continue
+		}
+		if slices.Contains(alike[their], our) {
+			continue
+		}
+		d := difference{number, their, our}
+		met[d] = true
+		if !known[d] {
+			t.Errorf("%s: docker-bench-security says %s of %s and harden says %s: differences.tsv does not tell why", host, their, number, our)
+		}
+	}
+	if diff := cmp.Diff(met, known); diff != "" {
+		t.Errorf("differences.tsv (-met +told of):\n%s", diff)
+	}
+}
+
+// harden adds what harden says of every item.
+func harden(t *testing.T, m *vm.Machine, host string, to verdicts) {
+	t.Helper()
+	var report struct {
+		Results []struct{ Number, Status string }
+	}
+	out, code := m.Run("harden check --format json --benchmark " + edition)
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 2 {
+		t.Fatalf("harden check exited %d: %v\n%s", code, err, out)
+	}
+	for _, r := range report.Results {
+		to[host+" "+r.Number] = r.Status
+	}
+}
+
+// dockerBench adds what docker-bench-security says of the items that harden has. It is run by bash, since half of its
+// tests mean something else to another shell.
+func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
+	t.Helper()
+	archive, err := exec.Command("tar", "-C", dir, "-c", "docker-bench-security.sh", "functions", "tests").Output()
+	if err != nil {
+		t.Fatalf("%s: %v", dir, err)
+	}
+	m.Put("/root/bench.tar", 0o600, archive)
+	m.OK(`mkdir -p bench && cd bench && tar xf ../bench.tar && bash docker-bench-security.sh -b -l log \
+		-c host_configuration,docker_daemon_configuration,docker_daemon_files,container_images >/dev/null 2>&1 </dev/null`)
+	var report struct {
+		Tests []struct {
+			Results []struct{ ID, Result string }
+		}
+	}
+	// the program writes a comma too many between its sections now and then
+	text := bytes.ReplaceAll(m.Get("/root/bench/log.json"), []byte(",\n      ]"), []byte("\n      ]"))
+	if err := json.Unmarshal(text, &report); err != nil {
+		t.Fatalf("docker-bench-security's report: %v\n%s", err, text)
+	}
+	for _, section := range report.Tests {
+		for _, r := range section.Results {
+			// of section 4 harden has this one; and 1.1.12 is written twice over
+			if number := strings.Fields(r.ID)[0]; !strings.HasPrefix(number, "4.") || number == "4.5" {
+				to[host+" "+number] = r.Result
+			}
+		}
+	}
+}
+
+// TestReadme holds the README's table of differences to differences.tsv.
+func TestReadme(t *testing.T) {
+	const begin, end = "<!-- differences -->\n", "<!-- /differences -->\n"
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	shown, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
+	}
+	var b strings.Builder
+	b.WriteString("| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n")
+	for _, row := range rows(differences, 4) {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+	}
+	if *update {
+		if err := os.WriteFile(readme, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(b.String(), shown); diff != "" {
+		t.Errorf("README.md's table of differences; -update writes it (-want +got):\n%s", diff)
+	}
+}
+
+// rows splits a table into its fields.
+func rows(tsv string, fields int) [][]string {
+	var all [][]string
+	for line := range strings.Lines(tsv) {
+		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(row) != fields {
+			panic(fmt.Sprintf("%q has %d fields, want %d", line, len(row), fields))
+		}
+		all = append(all, row)
+	}
+	return all
+}
+
+func parse(tsv string) verdicts {
+	all := verdicts{}
+	for _, row := range rows(tsv, 3) {
+		all[row[0]+" "+row[1]] = row[2]
+	}
+	return all
+}
+
+func record(t *testing.T, all verdicts) {
+	t.Helper()
+	var b strings.Builder
+	for _, at := range slices.Sorted(maps.Keys(all)) {
+		fmt.Fprintf(&b, "%s\t%s\n", strings.ReplaceAll(at, " ", "\t"), all[at])
+	}
+	if err := os.WriteFile("recorded.tsv", []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

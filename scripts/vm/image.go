@@ -1,0 +1,181 @@
+package vm
+
+import (
+	"crypto/sha256"
+	"embed"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// recipe is all that decides what the image holds and which machine its memory fits, beside the packages of the day.
+//
+//go:embed image.sh hardware.go agent/main.go wire/wire.go
+var recipe embed.FS
+
+//go:embed careless.sh
+var careless string
+
+// Build gives the test host as it is after its first boot: Debian 12 with dockerd and auditd running and nothing hardened.
+// The first call on a machine makes it, in about three minutes, and keeps it in the user's cache; needs root.
+func Build(t testing.TB) Snapshot {
+	t.Helper()
+	key, err := recipeKey()
+	if err != nil {
+		t.Fatalf("the test host's image: %v", err)
+	}
+	return kept(t, "debian", key, func(dir string) Snapshot {
+		off, err := debian(dir)
+		if err != nil {
+			t.Fatalf("the test host's image: %v", err)
+		}
+		m := StartIn(t, off, dir)
+		if failed := m.Booted(); failed != "" {
+			t.Fatalf("on the test host these do not start: %s", failed)
+		}
+		return m.Snapshot()
+	})
+}
+
+// Careless gives the test host as hosts often are: see careless.sh.
+func Careless(t testing.TB) Snapshot {
+	t.Helper()
+	base := Build(t)
+	sum := sha256.Sum256([]byte(base.disk + careless))
+	return kept(t, "careless", hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
+		m := StartIn(t, base, dir)
+		m.OK(careless)
+		return m.Snapshot()
+	})
+}
+
+// kept finds a snapshot in the user's cache, or makes it and puts it there by one rename. One of another key goes.
+func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapshot {
+	t.Helper()
+	s, err := func() (Snapshot, error) {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return Snapshot{}, err
+		}
+		images := filepath.Join(cache, "harden", "vm")
+		if err := os.MkdirAll(images, 0o755); err != nil {
+			return Snapshot{}, err
+		}
+		lock, err := os.OpenFile(filepath.Join(images, kind+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		defer lock.Close()
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+			return Snapshot{}, err
+		}
+		dir := filepath.Join(images, kind+"-"+key)
+		if s, err := read(dir); !errors.Is(err, fs.ErrNotExist) {
+			return s, err
+		}
+		old, err := filepath.Glob(filepath.Join(images, kind+"-*"))
+		if err != nil {
+			return Snapshot{}, err
+		}
+		for _, o := range old {
+			if err := os.RemoveAll(o); err != nil {
+				return Snapshot{}, err
+			}
+		}
+		tmp := dir + ".new"
+		if err := os.Mkdir(tmp, 0o755); err != nil {
+			return Snapshot{}, err
+		}
+		if err := bake(tmp).write(tmp); err != nil {
+			return Snapshot{}, err
+		}
+		if err := os.Rename(tmp, dir); err != nil {
+			return Snapshot{}, err
+		}
+		return read(dir)
+	}()
+	if err != nil {
+		t.Fatalf("the test host's image: %v", err)
+	}
+	return s
+}
+
+// debian makes the disk of a host that has never booted.
+func debian(dir string) (Snapshot, error) {
+	mirror, err := output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian", "Label: Debian")
+	if err != nil {
+		return Snapshot{}, err
+	}
+	mirror, _, _ = strings.Cut(mirror, "\n")
+	if mirror == "" {
+		return Snapshot{}, errors.New("apt knows no Debian mirror: apt-get update tells it")
+	}
+	agent, script := filepath.Join(dir, "agent.bin"), filepath.Join(dir, "image.sh")
+	if err := Compile(agent, "example.com/harden/scripts/vm/agent"); err != nil {
+		return Snapshot{}, err
+	}
+	text, err := recipe.ReadFile("image.sh")
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if err := os.WriteFile(script, text, 0o755); err != nil {
+		return Snapshot{}, err
+	}
+	if _, err := output("/bin/bash", script, dir, agent, mirror); err != nil {
+		return Snapshot{}, err
+	}
+	return Snapshot{disk: filepath.Join(dir, "disk.img"), kernel: filepath.Join(dir, "vmlinuz"), initrd: filepath.Join(dir, "initrd")}, nil
+}
+
+// recipeKey names an image by what made it. The emulator counts: the state of a machine is its own affair.
+func recipeKey() (string, error) {
+	h := sha256.New()
+	err := fs.WalkDir(recipe, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := recipe.ReadFile(path)
+		fmt.Fprintf(h, "%s %d\n%s", path, len(text), text)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	version, err := output(emulator, "--version")
+	if err != nil {
+		return "", err
+	}
+	h.Write([]byte(version))
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// Compile builds the static program out from the package pkg of this module.
+func Compile(out, pkg string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", pkg, err, text)
+	}
+	return nil
+}
+
+// output runs a program to its end. Its error carries the last of what the program said.
+func output(name string, args ...string) (string, error) {
+	var said, out strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	if err := cmd.Run(); err != nil {
+		all := said.String() + out.String()
+		return "", fmt.Errorf("%s: %w (scripts/setup installs what the tests need)\n%s", name, err, all[max(0, len(all)-2000):])
+	}
+	return out.String(), nil
+}
