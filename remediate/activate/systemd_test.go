@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/remediate"
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -57,15 +58,15 @@ func newManager(t *testing.T, d *testdocker.Daemon) (*manager, func(context.Cont
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	bus := exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address",
 		"--address=unix:path="+filepath.Join(dir, "bus"))
-	bus.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := bus.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bus.Start(); err != nil {
+	ended, err := child.Start(bus)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { bus.Process.Kill(); bus.Wait() })
+	t.Cleanup(func() { bus.Process.Kill(); <-ended })
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)

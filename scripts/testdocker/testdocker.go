@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,6 +18,8 @@ import (
 
 	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/scripts/child"
 )
 
 // patience is how long the engine may take to start or to stop on a busy machine.
@@ -180,7 +181,7 @@ func (d *Daemon) unmount() {
 // A program is one that runs until it is stopped, or until the test's process ends however it ends.
 type program struct {
 	cmd  *exec.Cmd
-	done chan struct{}
+	done <-chan struct{}
 }
 
 // start runs a program whose output goes to NAME.log.
@@ -191,20 +192,9 @@ func (d *Daemon) start(name string, args ...string) *program {
 		d.t.Fatal(err)
 	}
 	defer log.Close()
-	p := &program{cmd: exec.Command(name, args...), done: make(chan struct{})}
+	p := &program{cmd: exec.Command(name, args...)}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = log, log, "/"
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the death signal comes when the thread ends that started the program, so keep it
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.cmd.Wait() // how it ends is the tests' business
-		}
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
+	if p.done, err = child.Start(p.cmd); err != nil {
 		d.t.Fatal(err)
 	}
 	return p

@@ -11,10 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/vm/wire"
 )
 
@@ -29,7 +29,7 @@ type Machine struct {
 	dir   string
 	disk  string
 	qemu  *exec.Cmd
-	gone  chan struct{} // closed when the emulator has ended
+	gone  <-chan struct{} // closed when the emulator has ended
 	agent net.Conn
 	qmp   *monitor
 	last  uint64 // the ID of the last request
@@ -67,8 +67,7 @@ func (m *Machine) run(state string) {
 		os.Remove(filepath.Join(m.dir, socket))
 	}
 	m.qemu = exec.Command(emulator, hardware(m.from.kernel, m.from.initrd, m.disk)...)
-	m.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // it must not outlive a test that is killed
-	m.qemu.Dir = m.dir                                                    // the sockets are named from here: a unix socket's path may not be long
+	m.qemu.Dir = m.dir // the sockets are named from here: a unix socket's path may not be long
 	var said strings.Builder
 	m.qemu.Stdout, m.qemu.Stderr = &said, &said
 	if state != "" {
@@ -80,12 +79,10 @@ func (m *Machine) run(state string) {
 		m.qemu.ExtraFiles = []*os.File{f}
 		m.qemu.Args = append(m.qemu.Args, "-incoming", "fd:3")
 	}
-	if err := m.qemu.Start(); err != nil {
+	var err error
+	if m.gone, err = child.Start(m.qemu); err != nil {
 		m.t.Fatalf("%v (scripts/setup installs what the tests need)", err)
 	}
-	gone := make(chan struct{})
-	m.gone = gone
-	go func() { m.qemu.Wait(); close(gone) }()
 	m.agent = m.dial("agent", &said)
 	m.qmp = newMonitor(m.t, m.dial("qmp", &said))
 	m.qmp.run()
