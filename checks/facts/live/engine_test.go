@@ -117,7 +117,7 @@ func testTunnel(t *testing.T, d *testdocker.Daemon) {
 func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 	goes := d.Create("goes", nil)
 	proxy := &httputil.ReverseProxy{
-		Director: func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", "engine" },
+		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", "engine" },
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", d.Socket)
 		}},
