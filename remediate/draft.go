@@ -1,11 +1,9 @@
 package remediate
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -21,6 +19,7 @@ import (
 const (
 	auditRules = "/etc/audit/rules.d/50-harden-docker.rules"
 	dropIn     = "zz-harden.conf"
+	tmpfiles   = "/etc/tmpfiles.d/harden-docker.conf"
 )
 
 // A draft is a plan in the making: one change per file, however many fixes meet in it.
@@ -28,6 +27,7 @@ type draft struct {
 	host        *facts.Host
 	files       map[string]*Change
 	asked       map[Kind]map[string]*Activation // by unit
+	network     []restart                       // for keys of networkKeys
 	changes     []Change
 	activations []Activation
 }
@@ -65,6 +65,9 @@ func (d *draft) want(f fix, w want.Want) error {
 	case want.AuditRule:
 		d.activate(f, LoadAudit, "")
 		line := fmt.Sprintf("-w %s -p wa -k docker", w.Path)
+		if err := d.atBoot(f, w); err != nil {
+			return err
+		}
 		return d.content(f, w, auditRules, 0o640, func(data []byte) ([]byte, error) { return edit.AuditRule(data, line) })
 	case want.Setting:
 		d.activate(f, ReloadManager, "")
@@ -74,14 +77,39 @@ func (d *draft) want(f fix, w want.Want) error {
 	case want.Flag:
 		return d.flag(f, w)
 	case want.Service:
-		if w.Reload {
+		switch {
+		case w.Reload:
 			d.activate(f, Reload, w.Unit)
-		} else {
-			d.activate(f, Restart, w.Unit)
+		default:
+			d.restart(f, w.Key, w.Unit)
 		}
 		return nil
 	}
 	return fmt.Errorf("no editor for a %T: this is a bug in harden", w)
+}
+
+// atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl gives
+// up at the first path that it does not find, with it all the rules that follow, and what is not yet a directory is
+// watched as a file.
+func (d *draft) atBoot(f fix, w want.AuditRule) error {
+	var dirs []string
+	for dir := path.Dir(w.Path); strings.HasPrefix(dir, "/run/"); dir = path.Dir(dir) {
+		dirs = append(dirs, dir)
+	}
+	if w.Dir && strings.HasPrefix(w.Path, "/run/") {
+		dirs = append([]string{w.Path}, dirs...)
+	}
+	for _, dir := range slices.Backward(dirs) {
+		info, err := d.host.Info(dir)
+		if err != nil {
+			return err
+		}
+		line := fmt.Sprintf("d %s %04o %s %s -", dir, info.Mode, info.User, info.Group)
+		if err := d.content(f, w, tmpfiles, 0o644, func(data []byte) ([]byte, error) { return edit.Line(data, line) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dropInPath is where harden's own drop-in of a unit is.
@@ -117,46 +145,6 @@ func (d *draft) flag(f fix, w want.Flag) error {
 		return edit.Unit(data, "Service", "ExecStart", line)
 	})
 }
-
-// activateKey asks for what makes dockerd take up a key of its configuration file.
-func (d *draft) activateKey(f fix, w want.Key) error {
-	unit := "docker.service"
-	daemon, err := d.host.Daemon()
-	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
-		return nil // nothing runs that could take it up; the next start will
-	}
-	if err == nil && daemon.Unit != "" {
-		unit = daemon.Unit
-	}
-	if !want.Reloadable[w.Key[0]] {
-		d.activate(f, Restart, unit)
-		return nil
-	}
-	if err == nil && daemon.Running.Carries(daemon.Next) {
-		// dockerd refuses to reload a file with a key that it was started with as a flag. Live-restore is in
-		// force already then: it was kept on while a run was taken back.
-		if w.Key[0] == "live-restore" {
-			return nil
-		}
-		return fmt.Errorf("dockerd has to be restarted first: it runs with --live-restore, which nothing configures")
-	}
-	d.activate(f, Reload, unit)
-	return nil
-}
-
-func (d *draft) activate(f fix, kind Kind, unit string) {
-	if d.asked[kind] == nil {
-		d.asked[kind] = map[string]*Activation{}
-	}
-	a := d.asked[kind][unit]
-	if a == nil {
-		a = &Activation{Kind: kind, Unit: unit, Class: activationClass[kind]}
-		d.asked[kind][unit] = a
-	}
-	a.Checks = addCheck(a.Checks, f.check)
-}
-
-var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart}
 
 // attribute works a change of mode or owner into the change of its file.
 func (d *draft) attribute(f fix, w want.Want, file string, set func(*facts.Info) error) error {
@@ -263,38 +251,6 @@ func id(name string, lookup func(string) (uint32, error)) (uint32, error) {
 		return uint32(n), nil
 	}
 	return lookup(name)
-}
-
-// finish sorts the draft into what a plan holds: changes that change something, and activations in order.
-func (d *draft) finish() {
-	for _, c := range d.files {
-		if c.changes() {
-			d.changes = append(d.changes, *c)
-		}
-	}
-	slices.SortFunc(d.changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
-	for _, kind := range Kinds {
-		units := d.asked[kind]
-		for _, unit := range slices.Sorted(maps.Keys(units)) {
-			if kind == Reload && d.asked[Restart][unit] != nil && !d.wantsLiveRestore() {
-				continue // the restart takes up what the reload would
-			}
-			d.activations = append(d.activations, *units[unit])
-		}
-	}
-}
-
-// wantsLiveRestore reports whether live-restore is being turned on: dockerd decides by the value it has in memory
-// whether containers survive a restart, so it must be reloaded first (reliability: file and restart alone kill them).
-func (d *draft) wantsLiveRestore() bool {
-	for _, c := range d.files {
-		for _, w := range c.Wants {
-			if k, ok := w.(want.Key); ok && slices.Equal(k.Key, []string{"live-restore"}) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (c *Change) changes() bool {

@@ -72,6 +72,8 @@ type Activation struct {
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host
+	// Pending says why it cannot be done as part of the plan; what it is for is then written all the same, and waits.
+	Pending string
 }
 
 // IDs gives the checks' IDs.

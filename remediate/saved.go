@@ -76,6 +76,7 @@ type SavedImage struct {
 type SavedActivation struct {
 	Kind   Kind     `json:"kind"`
 	Unit   string   `json:"unit,omitempty"`
+	Later  bool     `json:"later,omitempty"` // it cannot be part of the run
 	Checks []string `json:"checks"`
 }
 
@@ -105,7 +106,7 @@ func (p *Plan) Save(diff func(Change) string) *Saved {
 		s.Changes = append(s.Changes, sc)
 	}
 	for _, a := range p.Activations {
-		s.Activations = append(s.Activations, SavedActivation{a.Kind, a.Unit, sorted(IDs(a.Checks))})
+		s.Activations = append(s.Activations, SavedActivation{a.Kind, a.Unit, a.Pending != "", sorted(IDs(a.Checks))})
 	}
 	return s
 }
@@ -225,7 +226,7 @@ func checksMoved(was, is []string) (moved []string) {
 
 func activationsMoved(was, is []SavedActivation) (moved []string) {
 	same := func(a SavedActivation) func(SavedActivation) bool {
-		return func(b SavedActivation) bool { return a.Kind == b.Kind && a.Unit == b.Unit }
+		return func(b SavedActivation) bool { return a.Kind == b.Kind && a.Unit == b.Unit && a.Later == b.Later }
 	}
 	for _, a := range was {
 		i := slices.IndexFunc(is, same(a))
@@ -245,4 +246,10 @@ func activationsMoved(was, is []SavedActivation) (moved []string) {
 	return moved
 }
 
-func (a SavedActivation) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }
+func (a SavedActivation) String() string {
+	text := strings.TrimSpace(string(a.Kind) + " " + a.Unit)
+	if a.Later {
+		text += ", later"
+	}
+	return text
+}

@@ -347,13 +347,17 @@ func (h *Host) configFile(d *Daemon) {
 	}
 	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
-		d.newer = planned || d.Changed.After(d.Process.Started)
+		d.newer = planned || d.Changed.After(d.Process.Started.Add(tick))
 		if d.newer {
 			d.loaded = h.loaded(d, cmp.Or(f.Path, d.File))
 		}
 		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
 }
+
+// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
+// second, and cuts off.
+const tick = 20 * time.Millisecond
 
 // loaded returns what the configuration file held as the daemon started: the version that was there before and was
 // replaced after, if harden itself replaced it.

@@ -127,6 +127,10 @@ func (p *page) activations(word string, as []Activation) {
 	}
 	p.line()
 	for _, a := range as {
+		if a.Pending != "" {
+			p.block("", 2, "", activation(a.Kind, a.Unit)+" stays to be done: "+a.Pending)
+			continue
+		}
 		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))
 		for _, b := range a.Breaks {
 			p.labelled("breaks", b)

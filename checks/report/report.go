@@ -161,6 +161,7 @@ type Activation struct {
 	Disruption want.Class `json:"disruption"`
 	Checks     []string   `json:"checks"`
 	Breaks     []string   `json:"breaks"`
+	Pending    string     `json:"pending,omitempty"` // why it cannot be part of the run
 }
 
 // A HeldBack is what one more allowed class would add.

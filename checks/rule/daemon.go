@@ -227,12 +227,12 @@ func (k Key[T]) pending(d *facts.Daemon, next Reading[T], cond be.Cond[T], f *ch
 		}
 		return "a reload does not reset what is merely left out"
 	case reload:
-		f.Wants = []want.Want{want.Service{Unit: Service(d), Reload: true}}
+		f.Wants = []want.Want{want.Service{Unit: Service(d), Key: k.name, Reload: true}}
 		return "pending reload"
 	case d.Unit == "":
 		f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started: no systemd unit does", d.Process.PID)
 	default:
-		f.Wants = []want.Want{want.Service{Unit: d.Unit}}
+		f.Wants = []want.Want{want.Service{Unit: d.Unit, Key: k.name}}
 	}
 	return "pending restart"
 }

@@ -85,7 +85,8 @@ type Env struct{ File, Name, Value string }
 // only something to activate.
 type Service struct {
 	Unit   string
-	Reload bool // in place, by the service's own reload; otherwise by a restart
+	Key    string // what has not been taken up yet
+	Reload bool   // in place, by the service's own reload; otherwise by a restart
 }
 
 // Class: a daemon's key needs a restart unless the daemon re-reads it.

@@ -116,7 +116,7 @@ func activations(as []remediate.Activation) []report.Activation {
 	out := []report.Activation{}
 	for _, a := range as {
 		out = append(out, report.Activation{Kind: string(a.Kind), Unit: a.Unit, Disruption: a.Class,
-			Checks: remediate.IDs(a.Checks), Breaks: append([]string{}, a.Breaks...)})
+			Checks: remediate.IDs(a.Checks), Breaks: append([]string{}, a.Breaks...), Pending: a.Pending})
 	}
 	return out
 }

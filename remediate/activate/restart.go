@@ -5,11 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // managed reports whether systemd runs here.
@@ -72,6 +76,7 @@ func (s *Services) restart(ctx context.Context, name string) error {
 			s.note(func() { s.survivors = survivors })
 		} else {
 			s.note(func() { survivors = s.survivors }) // it did not come back from a restart of ours
+			survivors = survivors || orphans(ctx)
 		}
 		old, _ := startOf(before.MainPID)
 		s.resetFailed(ctx, c, name)
@@ -106,6 +111,12 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		s.resetFailed(ctx, c, name)
 		return nil
 	})
+}
+
+// orphans reports whether containers go on without a daemon, which their shims tell: another run's restart failed.
+func orphans(ctx context.Context) bool {
+	shims, err := live.New("/", live.DockerOptions{}).Processes(ctx, "containerd-shim-runc-v2")
+	return err == nil && slices.ContainsFunc(shims, func(p facts.Process) bool { return slices.Contains(p.Args, "moby") })
 }
 
 // resetFailed clears the failed state and the start counter of the service and of the socket that would start it.

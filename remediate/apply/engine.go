@@ -119,7 +119,11 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		return nil, err
 	}
 	for _, a := range p.Activations {
-		j.Activations = append(j.Activations, e.ready(ctx, Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class}))
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
+		if a.Pending == "" {
+			next = e.ready(ctx, next)
+		}
+		j.Activations = append(j.Activations, next)
 	}
 	j.Checks, j.Waiting = judged(p, j.Activations)
 	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
@@ -232,7 +236,7 @@ func sequence(id string) int {
 
 // ready returns the activation with the state that it can hope for.
 func (e *engine) ready(ctx context.Context, a Activated) Activated {
-	a.State = NotReached
+	a.State, a.Reason = NotReached, ""
 	if e.Services == nil {
 		a.State, a.Reason = Pending, "nothing that runs is touched here"
 	} else if err := e.Services.Ready(ctx, a.plan()); err != nil {

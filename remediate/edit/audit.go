@@ -39,6 +39,23 @@ func AuditRule(data []byte, rule string) ([]byte, error) {
 	return appendLine(data, rule, "\n").apply(data), nil
 }
 
+// Line adds a line to a file of harden's own whose lines stand for themselves, such as tmpfiles.d(5) has them, unless it
+// is there already. Nil data means that there is no file yet.
+func Line(data []byte, line string) ([]byte, error) {
+	if err := oneLine("the line", line, ""); err != nil {
+		return nil, err
+	}
+	if data == nil {
+		data = []byte(header)
+	}
+	for l := range bytes.Lines(data) {
+		if strings.TrimRight(string(l), "\r\n") == line {
+			return data, nil
+		}
+	}
+	return appendLine(data, line, "\n").apply(data), nil
+}
+
 // locks reports whether a line holds -e 2.
 func locks(words []string) bool {
 	i := slices.Index(words, "-e")

@@ -1,0 +1,145 @@
+package remediate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+)
+
+// activateKey asks for what makes dockerd take up a key of its configuration file.
+func (d *draft) activateKey(f fix, w want.Key) error {
+	unit := "docker.service"
+	daemon, err := d.host.Daemon()
+	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
+		return nil // nothing runs that could take it up; the next start will
+	}
+	if err == nil && daemon.Unit != "" {
+		unit = daemon.Unit
+	}
+	if !want.Reloadable[w.Key[0]] {
+		d.restart(f, w.Key[0], unit)
+		return nil
+	}
+	if err == nil && daemon.Running.Carries(daemon.Next) {
+		// dockerd refuses to reload a file with a key that it was started with as a flag. Live-restore is in
+		// force already then: it was kept on while a run was taken back.
+		if w.Key[0] == "live-restore" {
+			return nil
+		}
+		return fmt.Errorf("dockerd has to be restarted first: it runs with --live-restore, which nothing configures")
+	}
+	d.activate(f, Reload, unit)
+	return nil
+}
+
+// networkKeys are what dockerd reads as it sets up its default network, which it leaves as it is while containers that
+// survived its restart use it. Source: moby daemon/daemon_unix.go, configureNetworking.
+var networkKeys = map[string]bool{"icc": true, "iptables": true, "ip6tables": true, "bip": true}
+
+// A restart is asked for by a fix.
+type restart struct {
+	fix  fix
+	unit string
+}
+
+// restart asks for a restart that makes dockerd take up a key.
+func (d *draft) restart(f fix, key, unit string) {
+	if networkKeys[key] {
+		d.network = append(d.network, restart{f, unit}) // whether one is enough is known when the draft is complete
+		return
+	}
+	d.activate(f, Restart, unit)
+}
+
+// deferred returns the restarts for network keys that have to wait for the containers to end. Others are asked for.
+func (d *draft) deferred() []Activation {
+	var later []Activation
+	survivors := len(d.network) > 0 && d.survivors()
+	for _, r := range d.network {
+		if !survivors {
+			d.activate(r.fix, Restart, r.unit)
+			continue
+		}
+		i := slices.IndexFunc(later, func(a Activation) bool { return a.Unit == r.unit })
+		if i < 0 {
+			i = len(later)
+			later = append(later, Activation{Kind: Restart, Unit: r.unit, Class: want.Restart,
+				Pending: "dockerd keeps its network as it is for containers that outlive it: restart it once none runs, or reboot"})
+		}
+		later[i].Checks = addCheck(later[i].Checks, r.fix.check)
+	}
+	return later
+}
+
+// survivors reports whether containers would outlive a restart: they run, and live-restore is
+// on or will be before it.
+func (d *draft) survivors() bool {
+	engine, err := d.host.Engine()
+	if err != nil {
+		return false
+	}
+	running := false
+	if cs, err := d.host.Containers(); err == nil {
+		for _, c := range cs {
+			running = running || c.State != nil && c.State.Running
+		}
+	}
+	configured := false
+	if daemon, err := d.host.Daemon(); err == nil {
+		configured = string(daemon.Option("live-restore").File) == "true"
+	}
+	return running && (engine.LiveRestoreEnabled || configured || d.wantsLiveRestore())
+}
+
+func (d *draft) activate(f fix, kind Kind, unit string) {
+	if d.asked[kind] == nil {
+		d.asked[kind] = map[string]*Activation{}
+	}
+	a := d.asked[kind][unit]
+	if a == nil {
+		a = &Activation{Kind: kind, Unit: unit, Class: activationClass[kind]}
+		d.asked[kind][unit] = a
+	}
+	a.Checks = addCheck(a.Checks, f.check)
+}
+
+var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart}
+
+// finish sorts the draft into what a plan holds: changes that change something, and activations in order.
+func (d *draft) finish() {
+	for _, c := range d.files {
+		if c.changes() {
+			d.changes = append(d.changes, *c)
+		}
+	}
+	slices.SortFunc(d.changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
+	later := d.deferred()
+	for _, kind := range Kinds {
+		units := d.asked[kind]
+		for _, unit := range slices.Sorted(maps.Keys(units)) {
+			if kind == Reload && d.asked[Restart][unit] != nil && !d.wantsLiveRestore() {
+				continue // the restart takes up what the reload would
+			}
+			d.activations = append(d.activations, *units[unit])
+		}
+	}
+	d.activations = append(d.activations, later...)
+}
+
+// wantsLiveRestore reports whether live-restore is being turned on: dockerd decides by the value it has in memory
+// whether containers survive a restart, so it must be reloaded first (reliability: file and restart alone kill them).
+func (d *draft) wantsLiveRestore() bool {
+	for _, c := range d.files {
+		for _, w := range c.Wants {
+			if k, ok := w.(want.Key); ok && slices.Equal(k.Key, []string{"live-restore"}) {
+				return true
+			}
+		}
+	}
+	return false
+}
