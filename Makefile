@@ -3,13 +3,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help build run test check lint bench torture man clean
 
+RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./harden, static and reproducible
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o harden ./cmd/harden
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o harden ./cmd/harden
 
 run: build ## show this host's plan; nothing is changed
 	@./harden --dry-run; code=$$?; [[ $$code -eq 2 ]] || exit $$code # 2 says that there is something to do
@@ -34,9 +35,9 @@ torture: ## kill at every system call, cut the power at every write; takes long
 	scripts/setup
 	HARDEN_TORTURE=full go test -v -run Torture -timeout 6h ./...
 
-man: build ## write the man pages to dist/man
+man: ## write the man pages to dist/man
 	mkdir -p dist/man
-	./harden docs man dist/man
+	go run -tags docs ./cmd/harden docs man dist/man
 
 clean: ## remove what was built here
 	rm -rf harden dist
