@@ -51,7 +51,7 @@ has changed a file since.`,
 func (s *session) rollback(id string, dry, yes bool) error {
 	s.host = s.look(s.ctx)
 	o := s.options()
-	changes, err := apply.RollbackPlan(id, o)
+	chosen, changes, err := apply.RollbackPlan(id, o)
 	if errors.Is(err, apply.ErrNoRun) && id != "" {
 		return usageError{err}
 	} else if err != nil {
@@ -84,7 +84,7 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	}
 	p := newProgress(len(changes))
 	o.Services, o.Progress = s.services(p), p.applyStep
-	run, failure := apply.Rollback(s.ctx, id, o)
+	run, failure := apply.Rollback(s.ctx, chosen, o) // the one that was shown, whatever has run since
 	p.end()
 	return s.rolledBack(r, run, failure)
 }

@@ -37,7 +37,7 @@ func TestApplyAndRollback(t *testing.T) {
 				t.Errorf("verified (-want +got):\n%s", d)
 			}
 
-			plan, err := RollbackPlan("", o)
+			_, plan, err := RollbackPlan("", o)
 			must(t, err)
 			checkReverse(t, plan)
 			same(t, "after planning the rollback", after, w.look(t))

@@ -115,28 +115,27 @@ func Interrupted(o Options) (*Run, error) {
 	return t.summary(), nil
 }
 
-// RollbackPlan returns what Rollback would do to the files, in the form of a plan's changes, and ErrConflict where it
-// would refuse. It writes nothing.
-func RollbackPlan(id string, o Options) ([]remediate.Change, error) {
+// RollbackPlan returns which run Rollback would choose and what it would do to the files, in the form of a plan's
+// changes, and ErrConflict where it would refuse. It writes nothing.
+func RollbackPlan(id string, o Options) (run string, changes []remediate.Change, err error) {
 	_, s, o, err := reading(o)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if s == nil {
-		return nil, fmt.Errorf("%w: nothing has been applied yet", ErrNoRun)
+		return "", nil, fmt.Errorf("%w: nothing has been applied yet", ErrNoRun)
 	}
 	defer s.close()
 	t, err := chosen(s, id, o.Root)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	tree, err := openTree(o.Root, o.sys)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	defer tree.close()
 	outcome, _ := t.outcome()
-	var changes []remediate.Change
 	var errs []error
 	for i := range t.Items {
 		if !t.begun(i) {
@@ -154,7 +153,7 @@ func RollbackPlan(id string, o Options) ([]remediate.Change, error) {
 			changes = append(changes, *c)
 		}
 	}
-	return changes, together(errs...)
+	return t.ID, changes, together(errs...)
 }
 
 // reverse is the change that takes item i back from what is there now; nil when it is back already.
