@@ -45,6 +45,7 @@ difference is named.`,
 			return s.offer(plan, true)
 		},
 	}
+	addState(cmd)
 	addApply(cmd)
 	addOutput(cmd)
 	return cmd

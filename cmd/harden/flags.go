@@ -14,6 +14,13 @@ func addHost(cmd *cobra.Command) {
 	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
 	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
 	_ = cmd.MarkFlagDirname("root")
+	addState(cmd)
+}
+
+// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has read.
+func addState(cmd *cobra.Command) {
+	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
+	_ = cmd.MarkFlagDirname("state")
 }
 
 // addSelection adds the flags that say which checks.
@@ -59,10 +66,7 @@ func addOut(cmd *cobra.Command, usage string) {
 
 // addApply adds the flags of what writes to a host.
 func addApply(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.String("state", defaultState, "keep journals and the history in `DIR`")
-	f.Bool("detailed-exitcode", false, "exit with 2 when something was changed")
-	_ = cmd.MarkFlagDirname("state")
+	cmd.Flags().Bool("detailed-exitcode", false, "exit with 2 when something was changed")
 }
 
 func addExitZero(cmd *cobra.Command) {

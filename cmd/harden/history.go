@@ -36,7 +36,7 @@ it was changed or removed is an error.`,
 			return multierror.Append(err, apply.VerifyHistory(s.options())).ErrorOrNil()
 		},
 	}
-	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
+	addState(cmd)
 	cmd.Flags().String("root", "/", "the host below `DIR`")
 	addOutput(cmd)
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -21,6 +22,9 @@ func connect(ctx context.Context) (*dbus.Conn, error) {
 	c, err := dbus.NewSystemdConnectionContext(ctx)
 	if err != nil {
 		c, err = dbus.NewSystemConnectionContext(ctx)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // the directory alone, left by an image or a chroot
+		return nil, errNoSystemd
 	}
 	if err != nil {
 		return nil, fmt.Errorf("systemd: %w", err)
