@@ -167,6 +167,19 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	return h
 }
 
+// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
+// files are read. It returns at once; what is read is remembered as if a check had asked.
+func (h *Host) Prefetch() {
+	for _, read := range []func(){
+		func() { h.engine() }, func() { h.containers() }, func() { h.network("bridge") }, func() { h.audit() },
+	} {
+		go func() {
+			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded
+			read()
+		}()
+	}
+}
+
 // Info describes a path without opening it, links followed.
 func (h *Host) Info(path string) (Info, error) { return h.stat(path) }
 

@@ -88,6 +88,7 @@ func (s *session) audit() error {
 		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
 	}
 	s.host = s.look(s.ctx)
+	s.host.Prefetch()
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
 	return s.ctx.Err()
 }
