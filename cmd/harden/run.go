@@ -46,6 +46,9 @@ func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
 
 // run is the whole program; it returns the exit code.
 func run(args []string) int {
+	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
+	debug.SetGCPercent(400)
+	debug.SetMemoryLimit(48 << 20)
 	return guard(func() error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()

@@ -91,7 +91,7 @@ func TestUnified(t *testing.T) {
 +  "icc": false
  }
 `
-	for i, m := range compiled().marked.FindAllString(got, -1) {
+	for i, m := range marked().FindAllString(got, -1) {
 		tag := m[strings.Index(m, ", ")+2:]
 		got = strings.Replace(got, tag, string(rune('A'+i))+"›", 1)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/tailscale/hujson"
 
@@ -18,13 +19,10 @@ import (
 
 // A Redactor replaces secrets by marks such as ‹redacted 24 bytes, 1a2b3c4d›. The tag is a keyed hash: the same
 // secret has the same tag wherever it stands, and without the key a short secret cannot be found by trying.
-type Redactor struct {
-	key []byte
-	*patterns
-}
+type Redactor struct{ key []byte }
 
 // NewRedactor returns a redactor whose tags depend on key, which is random and lives no longer than the process.
-func NewRedactor(key []byte) *Redactor { return &Redactor{bytes.Clone(key), compiled()} }
+func NewRedactor(key []byte) *Redactor { return &Redactor{bytes.Clone(key)} }
 
 // Redact returns a file's content with the secrets in it replaced: by the file's structure first, for what no
 // pattern can know, and then by RedactText. The content keeps its number of lines.
@@ -49,37 +47,63 @@ const (
 	valueText = markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|\[[^\]\n]*\]?|[^\s"']+(?:["'][^\s"',\]}]+)*`
 )
 
-// The patterns are what a Redactor looks for, compiled when the first one is made: at the start of every program they
-// would take milliseconds that "harden version" does not have.
-type patterns struct {
-	marked, named, userinfo, pem, assigned, flagged, bearer, known, envLine, envComment, unitEnv, trivial, options *regexp.Regexp
+// What a Redactor looks for. Each pattern is compiled when it is first needed: at the start of every program all of them
+// would take milliseconds that an audit does not have.
+var (
+	marked   = pattern(markText)
+	named    = pattern(`(?i)` + secretName)
+	userinfo = pattern(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`)
+	pem      = pattern(`(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)(.*?)(-----END|\z)`)
+	assigned = pattern(`(?i)([a-z0-9_.-]*` + secretName + `[a-z0-9_.-]*(?:\\?["'])?[ \t]*[=:][ \t]*)(` + valueText + `)`)
+	flagged  = pattern(`(?i)(--[a-z0-9-]*` + secretName + `[a-z0-9-]*[ \t]+)(` + valueText + `)`)
+	bearer   = pattern(`(?i)(\b(?:bearer|basic)[ \t]+)([A-Za-z0-9+/_.~=-]{6,})`)
+	known    = pattern(`()(\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)`)
+	envLine  = pattern(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)(.*)$`)
+	// A comment that was, or may become, an assignment: no blanks around the equals sign, as prose has them.
+	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
+	unitEnv    = pattern(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
+	trivial    = pattern(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
+	options    = pattern(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
+)
+
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
-var compiled = sync.OnceValue(func() *patterns {
-	return &patterns{
-		marked:   regexp.MustCompile(markText),
-		named:    regexp.MustCompile(`(?i)` + secretName),
-		userinfo: regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`),
-		pem:      regexp.MustCompile(`(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----)(.*?)(-----END|\z)`),
-		assigned: regexp.MustCompile(`(?i)([a-z0-9_.-]*` + secretName + `[a-z0-9_.-]*(?:\\?["'])?[ \t]*[=:][ \t]*)(` + valueText + `)`),
-		flagged:  regexp.MustCompile(`(?i)(--[a-z0-9-]*` + secretName + `[a-z0-9-]*[ \t]+)(` + valueText + `)`),
-		bearer:   regexp.MustCompile(`(?i)(\b(?:bearer|basic)[ \t]+)([A-Za-z0-9+/_.~=-]{6,})`),
-		known:    regexp.MustCompile(`()(\bgh[pousr]_[A-Za-z0-9]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)`),
-		envLine:  regexp.MustCompile(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)(.*)$`),
-		// A comment that was, or may become, an assignment: no blanks around the equals sign, as prose has them.
-		envComment: regexp.MustCompile(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`),
-		unitEnv:    regexp.MustCompile(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`),
-		trivial:    regexp.MustCompile(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`),
-		options:    regexp.MustCompile(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`),
+// Every secret that a pattern finds holds one of its texts, in lower case where the pattern folds case.
+var (
+	secretHints = hints("token", "secret", "passw", "passphrase", "credential", "apikey", "api-key", "api_key", "accesskey",
+		"access-key", "access_key", "privatekey", "private-key", "private_key", "signingkey", "signing-key", "signing_key")
+	bearerHints = hints("bearer", "basic")
+	knownHints  = hints("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "glpat-", "xox", "akia", "asia", "eyj")
+)
+
+// hints returns a function that reports whether a text may hold one of these. It folds the case of ASCII alone, so other
+// text it lets through: the patterns' folding knows more letters.
+func hints(all ...string) func(lower string) bool {
+	return func(lower string) bool {
+		return slices.ContainsFunc(all, func(hint string) bool { return strings.Contains(lower, hint) }) ||
+			strings.ContainsFunc(lower, func(c rune) bool { return c > unicode.MaxASCII })
 	}
-})
+}
 
 // RedactText replaces what looks like a secret in any text: an error, a report, a program's output.
 func (r *Redactor) RedactText(s string) string {
-	s = r.replace(r.pem, s)
-	s = r.replace(r.userinfo, s)
-	for _, re := range []*regexp.Regexp{r.assigned, r.flagged, r.bearer, r.known} {
-		s = r.replace(re, s)
+	if strings.Contains(s, "-----BEGIN ") {
+		s = r.replace(pem(), s)
+	}
+	if strings.Contains(s, "@") {
+		s = r.replace(userinfo(), s)
+	}
+	lower := strings.ToLower(s)
+	if secretHints(lower) {
+		s = r.replace(flagged(), r.replace(assigned(), s))
+	}
+	if bearerHints(lower) {
+		s = r.replace(bearer(), s)
+	}
+	if knownHints(lower) {
+		s = r.replace(known(), s)
 	}
 	return s
 }
@@ -101,7 +125,7 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()") == "" || r.marked.FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)
@@ -124,7 +148,7 @@ func (r *Redactor) json(data []byte, top hujson.Value) []byte {
 		case *hujson.Object:
 			for _, m := range x.Members {
 				name := m.Name.Value.(hujson.Literal).String()
-				inner := secret || r.named.MatchString(name) || name == "auth" ||
+				inner := secret || named().MatchString(name) || name == "auth" ||
 					options && strings.Contains(strings.ToLower(name), "key")
 				walk(m.Value, inner, options || name == "log-opts")
 			}
@@ -168,7 +192,7 @@ func isUnit(file string) bool {
 // harmless reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
 // such as RedactText finds. Any other value might be a secret, whatever its name.
 func (r *Redactor) harmless(name, value string) bool {
-	return !r.named.MatchString(name) && (r.trivial.MatchString(strings.Trim(value, "\"' \t\r")) || r.options.MatchString(name))
+	return !named().MatchString(name) && (trivial().MatchString(strings.Trim(value, "\"' \t\r")) || options().MatchString(name))
 }
 
 // env marks the values of an environment file, those included that go over several lines.
@@ -178,10 +202,10 @@ func (r *Redactor) env(data []byte) []byte {
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
 		trimmed := strings.TrimSpace(text)
-		m := r.envLine.FindStringSubmatch(text)
+		m := envLine().FindStringSubmatch(text)
 		comment := trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';'
 		if comment {
-			m = r.envComment.FindStringSubmatch(text)
+			m = envComment().FindStringSubmatch(text)
 		}
 		switch {
 		case open != "":
@@ -215,7 +239,7 @@ func (r *Redactor) unit(data []byte) []byte {
 	open := false
 	for line := range strings.Lines(string(data)) {
 		text := strings.TrimRight(line, "\r\n")
-		m := r.unitEnv.FindStringSubmatch(text)
+		m := unitEnv().FindStringSubmatch(text)
 		switch {
 		case open:
 			b.WriteString(r.value(line))

@@ -18,11 +18,8 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-const (
-	maxMemory  = 64 << 20 // bytes, at the peak of an audit
-	maxVersion = 15 * time.Millisecond
-	maxRatio   = 1.5 // of an audit to the bare loop
-)
+// maxMemory bounds an audit's memory at its peak, in bytes. Times are told and not judged: they are the machine's too.
+const maxMemory = 64 << 20
 
 // BenchmarkCheck audits a host whose engine has one container, as a user does: a process each time.
 func BenchmarkCheck(b *testing.B) {
@@ -43,18 +40,14 @@ func BenchmarkCheck(b *testing.B) {
 		bare = min(bare, timed(func() { run(b, 0, least, append([]string{d.Socket}, calls...)...) }))
 		whole = min(whole, timed(audit))
 	}
-	ratio := whole.Seconds() / bare.Seconds()
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(whole.Seconds()*1000, "ms/audit")
 	b.ReportMetric(bare.Seconds()*1000, "ms/bare-loop")
 	b.ReportMetric(float64(len(calls)), "engine-calls")
 	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
-	b.ReportMetric(ratio, "times-bare-loop")
+	b.ReportMetric(whole.Seconds()/bare.Seconds(), "times-bare-loop")
 	if peak > maxMemory {
 		b.Errorf("an audit takes %d bytes of memory, more than %d", peak, int64(maxMemory))
-	}
-	if ratio > maxRatio {
-		b.Errorf("an audit takes %v, %.2f times as long as its %d Engine calls alone (%v), more than %.2f", whole, ratio, len(calls), bare, maxRatio)
 	}
 	if dir := os.Getenv("DOCKER_BENCH_DIR"); dir != "" {
 		script := exec.Command("bash", "docker-bench-security.sh", "-b")
@@ -80,9 +73,6 @@ func BenchmarkVersion(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(best.Seconds()*1000, "ms/start")
-	if best > maxVersion {
-		b.Errorf("harden version takes %v, more than %v", best, maxVersion)
-	}
 }
 
 func build(b *testing.B, folder string) string {
