@@ -159,14 +159,19 @@ func (p *page) run(r *Report) {
 	if r.Run.Reason != "" {
 		p.block("  ", 2, red, r.Run.Reason)
 	}
-	for _, a := range r.Run.Activations {
+	p.activated(r.Run.Activations)
+	for _, l := range r.Run.Failing {
+		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+Clean(l.Reason))
+	}
+}
+
+// activated says of each activation of a run what became of it.
+func (p *page) activated(as []Activated) {
+	for _, a := range as {
 		text := activation(a.Kind, a.Unit) + ": " + a.State
 		if a.Reason != "" {
 			text += ", " + a.Reason
 		}
 		p.block("  ", 2, "", text)
-	}
-	for _, l := range r.Run.Failing {
-		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+Clean(l.Reason))
 	}
 }

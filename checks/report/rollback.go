@@ -24,3 +24,12 @@ func RollbackText(w io.Writer, r *Rollback, s Style) error {
 	_, err := w.Write(p.Bytes())
 	return err
 }
+
+// TakenBack writes that a run is taken back, and what of it stays to be done.
+func TakenBack(w io.Writer, r *Rollback, s Style) error {
+	p := newPage(s)
+	p.title("Run " + r.Run.ID + " is taken back")
+	p.activated(r.Run.Activations)
+	_, err := w.Write(p.Bytes())
+	return err
+}

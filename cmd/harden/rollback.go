@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -101,7 +100,7 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
 	} else if failure == nil {
-		_, err = fmt.Fprintf(s.stdout, "\nRun %s is taken back.\n", run.ID)
+		err = report.TakenBack(s.stdout, r, s.style())
 	}
 	switch {
 	case failure != nil && run.Outcome == apply.Failed:

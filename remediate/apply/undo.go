@@ -69,7 +69,7 @@ func (e *engine) undoEntry(ctx context.Context, reason string) entry {
 	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
 	for _, a := range e.tx.reversals(en.Boot) {
 		if a.State == NotReached {
-			a = e.ready(ctx, a)
+			a = e.revivable(ctx, e.ready(ctx, a))
 		}
 		en.Activations = append(en.Activations, a)
 	}
@@ -84,16 +84,27 @@ func (e *engine) undoEntry(ctx context.Context, reason string) entry {
 	return en
 }
 
-// reversals are the activations that make what runs forget the run. A reload does not undo a reload: dockerd keeps
-// what a removed key had set until it restarts, so either of the two is undone by a restart. What the run has not
-// begun needs nothing undone, unless a boot has done it since.
+// revivable turns a reload that cannot be done, because the run's own has ended the daemon, into a restart.
+func (e *engine) revivable(ctx context.Context, a Activated) Activated {
+	if a.Kind != remediate.Reload || a.wanted() {
+		return a
+	}
+	restart := a
+	restart.Kind, restart.Class = remediate.Restart, want.Restart
+	if restart = e.ready(ctx, restart); restart.wanted() {
+		return restart
+	}
+	return a
+}
+
+// reversals are the activations that make what runs forget the run. A restart undoes a restart, and the reload before
+// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of the
+// old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What the run
+// has not begun needs nothing undone, unless a boot has done it since.
 func (t *txn) reversals(boot string) []Activated {
 	as, tried := t.activations()
 	var back []Activated
 	for n, a := range as {
-		if a.disturbs() {
-			a.Kind, a.Class = remediate.Restart, want.Restart
-		}
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {
@@ -109,6 +120,26 @@ func (t *txn) reversals(boot string) []Activated {
 			back = append(back, a)
 		case took:
 			back[i] = a
+		}
+	}
+	return withRestarts(back)
+}
+
+// withRestarts leaves out the reloads that a restart makes needless, and says of the others what they do not undo.
+func withRestarts(back []Activated) []Activated {
+	const kept = "a reload does not reset what the old configuration leaves out, such as live-restore"
+	for _, a := range slices.Clone(back) {
+		if a.Kind != remediate.Reload || !a.wanted() {
+			continue
+		}
+		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == remediate.Restart && b.Unit == a.Unit })
+		switch {
+		case i < 0:
+			back = append(back, Activated{Kind: remediate.Restart, Unit: a.Unit, Class: want.Restart, State: Pending, Reason: kept})
+		case back[i].wanted():
+			back = slices.DeleteFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
+		default:
+			back[i].Reason = kept
 		}
 	}
 	return back

@@ -182,7 +182,7 @@ func TestReversals(t *testing.T) {
 		before  string
 	}{
 		{"a reload and a restart are undone by one restart", nil, "", []string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
-		{"a reload is undone by a restart", []remediate.Kind{remediate.Restart}, "", []string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
+		{"a reload alone does not end in a restart", []remediate.Kind{remediate.Restart}, "", []string{"load-audit-rules", "reload docker.service"}, `{"web":4711}`},
 		{"nothing was done", remediate.Kinds, "", nil, ""},
 		{"a boot has done what was pending", remediate.Kinds, "another", []string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
 	} {
@@ -336,4 +336,30 @@ func TestMeanwhile(t *testing.T) {
 	}
 	before[odd] = `100600 0:0 "theirs"`
 	same(t, "afterwards", before, w.look(t))
+}
+
+// TestReloadThatEndsTheDaemon takes back a reload that dockerd did not survive: there is nothing to reload any more.
+func TestReloadThatEndsTheDaemon(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	s := o.Services.(*services)
+	s.pending = map[remediate.Kind]string{}
+	s.broken = func(_ int, a remediate.Activation) error {
+		if a.Kind != remediate.Reload {
+			return nil
+		}
+		s.pending[remediate.Reload] = "no dockerd runs"
+		return errors.New("dockerd ended on the reload")
+	}
+	before := w.look(t)
+	plan := w.plan(t)
+	plan.Activations = []remediate.Activation{{Kind: remediate.Reload, Unit: "docker.service"}}
+	run, err := Apply(t.Context(), plan, o)
+	if !errors.Is(err, ErrRolledBack) || run.Outcome != RolledBack {
+		t.Errorf("%+v, %v", run, err)
+	}
+	same(t, "after the rollback", before, w.look(t))
+	if d := cmp.Diff([]string{"reload docker.service", "restart docker.service"}, s.did); d != "" {
+		t.Errorf("activations (-want +got):\n%s", d)
+	}
 }
