@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -36,61 +35,10 @@ type Daemon struct {
 	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
 }
 
-// Settled reports whether what is configured of one key is what the process was started with, so that it needs no
-// asking what runs.
-func (d *Daemon) Settled(key string) bool {
-	if d.Process == nil {
-		return true
-	}
-	read := !d.newer || d.loaded != nil && d.Keys != nil && bytes.Equal(d.loaded.Values[key], d.Keys.Values[key])
-	return read && d.Running.agrees(d.Next, FlagName(key))
-}
-
 // Keys are the top-level members of a daemon.json.
 type Keys struct {
 	Order  []string
 	Values map[string]json.RawMessage
-}
-
-// An Option is what each place that configures dockerd says of one key of daemon.json.
-type Option struct {
-	Key     string
-	Flag    string          // the same option as a flag, without dashes
-	File    json.RawMessage // in daemon.json; nil where it is not there
-	Next    *Flag           // as the daemon would be started next; nil where it is not passed
-	Running *Flag           // as the daemon was started; nil where it was not passed, or none runs
-}
-
-// Option collects what is said of a key. It does not know defaults, and that dockerd refuses to start when File and
-// Next both say something is the caller's to judge.
-func (d *Daemon) Option(key string) Option {
-	o := Option{Key: key, Flag: FlagName(key)}
-	if d.Keys != nil {
-		o.File = d.Keys.Values[key]
-	}
-	if f, ok := d.Next[o.Flag]; ok {
-		o.Next = &f
-	}
-	if f, ok := d.Running[o.Flag]; ok {
-		o.Running = &f
-	}
-	return o
-}
-
-// FlagName is how dockerd's command line spells a key of daemon.json: most alike, lists in the singular.
-func FlagName(key string) string {
-	switch key {
-	case "runtimes":
-		return "add-runtime"
-	case "insecure-registries":
-		return "insecure-registry"
-	case "graph":
-		return "data-root"
-	}
-	if singular := strings.TrimSuffix(key, "s"); listFlags[singular] {
-		return singular
-	}
-	return key
 }
 
 // The places that tell whether Docker is installed, and how.
@@ -353,31 +301,6 @@ func (h *Host) configFile(d *Daemon) {
 		}
 		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
-}
-
-// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
-// second, and cuts off.
-const tick = 20 * time.Millisecond
-
-// loaded returns what the configuration file held as the daemon started: the version that was there before and was
-// replaced after, if harden itself replaced it.
-func (h *Host) loaded(d *Daemon, path string) *Keys {
-	if h.Earlier == nil {
-		return nil
-	}
-	for _, v := range h.Earlier(path) {
-		if v.Modified.After(d.Process.Started) || !v.Replaced.After(d.Process.Started) {
-			continue
-		}
-		if v.Data == nil {
-			return &Keys{}
-		}
-		if keys, err := ParseKeys(v.Data); err == nil {
-			return keys
-		}
-		return nil
-	}
-	return nil
 }
 
 func (h *Host) defaultFile(d *Daemon) (string, error) {
