@@ -141,6 +141,9 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Unseen {
+		return nil, errors.New("what is mounted where cannot be told of a host that is not the one that runs here")
+	}
 	mounts := "/proc/self/mountinfo"
 	if d.Process != nil {
 		mounts = fmt.Sprintf("/proc/%d/mountinfo", d.Process.PID)
