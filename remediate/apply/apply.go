@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -29,7 +30,24 @@ type Options struct {
 	Progress func(Step) // told of each step as it begins; may be nil
 	Version  string     // harden's own, for the history
 
-	sys *sys // what tests replace; nil is the kernel
+	sys  *sys     // what tests replace; nil is the kernel
+	held *os.File // the lock, where Hold has taken it for longer than one call
+}
+
+// Hold takes the lock of the state directory until release is called, so that several calls with the Options that it
+// returns happen with nobody else at work in between. A *LockedError says who is at work already. Nothing else is
+// changed, but that the state directory is made when it is missing.
+func Hold(o Options) (held Options, release func(), err error) {
+	o, err = o.defaults()
+	if err != nil {
+		return o, nil, err
+	}
+	s, err := openStore(o, true)
+	if err != nil {
+		return o, nil, err
+	}
+	o.held = s.lock
+	return o, s.close, nil
 }
 
 // Services makes running programs take up what has been written. Only Ready and Snapshot are called before

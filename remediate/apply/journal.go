@@ -114,8 +114,10 @@ func (t *txn) fill() error {
 				return err
 			}
 		}
-		if err := t.store.write(t.blob("after", i), it.after); err != nil {
-			return err
+		if it.After.Exists {
+			if err := t.store.write(t.blob("after", i), it.after); err != nil {
+				return err
+			}
 		}
 	}
 	plan, err := json.MarshalIndent(t.journal, "", "\t")
@@ -301,6 +303,8 @@ func (t *txn) summary() *Run {
 		switch {
 		case !it.Before.Exists:
 			c.Kind = Create
+		case !it.After.Exists:
+			c.Kind = Remove
 		case it.Content:
 			c.Kind = Content
 		}

@@ -160,13 +160,19 @@ func RollbackPlan(id string, o Options) (run string, changes []remediate.Change,
 func (t *txn) reverse(i int, now sight) (*remediate.Change, error) {
 	it := &t.Items[i]
 	stands, _ := it.stands(now.image)
-	if stands == isBefore || stands == isConflict || !now.Exists {
+	if stands == isBefore || stands == isConflict || !now.Exists && it.After.Exists {
 		return nil, nil
 	}
 	c := &remediate.Change{Path: it.path(), Before: now.image.file(it, now.data), After: it.Before.file(it, nil)}
 	switch {
 	case !it.Before.Exists:
 		c.Removed, c.After = true, facts.File{}
+	case !it.After.Exists:
+		data, err := t.bytes("before", i)
+		if err != nil {
+			return nil, err
+		}
+		c.Created, c.Before, c.After = true, facts.File{}, it.Before.file(it, data)
 	case it.Content:
 		data, err := t.bytes("before", i)
 		if err != nil {

@@ -42,6 +42,7 @@ const (
 	Create     = "create"
 	Content    = "content" // and attributes, in the same instant
 	Attributes = "attributes"
+	Remove     = "remove"
 )
 
 // A FileChange is one file of a run.
@@ -49,7 +50,7 @@ type FileChange struct {
 	Path   string   `json:"path"`
 	Kind   string   `json:"kind"`
 	Before Image    `json:"before,omitzero"` // zero for Create
-	After  Image    `json:"after"`
+	After  Image    `json:"after"`           // zero for Remove
 	Checks []string `json:"checks"`
 }
 
