@@ -101,6 +101,7 @@ type Result struct {
 	Findings []Finding         `json:"findings"`
 	Waived   []Accepted        `json:"waived"`
 	Reason   string            `json:"reason,omitempty"` // why it could not be judged
+	Kept     []Finding         `json:"kept,omitempty"`   // of a look before, while it cannot be judged; only between scheduled looks
 }
 
 // A Finding is one place where the host is not as it must be.

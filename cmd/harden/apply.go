@@ -28,6 +28,9 @@ difference is named.`,
 			if err != nil {
 				return err
 			}
+			if err := s.awaitPackages(); err != nil {
+				return err
+			}
 			if err := s.recover(true); err != nil {
 				return err
 			}
@@ -47,6 +50,7 @@ difference is named.`,
 	}
 	addState(cmd)
 	addApply(cmd)
+	addWait(cmd, 0)
 	addOutput(cmd)
 	return cmd
 }

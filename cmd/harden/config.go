@@ -31,6 +31,7 @@ const (
 type Config struct {
 	Query      catalog.Query
 	Allow      []want.Class
+	Asked      bool // whether anything was said of what to allow
 	Root       string
 	DockerHost string
 	Format     string // "text" or "json"
@@ -146,6 +147,7 @@ func (c *Config) take(s settings) error {
 	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {
 		return err
 	}
+	c.Asked = len(words(s.Allow)) > 0
 	if c.Allow, err = classes(words(s.Allow)); err != nil {
 		return usageError{err}
 	}

@@ -31,7 +31,8 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice})
+	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice,
+		"lockfile": lockfile, "held": held})
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
@@ -96,7 +97,8 @@ func TestScript(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand,
+			"locked": locked, "released": released},
 	})
 }
 

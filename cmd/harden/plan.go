@@ -45,6 +45,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addAllow(cmd)
 	addHost(cmd)
 	addApply(cmd)
+	addWait(cmd, 0)
 	addOutput(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
 	addExitZero(cmd)
@@ -67,6 +68,9 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
 	if !dry {
+		if err := s.awaitPackages(); err != nil {
+			return err
+		}
 		if err := s.recover(yes); err != nil {
 			return err
 		}
@@ -91,10 +95,14 @@ func (s *session) propose() (*remediate.Plan, error) {
 
 // plan makes a plan of what an audit has found.
 func (s *session) plan() (*remediate.Plan, error) {
+	return s.planAllowed(func(c *checks.Check, class want.Class) bool {
+		return s.selection.Named(c) || slices.Contains(s.Allow, class)
+	})
+}
+
+func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
-		Allow: func(c *checks.Check, class want.Class) bool {
-			return s.selection.Named(c) || slices.Contains(s.Allow, class)
-		},
+		Allow:    allow,
 		Precheck: activate.Precheck,
 		Validate: s.validate,
 	})
@@ -162,6 +170,9 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
 func (s *session) carryOut(plan *remediate.Plan) error {
+	if err := s.packagesIdle(); err != nil && !plan.Empty() {
+		return err
+	}
 	o := s.options()
 	o.Verify = s.verify
 	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)

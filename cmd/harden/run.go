@@ -86,6 +86,11 @@ func exitCode(err error) int {
 	for _, e := range flatten(err) {
 		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
 	}
+	return codeOf(err)
+}
+
+// codeOf is what the process exits with for an error that is no status.
+func codeOf(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -93,6 +98,9 @@ func exitCode(err error) int {
 		return exitConfig
 	}
 	if _, ok := errors.AsType[*apply.LockedError](err); ok {
+		return exitLocked
+	}
+	if _, ok := errors.AsType[busyError](err); ok {
 		return exitLocked
 	}
 	return exitError
@@ -119,7 +127,7 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), historyCommand(), listCommand(), explainCommand(),
-		threatsCommand(), versionCommand(), docsCommand())
+		threatsCommand(), versionCommand(), scheduleCommand(), docsCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }
