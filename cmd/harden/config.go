@@ -113,13 +113,7 @@ type settings struct {
 
 // readFile reads the configuration file into v, and what only a file can hold into c.
 func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
-	path := defaultConfig
-	named := false
-	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
-		path, named = f.Value.String(), true
-	} else if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
-		path, named = env, true
-	}
+	path, named := configPath(cmd)
 	if path == "" {
 		return nil
 	}
@@ -136,6 +130,17 @@ func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
 	}
 	c.Choices, c.Waivers = file.Choices.facts(), file.waivers
 	return v.MergeConfigMap(file.settings)
+}
+
+// configPath is the configuration file, and whether somebody has named it; none when empty.
+func configPath(cmd *cobra.Command) (path string, named bool) {
+	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
+		return f.Value.String(), true
+	}
+	if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
+		return env, true
+	}
+	return defaultConfig, false
 }
 
 // take checks the settings, whoever made them, and keeps them.

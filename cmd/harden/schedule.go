@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -213,8 +214,14 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 	if spec.Program, err = s.program(text("program")); err != nil {
 		return nil, nil, usageError{err}
 	}
+	config, _ := configPath(cmd)
+	if config != "" {
+		if config, err = filepath.Abs(config); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, arg := range []struct{ name, value, usual string }{
-		{"config", text("config"), defaultConfig}, {"state", s.State, defaultState},
+		{"config", config, defaultConfig}, {"state", s.State, defaultState},
 		{"docker-host", s.DockerHost, ""}, {"metrics", text("metrics"), ""},
 	} {
 		if arg.value != arg.usual {
@@ -232,6 +239,11 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 		}
 		spec.Apply.Timing = schedule.Timing{Calendar: cmp.Or(text("apply-on-calendar"), spec.Audit.Calendar), Delay: delay}
 		times = append(times, spec.Apply.Calendar)
+	}
+	if manager == schedule.Cron {
+		if _, err := s.host.Info("/etc/cron.d"); err != nil {
+			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
+		}
 	}
 	if manager == schedule.Systemd {
 		for _, t := range times {

@@ -67,7 +67,7 @@ func (s *Source) Packaging() (*Packager, error) {
 	return nil, nil
 }
 
-// lockedBy asks who holds a lock of any kind on a file.
+// lockedBy asks who holds a lock for writing on a file, of any kind.
 func (s *Source) lockedBy(name string) (pid int, held bool, err error) {
 	p, err := s.open(name)
 	if err != nil {
@@ -86,8 +86,9 @@ func (s *Source) lockedBy(name string) (pid int, held bool, err error) {
 		return 0, false, err
 	}
 	defer f.Close()
-	// Asking for a lock for writing meets those for reading too. The length 0 is the whole file.
-	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+	// Asked for a lock for reading, the kernel names one for writing alone: a query of rpm's changes nothing. The length 0 is
+	// the whole file.
+	lock := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil {
 		return 0, false, &fs.PathError{Op: "ask for the lock of", Path: name, Err: err}
 	}
@@ -109,7 +110,7 @@ func flocked(locks io.Reader, st *unix.Stat_t) (pid int, held bool, err error) {
 	in := bufio.NewScanner(locks)
 	for in.Scan() {
 		f := strings.Fields(in.Text())
-		if len(f) >= 6 && f[1] == "FLOCK" && f[5] == file {
+		if len(f) >= 6 && f[1] == "FLOCK" && f[3] == "WRITE" && f[5] == file {
 			pid, _ := strconv.Atoi(f[4]) // of a process that is not seen from here it is 0
 			return max(pid, 0), true, nil
 		}

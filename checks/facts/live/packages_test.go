@@ -44,7 +44,8 @@ func TestPackaging(t *testing.T) {
 	for _, test := range []struct{ how, name, file string }{
 		{"posix", "dpkg", "/var/lib/dpkg/lock-frontend"},
 		{"posix", "dpkg", "/var/lib/dpkg/lock"},
-		{"reading", "rpm", "/var/lib/rpm/.rpm.lock"},
+		{"posix", "rpm", "/var/lib/rpm/.rpm.lock"},
+		{"reading", "", "/var/lib/rpm/.rpm.lock"}, // as a query does
 		{"posix", "dnf", "/run/dnf/rpmtransaction.lock"},
 		{"ofd", "apk", "/lib/apk/db/lock"},
 		{"flock", "apk", "/lib/apk/db/lock"},
@@ -74,6 +75,10 @@ func TestPackaging(t *testing.T) {
 			t.Cleanup(func() { in.Close(); locker.Wait() })
 			if line, err := bufio.NewReader(out).ReadString('\n'); line != "locked\n" {
 				t.Fatalf("the locker: %q, %v", line, err)
+			}
+			if test.name == "" {
+				idle("while somebody reads")
+				return
 			}
 			p, err := host.Packaging()
 			must(t, err)
