@@ -36,7 +36,7 @@ func (s *session) awaitPackages() error {
 	for said := false; ; {
 		err := s.packagesIdle()
 		busy, ok := errors.AsType[busyError](err)
-		if !ok || time.Now().After(deadline) {
+		if !ok || s.wait <= 0 || time.Now().After(deadline) {
 			return err
 		}
 		if !said {
