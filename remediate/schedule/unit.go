@@ -98,6 +98,10 @@ func (s *Spec) tail(b *strings.Builder, writable []string) {
 	fmt.Fprintf(b, "RestrictAddressFamilies=%s\n", families)
 	// The state directory is there: the journal of installing this is in it. Others may come and go.
 	fmt.Fprintf(b, "ReadWritePaths=%s -%s\n", s.State, path.Dir(s.Metrics))
+	// What is mounted below the root may stay writable with ProtectSystem=strict: systemd 252 leaves /run so.
+	if !slices.Contains(writable, "/run") {
+		b.WriteString("ReadOnlyPaths=/run\n")
+	}
 	for _, w := range writable {
 		fmt.Fprintf(b, "ReadWritePaths=-%s\n", w)
 	}
