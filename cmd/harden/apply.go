@@ -28,6 +28,9 @@ difference is named.`,
 			if err != nil {
 				return err
 			}
+			if err := s.setWithin(cmd); err != nil {
+				return err
+			}
 			if err := s.recover(true); err != nil {
 				return err
 			}
@@ -47,6 +50,7 @@ difference is named.`,
 	}
 	addState(cmd)
 	addApply(cmd)
+	addWithin(cmd)
 	addOutput(cmd)
 	return cmd
 }

@@ -82,7 +82,7 @@ func (s *session) rollback(id string, dry, yes bool) error {
 		}
 	}
 	p := newProgress(len(changes))
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Services, o.Progress, o.Guard = s.services(p), p.applyStep, s.guard()
 	run, failure := apply.Rollback(s.ctx, chosen, o) // the one that was shown, whatever has run since
 	p.end()
 	return s.rolledBack(r, run, failure)

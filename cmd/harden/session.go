@@ -37,6 +37,7 @@ type session struct {
 	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
+	within    time.Duration // how long a run may stay unconfirmed; zero where it need not be confirmed
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.

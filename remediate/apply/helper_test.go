@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,6 +62,13 @@ func help(does string, w world) error {
 	switch does {
 	case "apply":
 		_, err = Apply(context.Background(), plan, o)
+	case "guarded", "confirm":
+		o := w.guarded(&guard{}, &clock{"one", time.Hour})
+		if does == "confirm" {
+			_, err = Confirm("", o)
+		} else {
+			_, err = Apply(context.Background(), plan, o)
+		}
 	case "rollback":
 		_, err = Rollback(context.Background(), "", o)
 	case "resume":
