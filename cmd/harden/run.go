@@ -118,7 +118,7 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), listCommand(), explainCommand(),
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(), listCommand(), explainCommand(),
 		threatsCommand(), versionCommand(), docsCommand())
 	root.InitDefaultCompletionCmd()
 	return root

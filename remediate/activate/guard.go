@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -47,17 +46,7 @@ func (g *Guard) Ready(ctx context.Context) error {
 func (g *Guard) Try(ctx context.Context, unit string) error {
 	return g.with(ctx, func(ctx context.Context, c *dbus.Conn) error {
 		_ = c.ResetFailedUnitContext(ctx, unit)
-		if err := job(ctx, c, unit, "start", c.StartUnitContext); err != nil {
-			return err
-		}
-		p, err := c.GetUnitPropertyContext(ctx, unit, "ConditionResult")
-		if err != nil {
-			return fmt.Errorf("%s: %w", unit, err)
-		}
-		if met, _ := p.Value.Value().(bool); !met {
-			return fmt.Errorf("%s: systemd does not find its program, or not that it could run it", unit)
-		}
-		return nil
+		return job(ctx, c, unit, "start", c.StartUnitContext)
 	})
 }
 

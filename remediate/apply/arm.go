@@ -22,7 +22,7 @@ import (
 type Guard interface {
 	// Ready returns nil where the others can be done, and else why not.
 	Ready(ctx context.Context) error
-	// Try starts a unit that is on disk and returns when its program has ended: nil when that ended well.
+	// Try starts a unit that is on disk and returns when that has ended, nil when its program did not fail.
 	Try(ctx context.Context, unit string) error
 	// Call has a program started once, after a time, by a transient unit of that name. It does not depend on who asks.
 	Call(ctx context.Context, name, description string, argv []string, after time.Duration) error
@@ -46,6 +46,7 @@ type armed struct {
 
 func (s *store) armedDir() string  { return filepath.Join(s.dir, "unconfirmed") }
 func (s *store) armedFile() string { return filepath.Join(s.armedDir(), "armed.json") }
+func (s *store) triedFile() string { return filepath.Join(s.armedDir(), "tried") } // made by the boot unit as it is tried
 func (s *store) ownCopy() string   { return filepath.Join(s.armedDir(), "harden") }
 
 // readArmed returns nil when nothing is armed.
@@ -149,8 +150,12 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 			return err
 		}
 	}
-	if err := e.Guard.Try(ctx, e.store.unit()); err != nil {
-		return fmt.Errorf("the unit that would take the run back after a reboot: %w", err)
+	err = e.Guard.Try(ctx, e.store.unit())
+	if err == nil { // a unit whose conditions are not met does not fail
+		_, err = os.Lstat(e.store.triedFile())
+	}
+	if err != nil {
+		return fmt.Errorf("the unit that would take the run back after a reboot does not work: %w", err)
 	}
 	up, err := e.sys.uptime()
 	if err != nil {

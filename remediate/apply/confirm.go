@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -226,7 +227,11 @@ func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 		return nil, err
 	}
 	if id == "" {
-		if a, err := (&store{dir: o.State, sys: o.sys}).readArmed(); err != nil || a == nil || a.Boot == o.sys.boot {
+		s := &store{dir: o.State, sys: o.sys}
+		if a, err := s.readArmed(); err != nil || a == nil || a.Boot == o.sys.boot {
+			if a != nil {
+				err = os.WriteFile(s.triedFile(), nil, 0o600)
+			}
 			return nil, err
 		}
 	}

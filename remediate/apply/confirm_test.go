@@ -20,7 +20,8 @@ type guard struct {
 	after   time.Duration
 	absent  error                   // what Ready says
 	refuses error                   // what Call says
-	try     func(unit string) error // what trying the boot unit does
+	try     func(unit string) error // what trying the boot unit does; nil is what it says
+	o       Options
 }
 
 func (g *guard) Ready(context.Context) error { return g.absent }
@@ -29,7 +30,8 @@ func (g *guard) Try(_ context.Context, unit string) error {
 	if g.try != nil {
 		return g.try(unit)
 	}
-	return nil
+	_, err := Expire(context.Background(), "", g.o)
+	return err
 }
 
 func (g *guard) Call(_ context.Context, name, _ string, argv []string, after time.Duration) error {
@@ -59,6 +61,7 @@ func (w world) guarded(g *guard, c *clock) Options {
 	o.Within, o.Guard, o.Recall = time.Minute, g, []string{"expire", "--state=" + w.state}
 	o.sys.boot, o.sys.uptime = c.boot, func() (time.Duration, error) { return c.up, nil }
 	o.sys.self = "/proc/self/status" // short, and not empty
+	g.o = o
 	return o
 }
 
@@ -311,13 +314,14 @@ func TestUnguarded(t *testing.T) {
 		with  func(*Options)
 		want  string
 	}{
-		"no systemd":    {&guard{absent: broken}, nil, "cannot be taken back by itself here: broken"},
-		"no guard":      {&guard{}, func(o *Options) { o.Guard = nil }, "needs the running host"},
-		"no boot ID":    {&guard{}, func(o *Options) { o.sys.boot = "" }, "needs the running host"},
-		"no boot unit":  {&guard{try: func(string) error { return broken }}, nil, "after a reboot: broken"},
-		"no timer":      {&guard{refuses: broken}, nil, "broken"},
-		"odd arguments": {&guard{}, func(o *Options) { o.Recall = []string{"expire", "--state=a b"} }, "cannot be named"},
-		"no program":    {&guard{}, func(o *Options) { o.sys.self = "/nonexistent/harden" }, "/nonexistent/harden"},
+		"no systemd":               {&guard{absent: broken}, nil, "cannot be taken back by itself here: broken"},
+		"no guard":                 {&guard{}, func(o *Options) { o.Guard = nil }, "needs the running host"},
+		"no boot ID":               {&guard{}, func(o *Options) { o.sys.boot = "" }, "needs the running host"},
+		"no boot unit":             {&guard{try: func(string) error { return broken }}, nil, "after a reboot does not work: broken"},
+		"a unit that does nothing": {&guard{try: func(string) error { return nil }}, nil, "unconfirmed/tried: no such file"},
+		"no timer":                 {&guard{refuses: broken}, nil, "broken"},
+		"odd arguments":            {&guard{}, func(o *Options) { o.Recall = []string{"expire", "--state=a b"} }, "cannot be named"},
+		"no program":               {&guard{}, func(o *Options) { o.sys.self = "/nonexistent/harden" }, "/nonexistent/harden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -17,8 +17,8 @@ func TestConfirm(t *testing.T) {
 	before := portrait(m)
 
 	t.Log("nobody confirms, and the program is gone")
-	m.OK("cp /usr/local/sbin/harden /run/vanishing && chmod 755 /run/vanishing")
-	m.OK("/run/vanishing --yes --confirm-within 20s --only docker:3 >/run/out && rm /run/vanishing && grep 'is taken back at .* unless you say: harden confirm' /run/out")
+	m.OK("cp /usr/local/sbin/harden /var/tmp/vanishing && chmod 755 /var/tmp/vanishing")
+	m.OK("/var/tmp/vanishing --yes --confirm-within 20s --only docker:3 >/run/out && rm /var/tmp/vanishing && grep 'is taken back at .* unless you say: harden confirm' /run/out")
 	if out, code := m.Run("harden --yes --only docker/log-level,docker:1 2>&1"); code != 1 || !strings.Contains(out, "not confirmed yet") {
 		t.Errorf("another run meanwhile exits %d: %s", code, out)
 	}
