@@ -41,6 +41,7 @@ const (
 // An armed is what was put in place for one unconfirmed run. It is on disk before any of it is.
 type armed struct {
 	Boot string   `json:"boot"`
+	Root []byte   `json:"root"`
 	Dirs [][]byte `json:"dirs,omitempty"` // made for the unit files, the topmost first
 }
 
@@ -118,7 +119,7 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 	if err := plain(argv); err != nil {
 		return err
 	}
-	a := armed{Boot: e.sys.boot}
+	a := armed{Boot: e.sys.boot, Root: []byte(e.Root)}
 	for _, f := range e.planted() {
 		missing, err := e.tree.missing(f.path)
 		if err != nil {
@@ -172,7 +173,7 @@ func (e *engine) disarm(id string) error {
 		return nil
 	}
 	a, err := e.store.readArmed()
-	if err != nil {
+	if err != nil || a != nil && string(a.Root) != e.Root {
 		return err
 	}
 	if e.Guard != nil && id != "" {

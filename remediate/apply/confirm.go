@@ -163,6 +163,9 @@ func Confirm(id string, o Options) (*Run, error) {
 	if t == nil || id != "" && id != t.ID {
 		return e.store.became(id)
 	}
+	if err := t.below(e.Root); err != nil {
+		return nil, err
+	}
 	e.tx = t
 	outcome, _ := t.outcome()
 	if outcome == CutShort {

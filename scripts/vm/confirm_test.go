@@ -14,7 +14,15 @@ import (
 // harden was killed on its way, and after the power was cut, before docker starts. One that was confirmed stays.
 func TestConfirm(t *testing.T) {
 	m := careless(t)
+	// A flag of dockerd's is changed by a file of systemd's, which a boot has read before the run is taken back.
+	m.OK(`
+		mkdir -p /etc/systemd/system/docker.service.d
+		printf '[Service]\nExecStart=\nExecStart=%s --log-level=debug\n' \
+			"$(sed -n 's/^ExecStart=//p' /lib/systemd/system/docker.service)" >/etc/systemd/system/docker.service.d/flag.conf
+		systemctl daemon-reload && systemctl restart docker`)
 	before := portrait(m)
+
+	const argv = `tr '\0' ' ' </proc/$(systemctl show -P MainPID docker)/cmdline`
 
 	t.Log("nobody confirms, and the program is gone")
 	m.OK("cp /usr/local/sbin/harden /var/tmp/vanishing && chmod 755 /var/tmp/vanishing")
@@ -46,10 +54,15 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("confirmed, and still armed:\n%s", out)
 	}
 	confirmed := portrait(m)
-	m.OK("harden --yes --confirm-within 1h --allow restart --only docker/live-restore,docker/no-new-privileges,docker:1")
+	m.OK("harden --yes --confirm-within 1h --allow restart --only docker/live-restore,docker/log-level,docker:1")
 	if lines(confirmed, portrait(m)) == "" {
 		t.Fatal("the second run has changed nothing")
 	}
+	if got := m.OK(argv); strings.Contains(got, "--log-level=debug") {
+		t.Fatalf("the second run has not changed dockerd's flags: %s", got)
+	}
+	// systemd knows by now what it is to start at boot, and whatever it starts has it started too: which must do nothing.
+	m.OK("systemctl daemon-reload && systemctl restart docker && harden history | grep -q 'unconfirmed, until'")
 	m.OK("sleep 21") // the confirmed one's time is over too
 	m.Cut()
 	if failed := m.Boot(); failed != "" {
@@ -74,6 +87,9 @@ func TestConfirm(t *testing.T) {
 	}
 	if got := m.OK("docker info -f '{{.LiveRestoreEnabled}}'"); got != "false\n" {
 		t.Errorf("dockerd has started with what was not confirmed: live-restore is %s", got)
+	}
+	if got := m.OK(argv); !strings.Contains(got, "--log-level=debug") {
+		t.Errorf("dockerd has started with flags that were not confirmed: %s", got)
 	}
 	if out := m.OK("harden history; ls /var/lib/harden /etc/systemd/system"); strings.Contains(out, "unconfirmed") {
 		t.Errorf("something is left of it:\n%s", out)
