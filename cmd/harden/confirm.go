@@ -108,8 +108,8 @@ func (s *session) guard() apply.Guard {
 const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
 
 func addWithin(cmd *cobra.Command) {
-	cmd.Flags().Duration("confirm-within", 0, "take the run back by itself unless `harden confirm` keeps it within `TIME`, such as 5m;\n"+
-		"also after a lost connection and after a reboot")
+	cmd.Flags().Duration("confirm-within", 0, "give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
+		"itself, also after a lost connection and after a reboot")
 }
 
 // setWithin reads --confirm-within, and refuses it where nothing could take a run back.

@@ -268,6 +268,8 @@ func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Dura
 		return nil, 0, err
 	case t == nil: // settled meanwhile, or never begun
 		return nil, 0, e.disarm(id)
+	case t.kept() != "":
+		return nil, 0, e.disarm(t.ID)
 	case id != "" && id != t.ID:
 		return nil, 0, nil
 	}

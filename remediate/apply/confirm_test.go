@@ -255,6 +255,9 @@ func TestExpireConflict(t *testing.T) {
 	if _, err := Apply(t.Context(), w.plan(t), w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "/etc/docker/daemon.json: changed by somebody else since") {
 		t.Errorf("another run meanwhile: %v", err)
 	}
+	if again, err := Expire(t.Context(), run.ID, w.guarded(g, c)); again != nil || err != nil {
+		t.Errorf("called once more: %+v, %v", again, err)
+	}
 	kept, err := Confirm(run.ID, w.guarded(g, c))
 	must(t, err)
 	if kept.Unconfirmed != nil || kept.Outcome != Applied {
@@ -393,7 +396,7 @@ func TestArmed(t *testing.T) {
 	w.disarmed(t, g)
 }
 
-// TestTortureArming ends harden at each moment of a run that is to be confirmed, and of confirming it. What was armed
+// TestTortureArming ends harden at each moment of a run that is to be confirmed, of confirming it, and of taking it back. What was armed
 // by then must undo that run or nothing; and whatever was left, the next run goes on.
 func TestTortureArming(t *testing.T) {
 	w := newWorld(t)
@@ -401,10 +404,10 @@ func TestTortureArming(t *testing.T) {
 	_, err := Apply(t.Context(), w.plan(t), w.options())
 	must(t, err)
 	new := w.look(t)
-	for _, does := range []string{"guarded", "confirm"} {
+	for _, does := range []string{"guarded", "confirm", "expire"} {
 		begin := func() {
 			fresh(t, w)
-			if does == "confirm" {
+			if does != "guarded" {
 				if out, err := helper(w, "guarded").CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, out)
 				}
@@ -435,14 +438,13 @@ func afterArming(t *testing.T, w world, old, new map[string]string, boot bool) s
 	t.Helper()
 	g, c := &guard{}, &clock{"one", time.Hour}
 	o := w.guarded(g, c)
-	id := ""
+	id, kept := "", false
 	if runs, err := History(o); err != nil {
 		return err.Error()
 	} else if len(runs) > 0 {
-		id = runs[0].ID
+		id, kept = runs[0].ID, runs[0].Outcome == Applied
 	}
-	kept := false
-	if id != "" {
+	if kept {
 		u, err := Unconfirmed(o)
 		if err != nil && !errors.Is(err, ErrUnconfirmed) {
 			return err.Error()

@@ -62,12 +62,14 @@ func help(does string, w world) error {
 	switch does {
 	case "apply":
 		_, err = Apply(context.Background(), plan, o)
-	case "guarded", "confirm":
-		o := w.guarded(&guard{}, &clock{"one", time.Hour})
-		if does == "confirm" {
-			_, err = Confirm("", o)
-		} else {
-			_, err = Apply(context.Background(), plan, o)
+	case "guarded":
+		_, err = Apply(context.Background(), plan, w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "confirm":
+		_, err = Confirm("", w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "expire":
+		var u *Run
+		if u, err = Unconfirmed(o); u != nil {
+			_, err = Expire(context.Background(), u.ID, w.guarded(&guard{}, &clock{"one", time.Hour + time.Minute}))
 		}
 	case "rollback":
 		_, err = Rollback(context.Background(), "", o)
