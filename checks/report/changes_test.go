@@ -99,7 +99,7 @@ func TestCompare(t *testing.T) {
 	other := failing("bad", "c")
 	other.ID = "docker/y"
 	drifts := report.Compare(look(t, failing("bad", "a")), look(t, other))
-	if len(drifts) != 2 || drifts[0].Kind != report.DriftNew || drifts[1].Kind != report.DriftGone || drifts[1].ID != "docker/x" {
+	if len(drifts) != 2 || drifts[0].Kind != report.ShiftNew || drifts[1].Kind != report.ShiftGone || drifts[1].ID != "docker/x" {
 		t.Errorf("another selection: %+v", drifts)
 	}
 }
@@ -134,7 +134,7 @@ func TestPrometheus(t *testing.T) {
 	r.Summary.States[report.Pending] = 1
 	r.Waivers = []report.Waiver{{State: "expired"}}
 	var b bytes.Buffer
-	if err := report.Prometheus(&b, report.Metrics{Report: r, Drifts: []report.Drift{{Kind: report.DriftNew}, {Kind: report.DriftNew}}, Failed: 3, Open: true}); err != nil {
+	if err := report.Prometheus(&b, report.Metrics{Report: r, Shifts: []report.Shift{{Kind: report.ShiftNew}, {Kind: report.ShiftNew}}, Failed: 3, Open: true}); err != nil {
 		t.Fatal(err)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)

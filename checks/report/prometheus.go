@@ -14,7 +14,7 @@ import (
 // Metrics are what a monitoring system is told of a host.
 type Metrics struct {
 	Report *Report // the last look, settled
-	Drifts []Drift // since the look before
+	Shifts []Shift // since the look before
 	Failed int     // findings whose fix the last apply tried in vain
 	Open   bool    // a run was interrupted, and is neither finished nor taken back
 }
@@ -48,10 +48,10 @@ func Prometheus(w io.Writer, m Metrics) error {
 		}
 	}
 	drift := map[string]float64{}
-	for _, k := range DriftKinds {
+	for _, k := range ShiftKinds {
 		drift[labels("kind", k)] = 0
 	}
-	for _, d := range m.Drifts {
+	for _, d := range m.Shifts {
 		drift[labels("kind", d.Kind)]++
 	}
 	waivers := map[string]float64{}

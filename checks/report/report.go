@@ -186,8 +186,9 @@ type Run struct {
 	Outcome     string      `json:"outcome"` // "applied", "unchanged", "rolled-back" or "failed"
 	Reason      string      `json:"reason,omitempty"`
 	Activations []Activated `json:"activations"`
-	Waiting     []string    `json:"waiting"` // checks that a pending activation will settle
-	Failing     []LeftOver  `json:"failing"` // findings that are still there afterwards, and why
+	Waiting     []string    `json:"waiting"`                     // checks that a pending activation will settle
+	Failing     []LeftOver  `json:"failing"`                     // findings that are still there afterwards, and why
+	Unconfirmed *time.Time  `json:"unconfirmed_until,omitempty"` // when the run is taken back unless somebody confirms it
 }
 
 // An Activated is one activation of a run.

@@ -35,6 +35,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 		Example: `  harden --dry-run                        # look, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # one item, whatever it disturbs
+  harden --yes --confirm-within 5m        # taken back by itself unless: harden confirm
   harden --dry-run --out plan.json        # for review, then: harden apply plan.json`,
 		Args: atMost(0),
 		RunE: runPlan,
@@ -46,6 +47,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addHost(cmd)
 	addApply(cmd)
 	addWait(cmd, 0)
+	addWithin(cmd)
 	addOutput(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
 	addExitZero(cmd)
@@ -62,10 +64,15 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return err
 	case dry && yes:
 		return usageError{errors.New("--dry-run and --yes contradict each other")}
+	case dry && cmd.Flags().Changed("confirm-within"):
+		return usageError{errors.New("--confirm-within is of a run: a --dry-run is none")}
 	case out != "" && !dry:
 		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
 	case s.Format == "json" && !dry && !yes:
 		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	}
+	if err := s.setWithin(cmd); err != nil {
+		return err
 	}
 	if !dry {
 		if err := s.awaitPackages(); err != nil {
@@ -175,6 +182,7 @@ func (s *session) carryOut(plan *remediate.Plan) error {
 	}
 	o := s.options()
 	o.Verify = s.verify
+	o = s.guarded(o)
 	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)
 	o.Services, o.Progress = s.services(p), p.applyStep
 	run, err := apply.Apply(s.ctx, plan, o)
@@ -219,6 +227,7 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if err != nil {
 		return err
 	}
+	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
@@ -247,8 +256,11 @@ func (s *session) runCode(run *apply.Run, r *report.Report) error {
 func (s *session) recover(yes bool) error {
 	o := s.options()
 	run, err := apply.Interrupted(o)
-	if err != nil || run == nil {
+	if err != nil {
 		return err
+	}
+	if run == nil {
+		return s.unconfirmed()
 	}
 	fmt.Fprintf(os.Stderr, "harden: run %s of %s was interrupted: some of its changes may be written and others not.\n",
 		run.ID, run.Started.Local().Format("2006-01-02 15:04:05"))
@@ -267,6 +279,9 @@ func (s *session) recover(yes bool) error {
 	p.end()
 	if run != nil {
 		fmt.Fprintf(os.Stderr, "harden: run %s is now %s.\n", run.ID, run.Outcome)
+		if err == nil && run.Unconfirmed != nil {
+			return s.unconfirmed()
+		}
 	}
 	if errors.Is(err, apply.ErrRolledBack) {
 		exitCode(err)

@@ -126,8 +126,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), historyCommand(), listCommand(), explainCommand(),
-		threatsCommand(), versionCommand(), scheduleCommand(), docsCommand())
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
+		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -108,7 +108,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	now.Report = s.report("check")
 	now.Report.Settle()
 	changes := &report.Changes{Schema: report.ChangesSchema, Version: version(), Host: now.Report.Host.Name,
-		Time: now.Report.Time, Changes: []report.Drift{}, Summary: now.Report.Summary}
+		Time: now.Report.Time, Changes: []report.Shift{}, Summary: now.Report.Summary}
 	if last != nil {
 		changes.Since, changes.Changes = last.Report.Time, report.Compare(last.Report, now.Report)
 	}
@@ -220,7 +220,7 @@ func (s *session) keep(l look) error {
 
 // writeMetrics writes the metrics whole, readable by everybody: there is nothing in them but counts. Without a file named,
 // it is the default one, where somebody has made its directory.
-func (s *session) writeMetrics(file string, l look, drifts []report.Drift) error {
+func (s *session) writeMetrics(file string, l look, drifts []report.Shift) error {
 	if file == "" {
 		file = schedule.DefaultMetrics
 		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
@@ -232,7 +232,7 @@ func (s *session) writeMetrics(file string, l look, drifts []report.Drift) error
 		return err
 	}
 	var b bytes.Buffer
-	if err := report.Prometheus(&b, report.Metrics{Report: l.Report, Drifts: drifts, Failed: l.Failed, Open: run != nil}); err != nil {
+	if err := report.Prometheus(&b, report.Metrics{Report: l.Report, Shifts: drifts, Failed: l.Failed, Open: run != nil}); err != nil {
 		return err
 	}
 	return writeFileMode(file, b.Bytes(), 0o644)

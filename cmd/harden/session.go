@@ -40,6 +40,7 @@ type session struct {
 	stdout    io.Writer
 	held      *apply.Options // where the state's lock is held for the whole command
 	wait      time.Duration  // for a package manager to be done
+	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -172,7 +173,7 @@ func (s *session) options() apply.Options {
 	if s.held != nil {
 		return *s.held
 	}
-	return apply.Options{State: s.State, Root: s.Root, Version: version()}
+	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
 }
 
 // writeFile puts a whole file in place. What is there already has to be a regular file: as root, a rename over

@@ -28,7 +28,12 @@ type Options struct {
 	// verifies nothing.
 	Verify   func(ctx context.Context, checks []string) (failing map[string]string, err error)
 	Progress func(Step) // told of each step as it begins; may be nil
-	Version  string     // harden's own, for the history
+	// Within is how long after the first write the run must be confirmed, or it takes itself back; zero asks for no
+	// confirmation. It needs a Guard, and Recall: the arguments by which harden's program comes to call Expire.
+	Within  time.Duration
+	Guard   Guard
+	Recall  []string
+	Version string // harden's own, for the history
 
 	sys  *sys     // what tests replace; nil is the kernel
 	held *os.File // the lock, where Hold has taken it for longer than one call
@@ -96,6 +101,8 @@ var (
 	ErrInterrupted = errors.New("an earlier run was interrupted")
 	// ErrNoRun means that there is no such run, or none that could be taken back or resumed.
 	ErrNoRun = errors.New("no such run")
+	// ErrUnconfirmed means that a run still has to be confirmed or taken back before another is begun.
+	ErrUnconfirmed = errors.New("not confirmed yet")
 	// ErrHistory means that the history is not as it was written: a record was changed, removed or put in.
 	ErrHistory = errors.New("the history was tampered with")
 )

@@ -111,6 +111,9 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if e.tx != nil {
 		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID, e.tx.Started.Format(time.RFC3339), ErrInterrupted)
 	}
+	if err := e.unguarded(ctx); err != nil {
+		return nil, err
+	}
 	j, err := e.draft()
 	if err != nil {
 		return nil, err
@@ -132,7 +135,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(j); err != nil {
+	if err := e.publish(ctx, j); err != nil {
 		return nil, err
 	}
 	return e.finish(ctx)
@@ -151,19 +154,29 @@ func (e *engine) draft() (*journal, error) {
 	}, nil
 }
 
-// publish says in the history what is about to happen, and writes the journal. When either cannot be done nothing
-// is changed.
-func (e *engine) publish(j *journal) error {
+// publish says in the history what is about to happen, and writes the journal; what takes the run back by itself is
+// in place before. When any of it cannot be done nothing is changed.
+func (e *engine) publish(ctx context.Context, j *journal) error {
 	e.step(Journaling, "")
 	if err := e.open(); err != nil {
 		return err
 	}
-	if err := e.hist.append(record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}); err != nil {
+	r := record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}
+	if e.Within > 0 {
+		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
+	}
+	err := e.hist.append(r)
+	if err != nil {
 		return err
 	}
-	var err error
-	if e.tx, err = publish(e.store, *j); err != nil {
-		return together(err, e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
+	if e.Within > 0 {
+		err = e.arm(ctx, j)
+	}
+	if err == nil {
+		e.tx, err = publish(e.store, *j)
+	}
+	if err != nil {
+		return together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
 	}
 	return nil
 }
@@ -200,6 +213,9 @@ func (e *engine) note(o Outcome, reason string) error {
 func (e *engine) close(o Outcome, reason string) error {
 	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: reason})
 	err = together(err, e.tx.file())
+	if o != Applied && e.tx.Confirm != nil {
+		err = together(err, e.disarm(e.tx.ID))
+	}
 	e.hist.announce(fmt.Sprintf("run %s %s, history record %d is %s", e.tx.ID, o, e.hist.seq, e.hist.head))
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,6 +67,15 @@ func help(does string, w world) error {
 	switch does {
 	case "apply":
 		_, err = Apply(context.Background(), plan, o)
+	case "guarded":
+		_, err = Apply(context.Background(), plan, w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "confirm":
+		_, err = Confirm("", w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "expire":
+		var u *Run
+		if u, err = Unconfirmed(o); u != nil {
+			_, err = Expire(context.Background(), u.ID, w.guarded(&guard{}, &clock{"one", time.Hour + time.Minute}))
+		}
 	case "rollback":
 		_, err = Rollback(context.Background(), "", o)
 	case "resume":

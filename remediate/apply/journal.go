@@ -30,6 +30,7 @@ type journal struct {
 	Checks      []string        `json:"checks,omitempty"`
 	Waiting     []string        `json:"waiting,omitempty"`
 	Snapshot    json.RawMessage `json:"snapshot,omitempty"`
+	Confirm     *deadline       `json:"confirm,omitempty"` // nil where nobody has to confirm the run
 }
 
 // An item is one file of a run. Paths are bytes: JSON text would turn a name that is no UTF-8 into another name.
@@ -71,6 +72,8 @@ const (
 	evActivate   = "activate"   // activation N is about to happen
 	evActivation = "activation" // and this became of it
 	evUndo       = "undo"       // from here on the run is being taken back
+	evConfirmed  = "confirmed"  // the run stays
+	evKept       = "kept"       // it was not confirmed in time, and could not be taken back for Reason
 )
 
 // A txn is a journal on disk.
@@ -293,6 +296,7 @@ func (t *txn) summary() *Run {
 	if u := t.undoing(); u != nil && r.Reason == "" {
 		r.Reason = u.Reason
 	}
+	r.Unconfirmed = t.deadline()
 	as, _ := t.activations()
 	r.Activations = append([]Activated{}, as...)
 	for _, it := range t.Items {

@@ -29,6 +29,11 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 	if e.tx, err = chosen(e.store, id, e.Root); err != nil {
 		return nil, err
 	}
+	return e.takeBack(ctx, hiRollback, "")
+}
+
+// takeBack undoes the engine's run from beginning to end, for a reason unless somebody has asked for it.
+func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, error) {
 	if err := e.judge(); err != nil {
 		return e.tx.summary(), err
 	}
@@ -40,7 +45,7 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 		return nil, err
 	}
 	who := actor()
-	if err := e.hist.append(record{Run: e.tx.ID, Event: hiRollback, Actor: &who, By: e.Version}); err != nil {
+	if err := e.hist.append(record{Run: e.tx.ID, Event: event, What: reason, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if e.tx.dir != e.store.current() {
@@ -49,7 +54,7 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 		}
 		e.tx.dir = e.store.current()
 	}
-	err = e.undo(ctx, "")
+	err := e.undo(ctx, reason)
 	return e.result(), err
 }
 
@@ -67,7 +72,11 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if err := e.tx.below(e.Root); err != nil {
 		return nil, err
 	}
-	back := e.tx.undoing() != nil
+	reason, err := e.tx.overdue()
+	if err != nil {
+		return nil, err
+	}
+	back := e.tx.undoing() != nil || reason != ""
 	if err := together(e.judge(), e.resumable(back)); err != nil {
 		return e.tx.summary(), err
 	}
@@ -81,7 +90,7 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if !back {
 		return e.finish(ctx)
 	}
-	err = e.undo(context.WithoutCancel(ctx), "")
+	err = e.undo(context.WithoutCancel(ctx), reason)
 	return e.result(), err
 }
 
@@ -306,6 +315,11 @@ func chosen(s *store, id, root string) (*txn, error) {
 	t, err := current(s)
 	if err != nil {
 		return nil, err
+	}
+	if id != "" {
+		if u, err := s.unconfirmed(); err != nil || u != nil && u.ID != id {
+			return nil, together(err, u.refusal())
+		}
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort && id != "" && id != t.ID {

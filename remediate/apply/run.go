@@ -22,7 +22,8 @@ type Run struct {
 	Waiting     []string     `json:"waiting,omitempty"` // not judged: they wait for a pending activation
 	Actor       Actor        `json:"actor"`
 	Version     string       `json:"version"`
-	Head        string       `json:"head,omitempty"` // hash of the run's last history record, hexadecimal
+	Unconfirmed *Deadline    `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be
+	Head        string       `json:"head,omitempty"`        // hash of the run's last history record, hexadecimal
 }
 
 // Outcome says what became of a run.

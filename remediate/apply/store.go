@@ -21,6 +21,7 @@ import (
 //	staging/      a journal in the making: worthless until it is renamed to
 //	current/      the journal of the run at work, or of one that was cut short
 //	runs/ID/      journals of runs that have their outcome
+//	unconfirmed/  what takes an unconfirmed run back by itself: a copy of harden, and what else was made for it
 //	audit.jsonl   the history
 type store struct {
 	dir  string
