@@ -162,13 +162,17 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
 func (s *session) carryOut(plan *remediate.Plan) error {
+	run, err := s.apply(plan)
+	return s.conclude(plan, run, err)
+}
+
+func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 	o := s.options()
 	o.Verify = s.verify
-	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	p := s.progress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	defer p.end()
 	o.Services, o.Progress = s.services(p), p.applyStep
-	run, err := apply.Apply(s.ctx, plan, o)
-	p.end()
-	return s.conclude(plan, run, err)
+	return apply.Apply(s.ctx, plan, o)
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -188,17 +192,10 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+	r := s.concluded(plan, run, failure)
+	if r == nil {
 		return failure
 	}
-	r := s.report("apply")
-	r.Plan = s.planned(plan)
-	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
-	r.Settle()
 	var err error
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
@@ -212,6 +209,22 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
 	return s.runCode(run, r)
+}
+
+// concluded is the report of a run; nil where none was begun.
+func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error) *report.Report {
+	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+		return nil
+	}
+	r := s.report("apply")
+	r.Plan = s.planned(plan)
+	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
+	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
+	if failure != nil && r.Run.Reason == "" {
+		r.Run.Reason = s.redactor.RedactText(failure.Error())
+	}
+	r.Settle()
+	return r
 }
 
 // runCode is what a run means to a caller.
@@ -249,11 +262,7 @@ func (s *session) recover(yes bool) error {
 	if !yes {
 		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
 	}
-	s.host = s.look(s.ctx)
-	p := newProgress(0)
-	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
-	run, err = apply.Resume(s.ctx, o)
-	p.end()
+	run, err = s.resume()
 	if run != nil {
 		fmt.Fprintf(os.Stderr, "harden: run %s is now %s.\n", run.ID, run.Outcome)
 	}
@@ -262,4 +271,14 @@ func (s *session) recover(yes bool) error {
 		return status(exitFailed)
 	}
 	return err
+}
+
+// resume finishes the run that was cut short.
+func (s *session) resume() (*apply.Run, error) {
+	s.host = s.look(s.ctx)
+	o := s.options()
+	p := s.progress(0)
+	defer p.end()
+	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	return apply.Resume(s.ctx, o)
 }

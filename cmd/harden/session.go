@@ -37,6 +37,7 @@ type session struct {
 	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
+	progress  func(steps int) *progress
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -62,7 +63,7 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate}
+		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}
