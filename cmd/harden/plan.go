@@ -144,6 +144,9 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if plan.Empty() {
 		if s.Format == "text" {
 			fmt.Fprintln(s.stdout, "There is nothing to apply.")
+			if s.resumed && s.Detailed && !s.ExitZero {
+				return status(exitFindings)
+			}
 			return nil
 		}
 		return s.carryOut(plan)
@@ -230,7 +233,7 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 // runCode is what a run means to a caller.
 func (s *session) runCode(run *apply.Run, r *report.Report) error {
 	code := 0
-	changed := run.Outcome == apply.Applied
+	changed := run.Outcome == apply.Applied || s.resumed
 	if r.Summary.Verdict == report.Broken {
 		code |= exitFailed
 		if changed {
@@ -280,5 +283,7 @@ func (s *session) resume() (*apply.Run, error) {
 	p := s.progress(0)
 	defer p.end()
 	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
-	return apply.Resume(s.ctx, o)
+	run, err := apply.Resume(s.ctx, o)
+	s.resumed = run != nil && err == nil
+	return run, err
 }

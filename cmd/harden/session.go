@@ -38,6 +38,7 @@ type session struct {
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
 	progress  func(steps int) *progress
+	resumed   bool // an interrupted run was settled first, which has changed the host
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.

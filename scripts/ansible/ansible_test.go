@@ -368,8 +368,8 @@ func TestFailingFix(t *testing.T) {
 	}
 }
 
-// TestInterrupted kills harden at different renames of a run. The next play leaves the host wholly new, and a rollback
-// wholly old.
+// TestInterrupted kills harden as it puts its journal in place, and between its first file and its second. The next play
+// leaves the host wholly new, and a rollback wholly old.
 func TestInterrupted(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -381,42 +381,61 @@ func TestInterrupted(t *testing.T) {
 			if o := whole.play(way.play(whole, built.installed)); o.code != 0 {
 				t.Fatal(o.out)
 			}
-			half := 0
-			for _, at := range []int{2, 3} {
+			for _, half := range []bool{false, true} {
 				h := newHost(t)
-				old := h.tree(false)
-				deadly := filepath.Join(h.dir, "deadly")
-				script := fmt.Sprintf("#!/bin/sh\nexec strace -f -qq -o /dev/null -e trace=rename,renameat,renameat2 -e inject=rename,renameat,renameat2:signal=KILL:when=%d %s \"$@\"\n", at, built.installed)
-				if err := os.WriteFile(deadly, []byte(script), 0o755); err != nil {
-					t.Fatal(err)
+				at := h.state + "/staging"
+				if half {
+					at = h.root + "/etc/docker"
 				}
-				if o := h.play(way.play(h, deadly)); o.code == 0 || o.failed != 1 {
-					t.Fatalf("killed at rename %d: %d failed, exit code %d\n%s", at, o.failed, o.code, o.out)
-				}
-				if _, err := os.Stat(h.state + "/current"); err == nil {
-					half++
-				}
-				o := h.play(way.play(h, built.installed))
+				h.interrupt(way, at, half)
+				o := h.play(way.play(h, built.installed), "--diff")
 				if o.code != 0 || o.changed == 0 {
-					t.Errorf("after a kill at rename %d: %d changed, exit code %d\n%s", at, o.changed, o.code, o.out)
+					t.Errorf("after a kill at %s: %d changed, exit code %d\n%s", at, o.changed, o.code, o.out)
+				}
+				if half && way.name != "command" && !strings.Contains(o.out, `+	"live-restore": true`) {
+					t.Errorf("what the interrupted run did is not shown:\n%s", o.out)
 				}
 				if diff := cmp.Diff(relative(whole), relative(h)); diff != "" {
-					t.Errorf("after a kill at rename %d (-want +got):\n%s", at, diff)
-				}
-				o = h.play(strings.Replace(h.task("harden.hosts.harden", built.installed), "        only: "+selected+"\n        fail_on_findings: \"no\"\n",
-					"        mode: rollback\n        run: newest\n", 1))
-				if o.code != 0 || o.changed != 1 {
-					t.Errorf("the rollback: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
-				}
-				if diff := cmp.Diff(old, h.tree(false)); diff != "" {
-					t.Errorf("taken back (-before +after):\n%s", diff)
+					t.Errorf("after a kill at %s (-want +got):\n%s", at, diff)
 				}
 			}
-			if half == 0 {
-				t.Error("no kill has left anything half done: this has shown nothing")
+
+			h := newHost(t)
+			old := h.tree(false)
+			h.interrupt(way, h.root+"/etc/docker", true)
+			o := h.play(h.rollback())
+			if o.code != 0 || o.changed != 1 {
+				t.Errorf("the rollback: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
+			}
+			if diff := cmp.Diff(old, h.tree(false)); diff != "" {
+				t.Errorf("taken back (-before +after):\n%s", diff)
 			}
 		})
 	}
+}
+
+// interrupt plays until harden renames something in the directory at, or that itself, which kills it. Half says whether
+// some of the run is to be on disk then.
+func (h *host) interrupt(way way, at string, half bool) {
+	h.t.Helper()
+	old := h.tree(false)
+	deadly := filepath.Join(h.dir, "deadly")
+	script := fmt.Sprintf("#!/bin/sh\nexec strace -f -qq -o /dev/null -P %s -e trace=rename,renameat,renameat2 "+
+		"-e inject=rename,renameat,renameat2:signal=KILL %s \"$@\"\n", at, built.installed)
+	if err := os.WriteFile(deadly, []byte(script), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if o := h.play(way.play(h, deadly)); o.code == 0 || o.failed != 1 {
+		h.t.Fatalf("killed at %s: %d failed, exit code %d\n%s", at, o.failed, o.code, o.out)
+	}
+	_, err := os.Stat(h.state + "/current")
+	if got := err == nil && len(cmp.Diff(old, h.tree(false))) > 0; got != half {
+		h.t.Fatalf("killed at %s, something is half done: %v, want %v", at, got, half)
+	}
+}
+
+func (h *host) rollback() string {
+	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: \"\"}\n", h.root, h.state)
 }
 
 // relative is a host's tree without where it lies.
