@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -148,8 +149,8 @@ func (m *module) tell(r *report.Report, activations []apply.Activated) {
 			a.Unknown = append(a.Unknown, unjudged{res.ID, res.Reason})
 		}
 	}
+	m.waiting(r)
 	if r.Plan == nil {
-		a.RestartPending = m.Root == "/" && r.Summary.States[report.Pending] > 0
 		return
 	}
 	a.Left = r.Plan.Left
@@ -174,6 +175,26 @@ func heldOf(h report.HeldBack) held {
 	return out
 }
 
+// waiting tells which findings of before are there for want of a restart alone, and still are.
+func (m *module) waiting(r *report.Report) {
+	if m.Root != "/" {
+		return
+	}
+	for i, res := range m.results {
+		for j, f := range res.Findings {
+			now := r.Results[i].Findings[j]
+			if !f.Pending || now.State == report.Planned || now.State == report.Fixed {
+				continue
+			}
+			m.answer.RestartPending = true
+			if d := r.Host.Daemon; d != nil {
+				m.restart(d.Unit)
+			}
+			m.answer.Pending = append(m.answer.Pending, waiting{Kind: string(remediate.Restart), Reason: cmp.Or(now.Reason, now.Subject+": "+now.Got)})
+		}
+	}
+}
+
 // pending tells what stays to be done, and whether a service has to be started anew for it.
 func (m *module) pending(as []apply.Activated) {
 	for _, a := range as {
@@ -185,9 +206,13 @@ func (m *module) pending(as []apply.Activated) {
 			continue // a host that only lies here starts nothing, and this one's services are not its own
 		}
 		m.answer.RestartPending = true
-		if a.Unit != "" && !slices.Contains(m.answer.RestartUnits, a.Unit) {
-			m.answer.RestartUnits = append(m.answer.RestartUnits, a.Unit)
-		}
+		m.restart(a.Unit)
+	}
+}
+
+func (m *module) restart(unit string) {
+	if unit != "" && !slices.Contains(m.answer.RestartUnits, unit) {
+		m.answer.RestartUnits = append(m.answer.RestartUnits, unit)
 	}
 }
 

@@ -514,6 +514,32 @@ func TestFleet(t *testing.T) {
 	}
 }
 
+// TestReadme: what the README shows of the command is what the playbook does, which TestPlays runs.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	play, err := os.ReadFile("playbooks/command.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tasks := 0
+	for task := range strings.SplitSeq(string(play), "\n\n") {
+		if !strings.Contains(task, "argv:") {
+			continue
+		}
+		tasks++
+		_, task, _ = strings.Cut("\n"+task, "\n    - name: ")
+		if !strings.Contains(string(readme), strings.TrimSpace(task)) {
+			t.Errorf("README.md does not show\n%s", task)
+		}
+	}
+	if tasks != 2 {
+		t.Errorf("%d tasks call harden", tasks)
+	}
+}
+
 // TestDocumentation holds the documentation to the program: it prints, and its options are those that are taken.
 func TestDocumentation(t *testing.T) {
 	needs(t)
