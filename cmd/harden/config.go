@@ -46,7 +46,10 @@ type Config struct {
 }
 
 // loadConfig reads the configuration of one command, by a Viper of its own.
-func loadConfig(cmd *cobra.Command) (*Config, error) {
+func loadConfig(cmd *cobra.Command) (*Config, error) { return loadConfigWith(cmd, nil) }
+
+// loadConfigWith is loadConfig with inline, unless nil, in the place of the configuration file.
+func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	v := viper.New()
 	v.SetEnvPrefix("HARDEN")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -64,7 +67,11 @@ func loadConfig(cmd *cobra.Command) (*Config, error) {
 		return nil, err
 	}
 	c := new(Config)
-	if err := c.readFile(cmd, v); err != nil {
+	read := func() error { return c.readFile(cmd, v) }
+	if inline != nil {
+		read = func() error { return c.parse("settings", inline, v) }
+	}
+	if err := read(); err != nil {
 		return nil, configError{err}
 	}
 	var values settings
@@ -124,6 +131,10 @@ func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
 	if err != nil {
 		return err
 	}
+	return c.parse(path, data, v)
+}
+
+func (c *Config) parse(path string, data []byte, v *viper.Viper) error {
 	file, err := parseConfig(path, data)
 	if err != nil {
 		return err

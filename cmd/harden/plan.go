@@ -159,6 +159,9 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if plan.Empty() {
 		if s.Format == "text" {
 			fmt.Fprintln(s.stdout, "There is nothing to apply.")
+			if s.resumed && s.Detailed && !s.ExitZero {
+				return status(exitFindings)
+			}
 			return nil
 		}
 		return s.carryOut(plan)
@@ -177,17 +180,21 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
 func (s *session) carryOut(plan *remediate.Plan) error {
-	if err := s.packagesIdle(); err != nil && !plan.Empty() {
-		return err
-	}
-	o := s.options()
-	o.Verify = s.verify
-	o = s.guarded(o)
-	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)
-	o.Services, o.Progress = s.services(p), p.applyStep
-	run, err := apply.Apply(s.ctx, plan, o)
-	p.end()
+	run, err := s.apply(plan)
 	return s.conclude(plan, run, err)
+}
+
+// apply carries a plan out, unless a package manager has begun to work since it was made.
+func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
+	if err := s.packagesIdle(); err != nil && !plan.Empty() {
+		return nil, err
+	}
+	o := s.guarded(s.options())
+	o.Verify = s.verify
+	p := s.progress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	defer p.end()
+	o.Services, o.Progress = s.services(p), p.applyStep
+	return apply.Apply(s.ctx, plan, o)
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -207,17 +214,10 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+	r := s.concluded(plan, run, failure)
+	if r == nil {
 		return failure
 	}
-	r := s.report("apply")
-	r.Plan = s.planned(plan)
-	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
-	r.Settle()
 	var err error
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
@@ -234,10 +234,26 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	return s.runCode(run, r)
 }
 
+// concluded is the report of a run; nil where none was begun.
+func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error) *report.Report {
+	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+		return nil
+	}
+	r := s.report("apply")
+	r.Plan = s.planned(plan)
+	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
+	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
+	if failure != nil && r.Run.Reason == "" {
+		r.Run.Reason = s.redactor.RedactText(failure.Error())
+	}
+	r.Settle()
+	return r
+}
+
 // runCode is what a run means to a caller.
 func (s *session) runCode(run *apply.Run, r *report.Report) error {
 	code := 0
-	changed := run.Outcome == apply.Applied
+	changed := run.Outcome == apply.Applied || s.resumed
 	if r.Summary.Verdict == report.Broken {
 		code |= exitFailed
 		if changed {
@@ -272,11 +288,7 @@ func (s *session) recover(yes bool) error {
 	if !yes {
 		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
 	}
-	s.host = s.look(s.ctx)
-	p := newProgress(0)
-	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
-	run, err = apply.Resume(s.ctx, o)
-	p.end()
+	run, err = s.resume()
 	if run != nil {
 		fmt.Fprintf(os.Stderr, "harden: run %s is now %s.\n", run.ID, run.Outcome)
 		if err == nil && run.Unconfirmed != nil {
@@ -288,4 +300,16 @@ func (s *session) recover(yes bool) error {
 		return status(exitFailed)
 	}
 	return err
+}
+
+// resume finishes the run that was cut short.
+func (s *session) resume() (*apply.Run, error) {
+	s.host = s.look(s.ctx)
+	o := s.options()
+	p := s.progress(0)
+	defer p.end()
+	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	run, err := apply.Resume(s.ctx, o)
+	s.resumed = run != nil && err == nil
+	return run, err
 }

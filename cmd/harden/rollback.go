@@ -81,11 +81,17 @@ func (s *session) rollback(id string, dry, yes bool) error {
 			return cmp.Or(err, errors.New("nothing was taken back"))
 		}
 	}
-	p := newProgress(len(changes))
-	o.Services, o.Progress = s.services(p), p.applyStep
-	run, failure := apply.Rollback(s.ctx, chosen, o) // the one that was shown, whatever has run since
-	p.end()
+	run, failure := s.takeBack(chosen, len(changes)) // the one that was shown, whatever has run since
 	return s.rolledBack(r, run, failure)
+}
+
+// takeBack takes a run of so many changes back.
+func (s *session) takeBack(id string, changes int) (*apply.Run, error) {
+	o := s.options()
+	p := s.progress(changes)
+	defer p.end()
+	o.Services, o.Progress = s.services(p), p.applyStep
+	return apply.Rollback(s.ctx, id, o)
 }
 
 func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) error {

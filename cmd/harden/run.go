@@ -49,10 +49,13 @@ func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(48 << 20)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
+	if isModule(os.Args[0], args) {
+		return runModule(ctx, os.Stdout, args[0])
+	}
 	return guard(func() error {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
 		root := newRoot()
 		root.SetArgs(args)
 		err := root.ExecuteContext(ctx)
@@ -86,11 +89,11 @@ func exitCode(err error) int {
 	for _, e := range flatten(err) {
 		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
 	}
-	return codeOf(err)
+	return errorCode(err)
 }
 
-// codeOf is what the process exits with for an error that is no status.
-func codeOf(err error) int {
+// errorCode is what the process exits with after an error.
+func errorCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -127,7 +130,7 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
-		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand())
+		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -27,8 +27,8 @@ func lockfile() {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// held is a scheduled run on r while another has the state's lock.
-func held() {
+// holding is a scheduled run on r while another has the state's lock.
+func holding() {
 	cmd := newRoot()
 	cmd.SetContext(context.Background())
 	s, err := open(cmd)

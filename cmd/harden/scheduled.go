@@ -120,7 +120,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	case isStatus(applied):
 		return applied
 	case applied != nil:
-		return status(codeOf(applied))
+		return status(errorCode(applied))
 	case fix:
 		return nil
 	}

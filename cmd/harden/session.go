@@ -41,6 +41,8 @@ type session struct {
 	held      *apply.Options // where the state's lock is held for the whole command
 	wait      time.Duration  // for a package manager to be done
 	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
+	progress  func(steps int) *progress
+	resumed   bool // an interrupted run was settled first, which has changed the host
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -67,7 +69,7 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	rand.Read(key)
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate}
+		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}

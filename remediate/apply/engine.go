@@ -121,13 +121,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if err := e.prepare(ctx, p, j); err != nil {
 		return nil, err
 	}
-	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
-		if a.Pending == "" {
-			next = e.ready(ctx, next)
-		}
-		j.Activations = append(j.Activations, next)
-	}
+	j.Activations = e.ahead(ctx, p)
 	j.Checks, j.Waiting = judged(p, j.Activations)
 	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
@@ -250,12 +244,31 @@ func sequence(id string) int {
 	return n
 }
 
+// Foresee says what Apply could do here of a plan's activations, NotReached or Pending, and whether it would change
+// anything at all. It writes nothing.
+func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated, changes bool) {
+	as = o.ahead(ctx, p)
+	return as, len(p.Changes) > 0 || slices.ContainsFunc(as, Activated.wanted)
+}
+
+// ahead is a plan's activations with the states that they can hope for.
+func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
+	for _, a := range p.Activations {
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
+		if a.Pending == "" {
+			next = o.ready(ctx, next)
+		}
+		as = append(as, next)
+	}
+	return as
+}
+
 // ready returns the activation with the state that it can hope for.
-func (e *engine) ready(ctx context.Context, a Activated) Activated {
+func (o Options) ready(ctx context.Context, a Activated) Activated {
 	a.State, a.Reason = NotReached, ""
-	if e.Services == nil {
+	if o.Services == nil {
 		a.State, a.Reason = Pending, "nothing that runs is touched here"
-	} else if err := e.Services.Ready(ctx, a.plan()); err != nil {
+	} else if err := o.Services.Ready(ctx, a.plan()); err != nil {
 		a.State, a.Reason = Pending, err.Error()
 	}
 	return a

@@ -105,7 +105,7 @@ func (w world) facts(t testing.TB, p string) facts.File {
 	var st unix.Stat_t
 	must(t, unix.Lstat(w.path(p), &st))
 	f := facts.File{Info: facts.Info{Path: p, Mode: fs.FileMode(st.Mode & 0o7777), UID: st.Uid, GID: st.Gid,
-		User: fmt.Sprint(st.Uid), Group: fmt.Sprint(st.Gid), Size: st.Size, Links: st.Nlink}}
+		User: fmt.Sprint(st.Uid), Group: fmt.Sprint(st.Gid), Size: st.Size, Links: uint64(st.Nlink)}}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		f.Type = fs.ModeDir
