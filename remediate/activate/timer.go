@@ -21,6 +21,8 @@ func (s *Services) setTimer(ctx context.Context, name string) error {
 			return job(ctx, c, name, "start", c.RestartUnitContext)
 		case t.Active == "active":
 			return job(ctx, c, name, "stop", c.StopUnitContext)
+		case t.Active == "failed": // which is what reading anew makes of a timer whose file is gone
+			return c.ResetFailedUnitContext(ctx, name)
 		}
 		return nil
 	})
