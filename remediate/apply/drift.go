@@ -158,6 +158,7 @@ func (l *legacy) compare(tree *tree) (*Drift, error) {
 	}
 	d := &Drift{Run: l.run.ID}
 	switch {
+	case link != "" && !l.after.Exists:
 	case link != "":
 		d.Differences = []Difference{{What: "type", Was: "a path without links", Now: link}}
 	default:
@@ -169,6 +170,10 @@ func (l *legacy) compare(tree *tree) (*Drift, error) {
 	d.Missing = !now.Exists && link == ""
 	whole := l.item
 	whole.Content = l.content != nil
+	if !l.after.Exists { // harden removed it, and somebody has made it anew
+		d.Change = remediate.Change{Path: l.path(), Created: true, After: now.image.file(&whole, now.data)}
+		return d, nil
+	}
 	d.Change = remediate.Change{Path: l.path(), Before: l.after.file(&whole, nil), Removed: d.Missing && l.content != nil}
 	if !d.Missing {
 		d.Change.After = now.image.file(&whole, nil)
@@ -212,6 +217,10 @@ func differences(want, got image, content bool) []Difference {
 		}
 	}
 	switch {
+	case !want.Exists && !got.Exists:
+		return nil
+	case !want.Exists:
+		return []Difference{{"existence", "gone", "there"}}
 	case !got.Exists:
 		return []Difference{{"existence", "there", "gone"}}
 	case want.Type != got.Type:

@@ -58,6 +58,8 @@ func TestDrifted(t *testing.T) {
 			must(t, os.RemoveAll(w.path("/etc/systemd/system/docker.service.d/deep")))
 		}, created,
 			[]string{"existence: there -> gone", `"[Service]\n" -> ""`, "missing"}},
+		"there again": {func(t *testing.T, w world) { w.file(t, "/etc/systemd/system/gone.timer", "[Timer]\n", 0o644, 0, 0) },
+			"/etc/systemd/system/gone.timer", []string{"existence: gone -> there"}},
 		"a link": {func(t *testing.T, w world) {
 			must(t, os.Remove(w.path(created)))
 			must(t, os.Symlink("/dev/null", w.path(created)))
@@ -76,7 +78,7 @@ func TestDrifted(t *testing.T) {
 			now := w.look(t)
 			c, err := Drifted(w.options())
 			must(t, err)
-			if c.Runs != 1 || c.Files != 6 || c.Unconfirmed != "" {
+			if c.Runs != 1 || c.Files != 7 || c.Unconfirmed != "" {
 				t.Errorf("compared: %+v", c)
 			}
 			var got []string
