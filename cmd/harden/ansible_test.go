@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -72,11 +73,16 @@ func TestOptionsHaveFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice"}
+	durations := []string{"wait_lock"} // Ansible has no type for them
 	for _, o := range moduleOptions {
 		if o.flag == "" {
 			continue
 		}
-		if f := cmd.Flags().Lookup(o.flag); f == nil || f.Value.Type() != types[o.kind] {
+		kind := types[o.kind]
+		if slices.Contains(durations, o.name) {
+			kind = "duration"
+		}
+		if f := cmd.Flags().Lookup(o.flag); f == nil || f.Value.Type() != kind {
 			t.Errorf("%s is %s, and --%s is %+v", o.name, o.kind, o.flag, f)
 		}
 	}

@@ -106,7 +106,7 @@ func TestConfirm(t *testing.T) {
 		"--state=" + w.state, run.ID}}, g.calls); diff != "" || g.after != time.Minute {
 		t.Errorf("what is called after %s (-want +got):\n%s", g.after, diff)
 	}
-	if _, err := Apply(t.Context(), w.plan(t), w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "harden confirm "+run.ID) {
+	if _, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "harden confirm "+run.ID) {
 		t.Errorf("another run meanwhile: %v", err)
 	}
 	if _, err := Rollback(t.Context(), "0001-x", w.options()); !errors.Is(err, ErrUnconfirmed) {
@@ -252,7 +252,7 @@ func TestExpireConflict(t *testing.T) {
 	}, cmp.Ignore())); diff != "" {
 		t.Errorf("the host was touched (-want +got):\n%s", diff)
 	}
-	if _, err := Apply(t.Context(), w.plan(t), w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "/etc/docker/daemon.json: changed by somebody else since") {
+	if _, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "/etc/docker/daemon.json: changed by somebody else since") {
 		t.Errorf("another run meanwhile: %v", err)
 	}
 	if again, err := Expire(t.Context(), run.ID, w.guarded(g, c)); again != nil || err != nil {

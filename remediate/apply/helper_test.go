@@ -59,7 +59,7 @@ func help(does string, w world) error {
 	drop(os.Getenv(dropEnv), o.sys)
 	var t failer
 	var plan *remediate.Plan
-	if does == "apply" { // later the host is no longer what the plan is of
+	if does == "apply" || does == "guarded" { // later the host is no longer what the plan is of
 		plan = w.plan(&t)
 	}
 	unix.Access(marker, 0)
