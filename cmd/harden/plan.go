@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,21 +54,15 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 }
 
 func runPlan(cmd *cobra.Command, _ []string) error {
-	dry, _ := cmd.Flags().GetBool("dry-run")
-	yes, _ := cmd.Flags().GetBool("yes")
+	s, dry, yes, err := openToChange(cmd)
 	out, _ := cmd.Flags().GetString("out")
-	s, err := open(cmd)
 	switch {
 	case err != nil:
 		return err
-	case dry && yes:
-		return usageError{errors.New("--dry-run and --yes contradict each other")}
 	case dry && cmd.Flags().Changed("confirm-within"):
 		return usageError{errors.New("--confirm-within is of a run: a --dry-run is none")}
 	case out != "" && !dry:
 		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
-	case s.Format == "json" && !dry && !yes:
-		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
 	if err := s.setWithin(cmd); err != nil {
 		return err
@@ -168,11 +161,8 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	}
 	if !yes {
 		fmt.Fprintln(s.stdout)
-		if !isTerminal(os.Stdin) {
-			return usageError{errors.New("nothing was applied: there is no terminal to ask on; say --yes, or --dry-run to look only")}
-		}
-		if ok, err := s.confirm("apply?"); err != nil || !ok {
-			return cmp.Or(err, errors.New("nothing was applied"))
+		if err := s.agreed("apply?", "nothing was applied"); err != nil {
+			return err
 		}
 	}
 	return s.carryOut(plan)

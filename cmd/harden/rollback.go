@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -20,16 +18,9 @@ that up. Without RUN it is the interrupted run, or else the newest. It is shown 
 has changed a file since.`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dry, _ := cmd.Flags().GetBool("dry-run")
-			yes, _ := cmd.Flags().GetBool("yes")
-			s, err := open(cmd)
-			switch {
-			case err != nil:
+			s, dry, yes, err := openToChange(cmd)
+			if err != nil {
 				return err
-			case dry && yes:
-				return usageError{errors.New("--dry-run and --yes contradict each other")}
-			case s.Format == "json" && !dry && !yes:
-				return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 			}
 			id := ""
 			if len(args) > 0 {
@@ -74,11 +65,8 @@ func (s *session) rollback(id string, dry, yes bool) error {
 		return nil
 	}
 	if !yes {
-		if !isTerminal(os.Stdin) {
-			return usageError{errors.New("nothing was taken back: there is no terminal to ask on; say --yes, or --dry-run to look only")}
-		}
-		if ok, err := s.confirm("take it back?"); err != nil || !ok {
-			return cmp.Or(err, errors.New("nothing was taken back"))
+		if err := s.agreed("take it back?", "nothing was taken back"); err != nil {
+			return err
 		}
 	}
 	run, failure := s.takeBack(chosen, len(changes)) // the one that was shown, whatever has run since

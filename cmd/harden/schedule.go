@@ -105,16 +105,9 @@ func addSchedule(cmd *cobra.Command) {
 
 // withSchedule changes the schedule by a plan that make makes.
 func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*remediate.Plan, []string, error)) error {
-	dry, _ := cmd.Flags().GetBool("dry-run")
-	yes, _ := cmd.Flags().GetBool("yes")
-	s, err := open(cmd)
-	switch {
-	case err != nil:
+	s, dry, yes, err := openToChange(cmd)
+	if err != nil {
 		return err
-	case dry && yes:
-		return usageError{errors.New("--dry-run and --yes contradict each other")}
-	case s.Format == "json" && !dry && !yes:
-		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
 	if !dry {
 		if err := s.awaitPackages(); err != nil {
@@ -165,11 +158,8 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 		return nil
 	}
 	if !yes {
-		if !isTerminal(os.Stdin) {
-			return usageError{errors.New("nothing was changed: there is no terminal to ask on; say --yes, or --dry-run to look only")}
-		}
-		if ok, err := s.confirm("change the schedule?"); err != nil || !ok {
-			return cmp.Or(err, errors.New("nothing was changed"))
+		if err := s.agreed("change the schedule?", "nothing was changed"); err != nil {
+			return err
 		}
 	}
 	if err := s.packagesIdle(); err != nil {
@@ -185,7 +175,7 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	}
 	r.Run = s.ran(run, []report.LeftOver{})
 	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = failure.Error()
+		r.Run.Reason = s.redactor.RedactText(failure.Error())
 	}
 	show := report.Scheduled(s.stdout, r, s.style())
 	if s.Format == "json" {

@@ -54,6 +54,21 @@ func open(cmd *cobra.Command) (*session, error) {
 	return newSession(cmd, config)
 }
 
+// openToChange is open for a command that changes the host: dry to show only, yes to do it without asking.
+func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
+	dry, _ = cmd.Flags().GetBool("dry-run")
+	yes, _ = cmd.Flags().GetBool("yes")
+	s, err = open(cmd)
+	switch {
+	case err != nil:
+	case dry && yes:
+		err = usageError{errors.New("--dry-run and --yes contradict each other")}
+	case s.Format == "json" && !dry && !yes:
+		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	}
+	return s, dry, yes, err
+}
+
 // openOnly is open for these checks alone, whatever the configuration selects.
 func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 	config, err := loadConfig(cmd)
@@ -204,6 +219,18 @@ func writeFileMode(path string, data []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.
+func (s *session) agreed(question, otherwise string) error {
+	if !isTerminal(os.Stdin) {
+		return usageError{fmt.Errorf("%s: there is no terminal to ask on; say --yes, or --dry-run to look only", otherwise)}
+	}
+	ok, err := s.confirm(question)
+	if err != nil || ok {
+		return err
+	}
+	return errors.New(otherwise)
 }
 
 // confirm asks on the terminal; anything but yes means no. Its error is that of an interruption, which the question
