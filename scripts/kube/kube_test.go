@@ -1,6 +1,8 @@
 package kube_test
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -114,8 +116,8 @@ func TestRefused(t *testing.T) {
 	}
 
 	n.Write(apiServer, 0o600, good)
-	edit(t, n, apiServer, "path: /usr/share/ca-certificates\n      type: DirectoryOrCreate", "path: /usr/share/none\n      type: Directory")
-	if _, err := n.Pod("kube-apiserver"); err == nil || !strings.Contains(err.Error(), "/usr/share/none is not there") {
+	edit(t, n, apiServer, "path: /etc/ssl/certs\n      type: DirectoryOrCreate", "path: /etc/ssl/none\n      type: Directory")
+	if _, err := n.Pod("kube-apiserver"); err == nil || !strings.Contains(err.Error(), "/etc/ssl/none is not there") {
 		t.Errorf("a volume that is not there: %v", err)
 	}
 
@@ -160,6 +162,17 @@ func TestKubelet(t *testing.T) {
 	n.Write(kubelet, 0o600, good)
 	if err := n.Kubelet("--no-such-flag"); err == nil || !strings.Contains(err.Error(), "unknown flag") {
 		t.Errorf("an unknown flag: %v", err)
+	}
+
+	// one that waits is a process like any other, from where the test is
+	argv, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", n.IdleKubelet().PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"kubelet", "--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf", "--kubeconfig=/etc/kubernetes/kubelet.conf",
+		"--config=" + kubelet, "--hostname-override=" + kube.Name, ""}
+	if diff := cmp.Diff(want, strings.Split(string(argv), "\x00")); diff != "" {
+		t.Errorf("its command line (-want +got):\n%s", diff)
 	}
 }
 

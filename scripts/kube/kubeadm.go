@@ -4,6 +4,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -38,15 +41,7 @@ func (n *Node) Kubeadm() {
 // there is to have accepted the configuration. Else the error holds what the kubelet said.
 func (n *Node) Kubelet(extra ...string) error {
 	n.t.Helper()
-	args := []string{"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf", "--kubeconfig=/etc/kubernetes/kubelet.conf",
-		"--config=/var/lib/kubelet/config.yaml"}
-	env := strings.TrimSpace(n.Read("/var/lib/kubelet/kubeadm-flags.env"))
-	value, ok := strings.CutPrefix(env, `KUBELET_KUBEADM_ARGS="`)
-	if !ok {
-		return fmt.Errorf("kubeadm-flags.env: %q", env)
-	}
-	args = append(args, strings.Fields(strings.TrimSuffix(value, `"`))...)
-	p := n.Start("kubelet", append(args, extra...)...)
+	p := n.kubelet(extra)
 	if p.Wait() == nil {
 		return errors.New("the kubelet ends well, without a container runtime")
 	}
@@ -54,4 +49,43 @@ func (n *Node) Kubelet(extra ...string) error {
 		return nil
 	}
 	return fmt.Errorf("kubelet: %s\n%s", p.cmd.ProcessState, tail(p.Log()))
+}
+
+// IdleKubelet starts a kubelet that stays, for whoever looks for its process: its container runtime is greeted and
+// never answers, so that it has read its configuration, waits, and gives up after two minutes (runtimeRequestTimeout).
+func (n *Node) IdleKubelet() *Process {
+	n.t.Helper()
+	socket := filepath.Join(n.Root, "run/containerd/containerd.sock")
+	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		n.t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // the test has ended
+			}
+			defer conn.Close()
+			conn.Write([]byte{3: 4, 8: 0}) // the empty SETTINGS of HTTP/2, without which a client gives up in seconds
+		}
+	}()
+	return n.kubelet(nil)
+}
+
+func (n *Node) kubelet(extra []string) *Process {
+	n.t.Helper()
+	args := []string{"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf", "--kubeconfig=/etc/kubernetes/kubelet.conf",
+		"--config=/var/lib/kubelet/config.yaml"}
+	env := strings.TrimSpace(n.Read("/var/lib/kubelet/kubeadm-flags.env"))
+	value, ok := strings.CutPrefix(env, `KUBELET_KUBEADM_ARGS="`)
+	if !ok {
+		n.t.Fatalf("kubeadm-flags.env: %q", env)
+	}
+	args = append(args, strings.Fields(strings.TrimSuffix(value, `"`))...)
+	return n.Start("kubelet", append(args, extra...)...)
 }

@@ -42,8 +42,9 @@ type Node struct {
 	pods int
 }
 
-// NewNode makes a node whose / is empty but for the mount points of /dev, /proc, /sys and for Binaries in /usr/bin. It
-// ends with the test. The test is skipped where it does not run as root.
+// NewNode makes a node whose / is empty but for /dev, /proc, /sys, and this machine's /usr, read only, with Binaries in
+// /usr/local/bin. These are mounts that only the node's processes see. It ends with the test, which is skipped where it
+// does not run as root.
 func NewNode(t testing.TB) *Node {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -51,11 +52,18 @@ func NewNode(t testing.TB) *Node {
 	}
 	n := &Node{t: t, bin: Build(t), dir: t.TempDir()}
 	n.Root = filepath.Join(n.dir, "root")
-	for _, d := range []string{"dev", "etc/ssl/certs", "proc", "run", "sys", "tmp", "usr/bin", "usr/share/ca-certificates", "var/lib", "var/log"} {
+	for _, d := range []string{"dev", "etc/ssl/certs", "proc", "root", "run", "sys", "tmp", "usr", "var/lib", "var/log"} {
 		if err := os.MkdirAll(filepath.Join(n.Root, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
+	for _, d := range []string{"bin", "lib", "lib64", "sbin"} {
+		if err := os.Symlink("usr/"+d, filepath.Join(n.Root, d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.Write("/etc/passwd", 0o644, "root:x:0:0:root:/root:/bin/bash\n")
+	n.Write("/etc/group", 0o644, "root:x:0:\n")
 	started, ready, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +77,10 @@ mount -t proc proc "$2/proc"
 mount --rbind /dev "$2/dev"
 mount --rbind /sys "$2/sys"
 mount -t cgroup2 cgroup2 "$2/sys/fs/cgroup" # a kubelet refuses a host of the first version
-mount --bind "$3" "$2/usr/bin"
+mount --rbind /usr "$2/usr"
+mount --bind "$3" "$2/usr/local/bin"
+mount -t tmpfs tmpfs "$2/usr/libexec" # a volume of the controller manager is made there
+mount -o remount,bind,ro "$2/usr"
 echo >&3
 exec 3>&-
 exec sleep infinity`, "init", Address, n.Root, n.bin.Dir)
@@ -145,7 +156,7 @@ type Process struct {
 	probes []string // URLs
 }
 
-// Start runs a program of the node, found in its PATH.
+// Start runs a program of the node: one of Binaries by its name, or another by its path.
 func (n *Node) Start(program string, args ...string) *Process {
 	n.t.Helper()
 	return n.start(n.Root, program, args)
@@ -169,11 +180,11 @@ func (n *Node) start(root, program string, args []string) *Process {
 	}
 	defer log.Close()
 	if !filepath.IsAbs(program) {
-		program = "/usr/bin/" + program
+		program = "/usr/local/bin/" + program
 	}
 	p := &Process{log: log.Name(), cmd: &exec.Cmd{
 		Path: program, Args: append([]string{filepath.Base(program)}, args...), Dir: "/", Stdout: log, Stderr: log,
-		Env:         []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"},
+		Env:         []string{"PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"},
 		SysProcAttr: &syscall.SysProcAttr{Chroot: root},
 	}}
 	if p.done, err = child.StartIn(p.cmd, n.enter); err != nil {
@@ -201,6 +212,12 @@ func (p *Process) Wait() error {
 	}
 	return nil
 }
+
+// Code gives how a program that has ended exited, -1 for one that a signal ended.
+func (p *Process) Code() int { return p.cmd.ProcessState.ExitCode() }
+
+// Peak gives the most memory that a program that has ended held, or any that it waited for, in bytes.
+func (p *Process) Peak() int64 { return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 }
 
 // Stop ends the program in good order.
 func (p *Process) Stop() error {

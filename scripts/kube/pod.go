@@ -66,19 +66,19 @@ func (n *Node) Pod(name string) (*Process, error) {
 	if len(argv) == 0 {
 		return nil, fmt.Errorf("%s: no command", name)
 	}
-	volumes := map[string]string{}
-	for _, v := range p.Spec.Volumes {
-		path, err := n.volume(v.HostPath.Path, v.HostPath.Type)
-		if err != nil {
-			return nil, fmt.Errorf("%s: volume %s: %w", name, v.Name, err)
-		}
-		volumes[v.Name] = path
-	}
 	n.pods++
 	root := filepath.Join(n.dir, fmt.Sprintf("%s-%d", name, n.pods))
 	err := n.inside(func() error {
-		for _, d := range []string{"dev", "proc", "usr/bin"} { // an image FROM scratch, around the programs
-			if err := bind(filepath.Join(n.Root, d), filepath.Join(root, d), d == "usr/bin"); err != nil {
+		volumes := map[string]string{}
+		for _, v := range p.Spec.Volumes {
+			path, err := n.volume(v.HostPath.Path, v.HostPath.Type)
+			if err != nil {
+				return fmt.Errorf("volume %s: %w", v.Name, err)
+			}
+			volumes[v.Name] = path
+		}
+		for _, d := range []string{"dev", "proc", "usr/local/bin"} { // an image FROM scratch, around the programs
+			if err := bind(filepath.Join(n.Root, d), filepath.Join(root, d), d == "usr/local/bin"); err != nil {
 				return err
 			}
 		}
