@@ -1,0 +1,65 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"example.com/harden/scripts/kube"
+	"example.com/harden/scripts/vm"
+)
+
+// BenchmarkNode audits the node of a kubeadm control plane, whose parts run, beside kube-bench on the same node where
+// KUBE_BENCH_DIR leads to it: to a folder with the program kube-bench and its cfg.
+func BenchmarkNode(b *testing.B) {
+	n := kube.NewNode(b)
+	n.Kubeadm()
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		p, err := n.Pod(name)
+		if err == nil {
+			err = n.Ready(p)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := vm.Compile(filepath.Join(n.Root, "root", "harden"), "example.com/harden/cmd/harden"); err != nil {
+		b.Fatal(err)
+	}
+	n.IdleKubelet() // last, since it does not wait for long
+
+	var peak int64
+	audit := func() {
+		p := n.Start("/root/harden", "check", "--config", "", "--format", "json")
+		if p.Wait(); p.Code() != 2 {
+			b.Fatalf("harden check exited %d:\n%s", p.Code(), p.Log())
+		}
+		peak = max(peak, p.Peak())
+	}
+	audit() // what is read once from the disk is in memory from here on
+	whole := time.Hour
+	for b.Loop() {
+		whole = min(whole, timed(audit))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(whole.Seconds()*1000, "ms/audit")
+	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+	if peak > maxMemory {
+		b.Errorf("an audit takes %d bytes of memory, more than %d", peak, int64(maxMemory))
+	}
+	if dir := os.Getenv("KUBE_BENCH_DIR"); dir != "" {
+		if err := os.CopyFS(filepath.Join(n.Root, "root", "kube-bench"), os.DirFS(dir)); err != nil {
+			b.Fatal(err)
+		}
+		took := timed(func() {
+			p := n.Start("/root/kube-bench/kube-bench", "run", "--config-dir", "/root/kube-bench/cfg", "--benchmark", "cis-1.12",
+				"--targets", "master,node,etcd,controlplane", "--json")
+			if err := p.Wait(); err != nil {
+				b.Errorf("kube-bench: %v\n%s", err, p.Log())
+			}
+			b.ReportMetric(float64(p.Peak())/(1<<20), "kube-bench-peak-MiB")
+		})
+		b.ReportMetric(took.Seconds()/whole.Seconds(), "kube-bench/harden")
+	}
+}
