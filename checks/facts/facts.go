@@ -183,7 +183,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 func (h *Host) Prefetch() {
 	for _, read := range []func(){
 		func() { h.engine() }, func() { h.containers() }, func() { h.network("bridge") }, func() { h.audit() },
-		func() { h.processes("dockerd") },
+		func() { h.processes("dockerd") }, func() { h.node() },
 	} {
 		go func() {
 			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded

@@ -95,8 +95,11 @@ func (n *Node) readPods() {
 	case n.Flavour == RKE2 && n.Kubelet.Open:
 		n.Manifests = "/var/lib/rancher/rke2/agent/pod-manifests"
 	}
-	if n.Kubelet.Err != nil {
+	if n.Kubelet.Err != nil { // what is where the kubelet usually looks is found; what is not may be elsewhere
 		n.podErrs = append(n.podErrs, n.Kubelet.Err)
+		if n.Manifests == "" && n.Flavour == Kubeadm {
+			n.Manifests = "/etc/kubernetes/manifests"
+		}
 	}
 	if n.Manifests != "" {
 		pods, errs := n.host.staticPods(n.Manifests)

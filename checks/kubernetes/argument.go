@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,7 +55,7 @@ type said[T any] struct {
 
 func (s said[T]) String() string {
 	if s.ok {
-		return fmt.Sprintf("%s by %s in %s", text(s.value), flagName(s.Saying), s.Where)
+		return fmt.Sprintf("%s by %s in %s", cmp.Or(flagText(s.value), "empty"), flagName(s.Saying), s.Where)
 	}
 	if t := text(s.value); t != unset {
 		return "unset, so " + t
@@ -170,12 +171,7 @@ func (a argument[T]) ask(n *facts.Node, c *facts.Component, s said[T], v T) ([]w
 		return change(n, c, a.name, s.Saying, flagText(v), nil)
 	}
 	is := any(v).([]string)
-	add := without(is, was)
-	drop := without(was, is)
-	if len(is) == 0 {
-		return change(n, c, a.name, s.Saying, "", &want.PodFlag{Gone: true})
-	}
-	return change(n, c, a.name, s.Saying, flagText(v), &want.PodFlag{Add: add, Drop: drop})
+	return change(n, c, a.name, s.Saying, flagText(v), &want.PodFlag{Add: without(is, was), Drop: without(was, is)})
 }
 
 func without(list, gone []string) []string {

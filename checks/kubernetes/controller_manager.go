@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"net"
 	"slices"
 
@@ -138,9 +139,8 @@ var loopback = be.Cond[string]{
 
 // within requires a number within bounds.
 func within(least, most, propose int) be.Cond[int] {
-	c := be.AtLeast(least, propose)
 	return be.Cond[int]{
-		Text:  c.Text + " and not above",
+		Text:  fmt.Sprintf("between %d and %d", least, most),
 		Holds: func(got int) bool { return got >= least && got <= most },
 		Nearest: func(got int) (int, bool) {
 			if got >= least && got <= most {

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ var etcd = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
-		Rule:    arg(facts.Etcd, "client-cert-auth", false).unless(unprovenServer).Must(be.True),
+		Rule:    proven("client-cert-auth", "trusted-ca-file", unproven),
 	},
 	{
 		ID:      "kubernetes/etcd-auto-tls",
@@ -78,7 +79,7 @@ var etcd = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
-		Rule:    arg(facts.Etcd, "peer-client-cert-auth", false).unless(unprovenPeers).Must(be.True),
+		Rule:    proven("peer-client-cert-auth", "peer-trusted-ca-file", nil),
 	},
 	{
 		ID:      "kubernetes/etcd-peer-auto-tls",
@@ -124,26 +125,49 @@ func urls(name, unset, how string) checks.Rule {
 	})
 }
 
-// unprovenServer says why etcd must not ask for certificates yet.
-func unprovenServer(h *facts.Host, c *facts.Component, _ bool) string {
-	if s, ok, err := c.Say("trusted-ca-file"); err != nil || !ok || s.Value == "" {
-		return "first name etcd's certificate authority (--trusted-ca-file): without it no certificate can be verified"
-	}
+// proven is the rule that etcd asks for certificates. To verify them it needs an authority, which is asked for with it.
+func proven(flag, authority string, unless func(*facts.Host, *facts.Component, bool) string) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		findings, err := arg(facts.Etcd, flag, false).unless(unless).Must(be.True).Judge(h)
+		if err != nil || len(findings) == 0 || len(findings[0].Wants) == 0 {
+			return findings, err
+		}
+		n, c, err := component(h, facts.Etcd)
+		if err != nil {
+			return nil, err
+		}
+		s, err := arg(facts.Etcd, authority, "").read(c)
+		if err != nil || s.value != "" {
+			return findings, err
+		}
+		f := &findings[0]
+		const file = pki + "etcd/ca.crt"
+		if f.Wants = nil; !sees(h, c, file) {
+			f.Reason = fmt.Sprintf("first name the authority to verify certificates by (--%s)", authority)
+			return findings, nil
+		}
+		for _, ask := range []struct{ name, value string }{{authority, file}, {flag, "true"}} {
+			said, _, err := c.Say(ask.name)
+			if err != nil {
+				return nil, err
+			}
+			wants, why := change(n, c, ask.name, said, ask.value, nil)
+			f.Wants, f.Reason = append(f.Wants, wants...), cmp.Or(f.Reason, why)
+		}
+		return findings, nil
+	})
+}
+
+// unproven says why etcd must not ask its clients for certificates yet: the API server of this node has none to show.
+func unproven(h *facts.Host, _ *facts.Component, _ bool) string {
 	_, api, err := component(h, facts.APIServer)
 	if err != nil {
 		return "" // it is on another node, or none of this node's business
 	}
-	if s, ok, err := api.Say("etcd-certfile"); err != nil || !ok || s.Value == "" {
-		return "first give the API server a certificate for etcd (1.2.23): it would be locked out"
+	if s, ok, err := api.Say("etcd-certfile"); err == nil && ok && s.Value != "" || sees(h, api, pki+"apiserver-etcd-client.crt") {
+		return "" // shown already, or by the fix of 1.2.23
 	}
-	return ""
-}
-
-func unprovenPeers(_ *facts.Host, c *facts.Component, _ bool) string {
-	if s, ok, err := c.Say("peer-trusted-ca-file"); err != nil || !ok || s.Value == "" {
-		return "first name the authority of etcd's members (--peer-trusted-ca-file): without it they do not find together again"
-	}
-	return ""
+	return "first give the API server a certificate for etcd (1.2.23): it would be locked out"
 }
 
 // ownAuthority compares the public keys of the authority that etcd believes and of the cluster's.

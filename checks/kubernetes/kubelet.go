@@ -115,7 +115,7 @@ var kubelet = []*checks.Check{
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation, stride.KubernetesNodeSpoofing},
 		Level:   1,
-		Rule:    same("rotateCertificates", "rotate-certificates", false).Must(be.True),
+		Rule:    checks.Func(rotateClient),
 	},
 	{
 		ID:      "kubernetes/kubelet-rotate-serving",

@@ -70,7 +70,7 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	switch {
 	case k.Err != nil && !given:
 		return nil, k.Err
-	case !given && k.Open:
+	case !given && (k.Open || k.Within == "k3s"): // which passes flags of its own
 		return nil, fmt.Errorf("nothing that can be seen sets --hostname-override: what is passed to the kubelet is not known")
 	case !given && (o.Running == nil || h.Restarted(k.Unit)):
 		return nil, nil
@@ -198,6 +198,18 @@ func certificate(h *facts.Host, file string) (*x509.Certificate, error) {
 	}
 }
 
+// rotateClient leaves out k3s and RKE2, which make the kubelet's certificates themselves.
+func rotateClient(h *facts.Host) ([]checks.Finding, error) {
+	n, _, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	if n.Flavour == facts.K3s || n.Flavour == facts.RKE2 {
+		return nil, rule.Inapplicable("%s makes the kubelet's certificates itself, and new ones when it is started", n.Flavour)
+	}
+	return same("rotateCertificates", "rotate-certificates", false).Must(be.True).Judge(h)
+}
+
 // rotateServing wants the gate not switched off, and the bootstrap that makes it do anything. A kubelet that is given a
 // certificate is renewed by whoever gives it.
 func rotateServing(h *facts.Host) ([]checks.Finding, error) {
@@ -210,21 +222,16 @@ func rotateServing(h *facts.Host) ([]checks.Finding, error) {
 	} else if cert.value != "" {
 		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it renews it", cert.value)
 	}
-	bootstrap, err := serverBootstrap.read(k)
+	findings, err := serverBootstrap.unless(func(*facts.Host, *facts.Kubelet, bool) string { return bootstrapReason(n, k) }).
+		Must(be.True).Judge(h)
 	if err != nil {
 		return nil, err
 	}
-	var findings []checks.Finding
-	if f, bad, err := servingGate(n, k); err != nil {
-		return nil, err
-	} else if bad {
-		findings = append(findings, f)
+	f, bad, err := servingGate(n, k)
+	if bad {
+		findings = append([]checks.Finding{f}, findings...)
 	}
-	if !bootstrap.value {
-		findings = append(findings, checks.Finding{Subject: "kubelet serverTLSBootstrap", Got: bootstrap.String(), Must: "true",
-			Reason: bootstrapReason(n, k)})
-	}
-	return findings, nil
+	return findings, err
 }
 
 const gate = "RotateKubeletServerCertificate"

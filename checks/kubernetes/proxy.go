@@ -128,9 +128,9 @@ func proxyMode(h *facts.Host, limit fs.FileMode) ([]checks.Finding, error) {
 	}
 	for i := range findings {
 		findings[i].Wants = nil
-		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: run `kubectl -n kube-system patch daemonset "+
-			"kube-proxy --type=json -p '[{\"op\": \"add\", \"path\": \"/spec/template/spec/volumes/0/configMap/defaultMode\", \"value\": %d}]'` "+
-			"(look that volume 0 is kube-proxy's), and again after `kubeadm upgrade`", limit)
+		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: run `kubectl -n kube-system patch "+
+			`daemonset kube-proxy -p '{"spec":{"template":{"spec":{"volumes":[{"name":"kube-proxy","configMap":{"defaultMode":%d}}]}}}}'`+
+			"`, and again after `kubeadm upgrade`", limit)
 	}
 	return findings, err
 }

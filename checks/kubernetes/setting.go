@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -54,7 +55,7 @@ func (r reading[T]) where() string {
 
 func (r reading[T]) String() string {
 	if w := r.where(); w != "" {
-		return text(r.value) + " by " + w
+		return cmp.Or(flagText(r.value), "empty") + " by " + w
 	}
 	if t := text(r.value); t != unset {
 		return "unset, so " + t
