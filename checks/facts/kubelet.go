@@ -280,14 +280,19 @@ func (k *Kubelet) Settled(field []string, flag string) bool {
 	if k.Process == nil {
 		return true
 	}
-	if _, set := k.Next[flag]; set || flag == "" || !k.Running.says(k.Next, flag) {
-		return flag != "" && k.Running.says(k.Next, flag) || flag == "" && k.unchanged(field)
+	if flag != "" {
+		if !k.Running.says(k.Next, flag) {
+			return false
+		}
+		if _, set := k.Next[flag]; set {
+			return true // it beats what the files say
+		}
 	}
 	return k.unchanged(field)
 }
 
 func (k *Kubelet) unchanged(field []string) bool {
-	if a, b := k.Running["config"], k.Next["config"]; !slices.Equal(a.Values, b.Values) {
+	if !k.Running.says(k.Next, "config") || !k.Running.says(k.Next, "config-dir") {
 		return false
 	}
 	for _, d := range k.newer {

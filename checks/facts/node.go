@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -69,20 +70,13 @@ func (h *Host) readNode() (*Node, error) {
 	}
 	if n.Kubelet == nil && f == "" {
 		if found, err := n.anything(); err != nil || !found {
-			return nil, orAbsent(err)
+			return nil, cmp.Or(err, fmt.Errorf("kubernetes: %w", ErrAbsent))
 		}
 	}
 	if f == "" {
 		n.Flavour = ByHand
 	}
 	return n, nil
-}
-
-func orAbsent(err error) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("kubernetes: %w", ErrAbsent)
 }
 
 // readPods finds the static pods where the kubelet looks for them.
@@ -107,17 +101,14 @@ func (n *Node) readPods() {
 	}
 }
 
-// anything reports whether a program of Kubernetes runs, or would be started, though there is no kubelet. An etcd alone is
-// none: other things use it too.
+// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells: an
+// etcd alone is none, since other things use it too.
 func (n *Node) anything() (bool, error) {
-	for _, name := range []string{APIServer, ControllerManager, Scheduler} {
-		if _, err := n.component(name); err == nil {
-			return true, nil
-		} else if !errors.Is(err, ErrAbsent) {
-			return false, err
-		}
+	_, err := n.component(APIServer)
+	if errors.Is(err, ErrAbsent) {
+		return false, nil
 	}
-	return false, nil
+	return err == nil, err
 }
 
 // Component returns one of Programs. ErrAbsent where it is not on this node.
@@ -247,7 +238,7 @@ func (n *Node) startedBy(c *Component) error {
 	return nil
 }
 
-// servers are the programs that only a server of k3s runs, told from an agent by what a server alone has.
+// k3sServer is what a server of k3s has and an agent has not.
 const k3sServer = "/var/lib/rancher/k3s/server/tls"
 
 // builtIn is for flavours that run the programs of Kubernetes in one process.

@@ -73,8 +73,14 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 }
 
 // syntax words an error of the parser, which says at most which line is wrong and what it misses there: what the line
-// holds may be a secret.
-func syntax(err error) error { return errors.New(strings.TrimPrefix(err.Error(), "yaml: ")) }
+// holds may be a secret. Of the first line it leaves the number out.
+func syntax(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if !strings.HasPrefix(text, "line ") {
+		text = "line 1: " + text
+	}
+	return errors.New(text)
+}
 
 func uniqueKeys(n *yaml.Node) error {
 	if n.Kind == yaml.MappingNode {
