@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/go-multierror"
 )
@@ -50,6 +49,7 @@ type Component struct {
 	Stale   bool       // Running and Next differ
 
 	host *Host
+	anew bool // a plan would have it started again
 }
 
 // Node returns what is known of Kubernetes on this host. ErrAbsent where there is none.
@@ -145,8 +145,10 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
-	if c.Process != nil && c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil {
-		c.Running = c.Next // a plan that changes a manifest waits for the pod
+	// a plan that changes a manifest waits for the pod
+	c.anew = c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
+	if c.Process != nil && c.anew {
+		c.Running = c.Next
 	}
 	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
 	return c, nil
@@ -315,13 +317,5 @@ func (c *Component) Document(flag string) (*Document, error) {
 
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.
 func (c *Component) Loaded(d *Document) bool {
-	return c.Process == nil || !d.Changed.After(c.Process.Started.Add(tick)) && c.host.after.Files[d.File].Data == nil
-}
-
-// Started is when the component was; zero where it does not run.
-func (c *Component) Started() time.Time {
-	if c.Process == nil {
-		return time.Time{}
-	}
-	return c.Process.Started
+	return c.Process == nil || c.anew || !d.Changed.After(c.Process.Started.Add(tick)) && c.host.after.Files[d.File].Data == nil
 }

@@ -100,7 +100,10 @@ func (s *session) describeNode(h *report.Host, note func(string, ...any)) {
 	h.Node = &report.Node{Flavour: string(n.Flavour), Manifests: n.Manifests, Config: []string{}, Components: []report.Component{}}
 	stale := false
 	if k := n.Kubelet; k != nil {
-		c := report.Component{Name: "kubelet", From: cmp.Or(k.Unit, k.Within, "something that is not a unit of its own")}
+		c := report.Component{Name: "kubelet", From: cmp.Or(k.Unit, k.Within, "no unit of its own")}
+		if k.Unit == "" && k.Process == nil && n.Flavour == facts.Kubeadm {
+			c.From = "kubeadm's unit, which is not here"
+		}
 		if k.Process != nil {
 			c.PID = k.Process.PID
 		}
