@@ -35,7 +35,7 @@ var signs = []struct {
 	{RKE2, "/etc/rancher/rke2"}, {RKE2, "/var/lib/rancher/rke2/agent"},
 	{K3s, "/etc/rancher/k3s"}, {K3s, "/var/lib/rancher/k3s/agent"},
 	{MicroK8s, "/var/snap/microk8s/current/args"},
-	{EKS, "/etc/eks"}, {GKE, "/home/kubernetes/kube-env"}, {AKS, "/etc/kubernetes/azure.json"},
+	{EKS, "/etc/eks"}, {GKE, "/home/kubernetes/kubelet-config.yaml"}, {AKS, "/etc/kubernetes/azure.json"},
 	{Kubeadm, "/var/lib/kubelet/kubeadm-flags.env"}, {Kubeadm, "/etc/kubernetes/admin.conf"},
 }
 
@@ -88,11 +88,15 @@ func (h *Host) argsFile(file string) ([]Token, error) {
 			continue
 		}
 		for _, w := range splitWords(line, false) {
-			tokens = append(tokens, Token{Text: w, File: file})
+			tokens = append(tokens, Token{Text: snapPaths.Replace(w), File: file})
 		}
 	}
 	return tokens, nil
 }
+
+// snapPaths are the variables that MicroK8s replaces in its files of arguments.
+var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current", "${SNAP_COMMON}", "/var/snap/microk8s/common",
+	"${SNAP}", "/snap/microk8s/current")
 
 // rancherArgs reads PROGRAM-arg of config.yaml and of config.yaml.d, whose files come in order: the last one that has
 // the key wins, unless it is spelt with a + that adds to the others.

@@ -26,6 +26,7 @@ type Kubelet struct {
 	Stale     bool        // what is configured is newer than the process
 	Open      bool        // its whole configuration cannot be seen: what nothing here sets may be set all the same
 
+	joined bool                      // the file that --config names is there, or none is named
 	newer  []*Document               // which documents are
 	loaded func(*Document) *Document // what such a document held when the process started; nil where that is not known
 }
@@ -150,6 +151,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	read := func(file string) {
 		d, err := h.Document(file)
 		if errors.Is(err, fs.ErrNotExist) {
+			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
 		}
 		if err == nil && d.Text("kind") != "KubeletConfiguration" {
@@ -161,6 +163,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 		}
 		k.Documents = append(k.Documents, d)
 	}
+	k.joined = true
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
 		read(k.File)
 	}

@@ -65,6 +65,9 @@ func (h *Host) readNode() (*Node, error) {
 	if n.Kubelet, err = h.readKubelet(f); err != nil {
 		return nil, err
 	}
+	if k := n.Kubelet; k != nil && k.Process == nil && !k.joined && f == "" {
+		return nil, fmt.Errorf("kubernetes: the kubelet is installed, and has no %s: this host has joined no cluster: %w", k.File, ErrAbsent)
+	}
 	if n.Kubelet != nil {
 		n.readPods()
 	}

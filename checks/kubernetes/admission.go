@@ -26,7 +26,12 @@ func having(element string) be.Cond[[]string] {
 	return be.Cond[[]string]{
 		Text:    "with " + element,
 		Holds:   func(got []string) bool { return slices.Contains(got, element) },
-		Nearest: func(got []string) ([]string, bool) { return append(slices.Clone(got), element), true },
+		Nearest: func(got []string) ([]string, bool) {
+			if !slices.Contains(got, element) {
+				got = append(slices.Clone(got), element)
+			}
+			return got, true
+		},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
@@ -22,9 +23,19 @@ var clientCAFile = same("authentication.x509.clientCAFile", "client-ca-file", ""
 // someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only the
 // flag can say a zero that counts.
 var someTime = be.Cond[string]{
-	Text:    "longer than nothing",
-	Holds:   func(s string) bool { return s != "0" && s != "0s" && s != "0m" && s != "0h" },
-	Nearest: func(string) (string, bool) { return "4h0m0s", true },
+	Text:  "longer than nothing",
+	Holds: func(s string) bool { return !noTime(s) },
+	Nearest: func(s string) (string, bool) {
+		if noTime(s) {
+			s = "4h0m0s"
+		}
+		return s, true
+	},
+}
+
+func noTime(s string) bool {
+	d, err := time.ParseDuration(s)
+	return err == nil && d <= 0
 }
 
 // noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by, the
