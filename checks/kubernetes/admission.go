@@ -24,8 +24,8 @@ func lacking(element string) be.Cond[[]string] {
 // having requires a list with one element.
 func having(element string) be.Cond[[]string] {
 	return be.Cond[[]string]{
-		Text:    "with " + element,
-		Holds:   func(got []string) bool { return slices.Contains(got, element) },
+		Text:  "with " + element,
+		Holds: func(got []string) bool { return slices.Contains(got, element) },
 		Nearest: func(got []string) ([]string, bool) {
 			if !slices.Contains(got, element) {
 				got = append(slices.Clone(got), element)
