@@ -20,6 +20,7 @@ import (
 type Check struct {
 	ID      string      // "docker/icc": words, never reused; numbers move between editions, the ID does not
 	Items   cis.Items   // where each edition asks for it
+	Own     bool        // asked for whatever the edition: harden's own, or one that newer editions have dropped
 	Title   string      // what must hold, own words, lower case, no full stop
 	Why     string      // what an attacker gains when it does not
 	Breaks  string      // who will notice the fix; shown above the diff

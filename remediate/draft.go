@@ -112,12 +112,23 @@ func (d *draft) atBoot(f fix, w want.AuditRule) error {
 	return nil
 }
 
+// dropInMode is 0600 for the kubelet, whose drop-ins the benchmark wants nobody else to read (4.1.1).
+func dropInMode(unit string) fs.FileMode {
+	if unit == facts.KubeletUnit {
+		return 0o600
+	}
+	return 0o644
+}
+
 // dropInPath is where harden's own drop-in of a unit is.
 func dropInPath(unit string) string { return path.Join("/etc/systemd/system", unit+".d", dropIn) }
 
 // flag changes a service's command-line flag where it is written: in the environment file that its variable comes
 // from, else by a drop-in that repeats the whole command. The vendor's unit file is never written.
 func (d *draft) flag(f fix, w want.Flag) error {
+	if w.Gone {
+		return fmt.Errorf("no editor takes --%s out of %s yet", w.Name, w.Unit)
+	}
 	u, err := d.host.Unit(w.Unit)
 	if err != nil {
 		return err
@@ -133,7 +144,7 @@ func (d *draft) flag(f fix, w want.Flag) error {
 		})
 	}
 	d.activate(f, ReloadManager, "")
-	return d.content(f, w, dropInPath(w.Unit), 0o644, func(data []byte) ([]byte, error) {
+	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
 		line := commands[0].Value
 		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
 			line = mine // an earlier fix of this draft has written the command already

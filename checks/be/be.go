@@ -116,3 +116,17 @@ func within(limit, allowed fs.FileMode) Cond[fs.FileMode] {
 		Nearest: func(got fs.FileMode) (fs.FileMode, bool) { return got & allowed, true },
 	}
 }
+
+// AtLeast requires a number that is not below least, and proposes another that is comfortably above.
+func AtLeast(least, propose int) Cond[int] {
+	return Cond[int]{
+		Text:  fmt.Sprintf("at least %d", least),
+		Holds: func(got int) bool { return got >= least },
+		Nearest: func(got int) (int, bool) {
+			if got < least {
+				got = propose
+			}
+			return got, true
+		},
+	}
+}

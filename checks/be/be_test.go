@@ -22,6 +22,7 @@ func TestNearest(t *testing.T) {
 	nearest(t, be.None, nil, []string{}, []string{"registry.example:5000"})
 	nearest(t, be.AnyOf("a plugin"), nil, []string{}, []string{"opa"})
 	nearest(t, be.Without("dm.basesize="), nil, []string{"dm.basesize=20G"}, []string{"dm.fs=xfs", "dm.basesize=20G"})
+	nearest(t, be.AtLeast(5, 50), -1, 0, 4, 5, 49, 51)
 	for mode := range fs.FileMode(0o10000) {
 		nearest(t, be.Within(0o644), mode)
 		nearest(t, be.WithinDir(0o755), mode)

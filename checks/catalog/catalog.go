@@ -5,7 +5,8 @@ import (
 	"slices"
 
 	"example.com/harden/checks/docker"
+	"example.com/harden/checks/kubernetes"
 )
 
 // All is every check, in report order.
-var All = slices.Concat(docker.All)
+var All = slices.Concat(docker.All, kubernetes.All)

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,13 +18,13 @@ import (
 )
 
 // A Query says which checks a user wants. Only and Skip hold IDs ("docker/icc"), globs of IDs ("docker/audit-*"),
-// numbers ("3.20", "docker:3.20", "docker@1.2.0:3.20"), sections ("docker:3", "1.1"), categories of threats
+// numbers ("3.20", "docker:3.20", "k8s@1.24:4.2.6"), sections ("docker:3", "1.1"), categories of threats
 // ("stride:tampering") and threats ("docker/host/tampering").
 type Query struct {
 	Only      []string // empty means everything
 	Skip      []string
 	Level     int    // the highest benchmark level wanted; 0 is all
-	Benchmark string // an edition; empty is the newest of each benchmark
+	Benchmark string // editions, separated by commas; of each benchmark that none is named of, the newest
 }
 
 // A Selection is the checks that a query picks.
@@ -50,8 +51,8 @@ func (s *Selection) Number(c *checks.Check) (cis.Benchmark, string) {
 // Select picks from all. Every word of the query that means nothing is an error, each with what may have been meant.
 func Select(all []*checks.Check, q Query) (*Selection, error) {
 	s := &Selection{Benchmarks: cis.Newest(), named: map[*checks.Check]bool{}}
-	if q.Benchmark != "" {
-		b, err := cis.Find(q.Benchmark)
+	for _, name := range strings.FieldsFunc(q.Benchmark, func(r rune) bool { return r == ',' || r == ' ' }) {
+		b, err := cis.Find(name)
 		if err != nil {
 			return nil, err
 		}
@@ -95,15 +96,21 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 	slices.SortStableFunc(s.Checks, func(a, b *checks.Check) int {
 		_, m := s.Number(a)
 		_, n := s.Number(b)
-		return cis.Compare(m, n)
+		return cmp.Or(s.place(a)-s.place(b), cis.Compare(m, n))
 	})
 	return s, nil
 }
 
-// asks reports whether a selected edition asks for c. A check that no edition ever asked for is in all of them.
+// place is where the benchmark of a check's platform is among the selected ones.
+func (s *Selection) place(c *checks.Check) int {
+	platform, _, _ := strings.Cut(c.ID, "/")
+	return slices.IndexFunc(s.Benchmarks, func(b cis.Benchmark) bool { return b.Platform() == platform })
+}
+
+// asks reports whether a selected edition asks for c, or harden does.
 func (s *Selection) asks(c *checks.Check) bool {
 	_, n := s.Number(c)
-	return n != "" || len(c.Items) == 0
+	return n != "" || c.Own || len(c.Items) == 0
 }
 
 type match struct {
@@ -111,7 +118,7 @@ type match struct {
 	exact  bool // the spec names one item
 }
 
-var number = regexp.MustCompile(`^(?:([a-z]+(?:@[0-9.]+)?):)?([0-9]+(?:\.[0-9]+)*)$`)
+var number = regexp.MustCompile(`^(?:([a-z][a-z0-9]*(?:@[0-9.]+)?):)?([0-9]+(?:\.[0-9]+)*)$`)
 
 func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 	if m := number.FindStringSubmatch(spec); m != nil {
@@ -148,7 +155,7 @@ func (s *Selection) matchNumber(all []*checks.Check, in, n string) (match, error
 		if err != nil {
 			return match{}, fmt.Errorf("%s:%s: %w", in, n, err)
 		}
-		if i := slices.IndexFunc(editions, func(e cis.Benchmark) bool { return e.Family() == in }); i >= 0 {
+		if i := slices.IndexFunc(editions, func(e cis.Benchmark) bool { return in == e.Family() || in == e.Platform() }); i >= 0 {
 			b = editions[i]
 		}
 		editions = []cis.Benchmark{b}

@@ -14,6 +14,16 @@ const (
 	Docker180 Benchmark = "docker@1.8.0"
 )
 
+// The editions of the CIS Kubernetes Benchmark. The oldest is named after the Kubernetes that it was made for, 1.24.
+// Numbers moved after it in 1.2 (admission plugins) and 4.2 (the kubelet), and 2.0 has those of 1.12.
+const (
+	K8s124 Benchmark = "k8s@1.24"
+	K8s110 Benchmark = "k8s@1.10"
+	K8s111 Benchmark = "k8s@1.11"
+	K8s112 Benchmark = "k8s@1.12"
+	K8s20  Benchmark = "k8s@2.0"
+)
+
 // Items gives a check's number in each edition that asks for it.
 type Items map[Benchmark]string
 
@@ -28,3 +38,18 @@ func Docker(v120, v150, v160, v180 string) Items {
 	}
 	return items
 }
+
+// K8s gives the numbers in editions 1.24, 1.10, 1.11 and 1.12 (the same in 2.0). An empty number means that the edition
+// has no such item.
+func K8s(v124, v110, v111, v112 string) Items {
+	items := Items{}
+	for b, n := range map[Benchmark]string{K8s124: v124, K8s110: v110, K8s111: v111, K8s112: v112, K8s20: v112} {
+		if n != "" {
+			items[b] = n
+		}
+	}
+	return items
+}
+
+// K8sAlways gives a number that no edition has moved.
+func K8sAlways(n string) Items { return K8s(n, n, n, n) }

@@ -8,7 +8,7 @@ import (
 )
 
 // Editions lists every edition, the oldest of each benchmark first.
-var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180}
+var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180, K8s124, K8s110, K8s111, K8s112, K8s20}
 
 // Family is the part before the @: which benchmark it is an edition of.
 func (b Benchmark) Family() string { f, _, _ := strings.Cut(string(b), "@"); return f }
@@ -18,9 +18,17 @@ func (b Benchmark) Version() string { _, v, _ := strings.Cut(string(b), "@"); re
 
 // Title is the edition's name as people say it.
 func (b Benchmark) Title() string {
-	f := b.Family()
-	return "CIS " + strings.ToUpper(f[:1]) + f[1:] + " Benchmark " + b.Version()
+	return "CIS " + families[b.Family()].title + " Benchmark " + b.Version()
 }
+
+// families tell of each benchmark what people call it, and how the IDs of its checks begin.
+var families = map[string]struct{ title, platform string }{
+	"docker": {"Docker", "docker"},
+	"k8s":    {"Kubernetes", "kubernetes"},
+}
+
+// Platform is what the edition is about: the part before the slash of its checks' IDs.
+func (b Benchmark) Platform() string { return families[b.Family()].platform }
 
 // Newest gives the newest edition of each benchmark, in the order of Editions.
 func Newest() []Benchmark {
@@ -32,8 +40,12 @@ func Newest() []Benchmark {
 	return newest
 }
 
-// Find returns the edition that a user means by "docker@1.6.0", "1.6.0" or "docker", which is its newest.
+// Find returns the edition that a user means by "docker@1.6.0", "1.6.0" or "docker", which is its newest. "kubernetes"
+// means k8s.
 func Find(name string) (Benchmark, error) {
+	if rest, ok := strings.CutPrefix(name, "kubernetes"); ok {
+		name = "k8s" + rest
+	}
 	for _, b := range slices.Backward(Editions) {
 		if name == string(b) || name == b.Family() || name == b.Version() {
 			return b, nil
@@ -57,6 +69,9 @@ func Section(number string) string {
 // Heading is the section that an item is under, and its title in our own words, empty when it has none here.
 func (b Benchmark) Heading(number string) (section, title string) {
 	section = Section(number)
+	if b.Family() == "k8s" {
+		return section, k8sHeadings[section]
+	}
 	title = headings[section]
 	if b == Docker120 && section == "1.1" { // section 1 had its two halves the other way round
 		title = headings["1.2"]
@@ -69,6 +84,12 @@ func (b Benchmark) Heading(number string) (section, title string) {
 var headings = map[string]string{
 	"1": "the host", "1.1": "the host's disk, users and audit rules", "1.2": "the host's system and its Docker",
 	"2": "the daemon", "3": "the daemon's files", "4": "images", "5": "containers", "6": "operations", "7": "Swarm",
+}
+
+var k8sHeadings = map[string]string{
+	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager", "1.4": "the scheduler",
+	"2": "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
+	"4.2": "the kubelet", "4.3": "kube-proxy",
 }
 
 // Compare orders numbers as people count: 3.9 before 3.10. No number sorts last.

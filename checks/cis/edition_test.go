@@ -12,13 +12,14 @@ import (
 func TestFind(t *testing.T) {
 	for name, want := range map[string]cis.Benchmark{
 		"docker": cis.Docker180, "docker@1.6.0": cis.Docker160, "1.2.0": cis.Docker120, "docker@1.6": "", "podman": "", "": "",
+		"k8s": cis.K8s20, "k8s@1.24": cis.K8s124, "kubernetes": cis.K8s20, "kubernetes@1.12": cis.K8s112, "2.0": cis.K8s20, "1.11": cis.K8s111,
 	} {
 		got, err := cis.Find(name)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("Find(%q) = %q, %v; want %q", name, got, err, want)
 		}
 	}
-	if diff := cmp.Diff([]cis.Benchmark{cis.Docker180}, cis.Newest()); diff != "" {
+	if diff := cmp.Diff([]cis.Benchmark{cis.Docker180, cis.K8s20}, cis.Newest()); diff != "" {
 		t.Errorf("Newest() (-want +got)\n%s", diff)
 	}
 }
@@ -41,6 +42,8 @@ func TestHeading(t *testing.T) {
 		{cis.Docker120, "1.2.4", "1.2", "the host's disk, users and audit rules"},
 		{cis.Docker120, "1.1.1", "1.1", "the host's system and its Docker"},
 		{cis.Docker180, "3.20", "3", "the daemon's files"},
+		{cis.K8s112, "4.2.6", "4.2", "the kubelet"},
+		{cis.K8s20, "2.1", "2", "etcd"},
 	} {
 		section, title := test.edition.Heading(test.number)
 		if section != test.section || title != test.title {
@@ -48,6 +51,9 @@ func TestHeading(t *testing.T) {
 		}
 	}
 	if got := cis.Docker180.Title(); got != "CIS Docker Benchmark 1.8.0" {
+		t.Errorf("Title() = %q", got)
+	}
+	if got := cis.K8s112.Title(); got != "CIS Kubernetes Benchmark 1.12" {
 		t.Errorf("Title() = %q", got)
 	}
 }

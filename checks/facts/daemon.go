@@ -86,7 +86,7 @@ func (h *Host) readDaemon() (*Daemon, error) {
 // dockerd finds the daemon that the engine's endpoint belongs to, nil when none runs. Several can run side by side:
 // then the one that listens on the endpoint counts, then the one of the default pid file, then the eldest.
 func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
-	ps, err := h.processes("dockerd")
+	ps, err := h.Processes("dockerd")
 	if errors.Is(err, ErrAbsent) {
 		return nil, nil
 	}

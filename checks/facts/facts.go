@@ -57,7 +57,7 @@ type Version struct {
 	Replaced time.Time
 }
 
-// A Process is one running program of the host's own process namespace.
+// A Process is one running program.
 type Process struct {
 	PID     int
 	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
@@ -65,6 +65,13 @@ type Process struct {
 	UID     uint32   // whom it runs as
 	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
 	Started time.Time
+	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
+	Contained bool
+}
+
+// Own leaves out the processes that run in containers.
+func Own(ps []Process) []Process {
+	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained })
 }
 
 // A Listener is one socket that a process accepts connections on.
@@ -102,7 +109,7 @@ type Source interface {
 	Read(ctx context.Context, path string) ([]byte, error)
 	// List returns the names in a directory, sorted.
 	List(ctx context.Context, dir string) ([]string, error)
-	// Processes returns the processes whose executable has that base name.
+	// Processes returns the processes whose executable has that base name, those in containers among them.
 	Processes(ctx context.Context, name string) ([]Process, error)
 	// Listeners returns what a process listens on.
 	Listeners(ctx context.Context, pid int) ([]Listener, error)
@@ -148,6 +155,8 @@ type Host struct {
 	daemon     func() (*Daemon, error)
 	audit      func() (*Audit, error)
 	network    func(name string) (network.Inspect, error)
+	document   func(path string) (*Document, error)
+	node       func() (*Node, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -164,6 +173,8 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.daemon = sync.OnceValues(h.readDaemon)
 	h.audit = sync.OnceValues(h.readAudit)
 	h.network = perKey(h.readNetwork)
+	h.document = perKey(h.readDocument)
+	h.node = sync.OnceValues(h.readNode)
 	return h
 }
 
@@ -172,7 +183,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 func (h *Host) Prefetch() {
 	for _, read := range []func(){
 		func() { h.engine() }, func() { h.containers() }, func() { h.network("bridge") }, func() { h.audit() },
-		func() { h.processes("dockerd") },
+		func() { h.processes("dockerd") }, func() { h.node() },
 	} {
 		go func() {
 			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded
@@ -200,8 +211,11 @@ func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
 // Listeners returns what a process listens on.
 func (h *Host) Listeners(pid int) ([]Listener, error) { return h.listeners(pid) }
 
-// Processes returns the processes whose executable has that base name.
-func (h *Host) Processes(name string) ([]Process, error) { return h.processes(name) }
+// Processes returns the processes whose executable has that base name, but for those in containers.
+func (h *Host) Processes(name string) ([]Process, error) {
+	ps, err := h.processes(name)
+	return Own(ps), err
+}
 
 // Unit returns a systemd unit as systemd would load it next: vendor file, overrides, drop-ins and environment files.
 // ErrAbsent when there is none of that name.

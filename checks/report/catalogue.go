@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks"
@@ -104,13 +105,31 @@ func reasonAfter(reason string) string {
 	return ": " + firstLine(reason, false)
 }
 
-// Table is the catalogue as a Markdown table.
+// number is an entry's number, and where no selected edition has one, the last that an older edition had.
+func number(e Entry) string {
+	if e.Number != "" {
+		return e.Number
+	}
+	for _, b := range slices.Backward(cis.Editions) {
+		if n := e.Items[string(b)]; n != "" {
+			return fmt.Sprintf("own (%s in %s)", n, b.Version())
+		}
+	}
+	return "own"
+}
+
+// Table is the catalogue as Markdown, a table for each platform.
 func Table(w io.Writer, entries []Entry) error {
 	var b strings.Builder
-	b.WriteString("| item | check | what must hold | level | disruption | threats |\n|---|---|---|---|---|---|\n")
+	of := ""
 	escape := strings.NewReplacer("|", `\|`, "\n", " ").Replace
 	for _, e := range entries {
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s | %s |\n", e.Number, e.ID, escape(e.Title), e.Level, e.Disruption,
+		if p := platform(e.ID); p != of {
+			of = p
+			fmt.Fprintf(&b, "\n### %s\n\n| item | check | what must hold | level | disruption | threats |\n|---|---|---|---|---|---|\n",
+				strings.ToUpper(p[:1])+p[1:])
+		}
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s | %s |\n", number(e), e.ID, escape(e.Title), e.Level, e.Disruption,
 			strings.Join(e.Threats, ", "))
 	}
 	_, err := io.WriteString(w, b.String())

@@ -30,12 +30,13 @@ type Report struct {
 	Summary    Summary   `json:"summary"`
 }
 
-// A Host is the machine, and what was found of Docker on it.
+// A Host is the machine, and what was found of Docker and Kubernetes on it.
 type Host struct {
 	Name   string   `json:"name"`
 	Root   string   `json:"root"` // "/", or the directory of --root
 	Engine *Engine  `json:"engine,omitempty"`
 	Daemon *Daemon  `json:"daemon,omitempty"`
+	Node   *Node    `json:"node,omitempty"`
 	Notes  []string `json:"notes"` // what a reader must know before believing the rest
 }
 
@@ -58,6 +59,22 @@ type Daemon struct {
 	Config   string `json:"config"`
 	Exists   bool   `json:"config_exists"`
 	DataRoot string `json:"data_root"`
+}
+
+// A Node is how Kubernetes runs on this host.
+type Node struct {
+	Flavour    string      `json:"flavour"` // "kubeadm", "k3s", "RKE2", "MicroK8s", "Talos", "EKS", "GKE", "AKS" or "by hand"
+	Config     []string    `json:"config"`  // what the kubelet's configuration is read from, each file overriding those before
+	Manifests  string      `json:"manifests,omitempty"`
+	Components []Component `json:"components"`
+}
+
+// A Component is one program of Kubernetes on this host.
+type Component struct {
+	Name  string `json:"name"`
+	PID   int    `json:"pid,omitempty"` // 0 when none runs, or it is part of another program
+	From  string `json:"from"`          // the manifest, unit or program that it is started by
+	Error string `json:"error,omitempty"`
 }
 
 // A State is where a check or one finding ends. Every selected check is in exactly one.

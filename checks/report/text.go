@@ -88,22 +88,72 @@ func (p *page) header(r *Report) {
 		}
 		field("data root", d.DataRoot)
 	}
+	if n := r.Host.Node; n != nil {
+		field("kubernetes", n.Flavour)
+		for _, c := range n.Components {
+			field("", componentText(c))
+		}
+		if len(n.Config) > 0 {
+			field("", "the kubelet reads "+strings.Join(n.Config, ", "))
+		}
+	}
 	for _, n := range r.Host.Notes {
 		p.block("  "+p.paint(yellow, pad("note", 11)), 13, "", n)
 	}
 }
 
+func componentText(c Component) string {
+	switch {
+	case c.Error != "":
+		return c.Name + ": " + c.Error
+	case c.PID != 0:
+		return fmt.Sprintf("%s by %s, PID %d", c.Name, c.From, c.PID)
+	}
+	return c.Name + " by " + c.From
+}
+
 // quiet are the states that -q leaves out: nothing is to be done about them.
 var quiet = []State{Pass, Fixed, NotApplicable, Waived}
 
+// elsewhere counts the checks of each platform of which nothing is on this host, where another's checks were asked for too.
+func elsewhere(r *Report) map[string]int {
+	all, absent := map[string]int{}, map[string]int{}
+	for _, res := range r.Results {
+		all[platform(res.ID)]++
+		if res.State == NotApplicable {
+			absent[platform(res.ID)]++
+		}
+	}
+	for name, n := range all {
+		if absent[name] < n || len(all) == 1 {
+			delete(absent, name)
+		}
+	}
+	return absent
+}
+
+func platform(id string) string { name, _, _ := strings.Cut(id, "/"); return name }
+
 func (p *page) results(r *Report) {
-	section := "-"
+	absent := elsewhere(r)
+	if p.Verbose || len(absent) > 1 { // of nothing at all there is nothing else to show
+		absent = nil
+	}
+	section, of := "-", ""
 	for _, res := range r.Results {
 		if p.Quiet && slices.Contains(quiet, res.State) {
 			continue
 		}
-		if res.Section != section {
-			section = res.Section
+		if n := absent[platform(res.ID)]; n > 0 {
+			if of != platform(res.ID) {
+				p.line()
+				p.line(p.paint(dim, fmt.Sprintf("%s: nothing of it is on this host (%s not applicable; -v lists them)", platform(res.ID), plural(n, "check"))))
+			}
+			of = platform(res.ID)
+			continue
+		}
+		if res.Section != section || of != platform(res.ID) {
+			section, of = res.Section, platform(res.ID)
 			p.line()
 			if section == "" {
 				p.line(p.paint(bold, "beyond the benchmark"))

@@ -63,7 +63,10 @@ func (k Key[T]) Breaks(what func(*facts.Host) string) Key[T] { k.breaks = what; 
 // Must is the rule that the setting meets cond, as it runs and as it is configured.
 func (k Key[T]) Must(cond be.Cond[T]) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		if Here(h) != nil {
+		if err := Here(h); err != nil {
+			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) {
+				return nil, err
+			}
 			return k.judgeRemote(h, cond)
 		}
 		d, err := h.Daemon()

@@ -47,7 +47,8 @@ func (why inapplicable) Error() string        { return string(why) }
 func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent }
 
 // Here fails with ErrAbsent, and says why, where the Docker Engine that harden was pointed at is on another machine:
-// this host's files are none of that engine's, so neither may be judged by the other.
+// this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of Kubernetes
+// without Docker.
 func Here(h *facts.Host) error {
 	e, err := h.Engine()
 	switch {
@@ -55,6 +56,13 @@ func Here(h *facts.Host) error {
 		return Inapplicable("%v", err)
 	case err == nil && !e.Local:
 		return Inapplicable("%v: %s", facts.ErrElsewhere, e.Host)
+	case errors.Is(err, facts.ErrAbsent):
+		// a node's containerd is none of Docker's
+		if _, err := h.Daemon(); errors.Is(err, facts.ErrAbsent) {
+			if _, err := h.Node(); err == nil {
+				return Inapplicable("there is no Docker on this host")
+			}
+		}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package stride is the threat model: what can go wrong on a Docker host, said once, so that every check and
+// Package stride is the threat model: what can go wrong on a Docker host and on a Kubernetes node, said once, so that every check and
 // every fix can be traced to the threat that it answers.
 package stride
 

@@ -13,7 +13,23 @@ const (
 	DockerClientElevation     ID = "docker/client/elevation"
 )
 
-// All is the model, in STRIDE order, which is the order in which reports show it.
+// The threats to a Kubernetes node and its control plane.
+const (
+	KubernetesControlPlaneSpoofing    ID = "kubernetes/control-plane/spoofing"
+	KubernetesNodeSpoofing            ID = "kubernetes/node/spoofing"
+	KubernetesControlPlaneTampering   ID = "kubernetes/control-plane/tampering"
+	KubernetesNodeTampering           ID = "kubernetes/node/tampering"
+	KubernetesNodeRepudiation         ID = "kubernetes/node/repudiation"
+	KubernetesControlPlaneRepudiation ID = "kubernetes/control-plane/repudiation"
+	KubernetesNodeDisclosure          ID = "kubernetes/node/disclosure"
+	KubernetesControlPlaneDisclosure  ID = "kubernetes/control-plane/disclosure"
+	KubernetesNodeDenial              ID = "kubernetes/node/denial-of-service"
+	KubernetesControlPlaneDenial      ID = "kubernetes/control-plane/denial-of-service"
+	KubernetesControlPlaneElevation   ID = "kubernetes/control-plane/elevation"
+	KubernetesNodeElevation           ID = "kubernetes/node/elevation"
+)
+
+// All is the model, platform by platform in STRIDE order, which is the order in which reports show it.
 var All = []Threat{
 	{
 		ID:    DockerClientSpoofing,
@@ -92,5 +108,103 @@ var All = []Threat{
 		Answer: "User namespaces make root inside an ordinary user outside, no-new-privileges keeps set-user-ID programs from " +
 			"making root, and the seccomp profile keeps the kernel's riskiest calls away.",
 		Rest: "Containers that were created before, or that were exempted by their own options; images are not looked into.",
+	},
+	{
+		ID:    KubernetesControlPlaneSpoofing,
+		Title: "calls to the API server are forged",
+		Attack: "A caller without a certificate or token is let in as anonymous, a password file never expires, or somebody " +
+			"between the API server and a kubelet answers in the other's name.",
+		Answer: "TLS with certificates of both sides everywhere, no anonymous callers beyond the health paths, no token file, " +
+			"authorization of each call.",
+		Rest: "A stolen certificate of a client stays good until it expires: the API server has no way to revoke it.",
+	},
+	{
+		ID:    KubernetesNodeSpoofing,
+		Title: "somebody else speaks as this node, or as what runs on it",
+		Attack: "Whoever can read the kubelet's or kube-proxy's credentials, or replace the authority that they trust, joins the " +
+			"cluster as the node; a certificate that is never renewed ends by being worked around.",
+		Answer: "Credentials and authorities that root alone can touch, and certificates that the cluster signs and the kubelet renews.",
+		Rest:   "Root on the node, and whoever approves certificate requests without looking at the names in them.",
+	},
+	{
+		ID:    KubernetesControlPlaneTampering,
+		Title: "etcd's configuration or data is altered",
+		Attack: "etcd knows no users of Kubernetes: whoever reaches its port without a certificate, or its directory, rewrites every " +
+			"object of the cluster past the API server, its authorization and its audit log.",
+		Answer: "TLS with client certificates of an authority of etcd's own, between members and for the API server, and files that " +
+			"nobody but etcd's user can touch.",
+		Rest: "Root on a control-plane node, and whoever holds a certificate that etcd's authority has signed.",
+	},
+	{
+		ID:    KubernetesNodeTampering,
+		Title: "workloads or admission change what only the node or the cluster's administrators should",
+		Attack: "A kubelet edits other nodes' objects, a file that tells the control plane how to start is writable by others, or " +
+			"an object is admitted that no plugin has looked at.",
+		Answer: "Admission plugins that hold kubelets to their own objects, and files of the node and control plane that belong to root.",
+		Rest:   "Whoever may create privileged pods can still write anything on a node.",
+	},
+	{
+		ID:    KubernetesNodeRepudiation,
+		Title: "the kubelet is changed, or used, and nobody can be held to it",
+		Attack: "The kubelet's port runs commands in any container: without authentication and authorization anybody does, past the " +
+			"API server and its audit log; a file of the kubelet that others can write changes the same without a trace.",
+		Answer: "The kubelet asks the API server who each caller is and what they may, serves and renews certificates, and its " +
+			"unit, configuration and kubeconfig belong to root alone.",
+		Rest: "Rights to nodes/proxy, and direct access to the container runtime's socket, leave no audit record.",
+	},
+	{
+		ID:     KubernetesControlPlaneRepudiation,
+		Title:  "nothing tells who changed the cluster",
+		Attack: "Without an audit policy the API server records nothing; with a policy and no log, or one that is soon overwritten, as little.",
+		Answer: "A policy that covers the sensitive operations, a log on a volume that outlives the pod, kept long enough.",
+		Rest:   "A log on the node can be erased by its root unless it is sent away; shared accounts and certificates of groups name nobody.",
+	},
+	{
+		ID:     KubernetesNodeDisclosure,
+		Title:  "kube-proxy's kubeconfig is readable by others",
+		Attack: "The kubeconfig says where the API server is and how kube-proxy proves itself; whoever reads it learns both.",
+		Answer: "The file belongs to root and others may at most read what holds no credential: mode 644 or stricter. " +
+			"Editions since 1.24 ask for 600, which is judged as an item of its own.",
+		Rest: "kubeadm's kube-proxy has its token in another file, which only its pod sees.",
+	},
+	{
+		ID:    KubernetesControlPlaneDisclosure,
+		Title: "secrets, keys and state of the cluster are read by people they are not for",
+		Attack: "A copy of etcd's data holds every Secret in clear text; profiling, debugging and metrics endpoints, weak ciphers and " +
+			"private keys that others can read give away the rest.",
+		Answer: "Encryption at rest, profiling off, endpoints on loopback, strong ciphers, keys for root alone.",
+		Rest:   "The key of the encryption is on the control-plane node too, unless a key management service keeps it.",
+	},
+	{
+		ID:    KubernetesNodeDenial,
+		Title: "the kubelet is overwhelmed, and the node with it",
+		Attack: "A pod uses up the process numbers of the node, or the kernel is tuned so that running out of memory stops " +
+			"the node instead of the culprit.",
+		Answer: "Kernel settings that the kubelet insists on (protectKernelDefaults), a limit of processes per pod, and idle " +
+			"connections that end.",
+		Rest: "Memory, disk and network that no limit of a pod covers.",
+	},
+	{
+		ID:     KubernetesControlPlaneDenial,
+		Title:  "the control plane is flooded",
+		Attack: "One client's events, requests that never end, or objects that are never collected fill etcd and starve everybody else.",
+		Answer: "Rate limits for events, timeouts of requests, garbage collection, and no profiling for whoever asks.",
+		Rest:   "Requests within the limits of priority and fairness can still be many.",
+	},
+	{
+		ID:    KubernetesControlPlaneElevation,
+		Title: "an ordinary identity becomes an administrator of the cluster",
+		Attack: "With AlwaysAllow every identity is one; controllers that share one account, tokens that live for a year and " +
+			"kubeconfigs that others can read make one of somebody who was not.",
+		Answer: "Node and RBAC authorization, an account for each controller, short tokens that are looked up, kubeconfigs for root alone.",
+		Rest:   "Rights that were granted too widely in the cluster itself: its roles are not looked into here.",
+	},
+	{
+		ID:    KubernetesNodeElevation,
+		Title: "a container becomes root on its node",
+		Attack: "Commands through the kubelet's own port, or kernel calls that no seccomp profile filters, lead from a container to " +
+			"the node and with its credentials further.",
+		Answer: "No anonymous or unauthorized calls to the kubelet, and a default seccomp profile for every pod.",
+		Rest:   "Privileged pods, and what pods may mount, are for the cluster's admission to refuse.",
 	},
 }

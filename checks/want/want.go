@@ -56,8 +56,46 @@ type Key struct {
 	Value any
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value. Name has no dashes.
-type Flag struct{ Unit, Name, Value string }
+// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes.
+type Flag struct {
+	Unit, Name, Value string
+	Gone              bool
+}
+
+// A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is the
+// path to it from the top of the document. A nil Value wants the field gone.
+type Field struct {
+	File  string
+	Field []string
+	Value any
+	Unit  string // "kubelet.service"
+}
+
+// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is a list keeps what Add
+// and Drop do not name; any other gets Value, or goes.
+type PodFlag struct {
+	Manifest  string // where the manifest really is
+	Container string // the component: "kube-apiserver"
+	Name      string
+	Value     string
+	Add, Drop []string // tokens of a comma-separated list
+	Gone      bool
+	Mounts    []Mount // what the container must see for the value to make sense
+}
+
+// A Mount is a path of the node that a static pod must see at the same place.
+type Mount struct {
+	Path     string
+	Type     string // hostPath type: "File", "FileOrCreate", "DirectoryOrCreate"
+	ReadOnly bool
+}
+
+// A Content wants a file that does not exist yet to be there with these bytes. What is there already is left alone.
+type Content struct {
+	File string
+	Data string
+	Mode fs.FileMode
+}
 
 // A Setting wants a systemd unit to hold Section.Key=Value, by a drop-in of ours.
 type Setting struct{ Unit, Section, Key, Value string }
@@ -98,6 +136,9 @@ func (w Key) Class() Class {
 }
 
 func (Flag) Class() Class      { return Restart }
+func (Field) Class() Class     { return Restart }
+func (PodFlag) Class() Class   { return Workload }
+func (Content) Class() Class   { return None }
 func (Setting) Class() Class   { return None }
 func (Mode) Class() Class      { return None }
 func (Owner) Class() Class     { return None }
@@ -119,6 +160,9 @@ var Reloadable = map[string]bool{
 
 func (Key) want()       {}
 func (Flag) want()      {}
+func (Field) want()     {}
+func (PodFlag) want()   {}
+func (Content) want()   {}
 func (Setting) want()   {}
 func (Mode) want()      {}
 func (Owner) want()     {}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -70,6 +71,7 @@ func (s *session) describe(h *report.Host) {
 	case !errors.Is(err, facts.ErrElsewhere):
 		note("dockerd: %s", s.redactor.RedactText(err.Error()))
 	}
+	s.describeNode(h, note)
 	if s.Root != "/" {
 		note("only files are judged: what runs here is not that host")
 	} else if os.Geteuid() != 0 {
@@ -85,6 +87,57 @@ func (s *session) describe(h *report.Host) {
 	}
 	if run, err := apply.Interrupted(s.options()); err == nil && run != nil {
 		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
+	}
+}
+
+// describeNode says what was found of Kubernetes.
+func (s *session) describeNode(h *report.Host, note func(string, ...any)) {
+	n, err := s.host.Node()
+	if errors.Is(err, facts.ErrAbsent) {
+		return
+	}
+	if err != nil {
+		note("kubernetes: %s", s.redactor.RedactText(err.Error()))
+		return
+	}
+	h.Node = &report.Node{Flavour: string(n.Flavour), Manifests: n.Manifests, Config: []string{}, Components: []report.Component{}}
+	stale := false
+	if k := n.Kubelet; k != nil {
+		c := report.Component{Name: "kubelet", From: cmp.Or(k.Unit, k.Within, "no unit of its own")}
+		if k.Unit == "" && k.Process == nil && n.Flavour == facts.Kubeadm {
+			c.From = "kubeadm's unit, which is not here"
+		}
+		if k.Process != nil {
+			c.PID = k.Process.PID
+		}
+		if k.Err != nil {
+			c.Error = s.redactor.RedactText(k.Err.Error())
+		}
+		h.Node.Components = append(h.Node.Components, c)
+		for _, d := range k.Documents {
+			h.Node.Config = append(h.Node.Config, d.File)
+		}
+		stale = k.Stale
+	}
+	for _, name := range facts.Programs {
+		c, err := n.Component(name)
+		switch {
+		case err == nil:
+			out := report.Component{Name: name, From: c.Where()}
+			if c.Process != nil {
+				out.PID = c.Process.PID
+			}
+			h.Node.Components = append(h.Node.Components, out)
+			stale = stale || c.Stale
+		case !errors.Is(err, facts.ErrAbsent):
+			h.Node.Components = append(h.Node.Components, report.Component{Name: name, Error: s.redactor.RedactText(err.Error())})
+		}
+	}
+	if stale {
+		note("what is configured of Kubernetes is newer than what runs of it, or differs from it")
+	}
+	if n.Flavour.Generated() {
+		note("%s makes the files of Kubernetes itself: fixes are shown for the place that it reads, and left to you", n.Flavour)
 	}
 }
 

@@ -38,7 +38,7 @@ func addSelection(cmd *cobra.Command) {
 }
 
 func addBenchmark(cmd *cobra.Command) {
-	cmd.Flags().String("benchmark", "", "number and choose by this `EDITION`, such as docker@1.6.0 (default the newest)")
+	cmd.Flags().String("benchmark", "", "number and choose by this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas (default the newest of each)")
 	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, b := range cis.Editions {

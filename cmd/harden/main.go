@@ -1,4 +1,4 @@
-// Command harden audits a Docker host, shows what it would change, changes it, and takes it back.
+// Command harden audits a Docker host or a Kubernetes node, shows what it would change, changes it, and takes it back.
 package main
 
 import "os"

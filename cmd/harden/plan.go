@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,8 @@ import (
 func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harden",
-		Short: "Audit a Docker host, show each fix as a diff, apply it, take it back",
-		Long: `Judge the host by the CIS Docker Benchmark, show what would be changed as diffs, ask, apply, and judge again.
+		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, take it back",
+		Long: `Judge the host by the CIS Docker and Kubernetes Benchmarks, show what would be changed as diffs, ask, apply, and judge again.
 
 Fixes that disturb nothing or that a daemon takes up in place are applied; the others are shown as held back, with the
 flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
@@ -132,11 +133,20 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: string(s.selection.Benchmarks[0]), Root: s.Root, DockerHost: s.DockerHost}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
 	return saved
+}
+
+// editions names the editions in use, as --benchmark takes them.
+func (s *session) editions() string {
+	var names []string
+	for _, b := range s.selection.Benchmarks {
+		names = append(names, string(b))
+	}
+	return strings.Join(names, ",")
 }
 
 // offer shows the plan, asks where somebody can answer, and applies it.

@@ -84,7 +84,7 @@ func TestTerminal(t *testing.T) {
 		"always":          {[]string{"NO_COLOR=1"}, []string{"--color", "always"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			screen := onTerminal(t, 60, test.env, "", append([]string{"list", "--only", "3"}, test.args...)...)
+			screen := onTerminal(t, 60, test.env, "", append([]string{"list", "--only", "docker:3"}, test.args...)...)
 			if got := strings.Contains(screen, "\x1b["); got != test.color {
 				t.Errorf("colour: %v\n%q", got, screen)
 			}

@@ -119,6 +119,7 @@ func (s *Source) reach(e *engine) error {
 // asleep reports whether systemd listens on a socket for a dockerd that does not run. Looking must not start one.
 func (s *Source) asleep(socket string) bool {
 	ps, err := s.Processes(context.Background(), "dockerd")
+	ps = facts.Own(ps)
 	return err == nil && len(ps) == 0 && s.holds(1, socket)
 }
 
@@ -194,6 +195,7 @@ func (s *Source) ours(address string) (bool, error) {
 		return false, nil
 	}
 	ps, err := s.Processes(ctx, "dockerd")
+	ps = facts.Own(ps)
 	if err != nil {
 		return false, err
 	}

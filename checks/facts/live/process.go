@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processes returns the processes of our own namespace whose executable has that base name, by PID. One that cannot
-// be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
+// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace from
+// those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
 func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
 	if err := s.running(); err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func pids() ([]int, error) {
 // gone reports whether an error means that a process has ended, or is a kernel thread, which has no executable.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
-// process reads one process, nil when its executable is another or it lives in another namespace.
+// process reads one process, nil when its executable is another.
 func process(pid int, name, namespace string) (*facts.Process, error) {
 	dir := fmt.Sprintf("/proc/%d", pid)
 	exe, err := os.Readlink(dir + "/exe")
@@ -85,10 +85,11 @@ func process(pid int, name, namespace string) (*facts.Process, error) {
 	if path.Base(exe) != name {
 		return nil, nil
 	}
-	if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != namespace {
+	ns, err := os.Readlink(dir + "/ns/pid")
+	if err != nil {
 		return nil, err
 	}
-	p := &facts.Process{PID: pid, Exe: exe}
+	p := &facts.Process{PID: pid, Exe: exe, Contained: ns != namespace}
 	cmdline, err := os.ReadFile(dir + "/cmdline")
 	if err != nil {
 		return nil, err

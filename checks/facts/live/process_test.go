@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,6 +49,31 @@ func TestProcesses(t *testing.T) {
 	}
 	if ps, err := machine.Processes(t.Context(), "no-such-daemon"); err != nil || len(ps) != 0 {
 		t.Errorf("of a program that does not run there are %v, %v", ps, err)
+	}
+}
+
+// TestContained tells a process in a namespace of its own, as containers have one, from the host's.
+func TestContained(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "some-contained")
+	program, err := os.ReadFile("/bin/sleep")
+	must(t, err)
+	must(t, os.WriteFile(named, program, 0o755))
+	cmd := exec.Command(named, "600")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+	}
+	if err := cmd.Start(); err != nil {
+		t.Skipf("this machine makes no namespaces: %v", err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	ps, err := machine.Processes(t.Context(), "some-contained")
+	must(t, err)
+	if len(ps) != 1 || !ps[0].Contained || ps[0].PID != cmd.Process.Pid {
+		t.Fatalf("%+v", ps)
+	}
+	if own := facts.Own(ps); len(own) != 0 {
+		t.Errorf("the host's own: %+v", own)
 	}
 }
 

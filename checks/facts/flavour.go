@@ -1,0 +1,153 @@
+package facts
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+)
+
+// A Flavour is how Kubernetes came to a node, and with that where its configuration belongs.
+type Flavour string
+
+// The flavours.
+const (
+	Kubeadm  Flavour = "kubeadm"
+	K3s      Flavour = "k3s"
+	RKE2     Flavour = "RKE2"
+	MicroK8s Flavour = "MicroK8s"
+	Talos    Flavour = "Talos"
+	EKS      Flavour = "EKS"
+	GKE      Flavour = "GKE"
+	AKS      Flavour = "AKS"
+	ByHand   Flavour = "by hand" // none of the others: units and files that somebody wrote
+)
+
+// Generated reports whether a flavour writes the files of Kubernetes anew from a place of its own, so that what is
+// changed in them is lost.
+func (f Flavour) Generated() bool { return f != Kubeadm && f != ByHand }
+
+// signs are paths that only one flavour has, what is the more telling first. EKS, GKE and AKS run their kubelets on
+// machines that kubeadm may have left things on.
+var signs = []struct {
+	flavour Flavour
+	path    string
+}{
+	{RKE2, "/etc/rancher/rke2"}, {RKE2, "/var/lib/rancher/rke2/agent"},
+	{K3s, "/etc/rancher/k3s"}, {K3s, "/var/lib/rancher/k3s/agent"},
+	{MicroK8s, "/var/snap/microk8s/current/args"},
+	{EKS, "/etc/eks"}, {GKE, "/home/kubernetes/kubelet-config.yaml"}, {AKS, "/etc/kubernetes/azure.json"},
+	{Kubeadm, "/var/lib/kubelet/kubeadm-flags.env"}, {Kubeadm, "/etc/kubernetes/admin.conf"},
+}
+
+// flavour tells by paths which flavour this is; empty where none of them is here. Whether a node is there at all is
+// for others to tell.
+func (h *Host) flavour() (Flavour, error) {
+	release, err := h.File("/etc/os-release")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, a := range ParseEnv(release.Data) {
+		if a.Name == "ID" && a.Value == "talos" {
+			return Talos, nil
+		}
+	}
+	for _, s := range signs {
+		if _, err := h.Info(s.path); err == nil {
+			return s.flavour, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// flavourArgs are the arguments that a flavour's own configuration adds to a program: what k3s and RKE2 pass it comes
+// after their own, so that it wins; MicroK8s keeps all of them in a file.
+func (h *Host) flavourArgs(f Flavour, program string) ([]Token, error) {
+	switch f {
+	case MicroK8s:
+		return h.argsFile("/var/snap/microk8s/current/args/" + program)
+	case K3s, RKE2:
+		return h.rancherArgs("/etc/rancher/"+strings.ToLower(string(f)), program)
+	}
+	return nil, nil
+}
+
+// argsFile reads a file of arguments, one or more on a line, as MicroK8s keeps them.
+func (h *Host) argsFile(file string) ([]Token, error) {
+	f, err := h.File(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var tokens []Token
+	for line := range strings.Lines(string(f.Data)) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		for _, w := range splitWords(line, false) {
+			tokens = append(tokens, Token{Text: snapPaths.Replace(w), File: file})
+		}
+	}
+	return tokens, nil
+}
+
+// snapPaths are the variables that MicroK8s replaces in its files of arguments.
+var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current", "${SNAP_COMMON}", "/var/snap/microk8s/common",
+	"${SNAP}", "/snap/microk8s/current")
+
+// rancherArgs reads PROGRAM-arg of config.yaml and of config.yaml.d, whose files come in order: the last one that has
+// the key wins, unless it is spelt with a + that adds to the others.
+// Source: docs.k3s.io, "Configuration file", "Value merge behavior".
+func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
+	files := []string{dir + "/config.yaml"}
+	more, err := h.List(dir + "/config.yaml.d")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, n := range more {
+		if strings.HasSuffix(n, ".yaml") {
+			files = append(files, dir+"/config.yaml.d/"+n)
+		}
+	}
+	var tokens []Token
+	for _, file := range files {
+		doc, err := h.Document(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range []string{program + "-arg", program + "-arg+"} {
+			v, ok := doc.At(key)
+			if !ok {
+				continue
+			}
+			args, err := v.words()
+			if err != nil {
+				return nil, err
+			}
+			if !strings.HasSuffix(key, "+") {
+				tokens = nil
+			}
+			for _, a := range args {
+				tokens = append(tokens, Token{Text: "--" + strings.TrimLeft(a, "-"), File: doc.File})
+			}
+		}
+	}
+	return tokens, nil
+}
+
+// words reads a list of strings, or one string that stands for a list of itself.
+func (v Value) words() ([]string, error) {
+	var list []string
+	if err := v.Decode(&list); err == nil {
+		return list, nil
+	}
+	var one string
+	err := v.Decode(&one)
+	return []string{one}, err
+}

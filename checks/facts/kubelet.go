@@ -1,0 +1,313 @@
+package facts
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Kubelet is the kubelet of this node: as it runs, and as it would run after a restart.
+type Kubelet struct {
+	Process   *Process    // nil when none runs, or it is part of another program (k3s, MicroK8s)
+	Unseen    bool        // what runs cannot be seen (--root)
+	Within    string      // the program that it is part of, "k3s" or "kubelite"; empty where it is its own
+	Unit      string      // "kubelet.service"; empty where systemd does not start it
+	Running   Flags       // of the process's argv; nil when none runs
+	Next      Flags       // of the argv it would get from its unit; Running where no unit starts it
+	File      string      // --config; empty where there is none
+	Documents []*Document // File, then the drop-ins of --config-dir, in the order in which each overrides those before
+	DropIns   []string    // the paths of the drop-ins
+	Err       error       // why its configuration cannot be read; what a flag sets is known all the same
+	Stale     bool        // what is configured is newer than the process
+	Open      bool        // its whole configuration cannot be seen: what nothing here sets may be set all the same
+
+	joined bool                      // the file that --config names is there, or none is named
+	newer  []*Document               // which documents are
+	loaded func(*Document) *Document // what such a document held when the process started; nil where that is not known
+}
+
+// KubeletUnit is the service that starts the kubelet of every packaging but those that are part of something else.
+const KubeletUnit = "kubelet.service"
+
+// readKubelet returns nil where there is no kubelet.
+func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
+	ps, err := h.processes("kubelet")
+	k := &Kubelet{Unseen: errors.Is(err, ErrAbsent)}
+	if err != nil && !k.Unseen {
+		return nil, err
+	}
+	ps = Own(ps)
+	if i := slices.IndexFunc(ps, func(p Process) bool { return p.Unit == KubeletUnit }); i >= 0 {
+		k.Process = &ps[i]
+	} else if len(ps) > 0 {
+		k.Process = &ps[0]
+	}
+	if k.Process != nil {
+		k.Running = parseKubeFlags(processTokens(k.Process))
+	}
+	if known, err := h.kubeletStart(k, f); err != nil || !known {
+		return nil, err
+	}
+	h.kubeletFiles(k)
+	h.kubeletStale(k)
+	return k, nil
+}
+
+// kubeletStart finds what the next start would pass the kubelet. It reports false where there is none to start.
+func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
+	k.Next = k.Running
+	switch f {
+	case K3s, MicroK8s:
+		k.Within = map[Flavour]string{K3s: "k3s", MicroK8s: "kubelite"}[f]
+		args, err := h.flavourArgs(f, "kubelet")
+		if err != nil {
+			return false, err
+		}
+		k.Open = f == K3s
+		if f == K3s {
+			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built()}}, args...)
+		}
+		k.Next = parseKubeFlags(args)
+		return true, nil
+	case RKE2:
+		args, err := h.flavourArgs(f, "kubelet")
+		if err != nil {
+			return false, err
+		}
+		k.Open = k.Process == nil
+		if k.Process == nil {
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built()}}, args...))
+		}
+		return true, nil
+	}
+	if k.Process != nil && k.Process.Unit != "" && k.Process.Unit != KubeletUnit {
+		return true, nil // another program starts it and alone knows how
+	}
+	u, err := h.Unit(KubeletUnit)
+	switch {
+	case errors.Is(err, ErrAbsent):
+	case err != nil:
+		return false, err
+	case len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == "kubelet" && (k.Process == nil || k.Process.Unit == KubeletUnit):
+		k.Unit, k.Next = KubeletUnit, parseKubeFlags(u.Argv[1:])
+		return true, nil
+	}
+	if k.Process == nil && f == Kubeadm {
+		return true, h.kubeadmStart(k)
+	}
+	return k.Process != nil || err == nil, nil
+}
+
+// built says that a flavour's own program passes an argument.
+func (f Flavour) built() string { return string(f) + " itself" }
+
+func rancherDropIns(f Flavour) string {
+	return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/kubelet.conf.d"
+}
+
+// Where kubeadm has its unit look for the kubelet's flags, and what the unit passes itself.
+// Source: kubernetes/release cmd/krel/templates/latest/kubeadm/10-kubeadm.conf.
+const (
+	kubeadmEnv    = "/var/lib/kubelet/kubeadm-flags.env"
+	kubeadmConfig = "/var/lib/kubelet/config.yaml"
+)
+
+// kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own unit.
+func (h *Host) kubeadmStart(k *Kubelet) error {
+	args := []Token{
+		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit"},
+		{Text: "--config=" + kubeadmConfig, File: "kubeadm's unit"},
+	}
+	for _, e := range []struct{ file, variable string }{
+		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"}, {"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
+	} {
+		f, err := h.File(e.file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, a := range ParseEnv(f.Data) {
+			if a.Name == e.variable {
+				for _, w := range splitWords(a.Value, false) {
+					args = append(args, Token{w, e.file, a.Name})
+				}
+			}
+		}
+	}
+	k.Next = parseKubeFlags(args)
+	return nil
+}
+
+// kubeletFiles reads --config and the drop-ins of --config-dir: every *.conf below it, in lexical order, directories
+// where their names come. Source: kubernetes cmd/kubelet/app/server.go, mergeKubeletConfigurations.
+func (h *Host) kubeletFiles(k *Kubelet) {
+	read := func(file string) {
+		d, err := h.Document(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			k.joined = k.joined && file != k.File
+			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
+		}
+		if err == nil && d.Text("kind") != "KubeletConfiguration" {
+			err = fmt.Errorf("%s: its kind is not KubeletConfiguration", file)
+		}
+		if err != nil {
+			k.Err = cmp.Or(k.Err, err)
+			return
+		}
+		k.Documents = append(k.Documents, d)
+	}
+	k.joined = true
+	if k.File, _ = k.Next.Last("config"); k.File != "" {
+		read(k.File)
+	}
+	dir, _ := k.Next.Last("config-dir")
+	if dir == "" {
+		return
+	}
+	var err error
+	if k.DropIns, err = h.confsBelow(dir, 0); err != nil {
+		k.Err = cmp.Or(k.Err, err)
+	}
+	for _, p := range k.DropIns {
+		read(p)
+	}
+	if len(k.DropIns) > 0 {
+		k.Open = false
+	}
+}
+
+func (h *Host) confsBelow(dir string, depth int) ([]string, error) {
+	names, err := h.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil || depth > 8 {
+		return nil, err
+	}
+	var all []string
+	for _, n := range names {
+		p := path.Join(dir, n)
+		if i, err := h.Info(p); err == nil && i.Type == fs.ModeDir {
+			below, err := h.confsBelow(p, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, below...)
+		} else if strings.HasSuffix(n, ".conf") {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// kubeletStale finds out what changed after the kubelet was started, and what harden's own runs remember of it.
+func (h *Host) kubeletStale(k *Kubelet) {
+	if k.Process == nil {
+		return
+	}
+	if h.Restarted(cmp.Or(k.Unit, KubeletUnit)) {
+		k.Running = k.Next
+		return
+	}
+	for _, d := range k.Documents {
+		if h.after.Files[d.File].Data != nil || d.Changed.After(k.Process.Started.Add(tick)) {
+			k.newer = append(k.newer, d)
+		}
+	}
+	k.loaded = func(d *Document) *Document { return h.documentAt(d.File, k.Process.Started) }
+	k.Stale = len(k.newer) > 0 || !k.Running.alike(k.Next)
+}
+
+// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
+// not known.
+func (h *Host) documentAt(file string, then time.Time) *Document {
+	if h.Earlier == nil {
+		return nil
+	}
+	for _, v := range h.Earlier(file) {
+		if v.Modified.After(then) || !v.Replaced.After(then) {
+			continue
+		}
+		root, err := parseYAML(v.Data)
+		if err != nil {
+			return nil
+		}
+		return &Document{File: file, Changed: v.Modified, root: root}
+	}
+	return nil
+}
+
+// A KubeletOption is what each place that configures the kubelet says of one field.
+type KubeletOption struct {
+	Value   Value     // of the last document that says something
+	Said    bool      // whether one does
+	Over    *Document // the document that Value is in; nil where none says anything
+	Next    *Flag     // as the kubelet would be started next; nil where it is not passed. It beats Value.
+	Running *Flag     // as it was started
+}
+
+// Option collects what is said of a field, a path from the top of the document, and of the flag that means the same;
+// flag may be empty. It does not know defaults.
+func (k *Kubelet) Option(field []string, flag string) KubeletOption {
+	o := KubeletOption{}
+	for _, d := range slices.Backward(k.Documents) {
+		v, how := d.look(field)
+		if how == silent {
+			continue
+		}
+		o.Value, o.Said, o.Over = v, how == said, d
+		break
+	}
+	if f, ok := k.Next[flag]; ok && flag != "" {
+		o.Next = &f
+	}
+	if f, ok := k.Running[flag]; ok && flag != "" {
+		o.Running = &f
+	}
+	return o
+}
+
+// Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
+// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options, applyLegacyDefaults.
+func (k *Kubelet) Legacy() bool { return k.File == "" }
+
+// Settled reports whether what is configured of one field is what the process was started with.
+func (k *Kubelet) Settled(field []string, flag string) bool {
+	if k.Process == nil {
+		return true
+	}
+	if flag != "" {
+		if !k.Running.says(k.Next, flag) {
+			return false
+		}
+		if _, set := k.Next[flag]; set {
+			return true // it beats what the files say
+		}
+	}
+	return k.unchanged(field)
+}
+
+func (k *Kubelet) unchanged(field []string) bool {
+	if !k.Running.says(k.Next, "config") || !k.Running.says(k.Next, "config-dir") {
+		return false
+	}
+	for _, d := range k.newer {
+		was := k.loaded(d)
+		if was == nil {
+			return false
+		}
+		v, howV := d.look(field)
+		w, howW := was.look(field)
+		if howV != howW || howV == said && v.String() != w.String() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,165 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A StaticPod is one container of a pod that the kubelet runs from a file.
+type StaticPod struct {
+	File      string // its manifest, where it really is
+	Container string // the container's name in it
+	Image     string
+	Argv      []string // command and arguments together, the program first
+	Env       map[string]string
+	Mounts    []Mounted
+	Probes    []Probe // that are asked over HTTP
+}
+
+// A Mounted is a path of the node that a container sees.
+type Mounted struct {
+	Path     string // in the container
+	HostPath string // on the node
+	ReadOnly bool
+}
+
+// A Probe is one question over HTTP that the kubelet asks a container, to restart it, or to call it not ready, when the
+// answer is an error.
+type Probe struct {
+	Path  string
+	Proof bool // it carries an Authorization header
+}
+
+// A podFile is a pod's manifest as far as harden reads it.
+type podFile struct {
+	Kind string
+	Spec struct {
+		Containers []podContainer
+		Volumes    []struct {
+			Name     string
+			HostPath struct{ Path string } `yaml:"hostPath"`
+		}
+	}
+}
+
+type podContainer struct {
+	Name, Image   string
+	Command, Args []string
+	Env           []struct{ Name, Value string }
+	Mounts        []struct {
+		Name     string
+		Path     string `yaml:"mountPath"`
+		SubPath  string `yaml:"subPath"`
+		ReadOnly bool   `yaml:"readOnly"`
+	} `yaml:"volumeMounts"`
+	Liveness  podProbe `yaml:"livenessProbe"`
+	Readiness podProbe `yaml:"readinessProbe"`
+	Startup   podProbe `yaml:"startupProbe"`
+}
+
+type podProbe struct {
+	HTTPGet struct {
+		Path    string
+		Headers []struct{ Name string } `yaml:"httpHeaders"`
+	} `yaml:"httpGet"`
+}
+
+// Host translates a path as the container sees it to where it is on the node. It reports false for what is in the
+// container alone.
+func (p *StaticPod) Host(inside string) (string, bool) {
+	best := Mounted{}
+	for _, m := range p.Mounts {
+		if (inside == m.Path || strings.HasPrefix(inside, strings.TrimSuffix(m.Path, "/")+"/")) && len(m.Path) > len(best.Path) {
+			best = m
+		}
+	}
+	if best.HostPath == "" {
+		return "", false
+	}
+	return path.Join(best.HostPath, strings.TrimPrefix(inside, best.Path)), true
+}
+
+// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot. What
+// cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others.
+// Source: kubernetes pkg/kubelet/config/file.go.
+func (h *Host) staticPods(dir string) (pods []StaticPod, errs []error) {
+	names, err := h.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, []error{err}
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		file := path.Join(dir, name)
+		if i, err := h.Info(file); err == nil && i.Type != 0 {
+			continue
+		}
+		containers, err := h.podManifest(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+		pods = append(pods, containers...)
+	}
+	return pods, errs
+}
+
+func (h *Host) podManifest(file string) ([]StaticPod, error) {
+	doc, err := h.Document(file)
+	if err != nil {
+		return nil, err
+	}
+	var pod podFile
+	if err := doc.Decode(&pod); err != nil {
+		return nil, err
+	}
+	if pod.Kind != "Pod" {
+		return nil, fmt.Errorf("%s: its kind is not Pod", file)
+	}
+	volumes := map[string]string{}
+	for _, v := range pod.Spec.Volumes {
+		volumes[v.Name] = v.HostPath.Path
+	}
+	var containers []StaticPod
+	for _, c := range pod.Spec.Containers {
+		p := StaticPod{File: doc.File, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{}}
+		for _, e := range c.Env {
+			p.Env[e.Name] = e.Value
+		}
+		for _, m := range c.Mounts {
+			if on := volumes[m.Name]; on != "" {
+				p.Mounts = append(p.Mounts, Mounted{path.Clean(m.Path), path.Join(on, m.SubPath), m.ReadOnly})
+			}
+		}
+		for _, probe := range []podProbe{c.Liveness, c.Readiness, c.Startup} {
+			if get := probe.HTTPGet; get.Path != "" {
+				proof := false
+				for _, header := range get.Headers {
+					proof = proof || strings.EqualFold(header.Name, "Authorization")
+				}
+				p.Probes = append(p.Probes, Probe{get.Path, proof})
+			}
+		}
+		containers = append(containers, p)
+	}
+	return containers, nil
+}
+
+// program is the base name of what the container runs; empty where the image alone says, or a shell finds out.
+func (p *StaticPod) program() string {
+	if len(p.Argv) == 0 {
+		return ""
+	}
+	name := path.Base(p.Argv[0])
+	if slices.Contains([]string{"sh", "bash", "dash", "ash", "env"}, name) || strings.HasPrefix(name, "-") {
+		return ""
+	}
+	return name
+}

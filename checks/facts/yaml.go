@@ -1,0 +1,192 @@
+package facts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A Document is the one YAML or JSON document of a file of Kubernetes.
+type Document struct {
+	File    string    // where it really is
+	Changed time.Time // when its content last changed
+	root    *yaml.Node
+}
+
+// A Value is one value of a document.
+type Value struct {
+	File string
+	node *yaml.Node
+}
+
+// Document reads a YAML or JSON file that holds one document with an object at its top. What is not well formed, and a
+// key that one object has twice, is an error that names file and line.
+func (h *Host) Document(path string) (*Document, error) { return h.document(path) }
+
+func (h *Host) readDocument(path string) (*Document, error) {
+	f, err := h.File(path)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parseYAML(f.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Document{File: f.Path, Changed: f.Modified, root: root}, nil
+}
+
+// parseYAML is stricter than the programs that read the same file: it refuses a key that is there twice, of which
+// they take the last, and more documents than one, of which they read the first.
+func parseYAML(data []byte) (*yaml.Node, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty")
+	} else if err != nil {
+		return nil, syntax(err)
+	}
+	var more yaml.Node
+	for {
+		err := decoder.Decode(&more)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, syntax(err)
+		}
+		if len(more.Content) > 0 && more.Content[0].Tag != "!!null" {
+			return nil, fmt.Errorf("line %d: a second document begins, which nothing reads", more.Content[0].Line)
+		}
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("line %d: the top level is not an object", root.Line)
+	}
+	return root, uniqueKeys(root)
+}
+
+// syntax words an error of the parser, which says at most which line is wrong and what it misses there: what the line
+// holds may be a secret. Of the first line it leaves the number out.
+func syntax(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if !strings.HasPrefix(text, "line ") {
+		text = "line 1: " + text
+	}
+	return errors.New(text)
+}
+
+func uniqueKeys(n *yaml.Node) error {
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			if seen[k.Value] {
+				return fmt.Errorf("line %d: duplicate key %q", k.Line, k.Value)
+			}
+			seen[k.Value] = true
+		}
+	}
+	for _, c := range n.Content {
+		if err := uniqueKeys(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The outcomes of looking a field up in a document.
+type found int
+
+const (
+	silent  found = iota // the document says nothing of the field
+	removed              // it takes the field away, by null or by something else in its place
+	said
+)
+
+// look walks to a field as a JSON merge patch would (RFC 7386): null takes away what came before.
+func (d *Document) look(field []string) (Value, found) {
+	n := resolve(d.root)
+	for _, key := range field {
+		if n.Kind != yaml.MappingNode {
+			return Value{}, removed
+		}
+		var next *yaml.Node
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if n.Content[i].Value == key {
+				next = resolve(n.Content[i+1])
+			}
+		}
+		if next == nil {
+			return Value{}, silent
+		}
+		if next.Tag == "!!null" {
+			return Value{}, removed
+		}
+		n = next
+	}
+	return Value{d.File, n}, said
+}
+
+// At returns the value of a field, a path from the top of the document. It reports false where there is none, or null.
+func (d *Document) At(field ...string) (Value, bool) {
+	v, how := d.look(field)
+	return v, how == said
+}
+
+// Text returns a field that is a string; empty where there is none.
+func (d *Document) Text(field ...string) string {
+	if v, ok := d.At(field...); ok && v.node.Kind == yaml.ScalarNode {
+		return v.node.Value
+	}
+	return ""
+}
+
+// Decode reads the whole document into a value that yaml tags describe. The error names file and line.
+func (d *Document) Decode(into any) error { return Value{d.File, d.root}.Decode(into) }
+
+// Decode reads the value. The error names file and line and quotes nothing of the content.
+func (v Value) Decode(into any) error {
+	err := v.node.Decode(into)
+	if err == nil {
+		return nil
+	}
+	line := v.node.Line
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
+		if m := regexp.MustCompile(`^line ([0-9]+):`).FindStringSubmatch(wrong.Errors[0]); m != nil {
+			line, _ = strconv.Atoi(m[1])
+		}
+	}
+	return fmt.Errorf("%s: line %d: a value of another type is expected", v.File, line)
+}
+
+// Line is where the value is, from 1.
+func (v Value) Line() int { return v.node.Line }
+
+// String is a scalar as it is written, and what else there is in a line of YAML.
+func (v Value) String() string {
+	if v.node.Kind == yaml.ScalarNode {
+		return v.node.Value
+	}
+	flow := *v.node
+	flow.Style = yaml.FlowStyle
+	text, err := yaml.Marshal(&flow)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// resolve follows an alias to what it stands for.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}

@@ -1,0 +1,104 @@
+package kubernetes
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
+)
+
+// kubeletUnit is the unit that starts the kubelet and every drop-in of it.
+func kubeletUnit(h *facts.Host) ([]string, error) {
+	_, k, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	if k.Unit == "" {
+		return nil, rule.Inapplicable("no unit of its own starts the kubelet here")
+	}
+	u, err := h.Unit(k.Unit)
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{u.Fragment}, u.DropIns...), nil
+}
+
+// kubeletKubeconfig is the kubelet's kubeconfig and the file with its key, which that names.
+func kubeletKubeconfig(h *facts.Host) ([]string, error) {
+	n, k, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	file, ok := k.Next.Last("kubeconfig")
+	switch {
+	case k.Within == "k3s":
+		file = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig"
+	case n.Flavour == facts.RKE2 && !ok:
+		file = "/var/lib/rancher/rke2/agent/kubelet.kubeconfig"
+	case !ok:
+		return nil, rule.Inapplicable("the kubelet is given no kubeconfig")
+	}
+	files := []string{file}
+	doc, err := h.Document(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return files, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var config struct {
+		Users []struct {
+			User struct {
+				Key string `yaml:"client-key"`
+			}
+		}
+	}
+	if err := doc.Decode(&config); err != nil {
+		return nil, err
+	}
+	for _, u := range config.Users {
+		if path.IsAbs(u.User.Key) && !slices.Contains(files, u.User.Key) {
+			files = append(files, u.User.Key)
+		}
+	}
+	return files, nil
+}
+
+// kubeletCA is the authority that the kubelet verifies its callers by.
+func kubeletCA(h *facts.Host) ([]string, error) {
+	n, k, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	r, err := clientCAFile.read(k)
+	switch {
+	case err != nil && k.Open && k.Err == nil:
+		return []string{"/var/lib/rancher/" + strings.ToLower(string(n.Flavour)) + "/agent/client-ca.crt"}, nil
+	case err != nil:
+		return nil, err
+	case r.value == "":
+		return nil, rule.Inapplicable("the kubelet verifies no certificates (4.2.3)")
+	}
+	return []string{r.value}, nil
+}
+
+// kubeletConfig is every file that the kubelet's configuration is read from, and kubeadm's beside it.
+func kubeletConfig(h *facts.Host) ([]string, error) {
+	_, k, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	if k.File != "" {
+		files = append(files, k.File, path.Join(path.Dir(k.File), "instance-config.yaml"))
+	}
+	files = append(files, k.DropIns...)
+	if len(files) == 0 {
+		return nil, rule.Inapplicable("the kubelet reads no configuration file")
+	}
+	return files, nil
+}

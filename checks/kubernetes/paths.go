@@ -1,0 +1,318 @@
+package kubernetes
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/be"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
+	"example.com/harden/checks/want"
+)
+
+// mode is the rule that files have no bits beyond what cond allows.
+func mode(paths rule.Paths, cond be.Cond[fs.FileMode]) checks.Rule {
+	return kept(rule.Mode(paths).Must(cond))
+}
+
+// owner is the rule that files belong to root, by number where the host has no name for it.
+func owner(paths rule.Paths) checks.Rule {
+	return kept(rule.Owner(paths).Must(be.OneOf("root:root", "0:0")))
+}
+
+// kept leaves to people what a flavour would set back: a file that it writes anew.
+func kept(r checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		findings, err := r.Judge(h)
+		n, nodeErr := h.Node()
+		if nodeErr != nil || !n.Flavour.Generated() {
+			return findings, err
+		}
+		for i := range findings {
+			for _, w := range findings[i].Wants {
+				switch w := w.(type) {
+				case want.Mode:
+					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again",
+						n.Flavour, w.Mode, w.File)
+				case want.Owner:
+					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again",
+						n.Flavour, w.Owner, w.File)
+				}
+			}
+			findings[i].Wants = nil
+		}
+		return findings, err
+	})
+}
+
+// manifest is the file that the kubelet starts a program from.
+func manifest(program string) rule.Paths {
+	return func(h *facts.Host) ([]string, error) {
+		_, c, err := component(h, program)
+		if err != nil {
+			return nil, err
+		}
+		if c.Pod == nil {
+			return nil, rule.Inapplicable("no manifest starts %s on this node", program)
+		}
+		return []string{c.Pod.File}, nil
+	}
+}
+
+// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given away. Its
+// lock files say nothing.
+func cniFiles(h *facts.Host) ([]string, error) {
+	n, _, err := theKubelet(h)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := cniDir(h, n.Flavour)
+	if err != nil {
+		return nil, err
+	}
+	conf, err := below(h, dir, 1)
+	if err != nil {
+		return nil, err
+	}
+	conf = slices.DeleteFunc(conf, func(p string) bool {
+		return !slices.Contains([]string{".conf", ".conflist", ".json"}, path.Ext(p))
+	})
+	state, err := below(h, "/var/lib/cni/networks", 4)
+	if err != nil {
+		return nil, err
+	}
+	files := append(conf, slices.DeleteFunc(state, func(p string) bool { return path.Base(p) == "lock" })...)
+	if len(files) == 0 {
+		return nil, rule.Inapplicable("%s has no configuration of a network", dir)
+	}
+	return files, nil
+}
+
+// cniDir is where containerd looks for the network's configuration.
+func cniDir(h *facts.Host, f facts.Flavour) (string, error) {
+	switch f {
+	case facts.K3s, facts.RKE2:
+		return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/cni/net.d", nil
+	case facts.MicroK8s:
+		return "/var/snap/microk8s/current/args/cni-network", nil
+	}
+	config, err := h.File("/etc/containerd/config.toml")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for line := range strings.Lines(string(config.Data)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if dir := strings.Trim(strings.TrimSpace(value), `"'`); strings.TrimSpace(name) == "conf_dir" && path.IsAbs(dir) {
+			return dir, nil
+		}
+	}
+	return "/etc/cni/net.d", nil
+}
+
+// below lists the files below a directory, down to a depth; none where it does not exist.
+func below(h *facts.Host, dir string, depth int) ([]string, error) {
+	var files []string
+	err := walk(h, dir, depth, func(p string, i facts.Info) {
+		if i.Type == 0 {
+			files = append(files, p)
+		}
+	})
+	return files, err
+}
+
+func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
+	names, err := h.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		p := path.Join(dir, name)
+		i, err := h.Info(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		visit(p, i)
+		if i.Type == fs.ModeDir && depth > 1 {
+			if err := walk(h, p, depth-1, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// etcdData is etcd's data directory; what is in it is never touched.
+func etcdData(h *facts.Host) ([]string, error) {
+	n, c, err := component(h, facts.Etcd)
+	if err != nil {
+		return nil, err
+	}
+	if c.Within == "k3s" {
+		return []string{"/var/lib/rancher/k3s/server/db/etcd"}, nil
+	}
+	s, ok, err := c.Say("data-dir")
+	if err != nil {
+		return nil, err
+	}
+	if !ok || !path.IsAbs(s.Value) {
+		return nil, fmt.Errorf("where etcd keeps its data is not known: --data-dir is %q in %s", s.Value, c.Where())
+	}
+	dir, ok := c.HostPath(s.Value)
+	if !ok && n.Flavour == facts.RKE2 {
+		dir, ok = s.Value, true // its manifest mounts what is above
+	}
+	if !ok {
+		return nil, fmt.Errorf("--data-dir=%s is in no volume of %s", s.Value, c.Where())
+	}
+	return []string{dir}, nil
+}
+
+// etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would help
+// nothing there: that is no reason to ask for one.
+func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
+	n, c, err := component(h, facts.Etcd)
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := etcdData(h)
+	if err != nil {
+		return nil, err
+	}
+	i, err := h.Info(dirs[0])
+	if err != nil {
+		return nil, facts.Absent(err)
+	}
+	if c.Process == nil && i.UID != 0 && !c.Unseen {
+		return nil, fmt.Errorf("etcd does not run, so that whom %s must belong to is not known", i.Path)
+	}
+	var runs uint32
+	if c.Process != nil {
+		runs = c.Process.UID
+	} else if i.UID != 0 {
+		return nil, fmt.Errorf("whom etcd runs as cannot be seen, so that whom %s must belong to is not known", i.Path)
+	}
+	switch {
+	case runs == 0 && i.UID == 0:
+		return nil, rule.Inapplicable("etcd runs as root here, so that its data belongs to root (%s)", n.Flavour)
+	case runs == i.UID:
+		return nil, nil
+	}
+	return []checks.Finding{{Subject: i.Path, Got: i.Owner(), Must: fmt.Sprintf("uid %d, whom etcd runs as", runs)}}, nil
+}
+
+// adminConfigs are the kubeconfigs of administrators that a flavour makes.
+func adminConfigs(h *facts.Host) ([]string, error) {
+	n, err := h.Node()
+	if err != nil {
+		return nil, err
+	}
+	switch n.Flavour {
+	case facts.K3s, facts.RKE2:
+		name := strings.ToLower(string(n.Flavour))
+		return []string{"/etc/rancher/" + name + "/" + name + ".yaml", "/var/lib/rancher/" + name + "/server/cred/admin.kubeconfig"}, nil
+	case facts.MicroK8s:
+		return []string{"/var/snap/microk8s/current/credentials/client.config"}, nil
+	}
+	return []string{"/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"}, nil
+}
+
+// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its own.
+func kubeconfig(program, rancher string) rule.Paths {
+	return func(h *facts.Host) ([]string, error) {
+		_, c, err := component(h, program)
+		if err != nil {
+			return nil, err
+		}
+		switch c.Within {
+		case "k3s":
+			return []string{"/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"}, nil
+		}
+		var files []string
+		for _, flag := range []string{"kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"} {
+			if p, ok := c.Path(flag); ok && !slices.Contains(files, p) {
+				files = append(files, p)
+			}
+		}
+		if len(files) == 0 {
+			return nil, rule.Inapplicable("%s is given no kubeconfig", program)
+		}
+		return files, nil
+	}
+}
+
+// pkiDir is where the API server's certificates are: kubeadm's certificatesDir, wherever that is.
+func pkiDir(h *facts.Host) (string, error) {
+	_, c, err := component(h, facts.APIServer)
+	if err != nil {
+		return "", err
+	}
+	if c.Within == "k3s" {
+		return "/var/lib/rancher/k3s/server/tls", nil
+	}
+	for _, flag := range []string{"client-ca-file", "tls-cert-file"} {
+		if p, ok := c.Path(flag); ok {
+			return path.Dir(p), nil
+		}
+	}
+	return path.Clean(pki), nil
+}
+
+// pkiTree is the directory of certificates and all that is below it.
+func pkiTree(h *facts.Host) ([]string, error) {
+	dir, err := pkiDir(h)
+	if err != nil {
+		return nil, err
+	}
+	tree := []string{dir}
+	err = walk(h, dir, 5, func(p string, _ facts.Info) { tree = append(tree, p) })
+	return tree, err
+}
+
+// pkiFiles are the private keys below the directory of certificates, or the certificates. What is in a file counts, and its
+// name where nothing in it tells.
+func pkiFiles(keys bool) rule.Paths {
+	return func(h *facts.Host) ([]string, error) {
+		dir, err := pkiDir(h)
+		if err != nil {
+			return nil, err
+		}
+		all, err := below(h, dir, 5)
+		if err != nil {
+			return nil, err
+		}
+		var files []string
+		for _, p := range all {
+			named := path.Ext(p) == ".key"
+			if !named && !slices.Contains([]string{".crt", ".pem", ".cert", ".cer"}, path.Ext(p)) {
+				continue
+			}
+			key := named
+			if path.Ext(p) == ".pem" {
+				f, err := h.File(p)
+				if err != nil {
+					return nil, err
+				}
+				key = bytes.Contains(f.Data, []byte("PRIVATE KEY-----"))
+			}
+			if key == keys {
+				files = append(files, p)
+			}
+		}
+		if len(files) == 0 {
+			return nil, rule.Inapplicable("%s: none there", dir)
+		}
+		return files, nil
+	}
+}
