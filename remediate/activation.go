@@ -108,7 +108,9 @@ func (d *draft) activate(f fix, kind Kind, unit string) {
 	a.Checks = addCheck(a.Checks, f.check)
 }
 
-var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart}
+var activationClass = map[Kind]want.Class{
+	LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart,
+	RollOut: want.Workload}
 
 // finish sorts the draft into what a plan holds: changes that change something, and activations in order.
 func (d *draft) finish() {
@@ -122,6 +124,9 @@ func (d *draft) finish() {
 	for _, kind := range Kinds {
 		units := d.asked[kind]
 		for _, unit := range slices.Sorted(maps.Keys(units)) {
+			if d.idle(kind, unit) {
+				continue
+			}
 			if kind == Reload && d.asked[Restart][unit] != nil && !d.wantsLiveRestore() {
 				continue // the restart takes up what the reload would
 			}

@@ -60,15 +60,18 @@ const (
 	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
+	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it is
+	// known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
+	RollOut Kind = "roll-out"
 )
 
 // Kinds lists the kinds in order.
-var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart}
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, RollOut}
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {
 	Kind   Kind
-	Unit   string // "docker.service"; empty for LoadAudit and ReloadManager
+	Unit   string // "docker.service"; the manifest's path for RollOut; empty for LoadAudit and ReloadManager
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host

@@ -147,7 +147,22 @@ func claimOf(w want.Want) (place, value string) {
 	case want.Key:
 		return w.File + " " + strings.Join(w.Key, "."), fmt.Sprint(w.Value)
 	case want.Flag:
-		return w.Unit + " --" + w.Name, w.Value
+		if w.Gone {
+			return w.Unit + " --" + w.Name, "gone"
+		}
+		return w.Unit + " --" + w.Name, "=" + w.Value
+	case want.Field:
+		return w.File + " " + strings.Join(w.Field, "."), fmt.Sprint(w.Value)
+	case want.PodFlag:
+		if len(w.Add)+len(w.Drop) > 0 { // tokens of two fixes combine; what one adds and another drops, the rehearsal tells
+			return "", ""
+		}
+		if w.Gone {
+			return w.Manifest + " --" + w.Name, "gone"
+		}
+		return w.Manifest + " --" + w.Name, "=" + w.Value
+	case want.Content:
+		return w.File, w.Data
 	case want.Setting:
 		return w.Unit + " " + w.Section + "." + w.Key, w.Value
 	case want.Owner:
@@ -291,7 +306,7 @@ func overlayOf(changes []Change, activations []Activation) facts.Overlay {
 		switch a.Kind {
 		case LoadAudit:
 			o.Audited = true
-		case Reload, Restart:
+		case Reload, Restart, RollOut:
 			o.Restarted[a.Unit] = true
 		}
 	}
