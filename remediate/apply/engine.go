@@ -123,6 +123,9 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		if a.Pending == "" {
 			next = e.ready(ctx, next)
 		}
+		if a.Kind == remediate.RollOut && !next.wanted() && e.Services != nil { // written, it could not be kept from happening
+			return nil, fmt.Errorf("%s: %s; nothing has been changed", next, next.Reason)
+		}
 		j.Activations = append(j.Activations, next)
 	}
 	j.Checks, j.Waiting = judged(p, j.Activations)

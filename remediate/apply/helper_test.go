@@ -56,10 +56,13 @@ func help(does string, w world) error {
 	drop(os.Getenv(dropEnv), o.sys)
 	var t failer
 	plan := w.plan(&t)
+	if does == "roll-out" {
+		plan = w.manifests(&t)
+	}
 	unix.Access(marker, 0)
 	var err error
 	switch does {
-	case "apply":
+	case "apply", "roll-out":
 		_, err = Apply(context.Background(), plan, o)
 	case "rollback":
 		_, err = Rollback(context.Background(), "", o)
