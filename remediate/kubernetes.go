@@ -11,6 +11,7 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
+	"example.com/harden/remediate/schema"
 )
 
 // podFlag changes a static pod's manifest. All that is wanted of one component meets there, so that it restarts once.
@@ -23,7 +24,33 @@ func (d *draft) podFlag(f fix, w want.PodFlag) error {
 		return fmt.Errorf("%s: the kubelet reads no file whose name begins with a dot", manifest.Path)
 	}
 	d.activate(f, RollOut, manifest.Path)
-	return d.content(f, w, manifest.Path, 0o600, func(data []byte) ([]byte, error) { return edit.PodFlag(data, w) })
+	return d.content(f, w, manifest.Path, 0o600, func(data []byte) ([]byte, error) {
+		after, err := edit.PodFlag(data, w)
+		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the file
+		if err == nil && !w.Gone && !bytes.Contains(data, []byte("--"+w.Name)) {
+			err = schema.Flag(w.Container, 0, w.Name, w.Value)
+		}
+		return after, err
+	})
+}
+
+// complete says which file a fix names to a pod that is neither there nor made: the pod would wait for it for ever.
+func (d *draft) complete(f fix) error {
+	for _, w := range f.finding.Wants {
+		w, ok := w.(want.PodFlag)
+		if !ok {
+			continue
+		}
+		for _, m := range w.Mounts {
+			if m.Type != "File" || d.files[m.Path] != nil {
+				continue
+			}
+			if _, err := d.host.Info(m.Path); err != nil {
+				return fmt.Errorf("--%s names a file that is not there: %w", w.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // newFile makes a file, and leaves alone what is there.

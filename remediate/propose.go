@@ -184,6 +184,11 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 				bad[f.key()] = err.Error()
 			}
 		}
+		for _, f := range fixes {
+			if err := d.complete(f); err != nil && bad[f.key()] == "" {
+				bad[f.key()] = err.Error()
+			}
+		}
 		if len(bad) == 0 {
 			d.finish()
 			maps.Copy(bad, p.refused(d, h, fixes))
