@@ -80,7 +80,14 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 		}
 	}
 	value, _ := u.Flags().Last(name)
-	boolean := value == "true" || value == "false"
+	program, _, _ := strings.Cut(command, " ")
+	boolean, known := schema.Boolean(path.Base(program), w.Name)
+	if !known {
+		boolean = value == "true" || value == "false"
+	}
+	if !boolean && strings.HasPrefix(value, "-") {
+		return fmt.Errorf("--%s: where its value ends cannot be told; a person must take it away", w.Name)
+	}
 	if flag.Variable != "" {
 		return d.content(f, w, flag.Origin, 0o644, func(data []byte) ([]byte, error) {
 			return edit.RemoveEnvFlag(data, flag.Variable, name, boolean)

@@ -156,7 +156,7 @@ type use struct {
 
 // setFlag leaves one use of a flag with the value, or none where value is nil.
 func setFlag(line, name string, boolean bool, value *string) (string, error) {
-	if !word(name, "-") || strings.HasPrefix(name, "-") {
+	if !word(name, "-_") || strings.HasPrefix(name, "-") {
 		return "", fmt.Errorf("%q is not the name of a flag", name)
 	}
 	words, uses, err := findFlag(line, name, boolean)

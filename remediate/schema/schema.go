@@ -234,3 +234,10 @@ func Flag(program string, minor int, name, value string) error {
 	}
 	return nil
 }
+
+// Boolean reports whether a flag of a program takes its value after an equals sign alone. Known is false where harden
+// has no table of the program, or the flag is not in it.
+func Boolean(program, name string) (boolean, known bool) {
+	kind, known := tables().flags[program][name]
+	return kind == "bool", known
+}

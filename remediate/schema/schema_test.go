@@ -99,6 +99,17 @@ func TestFlag(t *testing.T) {
 	}
 }
 
+func TestBoolean(t *testing.T) {
+	for _, tt := range []struct {
+		program, name  string
+		boolean, known bool
+	}{{"kubelet", "anonymous-auth", true, true}, {"kubelet", "read-only-port", false, true}, {"kubelet", "x", false, false}, {"dockerd", "icc", false, false}} {
+		if boolean, known := Boolean(tt.program, tt.name); boolean != tt.boolean || known != tt.known {
+			t.Errorf("%s --%s: %v, %v", tt.program, tt.name, boolean, known)
+		}
+	}
+}
+
 func FuzzDocument(f *testing.F) {
 	f.Add("a: &a {b: *a}")
 	f.Add("containers: [{<<: [1]}]")
