@@ -116,6 +116,7 @@ var activationClass = map[Kind]want.Class{
 func (d *draft) finish() {
 	for _, c := range d.files {
 		if c.changes() {
+			c.Upgrade = d.upgrade(*c)
 			d.changes = append(d.changes, *c)
 		}
 	}

@@ -241,3 +241,56 @@ func TestProposeContent(t *testing.T) {
 		t.Errorf("%s%v", differences(plan), err)
 	}
 }
+
+func TestUpgrade(t *testing.T) {
+	logs := want.Mount{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}
+	all := []*checks.Check{
+		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
+		holds("kubernetes/b", apiserver, "AlwaysPullImages", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
+		holds("kubernetes/c", apiserver, "--audit-log-path", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "audit-log-path", Value: "/var/log/kubernetes/audit/a.log", Mounts: []want.Mount{logs}}),
+		lacks("kubernetes/d", apiserver, "--kubelet-client-key", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "kubelet-client-key", Gone: true}),
+		mode("kubernetes/mode", apiserver, 0o600),
+		mode("kubernetes/mode-etcd", etcd, 0o600),
+		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
+		holds("kubernetes/f", kubelet, "tlsCipherSuites", want.Field{File: kubelet, Field: []string{"tlsCipherSuites"}, Value: []string{"A"}}),
+		lacks("kubernetes/g", kubelet, "cgroupDriver", want.Field{File: kubelet, Field: []string{"cgroupDriver"}}),
+		holds("kubernetes/h", policy, "x", want.Content{File: policy, Data: "x"}),
+		lacks("kubernetes/i", flagsEnv, "read-only-port", want.Flag{Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
+	}
+	notes := func(host tree) map[string]string {
+		h := facts.New(t.Context(), host, facts.Choices{})
+		plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, all), remediate.Policy{Allow: func(*checks.Check, want.Class) bool { return true }})
+		if err != nil || len(plan.Changes) != 5 && len(plan.Changes) != 4 {
+			t.Fatalf("%s%v", differences(plan), err)
+		}
+		got := map[string]string{}
+		for _, c := range plan.Changes {
+			switch {
+			case c.Upgrade == nil:
+			case c.Upgrade.Safe:
+				got[c.Path] = "safe"
+			default:
+				got[c.Path] = c.Upgrade.Note
+			}
+		}
+		return got
+	}
+	wanted := map[string]string{
+		apiserver: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubeadm-config, and joining nodes do: add to apiServer of its ClusterConfiguration ` +
+			`{extraArgs: [{name: profiling, value: "false"}, {name: enable-admission-plugins, value: 'NodeRestriction,AlwaysPullImages'}, ` +
+			`{name: audit-log-path, value: /var/log/kubernetes/audit/a.log}], ` +
+			`extraVolumes: [{name: harden-audit, hostPath: /var/log/kubernetes/audit, mountPath: /var/log/kubernetes/audit, pathType: DirectoryOrCreate}]}` +
+			`; take --kubelet-client-key out of apiServer.extraArgs there (before v1beta4, extraArgs is a mapping of name to value)`,
+		kubelet: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubelet-config, and joining nodes get it: under its key kubelet, ` +
+			`set podPidsLimit: 4096; set tlsCipherSuites: [A]; take cgroupDriver out`,
+		policy: "safe", flagsEnv: "safe",
+	}
+	if diff := cmp.Diff(wanted, notes(kubeadmNode(t))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	other := kubeadmNode(t)
+	delete(other, flagsEnv)
+	if got := notes(other); len(got) != 0 {
+		t.Errorf("a node that is not kubeadm's: %v", got)
+	}
+}

@@ -32,6 +32,7 @@ type Change struct {
 	Checks  []*checks.Check
 	Wants   []want.Want
 	Breaks  []string // who will notice, on this host
+	Upgrade *Upgrade // nil where kubeadm has nothing to do with it
 }
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.

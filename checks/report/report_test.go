@@ -205,7 +205,7 @@ func TestHostileNames(t *testing.T) {
 		Waived: []checks.Accepted{{Finding: checks.Finding{Subject: evil}}}}, nil, nil)
 	r.Host.Name = evil
 	r.Host.Notes = []string{evil}
-	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
+	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}, Upgrade: &report.Upgrade{Note: evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run = runOf("rolled-back", nil, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run.ID, r.Run.Reason = evil, evil
 	var b bytes.Buffer

@@ -106,8 +106,12 @@ func (s *session) changes(cs []remediate.Change) []report.Change {
 	out := []report.Change{}
 	for _, c := range cs {
 		breaks := []string{}
-		out = append(out, report.Change{Target: c.Path, Action: c.Action(), Diff: s.unified(c),
-			Checks: remediate.IDs(c.Checks), Disruption: c.Class, Breaks: append(breaks, c.Breaks...)})
+		rc := report.Change{Target: c.Path, Action: c.Action(), Diff: s.unified(c),
+			Checks: remediate.IDs(c.Checks), Disruption: c.Class, Breaks: append(breaks, c.Breaks...)}
+		if c.Upgrade != nil {
+			rc.Upgrade = &report.Upgrade{Safe: c.Upgrade.Safe, Note: s.redactor.RedactText(c.Upgrade.Note)}
+		}
+		out = append(out, rc)
 	}
 	return out
 }

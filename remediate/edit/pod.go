@@ -53,6 +53,33 @@ func PodFlag(data []byte, w want.PodFlag) ([]byte, error) {
 	return data, nil
 }
 
+// PodFlagValue is the value that a flag of a container has in a manifest, tokens of a list together.
+func PodFlagValue(data []byte, container, name string) (value string, there bool) {
+	p, err := parsePod(data, container)
+	if err != nil {
+		return "", false
+	}
+	uses := p.uses(name)
+	if len(uses) == 0 {
+		return "", false
+	}
+	return uses[len(uses)-1].value, true
+}
+
+// PodVolume is the volume that a container has mounted at exactly that path, empty where there is none.
+func PodVolume(data []byte, container, at string) string {
+	p, err := parsePod(data, container)
+	if err != nil {
+		return ""
+	}
+	for _, v := range elements(field(p.container, "volumeMounts")) {
+		if path.Clean(textAt(v, "mountPath")) == at {
+			return textAt(v, "name")
+		}
+	}
+	return ""
+}
+
 // podFields hold a container's command line, in order.
 var podFields = []string{"command", "args"}
 
