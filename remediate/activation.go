@@ -122,7 +122,7 @@ func (d *draft) finish() {
 	}
 	slices.SortFunc(d.changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
 	later := d.deferred()
-	for _, kind := range Kinds {
+	for _, kind := range Kinds { // of RecordInCluster there are none yet
 		units := d.asked[kind]
 		for _, unit := range slices.Sorted(maps.Keys(units)) {
 			if d.idle(kind, unit) {

@@ -22,6 +22,8 @@ type Policy struct {
 	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
 	// Validate judges the candidate content of a change as the program that reads it would. It may be nil.
 	Validate func(context.Context, Change, *facts.Host) error
+	// Cluster returns what the cluster keeps for kubeadm. Nil where no cluster can be asked.
+	Cluster func(context.Context) (*Cluster, error)
 }
 
 // A fix is one finding that wants something.
@@ -68,6 +70,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 		return nil, err
 	}
 	plan.Changes, plan.Activations = base.changes, base.activations
+	p.record(plan)
 	if err := p.hold(plan, base); err != nil {
 		return nil, err
 	}

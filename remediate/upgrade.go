@@ -9,6 +9,7 @@ import (
 
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
+	"example.com/harden/remediate/schema"
 )
 
 // An Upgrade is what the next "kubeadm upgrade" makes of a change: kubeadm writes its files anew from what the cluster
@@ -33,21 +34,20 @@ func (d *draft) upgrade(c Change) *Upgrade {
 		return nil // not kubeadm's node; and the modes that kubeadm gives are those of an existing file, or 0600
 	}
 	var fields []want.Field
-	var flags []want.PodFlag
-	other := false
+	pod, other := false, false
 	for _, w := range c.Wants {
 		switch w := w.(type) {
 		case want.Field:
 			fields = append(fields, w)
 		case want.PodFlag:
-			flags = append(flags, w)
+			pod = true
 		case want.Content, want.Flag:
 			other = true
 		}
 	}
 	switch {
-	case len(flags) > 0:
-		return upgradePod(c, flags)
+	case pod:
+		return upgradePod(c)
 	case len(fields) > 0 && c.Path == kubeletConfig:
 		return upgradeKubelet(fields)
 	case len(fields) > 0, other:
@@ -56,41 +56,44 @@ func (d *draft) upgrade(c Change) *Upgrade {
 	return nil
 }
 
-// upgradePod tells what ClusterConfiguration lacks of a manifest's flags and mounts.
-func upgradePod(c Change, flags []want.PodFlag) *Upgrade {
-	place, ok := components[flags[0].Container]
-	if !ok {
-		return &Upgrade{Safe: true} // no pod of kubeadm's
-	}
-	type volume struct {
-		Name      string `yaml:"name"`
-		HostPath  string `yaml:"hostPath"`
-		MountPath string `yaml:"mountPath"`
-		ReadOnly  bool   `yaml:"readOnly,omitempty"`
-		PathType  string `yaml:"pathType"`
-	}
-	type arg struct {
-		Name  string `yaml:"name"`
-		Value string `yaml:"value"`
-	}
-	var say struct {
-		Args    []arg    `yaml:"extraArgs,flow,omitempty"`
-		Volumes []volume `yaml:"extraVolumes,flow,omitempty"`
-	}
-	var gone []string
-	for _, f := range flags {
+// lacks is what ClusterConfiguration has to say of a manifest's flags and mounts.
+func lacks(c Change) (place string, args []edit.ClusterArg, volumes []edit.ClusterVolume) {
+	for _, w := range c.Wants {
+		f, ok := w.(want.PodFlag)
+		if !ok {
+			continue
+		}
+		place = components[f.Container]
 		value, there := edit.PodFlagValue(c.After.Data, f.Container, f.Name)
-		switch {
-		case !there && !slices.Contains(gone, "--"+f.Name):
-			gone = append(gone, "--"+f.Name)
-		case there && !slices.Contains(say.Args, arg{f.Name, value}):
-			say.Args = append(say.Args, arg{f.Name, value})
+		if a := (edit.ClusterArg{Name: f.Name, Value: value, Gone: !there}); !slices.Contains(args, a) {
+			args = append(args, a)
 		}
 		for _, m := range f.Mounts {
-			v := volume{edit.PodVolume(c.After.Data, f.Container, m.Path), m.Path, m.Path, m.ReadOnly, m.Type}
-			if edit.PodVolume(c.Before.Data, f.Container, m.Path) == "" && v.Name != "" && !slices.Contains(say.Volumes, v) {
-				say.Volumes = append(say.Volumes, v)
+			v := edit.ClusterVolume{Name: edit.PodVolume(c.After.Data, f.Container, m.Path), HostPath: m.Path, MountPath: m.Path, ReadOnly: m.ReadOnly, PathType: m.Type}
+			if edit.PodVolume(c.Before.Data, f.Container, m.Path) == "" && v.Name != "" && !slices.Contains(volumes, v) {
+				volumes = append(volumes, v)
 			}
+		}
+	}
+	return place, args, volumes
+}
+
+func upgradePod(c Change) *Upgrade {
+	place, args, volumes := lacks(c)
+	if place == "" {
+		return &Upgrade{Safe: true} // no pod of kubeadm's
+	}
+	var say struct {
+		Args    []edit.ClusterArg    `yaml:"extraArgs,flow,omitempty"`
+		Volumes []edit.ClusterVolume `yaml:"extraVolumes,flow,omitempty"`
+	}
+	say.Volumes = volumes
+	var gone []string
+	for _, a := range args {
+		if a.Gone {
+			gone = append(gone, "--"+a.Name)
+		} else {
+			say.Args = append(say.Args, a)
 		}
 	}
 	note := `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubeadm-config`
@@ -141,4 +144,82 @@ func flow(value any) string {
 		return fmt.Sprint(value)
 	}
 	return strings.Join(strings.Fields(string(text)), " ")
+}
+
+// A Cluster is what a cluster keeps for kubeadm to write files from.
+type Cluster struct {
+	Configuration string // ClusterConfiguration, in ConfigMap kubeadm-config
+	Kubelet       string // KubeletConfiguration, in ConfigMap kubelet-config
+}
+
+// record has the cluster keep what the plan's changes would otherwise lose to "kubeadm upgrade". What it keeps already
+// is safe; what cannot be edited there for certain stays a person's to do, with the reason.
+func (p *planner) record(plan *Plan) {
+	unsafe := func(c Change) bool { return c.Upgrade != nil && !c.Upgrade.Safe }
+	if p.policy.Cluster == nil || !slices.ContainsFunc(plan.Changes, unsafe) {
+		return
+	}
+	cluster, err := p.policy.Cluster(p.ctx)
+	if err != nil {
+		for i := range plan.Changes {
+			if unsafe(plan.Changes[i]) {
+				plan.Changes[i].Upgrade.Note += fmt.Sprintf(" (the cluster could not be asked: %v)", err)
+			}
+		}
+		return
+	}
+	config := Record{"kube-system", "kubeadm-config", "ClusterConfiguration", cluster.Configuration, cluster.Configuration}
+	kubelet := Record{"kube-system", "kubelet-config", "kubelet", cluster.Kubelet, cluster.Kubelet}
+	classes := map[string]want.Class{}
+	for i := range plan.Changes {
+		c := &plan.Changes[i]
+		if !unsafe(*c) {
+			continue
+		}
+		r := &config
+		if c.Path == kubeletConfig {
+			r = &kubelet
+		}
+		after, err := r.keeping(*c)
+		if err != nil {
+			c.Upgrade.Note += fmt.Sprintf(" (harden has not done it: %v)", err)
+			continue
+		}
+		r.After, c.Upgrade = after, &Upgrade{Safe: true}
+		classes[r.ConfigMap] = max(classes[r.ConfigMap], c.Class)
+	}
+	for _, r := range []Record{config, kubelet} {
+		if r.After != r.Before {
+			plan.Activations = append(plan.Activations, Activation{Kind: RecordInCluster, Unit: r.String(), Class: classes[r.ConfigMap], Record: &r,
+				Breaks: []string{"every node of the cluster gets it at its next kubeadm upgrade or join: files that it names must be there"}})
+		}
+	}
+}
+
+// keeping is the text with a change's wants in it.
+func (r *Record) keeping(c Change) (string, error) {
+	data := []byte(r.After)
+	if len(data) == 0 {
+		return "", fmt.Errorf("%s has no %s", r, r.Key)
+	}
+	var err error
+	if place, args, volumes := lacks(c); place != "" {
+		if data, err = edit.ClusterConfiguration(data, place, args, volumes); err != nil {
+			return "", fmt.Errorf("%s: %w", r, err)
+		}
+		return string(data), nil
+	}
+	for _, w := range c.Wants {
+		f, ok := w.(want.Field)
+		if !ok {
+			continue
+		}
+		if data, err = edit.YAML(data, f.Field, f.Value); err != nil {
+			return "", fmt.Errorf("%s: %w", r, err)
+		}
+	}
+	if err := schema.Document(data, []byte(r.Before)); err != nil {
+		return "", fmt.Errorf("%s: %w", r, err)
+	}
+	return string(data), nil
 }

@@ -31,8 +31,9 @@ type Options struct {
 	// while loading, and not before.
 	Audit func(context.Context) (facts.AuditState, error)
 	// Watch is for how long Healthy looks on before it believes: 20 seconds when zero.
-	Watch   time.Duration
-	RollOut Waits // for static pods
+	Watch      time.Duration
+	RollOut    Waits  // for static pods
+	Kubeconfig string // of an administrator, for what the cluster is to keep; "" where there is none
 	// KubeletHealth is the URL at which the kubelet answers for its health. Empty asks the kubelet's own configuration.
 	KubeletHealth string
 	Progress      func(string) // told in words what is waited for, and what was noticed; may be nil
@@ -91,6 +92,8 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		return s.readyRestart(ctx, cmp.Or(a.Unit, s.opts.Unit))
 	case remediate.RollOut:
 		return s.readyRollOut(ctx, a.Unit)
+	case remediate.RecordInCluster:
+		return s.readyRecord(ctx, a.Record)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }
@@ -113,6 +116,8 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 		return s.restart(ctx, unit)
 	case remediate.RollOut:
 		return s.rollOut(ctx, a.Unit)
+	case remediate.RecordInCluster:
+		return s.record(ctx, a.Record)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }

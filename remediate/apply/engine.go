@@ -119,7 +119,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		return nil, err
 	}
 	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending, Record: a.Record}
 		if a.Pending == "" {
 			next = e.ready(ctx, next)
 		}

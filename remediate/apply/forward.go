@@ -191,12 +191,13 @@ func (e *engine) activate(ctx context.Context) error {
 	return e.watch(ctx, as, before)
 }
 
-// each does the activations that are not pending, in their order, but for roll-outs. All are safe to do twice, and after an
+// each does the activations that are not pending, in their order, but for roll-outs, and on the way forward
+// for what the cluster is to keep, which come last. All are safe to do twice, and after an
 // interruption nothing tells how far one got. The first error ends it, unless everything is to be tried.
 func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
 	var errs error
 	for n, a := range as {
-		if !a.wanted() || a.Kind == remediate.RollOut {
+		if !a.wanted() || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
 			continue
 		}
 		announced := e.announced(ctx, n, a)

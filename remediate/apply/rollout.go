@@ -21,11 +21,11 @@ func rollOuts(as []Activated) map[string]int {
 	return all
 }
 
-// rollOut writes the manifests one by one, and waits for each pod to be well.
+// rollOut writes the manifests one by one, and waits for each pod to be well. Then the cluster is told to keep it.
 func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
 	as, _ := e.tx.activations()
 	for n, a := range as {
-		if a.Kind != remediate.RollOut || !a.wanted() {
+		if a.Kind != remediate.RollOut && a.Kind != remediate.RecordInCluster || !a.wanted() {
 			continue
 		}
 		for i := range e.tx.Items {

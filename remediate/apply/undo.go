@@ -131,6 +131,13 @@ func (t *txn) reversals(boot string) []Activated {
 			}
 			continue
 		}
+		if a.Kind == remediate.RecordInCluster && a.State != Pending {
+			if tried[n] {
+				a.State, a.Reason, a.Record = NotReached, "", a.Record.Undo()
+				back = append(back, a)
+			}
+			continue
+		}
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {
 		case took:
