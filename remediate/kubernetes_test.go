@@ -294,3 +294,60 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("a node that is not kubeadm's: %v", got)
 	}
 }
+
+func TestRecordInCluster(t *testing.T) {
+	all := []*checks.Check{
+		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
+		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
+	}
+	const none = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+	for _, tt := range []struct {
+		name    string
+		cluster *remediate.Cluster
+		err     error
+		safe    bool
+		note    string
+		after   []string
+	}{
+		{"both", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n", Kubelet: none}, nil, true, "",
+			[]string{"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\napiServer:\n  extraArgs:\n    profiling: \"false\"\n", none + "podPidsLimit: 4096\n"}},
+		{"it keeps them already", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\napiServer: {extraArgs: [{name: profiling, value: \"false\"}]}\n",
+			Kubelet: none + "podPidsLimit: 4096\n"}, nil, true, "", nil},
+		{"it keeps nothing", &remediate.Cluster{}, nil, false, "has not done it: configmap/kube-system/", nil},
+		{"what cannot be edited", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n", Kubelet: "a: 1\na: 2\n"}, nil, false, "has not done it", nil},
+		{"nobody answers", nil, context.DeadlineExceeded, false, "(the cluster could not be asked: context deadline exceeded)", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := facts.New(t.Context(), kubeadmNode(t), facts.Choices{})
+			plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, all), remediate.Policy{Allow: func(*checks.Check, want.Class) bool { return true },
+				Cluster: func(context.Context) (*remediate.Cluster, error) { return tt.cluster, tt.err }})
+			if err != nil || len(plan.Changes) != 2 {
+				t.Fatalf("%s%v", differences(plan), err)
+			}
+			for _, c := range plan.Changes {
+				if c.Upgrade == nil || c.Upgrade.Safe != tt.safe || !strings.Contains(c.Upgrade.Note, tt.note) {
+					t.Errorf("%s: %+v", c.Path, c.Upgrade)
+				}
+			}
+			var after []string
+			for _, a := range plan.Activations {
+				if a.Kind == remediate.RecordInCluster {
+					after = append(after, a.Record.After)
+				}
+			}
+			if diff := cmp.Diff(tt.after, after); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			saved := plan.Save(func(remediate.Change) string { return "" })
+			if moved := saved.Moved(saved); len(moved) != 0 {
+				t.Errorf("%q", moved)
+			}
+			if len(after) > 0 {
+				plan.Activations[len(plan.Activations)-1].Record.After += "#\n"
+				if moved := saved.Moved(plan.Save(func(remediate.Change) string { return "" })); len(moved) != 2 {
+					t.Errorf("another text for the cluster: %q", moved)
+				}
+			}
+		})
+	}
+}

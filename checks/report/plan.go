@@ -145,6 +145,9 @@ func (p *page) activations(word string, as []Activation) {
 		for _, b := range a.Breaks {
 			p.labelled("breaks", b)
 		}
+		if a.Diff != "" {
+			p.diff(a.Diff)
+		}
 	}
 }
 

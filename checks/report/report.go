@@ -169,6 +169,7 @@ type Activation struct {
 	Checks     []string   `json:"checks"`
 	Breaks     []string   `json:"breaks"`
 	Pending    string     `json:"pending,omitempty"` // why it cannot be part of the run
+	Diff       string     `json:"diff,omitempty"`    // of what the cluster is to keep
 }
 
 // A HeldBack is what one more allowed class would add.

@@ -294,6 +294,22 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+func TestUpgrade(t *testing.T) {
+	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{{Subject: "/a"}}}, nil, nil)
+	r.Plan = planOf([]report.Change{{Target: "/a", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Safe: true}},
+		{Target: "/b", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Note: "kubeadm writes it anew"}}, {Target: "/c", Checks: []string{"docker/x"}}}, nil, 0)
+	r.Plan.Activations = []report.Activation{{Kind: "record-in-cluster", Unit: "configmap/n/m", Breaks: []string{"other nodes"}, Diff: "-old\n+new\n"}}
+	var b bytes.Buffer
+	if err := report.Text(&b, r, report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"upgrade-safe: yes", "upgrade-safe: no: kubeadm writes it anew", "Then record in cluster configmap/n/m", "other nodes", "-old\n+new\n"} {
+		if strings.Count(b.String(), text) != 1 {
+			t.Errorf("%q is not there once:\n%s", text, b.String())
+		}
+	}
+}
+
 func TestWaiverNotices(t *testing.T) {
 	r := settled(t, checks.Result{Status: checks.Pass}, nil, nil)
 	s, err := catalog.Select([]*checks.Check{{ID: "docker/x", Threats: []stride.ID{"a/b/tampering"}}}, catalog.Query{})

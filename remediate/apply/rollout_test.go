@@ -42,6 +42,7 @@ func (w world) manifests(t testing.TB) *remediate.Plan {
 			{Kind: remediate.Restart, Unit: "kubelet.service"},
 			{Kind: remediate.RollOut, Unit: etcd},
 			{Kind: remediate.RollOut, Unit: apiserver},
+			{Kind: remediate.RecordInCluster, Unit: "configmap/n/m", Record: &remediate.Record{Before: "old", After: "new"}},
 		},
 	}
 }
@@ -51,6 +52,9 @@ func (w world) seen(t testing.TB, s *services, fails func(nth int) error) *[]str
 	var all []string
 	s.broken = func(nth int, a remediate.Activation) error {
 		text := strings.TrimSpace(string(a.Kind)+" "+a.Unit) + ":"
+		if a.Record != nil {
+			text += " " + a.Record.Before + ">" + a.Record.After
+		}
 		for _, p := range []string{policy, etcd, apiserver} {
 			data, err := os.ReadFile(w.path(p))
 			first, _, _ := strings.Cut(string(data), " ")
@@ -73,6 +77,8 @@ func TestRollOutOrder(t *testing.T) {
 		kubelet = "restart kubelet.service: rules old old"
 		first   = "roll-out " + etcd + ": rules new old"
 		second  = "roll-out " + apiserver + ": rules new new"
+		record  = "record-in-cluster configmap/n/m: old>new rules new new"
+		forget  = "record-in-cluster configmap/n/m: new>old none old old"
 	)
 	for _, tt := range []struct {
 		name  string
@@ -80,12 +86,15 @@ func TestRollOutOrder(t *testing.T) {
 		want  []string
 		outcome
 	}{
-		{"well", nil, []string{kubelet, first, second}, outcome{Applied, ""}},
+		{"well", nil, []string{kubelet, first, second, record}, outcome{Applied, ""}},
 		{"the second does not come up", map[int]error{3: errors.New("sick")}, []string{kubelet, first, second,
 			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
 			outcome{RolledBack, "sick"}},
 		{"the first does not come up", map[int]error{2: errors.New("sick")}, []string{kubelet, first,
 			"roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"}, outcome{RolledBack, "sick"}},
+		{"the cluster does not keep it", map[int]error{4: errors.New("conflict")}, []string{kubelet, first, second, record,
+			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
+			outcome{RolledBack, "conflict"}},
 		{"nor does it go back", map[int]error{3: errors.New("sick"), 4: errors.New("dead")}, []string{kubelet, first, second,
 			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
 			outcome{Failed, "dead"}},
@@ -110,7 +119,7 @@ func TestRollOutOrder(t *testing.T) {
 					t.Fatalf("%+v, %v", run, err)
 				}
 				if diff := cmp.Diff([]string{"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
-					"restart kubelet.service: none old old"}, *got); diff != "" {
+					"restart kubelet.service: none old old", forget}, *got); diff != "" {
 					t.Errorf("(-want +got)\n%s", diff)
 				}
 			}
@@ -166,7 +175,7 @@ func TestRollOutInterrupted(t *testing.T) {
 			}()
 			o = w.options()
 			got := w.seen(t, o.Services.(*services), nil)
-			want := []string{"restart kubelet.service: rules new new", "roll-out " + etcd + ": rules new new", "roll-out " + apiserver + ": rules new new"}
+			want := []string{"restart kubelet.service: rules new new", "roll-out " + etcd + ": rules new new", "roll-out " + apiserver + ": rules new new", "record-in-cluster configmap/n/m: old>new rules new new"}
 			var run *Run
 			var err error
 			if then == "resume" {

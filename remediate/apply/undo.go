@@ -132,7 +132,7 @@ func (t *txn) reversals(boot string) []Activated {
 			continue
 		}
 		if a.Kind == remediate.RecordInCluster && a.State != Pending {
-			if tried[n] {
+			if tried[n] && a.State != Failure { // what failed is not what the cluster keeps
 				a.State, a.Reason, a.Record = NotReached, "", a.Record.Undo()
 				back = append(back, a)
 			}
