@@ -53,7 +53,7 @@ func (s *Services) restartKubelet(ctx context.Context, name string) error {
 				break
 			}
 			u, unitErr := unitOf(ctx, c, name)
-			if unitErr == nil && (u.Active == "failed" || u.Restarts > before.Restarts+2) {
+			if unitErr == nil && (u.Active == "failed" || u.Restarts > 1) { // counted anew since ours
 				return fmt.Errorf("%s does not come up: %s", name, u.why(name))
 			}
 			select {
