@@ -185,6 +185,8 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 			"left kubernetes/a: the file as it would be is not valid: there is no field readonlyPort\n"},
 		{"a field of the wrong kind is refused", []*checks.Check{holds("kubernetes/a", kubelet, "podPidsLimit", field("many", "podPidsLimit"))}, everything,
 			"left kubernetes/a: the file as it would be is not valid: podPidsLimit must be a whole number\n"},
+		{"and does not take others with it", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort", field(0, "readonlyPort")), holds("kubernetes/b", kubelet, "podPidsLimit", field(9, "podPidsLimit"))}, everything,
+			kubelet + " restart kubernetes/b\n+podPidsLimit: 9\nrestart kubelet.service\nleft kubernetes/a: the file as it would be is not valid: there is no field readonlyPort\n"},
 		{"a file that a pod would wait for", []*checks.Check{holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", pod("audit-policy-file", policy, policyMount)), profiling}, everything,
 			apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nroll-out " + apiserver +
 				"\nleft kubernetes/audit-policy: --audit-policy-file names a file that is not there: open /etc/kubernetes/audit/policy.yaml: file does not exist\n"},

@@ -235,12 +235,43 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 				continue
 			}
 			err := p.policy.Validate(p.ctx, c, h)
+			if err == nil {
+				continue
+			}
+			var writers []fix
 			for _, f := range fixes {
-				if err != nil && slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
-					bad[f.key()] = fmt.Sprintf("the file as it would be is not valid: %v", err)
+				if slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
+					writers = append(writers, f)
 				}
 			}
+			maps.Copy(bad, p.blame(h, c, writers, err))
 		}
+	}
+	return bad
+}
+
+// blame finds those among the fixes of a change that is not valid which alone would not be either; all, where none is.
+func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map[string]string {
+	const reason = "the file as it would be is not valid: %v"
+	all, bad := map[string]string{}, map[string]string{}
+	for _, f := range fixes {
+		all[f.key()] = fmt.Sprintf(reason, failure)
+		d := newDraft(h)
+		if len(fixes) == 1 || d.add(f) != nil {
+			continue
+		}
+		d.finish()
+		for _, alone := range d.changes {
+			if alone.Path != c.Path {
+				continue
+			}
+			if err := p.policy.Validate(p.ctx, alone, h); err != nil {
+				bad[f.key()] = fmt.Sprintf(reason, err)
+			}
+		}
+	}
+	if len(bad) == 0 {
+		return all
 	}
 	return bad
 }

@@ -63,6 +63,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	rand.Read(key)
 	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
 		redactor: diff.NewRedactor(key), validate: activate.Validate}
+	if config.Root == "/" {
+		s.validate = activate.ValidateHere
+	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}
