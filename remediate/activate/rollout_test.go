@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -71,7 +70,6 @@ func component(args []string) error {
 // change or when it ends, and reads every file whose name does not begin with a dot. It answers for its own health.
 type kubelet struct {
 	dir  string
-	mu   sync.Mutex
 	pods map[string]*podProcess
 }
 
