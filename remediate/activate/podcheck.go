@@ -27,6 +27,9 @@ func validateKubernetes(c remediate.Change) error {
 	if err := yaml.Unmarshal(c.After.Data, &is); err != nil {
 		return err
 	}
+	if is.Kind == "EncryptionConfiguration" {
+		return validateEncryption(c.Before.Data, c.After.Data)
+	}
 	if c.Created || is.Kind != "Pod" {
 		return nil
 	}
