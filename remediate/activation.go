@@ -108,20 +108,26 @@ func (d *draft) activate(f fix, kind Kind, unit string) {
 	a.Checks = addCheck(a.Checks, f.check)
 }
 
-var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart, SetTimer: want.None}
+var activationClass = map[Kind]want.Class{
+	LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart,
+	RollOut: want.Workload, SetTimer: want.None}
 
 // finish sorts the draft into what a plan holds: changes that change something, and activations in order.
 func (d *draft) finish() {
 	for _, c := range d.files {
 		if c.changes() {
+			c.Upgrade = d.upgrade(*c)
 			d.changes = append(d.changes, *c)
 		}
 	}
 	slices.SortFunc(d.changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
 	later := d.deferred()
-	for _, kind := range Kinds {
+	for _, kind := range Kinds { // of RecordInCluster there are none yet
 		units := d.asked[kind]
 		for _, unit := range slices.Sorted(maps.Keys(units)) {
+			if d.idle(kind, unit) {
+				continue
+			}
 			if kind == Reload && d.asked[Restart][unit] != nil && !d.wantsLiveRestore() {
 				continue // the restart takes up what the reload would
 			}

@@ -76,6 +76,15 @@ func (d *draft) want(f fix, w want.Want) error {
 		})
 	case want.Flag:
 		return d.flag(f, w)
+	case want.Field:
+		if w.Unit != "" {
+			d.activate(f, Restart, w.Unit)
+		}
+		return d.content(f, w, w.File, 0o600, func(data []byte) ([]byte, error) { return edit.YAML(data, w.Field, w.Value) })
+	case want.PodFlag:
+		return d.podFlag(f, w)
+	case want.Content:
+		return d.newFile(f, w)
 	case want.Service:
 		switch {
 		case w.Reload:
@@ -138,6 +147,9 @@ func (d *draft) flag(f fix, w want.Flag) error {
 		return fmt.Errorf("%s has %d ExecStart= lines, so which one to change is a person's choice", w.Unit, len(commands))
 	}
 	d.activate(f, Restart, w.Unit)
+	if w.Gone {
+		return d.withoutFlag(f, w, u, commands[0].Value)
+	}
 	if file, name, ok := u.FlagVariable(w.Name); ok {
 		return d.content(f, w, file, 0o644, func(data []byte) ([]byte, error) {
 			return edit.EnvFlag(data, name, w.Name, w.Value)

@@ -32,6 +32,7 @@ type Change struct {
 	Checks  []*checks.Check
 	Wants   []want.Want
 	Breaks  []string // who will notice, on this host
+	Upgrade *Upgrade // nil where kubeadm has nothing to do with it
 }
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
@@ -60,23 +61,52 @@ const (
 	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
+	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it is
+	// known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
+	RollOut Kind = "roll-out"
+	// RecordInCluster has the cluster keep what was changed on the node, after all that the node itself was to do: the next
+	// "kubeadm upgrade" writes it again.
+	RecordInCluster Kind = "record-in-cluster"
 	// SetTimer has a timer run as its unit file says from now on, and stop where there is no such file any more. So one
 	// kind serves making a timer, changing it, removing it, and taking each of these back.
 	SetTimer Kind = "set-timer"
 )
 
 // Kinds lists the kinds in order.
-var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, SetTimer}
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, RollOut, RecordInCluster, SetTimer}
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {
 	Kind   Kind
-	Unit   string // "docker.service"; empty for LoadAudit and ReloadManager
+	Unit   string // "docker.service"; the manifest's path for RollOut; a Record's String; empty for LoadAudit and ReloadManager
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host
 	// Pending says why it cannot be done as part of the plan; what it is for is then written all the same, and waits.
 	Pending string
+	Record  *Record // of RecordInCluster
+}
+
+// A Record is a text in a ConfigMap of the cluster that shall become another, as long as it is the one that it was.
+type Record struct {
+	Namespace string `json:"namespace"`
+	ConfigMap string `json:"configmap"`
+	Key       string `json:"key"`
+	Before    string `json:"before"`
+	After     string `json:"after"`
+}
+
+func (r Record) String() string { return "configmap/" + r.Namespace + "/" + r.ConfigMap }
+
+// Undo is the record that takes r back.
+func (r Record) Undo() *Record { r.Before, r.After = r.After, r.Before; return &r }
+
+// Change is r as a change of a file, to be shown as one.
+func (r Record) Change() Change {
+	file := func(text string) facts.File {
+		return facts.File{Info: facts.Info{Path: r.String(), Mode: 0o600, Size: int64(len(text))}, Data: []byte(text)}
+	}
+	return Change{Path: r.String(), Before: file(r.Before), After: file(r.After)}
 }
 
 // IDs gives the checks' IDs.

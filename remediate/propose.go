@@ -22,6 +22,8 @@ type Policy struct {
 	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
 	// Validate judges the candidate content of a change as the program that reads it would. It may be nil.
 	Validate func(context.Context, Change, *facts.Host) error
+	// Cluster returns what the cluster keeps for kubeadm. Nil where no cluster can be asked.
+	Cluster func(context.Context) (*Cluster, error)
 }
 
 // A fix is one finding that wants something.
@@ -68,6 +70,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 		return nil, err
 	}
 	plan.Changes, plan.Activations = base.changes, base.activations
+	p.record(plan)
 	if err := p.hold(plan, base); err != nil {
 		return nil, err
 	}
@@ -147,7 +150,22 @@ func claimOf(w want.Want) (place, value string) {
 	case want.Key:
 		return w.File + " " + strings.Join(w.Key, "."), fmt.Sprint(w.Value)
 	case want.Flag:
-		return w.Unit + " --" + w.Name, w.Value
+		if w.Gone {
+			return w.Unit + " --" + w.Name, "gone"
+		}
+		return w.Unit + " --" + w.Name, "=" + w.Value
+	case want.Field:
+		return w.File + " " + strings.Join(w.Field, "."), fmt.Sprint(w.Value)
+	case want.PodFlag:
+		if len(w.Add)+len(w.Drop) > 0 { // tokens of two fixes combine; what one adds and another drops, the rehearsal tells
+			return "", ""
+		}
+		if w.Gone {
+			return w.Manifest + " --" + w.Name, "gone"
+		}
+		return w.Manifest + " --" + w.Name, "=" + w.Value
+	case want.Content:
+		return w.File, w.Data
 	case want.Setting:
 		return w.Unit + " " + w.Section + "." + w.Key, w.Value
 	case want.Owner:
@@ -166,6 +184,11 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 		bad := map[string]string{}
 		for _, f := range fixes {
 			if err := d.add(f); err != nil {
+				bad[f.key()] = err.Error()
+			}
+		}
+		for _, f := range fixes {
+			if err := d.complete(f); err != nil && bad[f.key()] == "" {
 				bad[f.key()] = err.Error()
 			}
 		}
@@ -212,12 +235,43 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 				continue
 			}
 			err := p.policy.Validate(p.ctx, c, h)
+			if err == nil {
+				continue
+			}
+			var writers []fix
 			for _, f := range fixes {
-				if err != nil && slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
-					bad[f.key()] = fmt.Sprintf("the file as it would be is not valid: %v", err)
+				if slices.Contains(c.Checks, f.check) && slices.ContainsFunc(f.finding.Wants, writes) {
+					writers = append(writers, f)
 				}
 			}
+			maps.Copy(bad, p.blame(h, c, writers, err))
 		}
+	}
+	return bad
+}
+
+// blame finds those among the fixes of a change that is not valid which alone would not be either; all, where none is.
+func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map[string]string {
+	const reason = "the file as it would be is not valid: %v"
+	all, bad := map[string]string{}, map[string]string{}
+	for _, f := range fixes {
+		all[f.key()] = fmt.Sprintf(reason, failure)
+		d := newDraft(h)
+		if len(fixes) == 1 || d.add(f) != nil {
+			continue
+		}
+		d.finish()
+		for _, alone := range d.changes {
+			if alone.Path != c.Path {
+				continue
+			}
+			if err := p.policy.Validate(p.ctx, alone, h); err != nil {
+				bad[f.key()] = fmt.Sprintf(reason, err)
+			}
+		}
+	}
+	if len(bad) == 0 {
+		return all
 	}
 	return bad
 }
@@ -291,7 +345,7 @@ func overlayOf(changes []Change, activations []Activation) facts.Overlay {
 		switch a.Kind {
 		case LoadAudit:
 			o.Audited = true
-		case Reload, Restart:
+		case Reload, Restart, RollOut:
 			o.Restarted[a.Unit] = true
 		}
 	}

@@ -50,6 +50,7 @@ type Request struct {
 	Allow      []string `json:"allow"`
 	Root       string   `json:"root"`
 	DockerHost string   `json:"docker_host"`
+	Kubeconfig string   `json:"kubeconfig,omitempty"`
 }
 
 // A SavedChange is one change by its hashes.
@@ -76,7 +77,8 @@ type SavedImage struct {
 type SavedActivation struct {
 	Kind   Kind     `json:"kind"`
 	Unit   string   `json:"unit,omitempty"`
-	Later  bool     `json:"later,omitempty"` // it cannot be part of the run
+	Later  bool     `json:"later,omitempty"`  // it cannot be part of the run
+	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after, one after the other
 	Checks []string `json:"checks"`
 }
 
@@ -106,7 +108,12 @@ func (p *Plan) Save(diff func(Change) string) *Saved {
 		s.Changes = append(s.Changes, sc)
 	}
 	for _, a := range p.Activations {
-		s.Activations = append(s.Activations, SavedActivation{a.Kind, a.Unit, a.Pending != "", sorted(IDs(a.Checks))})
+		sa := SavedActivation{Kind: a.Kind, Unit: a.Unit, Later: a.Pending != "", Checks: sorted(IDs(a.Checks))}
+		if a.Record != nil {
+			sum := sha256.Sum256([]byte(a.Record.Before + a.Record.After))
+			sa.SHA256 = hex.EncodeToString(sum[:])
+		}
+		s.Activations = append(s.Activations, sa)
 	}
 	return s
 }
@@ -226,7 +233,9 @@ func checksMoved(was, is []string) (moved []string) {
 
 func activationsMoved(was, is []SavedActivation) (moved []string) {
 	same := func(a SavedActivation) func(SavedActivation) bool {
-		return func(b SavedActivation) bool { return a.Kind == b.Kind && a.Unit == b.Unit && a.Later == b.Later }
+		return func(b SavedActivation) bool {
+			return a.Kind == b.Kind && a.Unit == b.Unit && a.Later == b.Later && a.SHA256 == b.SHA256
+		}
 	}
 	for _, a := range was {
 		i := slices.IndexFunc(is, same(a))

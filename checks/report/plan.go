@@ -91,8 +91,18 @@ func (p *page) changes(r *Report, changes []Change) {
 		for _, b := range c.Breaks {
 			p.labelled("breaks", b)
 		}
+		if c.Upgrade != nil {
+			p.labelled("upgrade", upgradeText(*c.Upgrade))
+		}
 		p.diff(c.Diff)
 	}
+}
+
+func upgradeText(u Upgrade) string {
+	if u.Safe {
+		return "upgrade-safe: yes"
+	}
+	return "upgrade-safe: no: " + u.Note
 }
 
 func (p *page) labelled(label, text string) {
@@ -134,6 +144,9 @@ func (p *page) activations(word string, as []Activation) {
 		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))
 		for _, b := range a.Breaks {
 			p.labelled("breaks", b)
+		}
+		if a.Diff != "" {
+			p.diff(a.Diff)
 		}
 	}
 }

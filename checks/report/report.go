@@ -170,6 +170,13 @@ type Change struct {
 	Checks     []string   `json:"checks"`
 	Disruption want.Class `json:"disruption"`
 	Breaks     []string   `json:"breaks"`
+	Upgrade    *Upgrade   `json:"upgrade,omitempty"` // absent where kubeadm has nothing to do with the file
+}
+
+// An Upgrade is what the next "kubeadm upgrade" makes of a change.
+type Upgrade struct {
+	Safe bool   `json:"safe"`
+	Note string `json:"note,omitempty"` // what else has to be changed where it is not
 }
 
 // An Activation is what a plan does after its changes are written.
@@ -180,6 +187,7 @@ type Activation struct {
 	Checks     []string   `json:"checks"`
 	Breaks     []string   `json:"breaks"`
 	Pending    string     `json:"pending,omitempty"` // why it cannot be part of the run
+	Diff       string     `json:"diff,omitempty"`    // of what the cluster is to keep
 }
 
 // A HeldBack is what one more allowed class would add.

@@ -267,7 +267,7 @@ func TestHostileNames(t *testing.T) {
 		Waived: []checks.Accepted{{Finding: checks.Finding{Subject: evil}}}}, nil, nil)
 	r.Host.Name = evil
 	r.Host.Notes = []string{evil}
-	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
+	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}, Upgrade: &report.Upgrade{Note: evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run = runOf("rolled-back", nil, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run.ID, r.Run.Reason = evil, evil
 	var b bytes.Buffer
@@ -334,6 +334,13 @@ func TestDescribe(t *testing.T) {
 		{want.Key{File: "/d.json", Key: []string{"a", "b"}, Value: []string{"x"}}, `set a.b to ["x"] in /d.json`},
 		{want.Key{File: "/d.json", Key: []string{"tls"}}, "take tls out of /d.json"},
 		{want.Flag{Unit: "docker.service", Name: "icc", Value: "false"}, "start docker.service with --icc=false"},
+		{want.Flag{Unit: "kubelet.service", Name: "read-only-port", Gone: true}, "start kubelet.service without --read-only-port"},
+		{want.Field{File: "/k.yaml", Field: []string{"a", "b"}, Value: false}, "set a.b to false in /k.yaml"},
+		{want.Field{File: "/k.yaml", Field: []string{"a"}}, "take a out of /k.yaml"},
+		{want.PodFlag{Container: "etcd", Name: "x", Value: "y"}, "etcd: start it with --x=y"},
+		{want.PodFlag{Container: "etcd", Name: "x", Gone: true}, "etcd: start it without --x"},
+		{want.PodFlag{Container: "c", Name: "x", Add: []string{"a", "b"}, Drop: []string{"d"}, Mounts: []want.Mount{{Path: "/e"}}}, "c: add a,b to --x, take d out of --x, show it /e"},
+		{want.Content{File: "/p.yaml", Data: "secret"}, "make /p.yaml"},
 		{want.Setting{Unit: "docker.socket", Section: "Socket", Key: "SocketMode", Value: "0660"}, "set SocketMode=0660 in [Socket] of docker.socket"},
 		{want.Mode{File: "/a", Mode: 0o644}, "set the mode of /a to 0644"},
 		{want.Owner{File: "/a", Owner: "root:docker"}, "give /a to root:docker"},
@@ -345,6 +352,22 @@ func TestDescribe(t *testing.T) {
 	} {
 		if got := report.Describe(test.want); got != test.text {
 			t.Errorf("%#v is %q, want %q", test.want, got, test.text)
+		}
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{{Subject: "/a"}}}, nil, nil)
+	r.Plan = planOf([]report.Change{{Target: "/a", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Safe: true}},
+		{Target: "/b", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Note: "kubeadm writes it anew"}}, {Target: "/c", Checks: []string{"docker/x"}}}, nil, 0)
+	r.Plan.Activations = []report.Activation{{Kind: "record-in-cluster", Unit: "configmap/n/m", Breaks: []string{"other nodes"}, Diff: "-old\n+new\n"}}
+	var b bytes.Buffer
+	if err := report.Text(&b, r, report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"upgrade-safe: yes", "upgrade-safe: no: kubeadm writes it anew", "Then record in cluster configmap/n/m", "other nodes", "-old\n+new\n"} {
+		if strings.Count(b.String(), text) != 1 {
+			t.Errorf("%q is not there once:\n%s", text, b.String())
 		}
 	}
 }

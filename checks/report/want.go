@@ -22,7 +22,24 @@ func Describe(w want.Want) string {
 		}
 		return fmt.Sprintf("set %s to %s in %s", key, value, w.File)
 	case want.Flag:
+		if w.Gone {
+			return fmt.Sprintf("start %s without --%s", w.Unit, w.Name)
+		}
 		return fmt.Sprintf("start %s with --%s=%s", w.Unit, w.Name, w.Value)
+	case want.Field:
+		field := strings.Join(w.Field, ".")
+		if w.Value == nil {
+			return fmt.Sprintf("take %s out of %s", field, w.File)
+		}
+		value, err := json.Marshal(w.Value)
+		if err != nil {
+			return fmt.Sprintf("set %s in %s", field, w.File)
+		}
+		return fmt.Sprintf("set %s to %s in %s", field, value, w.File)
+	case want.PodFlag:
+		return podFlag(w)
+	case want.Content:
+		return "make " + w.File
 	case want.Setting:
 		return fmt.Sprintf("set %s=%s in [%s] of %s", w.Key, w.Value, w.Section, w.Unit)
 	case want.Mode:
@@ -43,4 +60,24 @@ func Describe(w want.Want) string {
 		return "restart " + w.Unit
 	}
 	return fmt.Sprintf("%+v", w)
+}
+
+func podFlag(w want.PodFlag) string {
+	var parts []string
+	if len(w.Add) > 0 {
+		parts = append(parts, fmt.Sprintf("add %s to --%s", strings.Join(w.Add, ","), w.Name))
+	}
+	if len(w.Drop) > 0 {
+		parts = append(parts, fmt.Sprintf("take %s out of --%s", strings.Join(w.Drop, ","), w.Name))
+	}
+	switch {
+	case w.Gone:
+		parts = append(parts, "start it without --"+w.Name)
+	case len(parts) == 0:
+		parts = append(parts, fmt.Sprintf("start it with --%s=%s", w.Name, w.Value))
+	}
+	for _, m := range w.Mounts {
+		parts = append(parts, "show it "+m.Path)
+	}
+	return fmt.Sprintf("%s: %s", w.Container, strings.Join(parts, ", "))
 }

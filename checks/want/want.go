@@ -135,9 +135,17 @@ func (w Key) Class() Class {
 	return Restart
 }
 
+// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on the
+// node to read for certain.
+func (w PodFlag) Class() Class {
+	if w.Container == "etcd" {
+		return Behaviour
+	}
+	return Workload
+}
+
 func (Flag) Class() Class      { return Restart }
 func (Field) Class() Class     { return Restart }
-func (PodFlag) Class() Class   { return Workload }
 func (Content) Class() Class   { return None }
 func (Setting) Class() Class   { return None }
 func (Mode) Class() Class      { return None }

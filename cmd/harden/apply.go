@@ -74,7 +74,7 @@ func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
 		return nil, err
 	}
 	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Benchmark: r.Benchmark}
-	config.Root, config.DockerHost = r.Root, r.DockerHost
+	config.Root, config.DockerHost, config.Kubeconfig = r.Root, r.DockerHost, r.Kubeconfig
 	if config.Allow, err = classes(r.Allow); err != nil {
 		return nil, configError{err}
 	}

@@ -146,11 +146,11 @@ func (s *session) unified(c remediate.Change) string { return diff.Unified(c, s.
 
 // planned is a plan as reports have it.
 func (s *session) planned(p *remediate.Plan) *report.Plan {
-	out := &report.Plan{Changes: s.changes(p.Changes), Activations: activations(p.Activations),
+	out := &report.Plan{Changes: s.changes(p.Changes), Activations: s.activations(p.Activations),
 		Held: []report.HeldBack{}, Left: []report.LeftOver{}}
 	for _, h := range p.Held {
 		out.Held = append(out.Held, report.HeldBack{Disruption: h.Class, Allow: report.Allow(h.Class),
-			Changes: s.changes(h.Changes), Activations: activations(h.Activations)})
+			Changes: s.changes(h.Changes), Activations: s.activations(h.Activations)})
 	}
 	for _, l := range p.Left {
 		out.Left = append(out.Left, report.LeftOver{ID: l.Check.ID, Subject: l.Finding.Subject, Reason: s.redactor.RedactText(l.Reason)})
@@ -162,17 +162,25 @@ func (s *session) changes(cs []remediate.Change) []report.Change {
 	out := []report.Change{}
 	for _, c := range cs {
 		breaks := []string{}
-		out = append(out, report.Change{Target: c.Path, Action: c.Action(), Diff: s.unified(c),
-			Checks: remediate.IDs(c.Checks), Disruption: c.Class, Breaks: append(breaks, c.Breaks...)})
+		rc := report.Change{Target: c.Path, Action: c.Action(), Diff: s.unified(c),
+			Checks: remediate.IDs(c.Checks), Disruption: c.Class, Breaks: append(breaks, c.Breaks...)}
+		if c.Upgrade != nil {
+			rc.Upgrade = &report.Upgrade{Safe: c.Upgrade.Safe, Note: s.redactor.RedactText(c.Upgrade.Note)}
+		}
+		out = append(out, rc)
 	}
 	return out
 }
 
-func activations(as []remediate.Activation) []report.Activation {
+func (s *session) activations(as []remediate.Activation) []report.Activation {
 	out := []report.Activation{}
 	for _, a := range as {
-		out = append(out, report.Activation{Kind: string(a.Kind), Unit: a.Unit, Disruption: a.Class,
-			Checks: remediate.IDs(a.Checks), Breaks: append([]string{}, a.Breaks...), Pending: a.Pending})
+		ra := report.Activation{Kind: string(a.Kind), Unit: a.Unit, Disruption: a.Class,
+			Checks: remediate.IDs(a.Checks), Breaks: append([]string{}, a.Breaks...), Pending: a.Pending}
+		if a.Record != nil {
+			ra.Diff = s.unified(a.Record.Change())
+		}
+		out = append(out, ra)
 	}
 	return out
 }

@@ -34,6 +34,7 @@ type Config struct {
 	Asked      bool // whether anything was said of what to allow
 	Root       string
 	DockerHost string
+	Kubeconfig string // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
 	Format     string // "text" or "json"
 	Color      string // "auto", "always" or "never"
 	State      string
@@ -87,7 +88,7 @@ var defaults = []struct {
 	value any
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
-	{"docker-host", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
+	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
 	{"verbose", false}, {"detailed-exitcode", false}, {"exit-zero", false},
 }
 
@@ -109,6 +110,7 @@ type settings struct {
 	Allow      []string `yaml:"allow" mapstructure:"allow"`
 	Root       string   `yaml:"root" mapstructure:"root"`
 	DockerHost string   `yaml:"docker-host" mapstructure:"docker-host"`
+	Kubeconfig string   `yaml:"kubeconfig" mapstructure:"kubeconfig"`
 	Format     string   `yaml:"format" mapstructure:"format"`
 	Color      string   `yaml:"color" mapstructure:"color"`
 	State      string   `yaml:"state" mapstructure:"state"`
@@ -157,6 +159,7 @@ func configPath(cmd *cobra.Command) (path string, named bool) {
 // take checks the settings, whoever made them, and keeps them.
 func (c *Config) take(s settings) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
+	c.Kubeconfig = s.Kubeconfig
 	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
 	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
 	var err error

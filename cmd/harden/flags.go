@@ -15,7 +15,9 @@ func addHost(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
 	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	f.String("kubeconfig", "", "have the cluster of this `FILE` keep what is changed on the node (default "+adminConf+")")
 	_ = cmd.MarkFlagDirname("root")
+	_ = cmd.MarkFlagFilename("kubeconfig")
 	addState(cmd)
 }
 

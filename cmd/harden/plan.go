@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -106,7 +108,41 @@ func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*reme
 		Allow:    allow,
 		Precheck: activate.Precheck,
 		Validate: s.validate,
+		Cluster:  s.cluster(),
 	})
+}
+
+// adminConf is the kubeconfig that kubeadm leaves on the nodes of a control plane.
+const adminConf = "/etc/kubernetes/admin.conf"
+
+// kubeconfig is the one to reach the cluster by; empty where there is none, or where this host is not the one that is
+// looked at.
+func (s *session) kubeconfig() (string, error) {
+	file := cmp.Or(s.Kubeconfig, adminConf)
+	if s.Root != "/" {
+		return "", nil
+	}
+	if _, err := readTrusted(file); err != nil {
+		if s.Kubeconfig == "" {
+			return "", nil
+		}
+		return "", err
+	}
+	return filepath.Abs(file)
+}
+
+// cluster is how a plan asks the cluster what it keeps for kubeadm; nil where there is none to ask.
+func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
+	file, err := s.kubeconfig()
+	if file == "" && err == nil {
+		return nil
+	}
+	return func(ctx context.Context) (*remediate.Cluster, error) {
+		if err != nil {
+			return nil, err
+		}
+		return activate.ReadCluster(ctx, file)
+	}
 }
 
 func (s *session) dryRun(plan *remediate.Plan, out string) error {
@@ -133,7 +169,7 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost, Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -202,7 +238,8 @@ func (s *session) services(p *progress) apply.Services {
 	if s.Root != "/" {
 		return nil
 	}
-	o := activate.Options{Progress: p.say, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}

@@ -133,7 +133,7 @@ func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*re
 		return err
 	}
 	r := &report.Schedule{Schema: report.ScheduleSchema, Version: version(), Manager: string(manager),
-		Changes: s.changes(plan.Changes), Activations: activations(plan.Activations), Notes: append([]string{}, notes...)}
+		Changes: s.changes(plan.Changes), Activations: s.activations(plan.Activations), Notes: append([]string{}, notes...)}
 	return s.changeSchedule(plan, r, dry, yes)
 }
 

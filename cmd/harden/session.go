@@ -85,6 +85,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
 		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
+	if config.Root == "/" {
+		s.validate = activate.ValidateHere
+	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}

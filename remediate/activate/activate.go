@@ -1,7 +1,7 @@
 // Package activate makes running programs take up what has been written, and tells whether they are healthy
-// afterwards. It knows four ways: audit rules into the kernel, a reload of dockerd in place, its restart by
-// systemd, and harden's own timers. Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because
-// nobody would start it again after the next crash or boot.
+// afterwards. It knows these ways: audit rules into the kernel, a reload of dockerd in place, its restart or the
+// kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers. Where none of them fits, an
+// activation stays pending: harden never starts dockerd by itself, because nobody would start it again after the next crash or boot.
 package activate
 
 import (
@@ -31,8 +31,12 @@ type Options struct {
 	// while loading, and not before.
 	Audit func(context.Context) (facts.AuditState, error)
 	// Watch is for how long Healthy looks on before it believes: 20 seconds when zero.
-	Watch    time.Duration
-	Progress func(string) // told in words what is waited for, and what was noticed; may be nil
+	Watch      time.Duration
+	RollOut    Waits  // for static pods
+	Kubeconfig string // of an administrator, for what the cluster is to keep; "" where there is none
+	// KubeletHealth is the URL at which the kubelet answers for its health. Empty asks the kubelet's own configuration.
+	KubeletHealth string
+	Progress      func(string) // told in words what is waited for, and what was noticed; may be nil
 
 	bus    func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
 	answer time.Duration                             // for how long a started daemon may stay silent: 90 seconds
@@ -82,7 +86,14 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		_, err := s.daemon(ctx, a.Unit)
 		return err
 	case remediate.Restart:
+		if isKubelet(a.Unit) {
+			return s.readyKubelet(ctx, a.Unit)
+		}
 		return s.readyRestart(ctx, cmp.Or(a.Unit, s.opts.Unit))
+	case remediate.RollOut:
+		return s.readyRollOut(ctx, a.Unit)
+	case remediate.RecordInCluster:
+		return s.readyRecord(ctx, a.Record)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }
@@ -101,7 +112,14 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.Reload:
 		return s.reload(ctx, unit)
 	case remediate.Restart:
+		if isKubelet(unit) {
+			return s.restartKubelet(ctx, unit)
+		}
 		return s.restart(ctx, unit)
+	case remediate.RollOut:
+		return s.rollOut(ctx, a.Unit)
+	case remediate.RecordInCluster:
+		return s.record(ctx, a.Record)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }

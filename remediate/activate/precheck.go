@@ -48,7 +48,7 @@ func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings 
 		}
 	}
 	for _, a := range plan.Activations {
-		if a.Kind == remediate.Restart {
+		if a.Kind == remediate.Restart && !isKubelet(a.Unit) {
 			p.restart(a.Checks)
 		}
 	}

@@ -37,11 +37,14 @@ type manager struct {
 	broken bool // dockerd does not start
 	lies   bool // says that it has restarted, and has not
 	jobs   uint32
+
+	kubelet func() string // a restart of the kubelet, which is none; its result
 }
 
 const (
 	managerPath = godbus.ObjectPath("/org/freedesktop/systemd1")
 	unitPath    = godbus.ObjectPath("/org/freedesktop/systemd1/unit/docker_2eservice")
+	kubeletPath = godbus.ObjectPath("/org/freedesktop/systemd1/unit/kubelet_2eservice")
 	managerName = "org.freedesktop.systemd1.Manager"
 )
 
@@ -83,6 +86,7 @@ func newManager(t *testing.T, d *testdocker.Daemon) (*manager, func(context.Cont
 	for _, err := range []error{
 		m.conn.Export(m, managerPath, managerName),
 		m.conn.Export(properties{m}, unitPath, "org.freedesktop.DBus.Properties"),
+		m.conn.Export(properties{m}, kubeletPath, "org.freedesktop.DBus.Properties"),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -156,6 +160,8 @@ func (m *manager) RestartUnit(name, mode string) (godbus.ObjectPath, *godbus.Err
 		defer m.mu.Unlock()
 		m.starts++
 		switch {
+		case m.kubelet != nil:
+			return m.kubelet()
 		case m.lies:
 			return "done"
 		case m.starts > 3:

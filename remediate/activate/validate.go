@@ -126,9 +126,13 @@ func boolOf(keys *facts.Keys, next facts.Flags, key string) bool {
 }
 
 // Validate judges a change of dockerd's configuration, be it the daemon.json, its unit or an environment file, as the
-// next dockerd would: the files it names must be there, and where that dockerd can tell by itself, it is asked. Other
-// changes are none of its business. It is remediate's Policy.Validate.
+// next dockerd would: the files it names must be there, and where that dockerd can tell by itself, it is asked. A
+// document of Kubernetes is decoded strictly, and the flags of its components must be known. Other changes are none of
+// its business. It is remediate's Policy.Validate.
 func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
+	if err := validateKubernetes(c); err != nil {
+		return err
+	}
 	now, err := h.Daemon()
 	if err != nil {
 		return nil // no daemon of this host: nobody reads the file

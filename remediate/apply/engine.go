@@ -122,6 +122,11 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		return nil, err
 	}
 	j.Activations = e.ahead(ctx, p)
+	for _, a := range j.Activations {
+		if a.Kind == remediate.RollOut && !a.wanted() && e.Services != nil { // written, it could not be kept from happening
+			return nil, fmt.Errorf("%s: %s; nothing has been changed", a, a.Reason)
+		}
+	}
 	j.Checks, j.Waiting = judged(p, j.Activations)
 	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
@@ -254,7 +259,7 @@ func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated,
 // ahead is a plan's activations with the states that they can hope for.
 func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
 	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending, Record: a.Record}
 		if a.Pending == "" {
 			next = o.ready(ctx, next)
 		}

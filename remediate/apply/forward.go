@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate"
 )
 
 // forward brings every item to what it shall be, makes what runs take it up and verifies it. It can be called at
@@ -29,7 +31,11 @@ func (e *engine) forward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	late := rollOuts(e.tx.Activations)
 	for i := range e.tx.Items {
+		if _, ok := late[e.tx.Items[i].path()]; ok {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -38,6 +44,9 @@ func (e *engine) forward(ctx context.Context) error {
 		}
 	}
 	if err := e.activate(ctx); err != nil {
+		return err
+	}
+	if err := e.rollOut(ctx, files); err != nil {
 		return err
 	}
 	return e.verify(ctx)
@@ -206,12 +215,13 @@ func (e *engine) activate(ctx context.Context) error {
 	return e.watch(ctx, as, before)
 }
 
-// each does the activations that are not pending, in their order. All are safe to do twice, and after an
+// each does the activations that are not pending, in their order, but for roll-outs, and on the way forward
+// for what the cluster is to keep, which come last. All are safe to do twice, and after an
 // interruption nothing tells how far one got. The first error ends it, unless everything is to be tried.
 func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
 	var errs error
 	for n, a := range as {
-		if !a.wanted() {
+		if !a.wanted() || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
 			continue
 		}
 		announced := e.announced(ctx, n, a)

@@ -59,13 +59,16 @@ func help(does string, w world) error {
 	drop(os.Getenv(dropEnv), o.sys)
 	var t failer
 	var plan *remediate.Plan
-	if does == "apply" || does == "guarded" { // later the host is no longer what the plan is of
+	switch does { // later the host is no longer what the plan is of
+	case "apply", "guarded":
 		plan = w.plan(&t)
+	case "roll-out":
+		plan = w.manifests(&t)
 	}
 	unix.Access(marker, 0)
 	var err error
 	switch does {
-	case "apply":
+	case "apply", "roll-out":
 		_, err = Apply(context.Background(), plan, o)
 	case "guarded":
 		_, err = Apply(context.Background(), plan, w.guarded(&guard{}, &clock{"one", time.Hour}))

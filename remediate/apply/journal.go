@@ -299,6 +299,9 @@ func (t *txn) summary() *Run {
 	r.Unconfirmed = t.deadline()
 	as, _ := t.activations()
 	r.Activations = append([]Activated{}, as...)
+	for i := range r.Activations {
+		r.Activations[i].Record = nil
+	}
 	for _, it := range t.Items {
 		c := FileChange{Path: it.path(), Kind: Attributes, After: it.After.public(), Checks: it.Checks}
 		if it.Before.Exists {
@@ -322,7 +325,7 @@ func (im image) public() Image {
 }
 
 func (a Activated) plan() remediate.Activation {
-	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class}
+	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class, Record: a.Record}
 }
 
 func (a Activated) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }

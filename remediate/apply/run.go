@@ -71,6 +71,8 @@ type Activated struct {
 	Class  want.Class     `json:"class"`
 	State  string         `json:"state"` // Done, Pending, Failure or NotReached
 	Reason string         `json:"reason,omitempty"`
+
+	Record *remediate.Record `json:"record,omitempty"` // of RecordInCluster; only in the journal
 }
 
 // The states of an activation.

@@ -30,30 +30,47 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 			e.tx.log = append(e.tx.log, en)
 		}
 	}
-	for i := range slices.Backward(e.tx.Items) {
+	var pods error // that are not well again, though their manifests are back
+	for _, i := range e.backwards() {
 		unsaid, err := e.restore(i)
 		late = together(late, unsaid)
 		if err != nil {
-			return together(late, err)
+			return together(late, pods, err)
 		}
+		pods = together(pods, e.rollBack(ctx, i))
 	}
 	for _, d := range slices.Backward(e.tx.Dirs) {
 		if err := e.tree.dropDir(string(d)); err != nil {
-			return together(late, err)
+			return together(late, pods, err)
 		}
 	}
-	return together(late, e.restart(ctx))
+	return together(late, e.restart(ctx, pods))
 }
 
-// restart has the services take up the old files, and closes the run.
-func (e *engine) restart(ctx context.Context) error {
+// backwards are the items in the order in which they are restored: the manifests that were written last come first.
+func (e *engine) backwards() []int {
+	var manifests, others []int
+	as, _ := e.tx.activations()
+	late := rollOuts(as)
+	for i := range slices.Backward(e.tx.Items) {
+		if _, ok := late[e.tx.Items[i].path()]; ok {
+			manifests = append(manifests, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	return append(manifests, others...)
+}
+
+// restart has the services take up the old files, and closes the run. Failed is what did not come back before that.
+func (e *engine) restart(ctx context.Context, failed error) error {
 	u := e.tx.undoing()
 	before := u.Snapshot
 	if u.Boot != e.sys.boot {
 		before = nil
 	}
 	as, _ := e.tx.activations()
-	err := together(e.each(ctx, as, true), e.watch(ctx, as, before))
+	err := together(failed, e.each(ctx, as, true), e.watch(ctx, as, before))
 	outcome, reason := RolledBack, u.Reason
 	if err != nil {
 		outcome, reason = Failed, strings.TrimPrefix(u.Reason+"; but then: "+err.Error(), "; but then: ")
@@ -68,7 +85,8 @@ func (e *engine) restart(ctx context.Context) error {
 func (e *engine) undoEntry(ctx context.Context, reason string) entry {
 	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
 	for _, a := range e.tx.reversals(en.Boot) {
-		if a.State == NotReached {
+		// whether a pod is well does not matter to taking back what it may not be well of
+		if a.State == NotReached && !(a.Kind == remediate.RollOut && e.Services != nil) {
 			a = e.revivable(ctx, e.ready(ctx, a))
 		}
 		en.Activations = append(en.Activations, a)
@@ -106,6 +124,20 @@ func (t *txn) reversals(boot string) []Activated {
 	var back []Activated
 	for n, a := range as {
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
+		if a.Kind == remediate.RollOut && a.State != Pending {
+			if t.begunPath(a.Unit) { // the kubelet takes up what is written, whether it was announced or not
+				a.State, a.Reason = NotReached, ""
+				back = append(back, a)
+			}
+			continue
+		}
+		if a.Kind == remediate.RecordInCluster && a.State != Pending {
+			if tried[n] && a.State != Failure { // what failed is not what the cluster keeps
+				a.State, a.Reason, a.Record = NotReached, "", a.Record.Undo()
+				back = append(back, a)
+			}
+			continue
+		}
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {
 		case took:

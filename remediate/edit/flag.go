@@ -37,6 +37,16 @@ func RemoveFlag(line, name string, boolean bool) (string, error) {
 // It refuses a file in which anything goes over several lines and, for that variable, a value written with
 // backslashes or in several quoted pieces.
 func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
+	return envOptions(data, variable, func(options string) (string, error) { return Flag(options, flag, value) })
+}
+
+// RemoveEnvFlag takes every occurrence of a flag out of such options, as RemoveFlag does.
+func RemoveEnvFlag(data []byte, variable, flag string, boolean bool) ([]byte, error) {
+	return envOptions(data, variable, func(options string) (string, error) { return RemoveFlag(options, flag, boolean) })
+}
+
+// envOptions edits the options that a variable has, which are none where nothing assigns it.
+func envOptions(data []byte, variable string, set func(string) (string, error)) ([]byte, error) {
 	if !word(variable, "_") || variable[0] <= '9' {
 		return nil, fmt.Errorf("%q is not the name of an environment variable", variable)
 	}
@@ -54,9 +64,12 @@ func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
 	}
 	var s splice
 	if target < 0 {
-		options, err := Flag("", flag, value)
+		options, err := set("")
 		if err != nil {
 			return nil, err
+		}
+		if options == "" {
+			return data, nil
 		}
 		text, err := requote(`""`, "", options)
 		if err != nil {
@@ -66,7 +79,7 @@ func EnvFlag(data []byte, variable, flag, value string) ([]byte, error) {
 		want = append(want, facts.Assignment{Name: variable, Value: options})
 	} else {
 		a := old[target]
-		options, err := Flag(a.Value, flag, value)
+		options, err := set(a.Value)
 		if err != nil {
 			return nil, at(data, a.start, err.Error())
 		}
@@ -143,7 +156,7 @@ type use struct {
 
 // setFlag leaves one use of a flag with the value, or none where value is nil.
 func setFlag(line, name string, boolean bool, value *string) (string, error) {
-	if !word(name, "-") || strings.HasPrefix(name, "-") {
+	if !word(name, "-_") || strings.HasPrefix(name, "-") {
 		return "", fmt.Errorf("%q is not the name of a flag", name)
 	}
 	words, uses, err := findFlag(line, name, boolean)

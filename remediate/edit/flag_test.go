@@ -197,3 +197,26 @@ func FuzzEnvFlag(f *testing.F) {
 		}
 	})
 }
+
+func TestRemoveEnvFlag(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, flag string
+		boolean        bool
+		want           string
+	}{
+		{"kubeadm's", "KUBELET_KUBEADM_ARGS=\"--node-ip=192.0.2.1 --read-only-port=10255 --v=2\"\n", "read-only-port", false,
+			"KUBELET_KUBEADM_ARGS=\"--node-ip=192.0.2.1 --v=2\"\n"},
+		{"in two words", "KUBELET_KUBEADM_ARGS='--read-only-port 10255 --v=2'\n", "read-only-port", false, "KUBELET_KUBEADM_ARGS='--v=2'\n"},
+		{"a boolean", "# c\nKUBELET_KUBEADM_ARGS=--anonymous-auth --v=2", "anonymous-auth", true, "# c\nKUBELET_KUBEADM_ARGS=--v=2"},
+		{"the only one", "KUBELET_KUBEADM_ARGS=\"--v=2\"\n", "v", false, "KUBELET_KUBEADM_ARGS=\"\"\n"},
+		{"not there", "KUBELET_KUBEADM_ARGS=\"--v=2\"\n", "x", false, "KUBELET_KUBEADM_ARGS=\"--v=2\"\n"},
+		{"no such variable", "X=1\n", "x", false, "X=1\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := RemoveEnvFlag([]byte(tt.in), "KUBELET_KUBEADM_ARGS", tt.flag, tt.boolean)
+			if err != nil || string(got) != tt.want {
+				t.Errorf("got %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}

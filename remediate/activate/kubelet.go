@@ -1,0 +1,159 @@
+package activate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+)
+
+// isKubelet reports whether a unit is a kubelet's: "kubelet.service", "snap.kubelet-eks.daemon.service".
+func isKubelet(unit string) bool { return strings.Contains(unit, "kubelet") }
+
+// readyKubelet asks for a kubelet that is systemd's to restart.
+func (s *Services) readyKubelet(ctx context.Context, name string) error {
+	return s.withBus(ctx, func(c *dbus.Conn) error {
+		u, err := unitOf(ctx, c, name)
+		if err == nil && u.Load != "loaded" {
+			err = fmt.Errorf("systemd cannot restart %s: it is %s", name, u.Load)
+		}
+		return err
+	})
+}
+
+// restartKubelet restarts the kubelet, which leaves the containers alone, and watches that it stays up. As restart does,
+// it works from any state of the service.
+func (s *Services) restartKubelet(ctx context.Context, name string) error {
+	return s.withBus(ctx, func(c *dbus.Conn) error {
+		before, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		_ = c.ResetFailedUnitContext(ctx, name)
+		within, cancel := context.WithTimeout(ctx, s.opts.answer)
+		defer cancel()
+		s.opts.Progress("restarting " + name)
+		if err := job(within, c, name, "restart", c.RestartUnitContext); err != nil {
+			return err
+		}
+		s.opts.Progress("waiting until the kubelet answers")
+		for {
+			err := s.kubeletHealthy(within)
+			if err == nil {
+				break
+			}
+			u, unitErr := unitOf(ctx, c, name)
+			if unitErr == nil && (u.Active == "failed" || u.Restarts > 1) { // counted anew since ours
+				return fmt.Errorf("%s does not come up: %s", name, u.why(name))
+			}
+			select {
+			case <-within.Done():
+				return fmt.Errorf("%s has restarted, but is not well: %w", name, err)
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+		after, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if after.MainPID == before.MainPID && before.MainPID != 0 {
+			return fmt.Errorf("%s: systemd says that it has restarted, but it is the same process (PID %d)", name, after.MainPID)
+		}
+		_ = c.ResetFailedUnitContext(ctx, name)
+		return s.watchKubelet(ctx, c, name, after)
+	})
+}
+
+// watchKubelet looks on while the kubelet stays the same process and well.
+func (s *Services) watchKubelet(ctx context.Context, c *dbus.Conn, name string, is unit) error {
+	s.opts.Progress(fmt.Sprintf("watching the kubelet (PID %d) for %v", is.MainPID, s.opts.Watch))
+	for began := time.Now(); time.Since(began) < s.opts.Watch; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+		}
+		now, err := unitOf(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if now.MainPID != is.MainPID {
+			return fmt.Errorf("the kubelet (PID %d) did not stay up: %s", is.MainPID, now.why(name))
+		}
+	}
+	if err := s.kubeletHealthy(ctx); err != nil {
+		return fmt.Errorf("the kubelet was well, and no longer is: %w", err)
+	}
+	return nil
+}
+
+// kubeletHealthy asks the kubelet for its health where it says that it answers.
+func (s *Services) kubeletHealthy(ctx context.Context) error {
+	at := s.opts.KubeletHealth
+	if at == "" {
+		ps, err := live.New("/", live.DockerOptions{}).Processes(ctx, "kubelet")
+		if err != nil {
+			return err
+		}
+		if len(ps) == 0 {
+			return fmt.Errorf("no kubelet runs")
+		}
+		if at, err = kubeletHealthURL(ps[0]); err != nil {
+			return err
+		}
+	}
+	return question{url: at}.ask(ctx)
+}
+
+// kubeletHealthURL is where a kubelet answers, by its flags, else by its configuration file, else by default.
+func kubeletHealthURL(p facts.Process) (string, error) {
+	flag := func(name string) (value string) {
+		for i, word := range p.Args {
+			word = strings.ReplaceAll(word, "_", "-")
+			if v, ok := strings.CutPrefix(word, "--"+name+"="); ok {
+				value = p.Args[i][len(p.Args[i])-len(v):]
+			} else if word == "--"+name && i+1 < len(p.Args) {
+				value = p.Args[i+1]
+			}
+		}
+		return value
+	}
+	var config struct {
+		Address string `yaml:"healthzBindAddress"`
+		Port    *int   `yaml:"healthzPort"`
+	}
+	if file := flag("config"); file != "" {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return "", err
+		}
+		if err := yaml.Unmarshal(data, &config); err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	port := flag("healthz-port")
+	if port == "" {
+		port = "10248"
+		if config.Port != nil {
+			port = strconv.Itoa(*config.Port)
+		}
+	}
+	if port == "0" {
+		return "", fmt.Errorf("the kubelet (PID %d) does not tell of its health: healthzPort is 0", p.PID)
+	}
+	host := cmp.Or(flag("healthz-bind-address"), config.Address, "127.0.0.1")
+	if host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/healthz", nil
+}
