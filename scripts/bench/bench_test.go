@@ -1,5 +1,5 @@
 // Package bench measures harden on this machine: as ratios to a bare Go program that makes the same Engine calls, and to
-// docker-bench-security where DOCKER_BENCH_DIR leads to it.
+// docker-bench-security where DOCKER_BENCH_DIR leads to it and kube-bench where KUBE_BENCH_DIR does.
 package bench
 
 import (

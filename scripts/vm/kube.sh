@@ -37,8 +37,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 C
 
 # as the package of kubeadm has it: four sources of flags, in this order
-mkdir -p /etc/systemd/system/kubelet.service.d
-cat >/etc/systemd/system/kubelet.service <<'U'
+mkdir -p /usr/lib/systemd/system/kubelet.service.d
+cat >/usr/lib/systemd/system/kubelet.service <<'U'
 [Unit]
 Description=The node's agent
 Wants=containerd.service address.service
@@ -51,7 +51,7 @@ RestartSec=10
 [Install]
 WantedBy=multi-user.target
 U
-cat >/etc/systemd/system/kubelet.service.d/10-kubeadm.conf <<'U'
+cat >/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf <<'U'
 [Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
 Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
