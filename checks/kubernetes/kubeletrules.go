@@ -144,7 +144,7 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	if cert.value != "" && key.value != "" {
-		return nil, nil
+		return rule.All(tlsCertFile.Must(set), tlsKeyFile.Must(set)).Judge(h)
 	}
 	bootstrap, err := serverBootstrap.read(k)
 	if err != nil {

@@ -84,9 +84,24 @@ var threatColors = map[string]string{Answered: green, Open: red, Doubtful: yello
 // WriteThreats writes the model for people.
 func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 	p := newPage(s)
+	here := map[string]bool{}
+	for _, t := range threats {
+		here[platform(t.ID)] = here[platform(t.ID)] || t.State != Unchecked
+	}
+	told := ""
 	for i, t := range threats {
+		of := platform(t.ID)
+		absent := !here[of] && !p.Verbose && slices.ContainsFunc(threats, func(t Threat) bool { return here[platform(t.ID)] })
+		if absent && told == of {
+			continue
+		}
+		told = of
 		if i > 0 {
 			p.line()
+		}
+		if absent {
+			p.line(p.paint(dim, of+": nothing of it is on this host (-v lists its threats)"))
+			continue
 		}
 		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), count(t.Checks))
 		p.block("  ", 2, "", t.Title)

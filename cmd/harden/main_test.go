@@ -233,6 +233,40 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestNode holds the report to saying what was found of Kubernetes.
+func TestNode(t *testing.T) {
+	want := &report.Node{Flavour: "kubeadm", Manifests: "/etc/kubernetes/manifests", Config: []string{"/var/lib/kubelet/config.yaml"},
+		Components: []report.Component{
+			{Name: "kubelet", PID: 1500, From: "kubelet.service"},
+			{Name: "kube-apiserver", PID: 1200, From: "/etc/kubernetes/manifests/kube-apiserver.yaml"},
+			{Name: "kube-controller-manager", PID: 1300, From: "/etc/kubernetes/manifests/kube-controller-manager.yaml"},
+			{Name: "kube-scheduler", PID: 1400, From: "/etc/kubernetes/manifests/kube-scheduler.yaml"},
+			{Name: "etcd", PID: 1100, From: "/etc/kubernetes/manifests/etcd.yaml"},
+			{Name: "kube-proxy", PID: 1600, From: "the command line of process 1600"},
+		}}
+	r := recorded(t, "kubernetes/kubeadm.txtar").report("check")
+	if diff := cmp.Diff(want, r.Host.Node); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	var b bytes.Buffer
+	r.Settle()
+	if err := report.Text(&b, r, report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"  kubernetes kubeadm\n", "             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",
+		"             the kubelet reads /var/lib/kubelet/config.yaml\n", "docker: nothing of it is on this host (64 checks not applicable; -v lists them)\n",
+		"  ✗ fail      4.2.14  pods that say nothing get the runtime's seccomp profile\n"} {
+		if !strings.Contains(b.String(), line) {
+			t.Errorf("no line %q in\n%s", line, b.String())
+		}
+	}
+	for name, want := range map[string]string{"kubernetes/k3s.txtar": "k3s makes the files of Kubernetes itself", "kubernetes/pending.txtar": "is newer than what runs"} {
+		if notes := recorded(t, name).report("check").Host.Notes; !strings.Contains(strings.Join(notes, "\n"), want) {
+			t.Errorf("%s: no note says %q: %q", name, want, notes)
+		}
+	}
+}
+
 // TestEveryRecording holds for each recorded host and each permission: the totals add up, nobody is in two states,
 // what is planned is named, the JSON is as published, and a plan as a file says the same as a plan made again.
 func TestEveryRecording(t *testing.T) {
