@@ -135,9 +135,6 @@ func dropInPath(unit string) string { return path.Join("/etc/systemd/system", un
 // flag changes a service's command-line flag where it is written: in the environment file that its variable comes
 // from, else by a drop-in that repeats the whole command. The vendor's unit file is never written.
 func (d *draft) flag(f fix, w want.Flag) error {
-	if w.Gone {
-		return fmt.Errorf("no editor takes --%s out of %s yet", w.Name, w.Unit)
-	}
 	u, err := d.host.Unit(w.Unit)
 	if err != nil {
 		return err

@@ -94,7 +94,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 		})
 	}
 	d.activate(f, ReloadManager, "")
-	return d.content(f, w, dropInPath(w.Unit), 0o644, func(data []byte) ([]byte, error) {
+	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
 		line := command
 		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
 			line = mine
