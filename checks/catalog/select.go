@@ -24,6 +24,7 @@ type Query struct {
 	Skip      []string
 	Level     int    // the highest benchmark level wanted; 0 is all
 	Benchmark string // an edition; empty is the newest of each benchmark
+	Sources   bool   // only checks that judge Dockerfiles and Compose files
 }
 
 // A Selection is the checks that a query picks.
@@ -84,6 +85,9 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 	}
 	for _, c := range all {
 		asked := named[c] || s.asks(c) && (q.Level == 0 || c.Level <= q.Level)
+		if q.Sources && c.Source == nil {
+			continue
+		}
 		if asked && (len(q.Only) == 0 || only[c]) && !skip[c] {
 			s.Checks = append(s.Checks, c)
 		}

@@ -133,6 +133,8 @@ type Host struct {
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
 	// known what a program has read that started before them. It may be nil.
 	Earlier func(path string) []Version
+	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
+	SourceDirs []SourceDir
 
 	ctx        context.Context
 	src        Source
@@ -148,6 +150,7 @@ type Host struct {
 	daemon     func() (*Daemon, error)
 	audit      func() (*Audit, error)
 	network    func(name string) (network.Inspect, error)
+	sources    func() (*Sources, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -164,6 +167,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.daemon = sync.OnceValues(h.readDaemon)
 	h.audit = sync.OnceValues(h.readAudit)
 	h.network = perKey(h.readNetwork)
+	h.sources = sync.OnceValues(h.readSources)
 	return h
 }
 
@@ -240,7 +244,7 @@ type Overlay struct {
 // With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused.
 func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after, n.Earlier = o, h.Earlier
+	n.after, n.Earlier, n.SourceDirs = o, h.Earlier, h.SourceDirs
 	return n
 }
 

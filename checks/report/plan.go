@@ -41,7 +41,7 @@ func (p *page) left(r *Report, all []LeftOver) {
 		t := thing{reason: l.Reason}
 		if i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject }); i >= 0 {
 			f := res.Findings[i]
-			t.difference = difference(f.Subject, f.Got, f.Must)
+			t.difference = placed(f)
 		}
 		if about[t] == nil {
 			order = append(order, t)

@@ -32,11 +32,12 @@ type Report struct {
 
 // A Host is the machine, and what was found of Docker on it.
 type Host struct {
-	Name   string   `json:"name"`
-	Root   string   `json:"root"` // "/", or the directory of --root
-	Engine *Engine  `json:"engine,omitempty"`
-	Daemon *Daemon  `json:"daemon,omitempty"`
-	Notes  []string `json:"notes"` // what a reader must know before believing the rest
+	Name    string   `json:"name"`
+	Root    string   `json:"root"` // "/", or the directory of --root
+	Engine  *Engine  `json:"engine,omitempty"`
+	Daemon  *Daemon  `json:"daemon,omitempty"`
+	Sources []string `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
+	Notes   []string `json:"notes"`             // what a reader must know before believing the rest
 }
 
 // An Engine is the Docker Engine API that was asked.
@@ -111,6 +112,7 @@ type Finding struct {
 	Fix        []string   `json:"fix"`        // what would be done, a line each; empty when a person must decide
 	Disruption want.Class `json:"disruption"` // of the fix
 	State      State      `json:"state"`
+	Place      string     `json:"place,omitempty"`  // "app/Dockerfile:12", where it is of a source
 	Reason     string     `json:"reason,omitempty"` // why it is left, or failed
 
 	waiting bool
@@ -255,7 +257,7 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 			fix = append(fix, Describe(w))
 		}
 		out.Findings = append(out.Findings, Finding{Subject: f.Subject, Got: f.Got, Must: f.Must, Fix: fix,
-			Disruption: class, Reason: f.Reason, waiting: f.Pending})
+			Disruption: class, Place: f.Place, Reason: f.Reason, waiting: f.Pending})
 	}
 	for _, a := range r.Waived {
 		out.Waived = append(out.Waived, Accepted{a.Finding.Subject, a.Finding.Got, a.Finding.Must, a.Waiver.Reason,

@@ -148,7 +148,7 @@ func (p *page) result(res Result) {
 }
 
 func (p *page) finding(f Finding, of State) {
-	text := difference(f.Subject, f.Got, f.Must)
+	text := placed(f)
 	if f.State != of {
 		text += " (" + looks[f.State].phrase + ")"
 	}
@@ -157,6 +157,15 @@ func (p *page) finding(f Finding, of State) {
 	if f.State == Failed && f.Reason != "" {
 		p.block(margin, indent, red, f.Reason)
 	}
+}
+
+// placed words a finding, with the line that it is on where it is of a source.
+func placed(f Finding) string {
+	text := difference(f.Subject, f.Got, f.Must)
+	if i := strings.LastIndexByte(f.Place, ':'); i > 0 {
+		return Clean(f.Place) + " " + strings.TrimPrefix(text, Clean(f.Place[:i])+" ")
+	}
+	return text
 }
 
 // difference words a finding. Its parts are data, each shown so that it cannot pass for another.

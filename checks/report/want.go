@@ -36,6 +36,8 @@ func Describe(w want.Want) string {
 		return fmt.Sprintf("record changes of %s", w.Path)
 	case want.Env:
 		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
+	case want.Instruction:
+		return fmt.Sprintf("make %s of the %s in line %d of %s", w.To, w.From, w.Line, w.File)
 	case want.Service:
 		if w.Reload {
 			return "reload " + w.Unit

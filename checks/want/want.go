@@ -127,6 +127,13 @@ type Service struct {
 	Reload bool   // in place, by the service's own reload; otherwise by a restart
 }
 
+// An Instruction wants the instruction that begins on a line of a Dockerfile to be another one with the same arguments.
+type Instruction struct {
+	File     string
+	Line     int    // from 1
+	From, To string // "ADD", "COPY"
+}
+
 // Class: a daemon's key needs a restart unless the daemon re-reads it.
 func (w Key) Class() Class {
 	if len(w.Key) > 0 && Reloadable[w.Key[0]] {
@@ -144,6 +151,9 @@ func (Mode) Class() Class      { return None }
 func (Owner) Class() Class     { return None }
 func (AuditRule) Class() Class { return Reload }
 func (Env) Class() Class       { return None }
+
+// Class: nobody notices before the next build.
+func (Instruction) Class() Class { return None }
 func (w Service) Class() Class {
 	if w.Reload {
 		return Reload
@@ -158,14 +168,15 @@ var Reloadable = map[string]bool{
 	"registry-mirrors": true, "features": true, "shutdown-timeout": true, "default-runtime": true, "runtimes": true,
 }
 
-func (Key) want()       {}
-func (Flag) want()      {}
-func (Field) want()     {}
-func (PodFlag) want()   {}
-func (Content) want()   {}
-func (Setting) want()   {}
-func (Mode) want()      {}
-func (Owner) want()     {}
-func (AuditRule) want() {}
-func (Env) want()       {}
-func (Service) want()   {}
+func (Key) want()         {}
+func (Flag) want()        {}
+func (Field) want()       {}
+func (PodFlag) want()     {}
+func (Content) want()     {}
+func (Setting) want()     {}
+func (Mode) want()        {}
+func (Owner) want()       {}
+func (AuditRule) want()   {}
+func (Env) want()         {}
+func (Service) want()     {}
+func (Instruction) want() {}

@@ -42,6 +42,15 @@ func (s *session) report(command string) *report.Report {
 // describe says what was found of Docker, and what a reader must know before believing the rest.
 func (s *session) describe(h *report.Host) {
 	note := func(format string, args ...any) { h.Notes = append(h.Notes, fmt.Sprintf(format, args...)) }
+	if len(s.Sources) > 0 {
+		h.Sources = s.sources()
+		if found, err := s.host.Sources(); err != nil {
+			note("%v", err)
+		} else {
+			note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
+		}
+		return
+	}
 	engine, err := s.host.Engine()
 	switch {
 	case err == nil:

@@ -32,6 +32,7 @@ type Config struct {
 	Query      catalog.Query
 	Allow      []want.Class
 	Root       string
+	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
 	DockerHost string
 	Format     string // "text" or "json"
 	Color      string // "auto", "always" or "never"
@@ -70,7 +71,10 @@ func loadConfig(cmd *cobra.Command) (*Config, error) {
 	if err := v.UnmarshalExact(&values); err != nil {
 		return nil, configError{fmt.Errorf("HARDEN_*: %w", err)}
 	}
-	return c, c.take(values)
+	if err := c.take(values); err != nil {
+		return nil, err
+	}
+	return c, c.takeSources(cmd)
 }
 
 // A setting is a key that the configuration file, the environment and a flag may each hold.

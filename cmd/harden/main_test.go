@@ -96,7 +96,7 @@ func TestScript(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand, "secrets": secrets},
 	})
 }
 
@@ -135,6 +135,21 @@ func runFor(ts *testscript.TestScript, neg bool, args []string, program string, 
 	ts.Check(os.WriteFile(ts.MkAbs("stderr"), stderr.Bytes(), 0o600))
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code %d, want %d\n%s%s", got, want, stdout.String(), stderr.String())
+	}
+}
+
+// secrets fails where one of the secrets that the scripts plant is in one of these files.
+func secrets(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: secrets FILE…")
+	}
+	for _, file := range args {
+		text := ts.ReadFile(file)
+		for _, s := range []string{"x7Kq2LmZ9vBt4RyWs8Nd", "hunter2", "correcthorse1", "MIIEpAIBAAKC", "Q3EGRTL7XWYZ2PVN", "s3kr1t"} {
+			if strings.Contains(text, s) {
+				ts.Fatalf("%s tells the secret %q:\n%s", file, s, text)
+			}
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
+	addSource(cmd)
 	addApply(cmd)
 	addOutput(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
@@ -65,6 +66,9 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
 	case s.Format == "json" && !dry && !yes:
 		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	}
+	if err := s.onlyLook(dry, out); err != nil {
+		return err
 	}
 	if !dry {
 		if err := s.recover(yes); err != nil {
@@ -91,13 +95,17 @@ func (s *session) propose() (*remediate.Plan, error) {
 
 // plan makes a plan of what an audit has found.
 func (s *session) plan() (*remediate.Plan, error) {
-	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
+	policy := remediate.Policy{
 		Allow: func(c *checks.Check, class want.Class) bool {
 			return s.selection.Named(c) || slices.Contains(s.Allow, class)
 		},
 		Precheck: activate.Precheck,
 		Validate: s.validate,
-	})
+	}
+	if len(s.Sources) > 0 { // nothing runs that it could break
+		policy.Precheck = nil
+	}
+	return remediate.Propose(s.ctx, s.host, s.results, policy)
 }
 
 func (s *session) dryRun(plan *remediate.Plan, out string) error {

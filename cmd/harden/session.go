@@ -77,6 +77,7 @@ func (s *session) look(ctx context.Context) *facts.Host {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions
 	}
+	h.SourceDirs = s.Sources
 	return h
 }
 
@@ -88,7 +89,9 @@ func (s *session) audit() error {
 		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
 	}
 	s.host = s.look(s.ctx)
-	s.host.Prefetch()
+	if len(s.Sources) == 0 {
+		s.host.Prefetch()
+	}
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
 	return s.ctx.Err()
 }
@@ -150,6 +153,9 @@ func (s *session) identity() remediate.Identity {
 
 // hostname is the name of the host that is looked at, which is not this one's with --root.
 func (s *session) hostname() string {
+	if len(s.Sources) > 0 {
+		return strings.Join(s.sources(), ", ")
+	}
 	if s.Root == "/" {
 		if name, err := os.Hostname(); err == nil {
 			return name
@@ -161,6 +167,15 @@ func (s *session) hostname() string {
 		}
 	}
 	return s.Root
+}
+
+// sources are the directories of --source as they were named.
+func (s *session) sources() []string {
+	var names []string
+	for _, d := range s.Sources {
+		names = append(names, d.As)
+	}
+	return names
 }
 
 // options are what apply is to be called with.
