@@ -86,7 +86,7 @@ func (d *draft) survivors() bool {
 	running := false
 	if cs, err := d.host.Containers(); err == nil {
 		for _, c := range cs {
-			running = running || c.State != nil && c.State.Running
+			running = running || c.State.Running
 		}
 	}
 	configured := false

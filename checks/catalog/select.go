@@ -115,7 +115,7 @@ type match struct {
 	exact  bool // the spec names one item
 }
 
-var number = regexp.MustCompile(`^(?:([a-z]+(?:@[0-9.]+)?):)?([0-9]+(?:\.[0-9]+)*)$`)
+var number = regexp.MustCompile(`^(?:([a-z]+(?:@[0-9.]+)?):)?((?:C\.)?[0-9]+(?:\.[0-9]+)*)$`)
 
 func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 	if m := number.FindStringSubmatch(spec); m != nil {
