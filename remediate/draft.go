@@ -76,6 +76,10 @@ func (d *draft) want(f fix, w want.Want) error {
 		})
 	case want.Flag:
 		return d.flag(f, w)
+	case want.Compose:
+		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
+			return edit.Compose(data, w)
+		})
 	case want.Instruction:
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
 			return edit.Instruction(data, w.Line, w.From, w.To)

@@ -40,17 +40,19 @@ type planner struct {
 	policy  Policy
 	order   []*checks.Check
 	fixes   []fix
-	dropped map[string]string // by fix key: why it is left
+	dropped map[string]string      // by fix key: why it is left
+	doubt   map[*checks.Check]bool // of which not everything could be judged in the first place
 }
 
 // Propose plans changes that settle the failures among results. Each draft of the plan is tried on a copy of the
 // host before it is offered: a fix that does not settle its own finding, or that two checks want to differ, is left
 // to a person rather than half made.
 func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy Policy) (*Plan, error) {
-	p := &planner{ctx: ctx, host: h, policy: policy, dropped: map[string]string{}}
+	p := &planner{ctx: ctx, host: h, policy: policy, dropped: map[string]string{}, doubt: map[*checks.Check]bool{}}
 	plan := new(Plan)
 	for _, r := range results {
 		p.order = append(p.order, r.Check)
+		p.doubt[r.Check] = r.Err != nil
 		if r.Status != checks.Fail {
 			continue
 		}
@@ -239,7 +241,7 @@ func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]str
 	}
 	still := map[string]string{}
 	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), touched) {
-		if r.Err != nil && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
+		if r.Err != nil && !p.doubt[r.Check] && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
 			still[r.Check.ID+"\x00"] = fmt.Sprintf("after its own fix it could not be judged: %v", r.Err)
 		}
 		for _, f := range r.Findings {

@@ -133,6 +133,7 @@ type Choices struct {
 	TLSCACert            string              // files of the TCP listener
 	TLSCert              string
 	TLSKey               string
+	PublishAddress       string            // the host's address that Compose files are to publish ports on
 	Swarm                bool              // Swarm mode is wanted on this host
 	TrustedRegistries    []string          // where images may come from: "docker.io/library", "registry.example:5000"
 	ImageMaxAge          time.Duration     // after which an image counts as not rebuilt; 0 is 90 days
@@ -183,6 +184,7 @@ type Host struct {
 	audit      func() (*Audit, error)
 	network    func(name string) (network.Inspect, error)
 	sources    func() (*Sources, error)
+	compose    func(file string) (*Compose, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -208,6 +210,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.audit = sync.OnceValues(h.readAudit)
 	h.network = perKey(h.readNetwork)
 	h.sources = sync.OnceValues(h.readSources)
+	h.compose = perKey(h.readCompose)
 	return h
 }
 
@@ -307,6 +310,7 @@ type Overlay struct {
 	Files     map[string]File        // by path; the Data of an attribute-only change is nil
 	Restarted map[string]bool        // services that would have been restarted, or reloaded where that is enough
 	Audited   bool                   // audit rules on disk would have been loaded
+	Recreated map[string]bool        // services of Compose projects, as "project/service", made again from their files
 	Updated   map[string]want.Limits // containers, by ID, and what would have been changed of them in place
 }
 

@@ -59,7 +59,7 @@ func (h *Host) readSources() (*Sources, error) {
 	for _, f := range w.composes {
 		w.found.Composes = append(w.found.Composes, h.composeOf(f))
 	}
-	w.found.Composes = withOverrides(w.found.Composes)
+	w.found.Composes = h.withOverrides(w.found.Composes)
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
 		return nil, fmt.Errorf("no Dockerfile and no Compose file: %w", ErrAbsent)
 	}

@@ -36,6 +36,12 @@ func Describe(w want.Want) string {
 		return fmt.Sprintf("record changes of %s", w.Path)
 	case want.Env:
 		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
+	case want.Compose:
+		key := strings.Join(w.Key, ".")
+		if w.Value == nil {
+			return fmt.Sprintf("take %s out of service %s in %s", key, w.Service, w.File)
+		}
+		return fmt.Sprintf("set %s to %v for service %s in %s", key, w.Value, w.Service, w.File)
 	case want.Instruction:
 		return fmt.Sprintf("make %s of the %s in line %d of %s", w.To, w.From, w.Line, w.File)
 	case want.Service:

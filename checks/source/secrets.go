@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
 	"example.com/harden/checks/secret"
 )
 
@@ -149,4 +151,64 @@ func keyFiles(instruction string, line int, sources []string) []leak {
 		}
 	}
 	return leaks
+}
+
+// ComposeSecrets wants none in a Compose file, by name or by form.
+var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+	s, err := h.Sources()
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Composes) == 0 {
+		return nil, unseen(s, rule.Inapplicable("no Compose file here"))
+	}
+	var all verdicts
+	for _, c := range s.Composes {
+		all.add(composeSecrets(c), c.Err)
+	}
+	all.add(nil, unseen(s, nil))
+	return all.settle()
+})
+
+const mustFile = "given by secrets, or in an env_file that is kept elsewhere"
+
+func composeSecrets(c *facts.Compose) []checks.Finding {
+	var findings []checks.Finding
+	lines := map[int]bool{}
+	add := func(line int, what, got string) {
+		lines[line] = true
+		findings = append(findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: c.At(line)})
+	}
+	for _, s := range c.Services {
+		for _, key := range [][]string{{"environment"}, {"build", "args"}} {
+			for _, v := range s.All(key...) {
+				if v.File != s.File && v.File.Path != c.Path {
+					continue
+				}
+				for name, value := range v.Assignments() {
+					if secret.Named(name) && secret.Literal(value.Node.Value) && !lines[value.Line] {
+						literal := value.Node.Value
+						if _, after, ok := strings.Cut(literal, name+"="); ok {
+							literal = after
+						}
+						if secret.Literal(literal) {
+							add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), fmt.Sprintf("a value of %d bytes", len(literal)))
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, hit := range secret.Find(c.Data) {
+		if !lines[hit.Line] {
+			add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+		}
+	}
+	slices.SortStableFunc(findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
+	return findings
+}
+
+func lineOf(place string) int {
+	n, _ := strconv.Atoi(place[strings.LastIndexByte(place, ':')+1:])
+	return n
 }

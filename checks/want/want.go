@@ -134,6 +134,25 @@ type Instruction struct {
 	From, To string // "ADD", "COPY"
 }
 
+// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again with it.
+type Compose struct {
+	File    string
+	Service string
+	Key     []string // below the service: "read_only"; "security_opt", "-" is a new last element, "ports", "0" the first
+	Was     string   // what the element of a list is now, where Key ends with its index: others may have moved it by then
+	Value   any      // a string, bool, int, or a slice or map of those; nil wants it gone
+	Project string   // whose containers are to be made again; empty where nothing runs
+	People  bool     // who uses the service notices more than that it restarts
+}
+
+// Class: the containers are made again.
+func (w Compose) Class() Class {
+	if w.People {
+		return Behaviour
+	}
+	return Workload
+}
+
 // Class: a daemon's key needs a restart unless the daemon re-reads it.
 func (w Key) Class() Class {
 	if len(w.Key) > 0 && Reloadable[w.Key[0]] {
@@ -180,3 +199,4 @@ func (AuditRule) want()   {}
 func (Env) want()         {}
 func (Service) want()     {}
 func (Instruction) want() {}
+func (Compose) want()     {}

@@ -129,6 +129,12 @@ func boolOf(keys *facts.Keys, next facts.Flags, key string) bool {
 // next dockerd would: the files it names must be there, and where that dockerd can tell by itself, it is asked. Other
 // changes are none of its business. It is remediate's Policy.Validate.
 func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
+	if wantsCompose(c) {
+		return ValidateCompose(c.Before.Data, c.After.Data)
+	}
+	if len(h.SourceDirs) > 0 {
+		return nil // what was written has been parsed again, and no program of this host reads it
+	}
 	now, err := h.Daemon()
 	if err != nil {
 		return nil // no daemon of this host: nobody reads the file
