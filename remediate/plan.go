@@ -60,15 +60,16 @@ const (
 	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
+	ComposeUp     Kind = "compose-up"       // Compose makes the containers of a service again from its file
 )
 
 // Kinds lists the kinds in order.
-var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart}
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, ComposeUp}
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {
 	Kind   Kind
-	Unit   string // "docker.service"; empty for LoadAudit and ReloadManager
+	Unit   string // "docker.service"; "project/service" for ComposeUp; empty for LoadAudit and ReloadManager
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host

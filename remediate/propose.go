@@ -285,7 +285,7 @@ func (p *planner) hold(plan *Plan, base *draft) error {
 func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Activations) }
 
 func overlayOf(changes []Change, activations []Activation) facts.Overlay {
-	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}}
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}}
 	for _, c := range changes {
 		o.Files[c.Path] = c.After
 	}
@@ -295,6 +295,8 @@ func overlayOf(changes []Change, activations []Activation) facts.Overlay {
 			o.Audited = true
 		case Reload, Restart:
 			o.Restarted[a.Unit] = true
+		case ComposeUp:
+			o.Recreated[a.Unit] = true
 		}
 	}
 	return o

@@ -1,8 +1,14 @@
 package docker
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
 	"example.com/harden/checks/source"
+	"example.com/harden/checks/want"
 )
 
 // sources says by which rule a check judges the files that images and containers are made from, by the check's ID.
@@ -41,10 +47,86 @@ var sources = map[string]checks.Rule{
 	"docker/socket-mounts":               source.SocketMounts,
 }
 
-// withSources gives checks their rules for sources.
+// withSources gives checks their rules for sources, and the fixes that those know for containers that Compose made.
 func withSources(all []*checks.Check) []*checks.Check {
 	for _, c := range all {
 		c.Source = sources[c.ID]
+		if judge, ok := c.Source.(source.Service); ok {
+			c.Rule = inCompose{c.Rule, judge}
+		}
 	}
 	return all
+}
+
+// inCompose is a rule of containers, and the rule of Compose's services that knows how to settle what it finds.
+type inCompose struct {
+	rule    checks.Rule
+	service source.Service
+}
+
+// Judge gives a finding that nothing else settles the change of the file that the container was made from.
+func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
+	findings, err := r.rule.Judge(h)
+	if len(findings) == 0 {
+		return findings, err
+	}
+	cs, _ := h.Containers()
+	bySubject := map[string]*facts.Container{}
+	for i := range cs {
+		bySubject[subject(&cs[i])] = &cs[i]
+	}
+	var open []checks.Finding
+	for _, f := range findings {
+		if c := bySubject[f.Subject]; c != nil && len(f.Wants) == 0 {
+			var settled bool
+			if f, settled = r.settle(h, c, f); settled {
+				continue
+			}
+		}
+		open = append(open, f)
+	}
+	return open, err
+}
+
+// settle reports whether a plan would have made the container again from a file that is as it must be; else it gives the
+// finding what makes it so.
+func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
+	s, err := h.ComposeService(c)
+	if err != nil {
+		if !errors.Is(err, facts.ErrNoSource) {
+			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, err))
+		}
+		return f, false
+	}
+	inFile, err := r.service.One(h, s)
+	switch {
+	case err != nil:
+		return f, false
+	case len(inFile) == 0 && h.Recreated(c):
+		return f, true
+	case s.File.Unset():
+		f.Reason += "; harden does not do it, since the file needs variables that only whoever started it has set"
+		return f, false
+	}
+	project := c.Config.Labels[facts.LabelComposeProject]
+	fixed := f
+	for _, g := range inFile {
+		if len(g.Wants) == 0 {
+			return f, false
+		}
+		for _, w := range g.Wants {
+			if w, ok := w.(want.Compose); ok {
+				w.Project = project
+				fixed.Wants = append(fixed.Wants, w)
+			}
+		}
+		fixed.Place, fixed.Breaks = g.Place, g.Breaks
+	}
+	if len(inFile) == 0 { // the file has been put right since the container was made
+		fixed.Wants = []want.Want{want.Compose{File: s.File.Path, Service: s.Name, Project: project}}
+		fixed.Place = s.File.At(s.Line)
+	}
+	fixed.Reason = ""
+	fixed.Breaks = strings.TrimPrefix(fixed.Breaks+"; the containers of "+s.Name+" are made again", "; ")
+	return fixed, false
 }

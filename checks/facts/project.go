@@ -6,13 +6,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Labels by which Compose knows its containers again.
 const (
-	labelComposeFiles = "com.docker.compose.project.config_files"
-	labelComposeDir   = "com.docker.compose.project.working_dir"
-	labelComposeOnce  = "com.docker.compose.oneoff"
+	LabelComposeFiles = "com.docker.compose.project.config_files"
+	LabelComposeDir   = "com.docker.compose.project.working_dir"
+	LabelComposeOnce  = "com.docker.compose.oneoff"
 )
 
 // ErrNoSource means that nothing tells which file a container was made from.
@@ -22,9 +24,9 @@ var ErrNoSource = errors.New("no Compose file is known for it")
 // ErrNoSource where Compose did not make it, or its file is not on this host.
 func (h *Host) ComposeService(c *Container) (*Service, error) {
 	l := c.Config.Labels
-	project, name, files := l[LabelComposeProject], l[LabelComposeService], l[labelComposeFiles]
+	project, name, files := l[LabelComposeProject], l[LabelComposeService], l[LabelComposeFiles]
 	switch {
-	case project == "" || name == "" || files == "" || strings.EqualFold(l[labelComposeOnce], "true"):
+	case project == "" || name == "" || files == "" || strings.EqualFold(l[LabelComposeOnce], "true"):
 		return nil, ErrNoSource
 	case !h.local():
 		return nil, fmt.Errorf("%w on this machine", ErrNoSource)
@@ -32,7 +34,7 @@ func (h *Host) ComposeService(c *Container) (*Service, error) {
 	var all []*Compose // the first counts least
 	for file := range strings.SplitSeq(files, ",") {
 		if !path.IsAbs(file) { // as old versions wrote it
-			file = path.Join(l[labelComposeDir], file)
+			file = path.Join(l[LabelComposeDir], file)
 		}
 		if !path.IsAbs(file) {
 			return nil, ErrNoSource
@@ -68,4 +70,26 @@ func (h *Host) local() bool {
 func (h *Host) Recreated(c *Container) bool {
 	l := c.Config.Labels
 	return h.after.Recreated[l[LabelComposeProject]+"/"+l[LabelComposeService]]
+}
+
+// Unset reports whether the file depends on a variable that neither it nor the .env file beside it gives a value: one
+// that only the shell had in which it was started.
+func (c *Compose) Unset() bool {
+	unset := false
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
+			if _, err := c.text(n); err != nil {
+				unset = true
+			}
+		}
+		for _, child := range n.Content {
+			walk(child)
+		}
+	}
+	walk(c.top)
+	for _, o := range c.over {
+		unset = unset || o.Unset()
+	}
+	return unset
 }

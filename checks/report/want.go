@@ -38,6 +38,9 @@ func Describe(w want.Want) string {
 		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
 	case want.Compose:
 		key := strings.Join(w.Key, ".")
+		if key == "" {
+			return fmt.Sprintf("make the containers of service %s of %s again from %s", w.Service, w.Project, w.File)
+		}
 		if w.Value == nil {
 			return fmt.Sprintf("take %s out of service %s in %s", key, w.Service, w.File)
 		}
