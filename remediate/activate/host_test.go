@@ -85,7 +85,7 @@ func (m *machine) Processes(_ context.Context, name string) ([]facts.Process, er
 	return []facts.Process{p}, nil
 }
 
-func (m *machine) Listeners(context.Context, int) ([]facts.Listener, error) { return nil, nil }
+func (m *machine) Listeners(context.Context, int) ([]facts.Listener, error)        { return nil, nil }
 func (m *machine) Contained(context.Context, ...string) (map[string]string, error) { return nil, nil }
 func (m *machine) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
