@@ -29,12 +29,14 @@ type draft struct {
 	files       map[string]*Change
 	asked       map[Kind]map[string]*Activation // by unit
 	network     []restart                       // for keys of networkKeys
+	updates     map[string]*Update              // by container
+	containers  map[string]*facts.Container     // by ID, once asked
 	changes     []Change
 	activations []Activation
 }
 
 func newDraft(h *facts.Host) *draft {
-	return &draft{host: h, files: map[string]*Change{}, asked: map[Kind]map[string]*Activation{}}
+	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{}, asked: map[Kind]map[string]*Activation{}}
 }
 
 // add works all of a fix's wants into the draft.
@@ -77,6 +79,8 @@ func (d *draft) want(f fix, w want.Want) error {
 		})
 	case want.Flag:
 		return d.flag(f, w)
+	case want.Container:
+		return d.update(f, w)
 	case want.Compose:
 		if w.Project != "" {
 			d.activate(f, ComposeUp, w.Project+"/"+w.Service)
@@ -288,4 +292,6 @@ func (c *Change) changes() bool {
 	return string(b.Data) != string(a.Data) || b.Mode != a.Mode || b.UID != a.UID || b.GID != a.GID
 }
 
-func (d *draft) overlay() facts.Overlay { return overlayOf(d.changes, d.activations) }
+func (d *draft) overlay() facts.Overlay {
+	return overlayOf(d.changes, d.sortedUpdates(), d.activations)
+}

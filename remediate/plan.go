@@ -13,13 +13,16 @@ import (
 // A Plan is what harden proposes, whole: apply does this and nothing else. Nothing in it has happened yet.
 type Plan struct {
 	Changes     []Change     // what apply writes, sorted by path
+	Updates     []Update     // what it then changes of containers in place, sorted by name
 	Activations []Activation // what it then does, once, in this order
 	Held        []Held       // fixes that need permission first
 	Left        []Left       // findings no change settles
 }
 
 // Empty reports whether there is nothing to apply.
-func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Activations) == 0 }
+func (p *Plan) Empty() bool {
+	return len(p.Changes) == 0 && len(p.Updates) == 0 && len(p.Activations) == 0
+}
 
 // A Change replaces one file, or its attributes, and only while it still is exactly Before.
 type Change struct {
@@ -41,6 +44,7 @@ func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data !
 type Held struct {
 	Class       want.Class
 	Changes     []Change // on top of the plan's own changes: each Before is what those leave behind
+	Updates     []Update // likewise
 	Activations []Activation
 }
 

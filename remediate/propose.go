@@ -69,7 +69,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 	if err != nil {
 		return nil, err
 	}
-	plan.Changes, plan.Activations = base.changes, base.activations
+	plan.Changes, plan.Updates, plan.Activations = base.changes, base.sortedUpdates(), base.activations
 	if err := p.hold(plan, base); err != nil {
 		return nil, err
 	}
@@ -78,9 +78,11 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 			plan.Left = append(plan.Left, Left{f.check, f.finding, reason})
 		}
 	}
-	slices.SortStableFunc(plan.Left, func(a, b Left) int {
-		return slices.Index(p.order, a.Check) - slices.Index(p.order, b.Check)
-	})
+	rank := map[*checks.Check]int{}
+	for i, c := range p.order {
+		rank[c] = i
+	}
+	slices.SortStableFunc(plan.Left, func(a, b Left) int { return rank[a.Check] - rank[b.Check] })
 	return plan, nil
 }
 
@@ -156,6 +158,8 @@ func claimOf(w want.Want) (place, value string) {
 		return "the owner of " + w.File, w.Owner
 	case want.Env:
 		return w.File + " " + w.Name, w.Value
+	case want.Container:
+		return "the " + limitName(w.Limits) + " of container " + w.Name + " " + w.ID, fmt.Sprint(w.Limits)
 	}
 	return "", ""
 }
@@ -191,7 +195,7 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
 	bad := map[string]string{}
 	if p.policy.Precheck != nil {
-		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Activations: d.activations}, h)
+		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(), Activations: d.activations}, h)
 		for _, f := range fixes {
 			if reason, ok := refusals[f.check.ID]; ok {
 				bad[f.key()] = reason
@@ -227,7 +231,7 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 // writes reports whether a want changes a file's bytes.
 func writes(w want.Want) bool {
 	switch w.(type) {
-	case want.Mode, want.Owner, want.Service:
+	case want.Mode, want.Owner, want.Service, want.Container:
 		return false
 	}
 	return true
@@ -274,18 +278,21 @@ func (p *planner) hold(plan *Plan, base *draft) error {
 		if err != nil {
 			return err
 		}
-		if len(d.changes)+len(d.activations) > 0 {
-			plan.Held = append(plan.Held, Held{class, d.changes, d.activations})
+		if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
+			plan.Held = append(plan.Held, Held{class, d.changes, updates, d.activations})
 		}
 	}
 	return nil
 }
 
 // After returns the plan as an overlay on the host it was made for.
-func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Activations) }
+func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Updates, p.Activations) }
 
-func overlayOf(changes []Change, activations []Activation) facts.Overlay {
-	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}}
+func overlayOf(changes []Change, updates []Update, activations []Activation) facts.Overlay {
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}, Updated: map[string]want.Limits{}}
+	for _, u := range updates {
+		o.Updated[u.ID] = u.After
+	}
 	for _, c := range changes {
 		o.Files[c.Path] = c.After
 	}

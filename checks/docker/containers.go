@@ -5,6 +5,7 @@ import (
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/stride"
+	"example.com/harden/checks/want"
 )
 
 // runtime is section 5, containers and what they are given; swarmMode, which 1.6.0 moved here, is with section 7.
@@ -97,12 +98,12 @@ var runtime = []*checks.Check{
 		Rule:    private("network", "network", func(h *facts.HostConfig) string { return string(h.NetworkMode) }),
 	},
 	{
-		ID:    "docker/memory",
-		Items: cis.Docker("5.10", "5.10", "5.11", "5.11"),
-		Title: "containers have a memory limit",
-		Why:   "one that leaks or is attacked takes all memory, and the kernel then kills whatever it likes, on the host too",
-		Breaks: "what needs more than its limit is killed. One-way: the Engine cannot unset a limit where none was, it can only be " +
-			"given another value",
+		ID:      "docker/memory",
+		Items:   cis.Docker("5.10", "5.10", "5.11", "5.11"),
+		Title:   "containers have a memory limit",
+		Why:     "one that leaks or is attacked takes all memory, and the kernel then kills whatever it likes, on the host too",
+		Breaks:  "what needs more memory than its limit is killed",
+		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.DockerDaemonDenial},
 		Manual:  "choose a limit for it, or `auto`, in harden's configuration (choices, containers, memory)",
 		Level:   1,
@@ -112,6 +113,7 @@ var runtime = []*checks.Check{
 		ID:      "docker/cpu",
 		Items:   cis.Docker("5.11", "5.11", "5.12", "5.12"),
 		Title:   "containers have a share or a limit of the processors",
+		Class:   want.Reload,
 		Why:     "one busy container slows down all others, and the host",
 		Threats: []stride.ID{stride.DockerDaemonDenial},
 		Manual:  "choose its shares, or `auto`, in harden's configuration (choices, containers, cpu-shares)",
@@ -145,6 +147,7 @@ var runtime = []*checks.Check{
 		ID:      "docker/restart-policy",
 		Items:   cis.Docker("5.14", "5.14", "5.15", "5.15"),
 		Title:   "a container that fails is started again five times at most",
+		Class:   want.Reload,
 		Why:     "one that is started for ever hides what fails, and keeps the host busy with starting it",
 		Threats: []stride.ID{stride.DockerDaemonDenial},
 		Level:   1,
@@ -276,6 +279,7 @@ var runtime = []*checks.Check{
 		ID:      "docker/pids",
 		Items:   cis.Docker("5.28", "5.28", "5.29", "5.29"),
 		Title:   "containers have a limit on their processes",
+		Class:   want.Reload,
 		Why:     "a fork bomb in one container otherwise takes every process number of the host",
 		Threats: []stride.ID{stride.DockerDaemonDenial},
 		Level:   1,

@@ -281,10 +281,10 @@ func restart(h *facts.Host, c *facts.Container) []checks.Finding {
 	w := want.Container{ID: c.ID, Name: c.ShortName(), Limits: want.Limits{Restart: q.String()}}
 	// Only these two bring a container back that was not told to stop, after a reboot or a restart of the daemon.
 	w.Reboot = p.Name == container.RestartPolicyAlways || p.Name == container.RestartPolicyUnlessStopped
-	f.Wants, f.Breaks = []want.Want{w}, owner(c)
 	if w.Reboot {
-		f.Breaks = strings.TrimPrefix(f.Breaks+"; "+clip(c.ShortName())+" no longer comes back by itself after a reboot", "; ")
+		w.Because = "it no longer comes back by itself after a reboot, nor after a restart of dockerd without live-restore"
 	}
+	f.Wants, f.Breaks = []want.Want{w}, owner(c)
 	return []checks.Finding{f}
 }
 

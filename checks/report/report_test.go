@@ -49,9 +49,9 @@ func settled(t *testing.T, result checks.Result, plan *report.Plan, run *report.
 }
 
 func planOf(changes, held []report.Change, class want.Class, left ...report.LeftOver) *report.Plan {
-	p := &report.Plan{Changes: append([]report.Change{}, changes...), Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
+	p := &report.Plan{Changes: append([]report.Change{}, changes...), Updates: []report.Update{}, Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
 	if len(held) > 0 {
-		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Activations: []report.Activation{}})
+		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Updates: []report.Update{}, Activations: []report.Activation{}})
 	}
 	return p
 }

@@ -88,7 +88,7 @@ func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 		if i > 0 {
 			p.line()
 		}
-		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), count(t.Checks))
+		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), tally(t.Checks))
 		p.block("  ", 2, "", t.Title)
 		p.labelled("attack", t.Attack)
 		p.labelled("answer", t.Answer)
@@ -108,8 +108,8 @@ func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 	return err
 }
 
-// count says how many checks are in each state.
-func count(cs []ThreatCheck) string {
+// tally says how many checks are in each state.
+func tally(cs []ThreatCheck) string {
 	var parts []string
 	for _, s := range States {
 		n := 0

@@ -36,6 +36,8 @@ func Describe(w want.Want) string {
 		return fmt.Sprintf("record changes of %s", w.Path)
 	case want.Env:
 		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
+	case want.Container:
+		return fmt.Sprintf("update %s of the container %s in place", strings.Join(limits(w.Limits), ", "), Clean(w.Name))
 	case want.Compose:
 		key := strings.Join(w.Key, ".")
 		if key == "" {
@@ -54,4 +56,21 @@ func Describe(w want.Want) string {
 		return "restart " + w.Unit
 	}
 	return fmt.Sprintf("%+v", w)
+}
+
+// limits spells what is wanted of a container as `docker update` takes it.
+func limits(l want.Limits) (options []string) {
+	add := func(name string, n int64) {
+		if n != 0 {
+			options = append(options, fmt.Sprintf("--%s=%d", name, n))
+		}
+	}
+	add("memory", l.Memory)
+	add("memory-swap", l.MemorySwap)
+	add("cpu-shares", l.CPUShares)
+	add("pids-limit", l.PIDs)
+	if l.Restart != "" {
+		options = append(options, "--restart="+l.Restart)
+	}
+	return options
 }

@@ -99,11 +99,11 @@ func (s *session) unified(c remediate.Change) string { return diff.Unified(c, s.
 
 // planned is a plan as reports have it.
 func (s *session) planned(p *remediate.Plan) *report.Plan {
-	out := &report.Plan{Changes: s.changes(p.Changes), Activations: activations(p.Activations),
+	out := &report.Plan{Changes: s.changes(p.Changes), Updates: updates(p.Updates), Activations: activations(p.Activations),
 		Held: []report.HeldBack{}, Left: []report.LeftOver{}}
 	for _, h := range p.Held {
 		out.Held = append(out.Held, report.HeldBack{Disruption: h.Class, Allow: report.Allow(h.Class),
-			Changes: s.changes(h.Changes), Activations: activations(h.Activations)})
+			Changes: s.changes(h.Changes), Updates: updates(h.Updates), Activations: activations(h.Activations)})
 	}
 	for _, l := range p.Left {
 		out.Left = append(out.Left, report.LeftOver{ID: l.Check.ID, Subject: l.Finding.Subject, Reason: s.redactor.RedactText(l.Reason)})
@@ -117,6 +117,15 @@ func (s *session) changes(cs []remediate.Change) []report.Change {
 		breaks := []string{}
 		out = append(out, report.Change{Target: c.Path, Action: c.Action(), Diff: s.unified(c),
 			Checks: remediate.IDs(c.Checks), Disruption: c.Class, Breaks: append(breaks, c.Breaks...)})
+	}
+	return out
+}
+
+func updates(us []remediate.Update) []report.Update {
+	out := []report.Update{}
+	for _, u := range us {
+		out = append(out, report.Update{Container: u.Name, ID: u.ID, Diff: diff.Container(u), Checks: remediate.IDs(u.Checks),
+			Disruption: u.Class, Breaks: append([]string{}, u.Breaks...), OneWay: append([]string{}, u.OneWay...)})
 	}
 	return out
 }

@@ -42,7 +42,19 @@ type choices struct {
 		Cert   string `yaml:"cert"`
 		Key    string `yaml:"key"`
 	} `yaml:"tls"`
-	Swarm bool `yaml:"swarm"`
+	Swarm             bool              `yaml:"swarm"`
+	TrustedRegistries []string          `yaml:"trusted-registries"`
+	ImageMaxAge       int               `yaml:"image-max-age"` // days
+	Containers        []containerChoice `yaml:"containers"`
+}
+
+type containerChoice struct {
+	Name      string `yaml:"name"`
+	Label     string `yaml:"label"`
+	Memory    string `yaml:"memory"`
+	CPUShares string `yaml:"cpu-shares"`
+	PIDs      string `yaml:"pids-limit"`
+	Restart   string `yaml:"restart"`
 }
 
 type limits struct {
@@ -60,7 +72,11 @@ type fileWaiver struct {
 
 func (c choices) facts() facts.Choices {
 	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
-		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, Swarm: c.Swarm}
+		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, Swarm: c.Swarm,
+		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour}
+	for _, k := range c.Containers {
+		out.Containers = append(out.Containers, facts.ContainerChoice(k))
+	}
 	for name, l := range c.DefaultUlimits {
 		if out.DefaultUlimits == nil {
 			out.DefaultUlimits = map[string][2]int64{}

@@ -301,7 +301,8 @@ func planned(p *report.Plan, id string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(p.Activations, func(a report.Activation) bool { return slices.Contains(a.Checks, id) })
+	return slices.ContainsFunc(p.Updates, func(u report.Update) bool { return slices.Contains(u.Checks, id) }) ||
+		slices.ContainsFunc(p.Activations, func(a report.Activation) bool { return slices.Contains(a.Checks, id) })
 }
 
 // TestRunCode holds the exit code to what became of a run, whatever the format.

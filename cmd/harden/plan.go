@@ -173,8 +173,9 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 func (s *session) carryOut(plan *remediate.Plan) error {
 	o := s.options()
 	o.Verify = s.verify
-	p := newProgress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	p := newProgress(2*len(plan.Changes) + 2*len(plan.Updates) + len(plan.Activations) + 3)
 	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Containers, _ = o.Services.(apply.Containers)
 	run, err := apply.Apply(s.ctx, plan, o)
 	p.end()
 	return s.conclude(plan, run, err)
@@ -261,6 +262,7 @@ func (s *session) recover(yes bool) error {
 	s.host = s.look(s.ctx)
 	p := newProgress(0)
 	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	o.Containers, _ = o.Services.(apply.Containers)
 	run, err = apply.Resume(s.ctx, o)
 	p.end()
 	if run != nil {

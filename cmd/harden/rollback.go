@@ -50,13 +50,18 @@ has changed a file since.`,
 func (s *session) rollback(id string, dry, yes bool) error {
 	s.host = s.look(s.ctx)
 	o := s.options()
-	chosen, changes, err := apply.RollbackPlan(id, o)
+	p := newProgress(0)
+	o.Services = s.services(p)
+	o.Containers, _ = o.Services.(apply.Containers)
+	chosen, plan, err := apply.RollbackPlan(s.ctx, id, o)
+	p.end()
 	if errors.Is(err, apply.ErrNoRun) && id != "" {
 		return usageError{err}
 	} else if err != nil {
 		return err
 	}
-	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(changes)}
+	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(plan.Changes),
+		Updates: updates(plan.Updates)}
 	if s.Format == "text" {
 		if err := report.RollbackText(s.stdout, r, s.style()); err != nil {
 			return err
@@ -68,7 +73,7 @@ func (s *session) rollback(id string, dry, yes bool) error {
 				return err
 			}
 		}
-		if len(changes) > 0 && !s.ExitZero {
+		if !plan.Empty() && !s.ExitZero {
 			return status(exitFindings)
 		}
 		return nil
@@ -81,8 +86,9 @@ func (s *session) rollback(id string, dry, yes bool) error {
 			return cmp.Or(err, errors.New("nothing was taken back"))
 		}
 	}
-	p := newProgress(len(changes))
+	p = newProgress(len(plan.Changes) + len(plan.Updates))
 	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Containers, _ = o.Services.(apply.Containers)
 	run, failure := apply.Rollback(s.ctx, chosen, o) // the one that was shown, whatever has run since
 	p.end()
 	return s.rolledBack(r, run, failure)

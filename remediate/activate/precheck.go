@@ -34,6 +34,7 @@ func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings 
 		}
 	}
 	p.settings = p.settingsOf(plan)
+	p.updates = plan.After().Updated
 	for _, look := range []struct {
 		key  string
 		look func(*precheck, setting)
@@ -62,6 +63,7 @@ type precheck struct {
 	containers []facts.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
 	settings   map[string]setting
+	updates    map[string]want.Limits // of the plan, by container
 	warnings   map[string][]string
 	refusals   map[string]string
 }
@@ -184,6 +186,9 @@ func (p *precheck) restart(cs []*checks.Check) {
 	var stay, back []string
 	for _, c := range p.running() {
 		policy := c.HostConfig.RestartPolicy.Name
+		if next, err := facts.ParseRestart(p.updates[c.ID].Restart); err == nil {
+			policy = next.Name // the plan changes it before it restarts dockerd
+		}
 		if policy == container.RestartPolicyAlways || policy == container.RestartPolicyUnlessStopped {
 			back = append(back, nameOf(c))
 		} else {

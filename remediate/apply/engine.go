@@ -115,7 +115,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.prepare(ctx, p, j); err != nil {
+	if err := together(e.prepare(ctx, p, j), e.prepareUpdates(ctx, p, j)); err != nil {
 		return nil, err
 	}
 	for _, a := range p.Activations {
@@ -126,7 +126,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		j.Activations = append(j.Activations, next)
 	}
 	j.Checks, j.Waiting = judged(p, j.Activations)
-	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
+	if len(j.Items)+len(j.Updates) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
 	}
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
