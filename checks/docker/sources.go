@@ -47,12 +47,16 @@ var sources = map[string]checks.Rule{
 	"docker/socket-mounts":               source.SocketMounts,
 }
 
-// withSources gives checks their rules for sources, and the fixes that those know for containers that Compose made.
+// withSources gives checks their rules for sources, the fixes that those know for containers that Compose made, and what
+// the files in images tell.
 func withSources(all []*checks.Check) []*checks.Check {
 	for _, c := range all {
 		c.Source = sources[c.ID]
 		if judge, ok := c.Source.(source.Service); ok {
 			c.Rule = inCompose{c.Rule, judge}
+		}
+		if files, ok := deeper[c.ID]; ok {
+			c.Rule = alsoDeep{c.Rule, files}
 		}
 	}
 	return all

@@ -13,6 +13,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/archive"
 )
 
 // EngineFacts is what the Docker Engine says of itself.
@@ -306,4 +308,35 @@ func (h *Host) readContainerUser(u containerUser) (uint32, error) {
 		})
 	})
 	return uid, err
+}
+
+// ErrShallow means that nobody asked for the files in images to be looked at.
+var ErrShallow = errors.New("the files in images are looked at by --deep alone")
+
+// Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
+func (h *Host) Contents(id string) (*archive.Contents, error) {
+	if h.Deep == nil {
+		return nil, ErrShallow
+	}
+	return h.contents(id)
+}
+
+func (h *Host) readContents(id string) (c *archive.Contents, err error) {
+	engine, _, err := h.src.Engine(h.ctx)
+	if err != nil {
+		return nil, err
+	}
+	saver, ok := engine.(Saver)
+	if !ok {
+		return nil, errors.New("this engine cannot be asked for images")
+	}
+	h.Deep(id, 0)
+	err = saver.Save(h.ctx, id, func(r io.Reader) error {
+		c, err = archive.Scan(r, func(read int64) { h.Deep(id, read) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 
+	"example.com/harden/checks/archive"
 	"example.com/harden/checks/want"
 )
 
@@ -94,6 +95,12 @@ type Engine interface {
 	Get(ctx context.Context, path string, read func(io.Reader) error) error
 }
 
+// A Saver is an Engine that can be asked for images whole.
+type Saver interface {
+	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
+	Save(ctx context.Context, id string, read func(io.Reader) error) error
+}
+
 // An Endpoint is where the Docker Engine is reached.
 type Endpoint struct {
 	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
@@ -158,6 +165,9 @@ type Host struct {
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
 	// known what a program has read that started before them. It may be nil.
 	Earlier func(path string) []Version
+	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not to
+	// be looked at.
+	Deep func(image string, read int64)
 	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
 	SourceDirs []SourceDir
 
@@ -183,6 +193,7 @@ type Host struct {
 	daemon     func() (*Daemon, error)
 	audit      func() (*Audit, error)
 	network    func(name string) (network.Inspect, error)
+	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
 	compose    func(file string) (*Compose, error)
 }
@@ -209,6 +220,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.daemon = sync.OnceValues(h.readDaemon)
 	h.audit = sync.OnceValues(h.readAudit)
 	h.network = perKey(h.readNetwork)
+	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
 	h.compose = perKey(h.readCompose)
 	return h
@@ -320,7 +332,7 @@ func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
 	n.after, n.Earlier, n.SourceDirs = o, h.Earlier, h.SourceDirs
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
-	n.swarm, n.execs, n.usage, n.inside = h.swarm, h.execs, h.usage, h.inside
+	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
 	n.containers = withUpdates(h.containers, o.Updated)
 	return n
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Allow      []want.Class
 	Root       string
 	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
+	Deep       bool              // the files in images are looked at too
 	DockerHost string
 	Format     string // "text" or "json"
 	Color      string // "auto", "always" or "never"
@@ -84,7 +85,7 @@ var defaults = []struct {
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
 	{"docker-host", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
-	{"verbose", false}, {"detailed-exitcode", false}, {"exit-zero", false},
+	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false},
 }
 
 func isSetting(name string) bool {
@@ -110,6 +111,7 @@ type settings struct {
 	State      string   `yaml:"state" mapstructure:"state"`
 	Quiet      bool     `yaml:"quiet" mapstructure:"quiet"`
 	Verbose    bool     `yaml:"verbose" mapstructure:"verbose"`
+	Deep       bool     `yaml:"deep" mapstructure:"deep"`
 	Detailed   bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
 	ExitZero   bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
 }
@@ -145,6 +147,7 @@ func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
 func (c *Config) take(s settings) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
 	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
+	c.Deep = s.Deep
 	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
 	var err error
 	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {

@@ -13,6 +13,7 @@ func addHost(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
 	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	f.Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
 }

@@ -37,6 +37,7 @@ type session struct {
 	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
+	images    imageProgress // of --deep
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -89,9 +90,13 @@ func (s *session) audit() error {
 		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
 	}
 	s.host = s.look(s.ctx)
+	if s.Deep && len(s.Sources) == 0 { // once: no fix is of what it tells
+		s.host.Deep = s.reading
+	}
 	if len(s.Sources) == 0 {
 		s.host.Prefetch()
 	}
+	defer s.read()
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
 	return s.ctx.Err()
 }

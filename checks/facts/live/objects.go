@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"example.com/harden/checks/facts"
 )
@@ -120,4 +121,41 @@ func decode(r io.Reader, buf *bytes.Buffer, v any) error {
 		return fmt.Errorf("an answer of more than %d bytes", maxObject)
 	}
 	return json.Unmarshal(buf.Bytes(), v)
+}
+
+// silence is for how long the engine may send nothing of an image that it saves.
+const silence = 60 * time.Second
+
+// Save hands read an image as the engine saves it, for as long as something comes.
+func (e *engine) Save(ctx context.Context, id string, read func(io.Reader) error) error {
+	quiet := fmt.Errorf("nothing for %s", silence)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(silence, func() { cancel(quiet) })
+	defer timer.Stop()
+	e.negotiate.Do(func() { e.client.NegotiateAPIVersion(ctx) })
+	err := e.get(ctx, "/v"+e.client.ClientVersion()+"/images/"+url.PathEscape(id)+"/get", func(r io.Reader) error {
+		return read(&heard{r, timer})
+	})
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return fmt.Errorf("docker engine at %s: %w", e.endpoint.Host, err)
+	}
+	return nil
+}
+
+// heard puts a timer off whenever something comes.
+type heard struct {
+	r     io.Reader
+	timer *time.Timer
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if n > 0 {
+		h.timer.Reset(silence)
+	}
+	return n, err
 }
