@@ -88,7 +88,7 @@ func (s *session) audit() error {
 		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
 	}
 	s.host = s.look(s.ctx)
-	s.host.Prefetch()
+	s.host.Prefetch(len(s.Query.Only) == 0) // who asks for some checks may need no container at all
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
 	return s.ctx.Err()
 }
