@@ -45,16 +45,8 @@ func subject(c *facts.Container) string {
 	return s
 }
 
-// maxName is how many bytes of a name, path or option are shown: whoever can make containers chooses them.
-const maxName = 160
-
 // clip shortens what others have chosen.
-func clip(s string) string {
-	if len(s) <= maxName {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxName], "") + fmt.Sprintf("… (%d bytes)", len(s))
-}
+func clip(s string) string { return facts.Clip(s) }
 
 // found is one finding of a container; options says what to make it with instead.
 func found(c *facts.Container, got, must, options string) []checks.Finding {

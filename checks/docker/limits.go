@@ -32,7 +32,7 @@ type limit struct {
 
 // ask adds to a finding what would settle it, or why nothing can.
 func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks.Finding {
-	w := want.Container{ID: c.ID, Name: c.ShortName()}
+	w := want.Container{ID: c.ID, Name: clip(c.ShortName())}
 	var why string
 	if why = unchangeable(h, c); why == "" {
 		w.Limits, w.Because, why = l.value(h, c)
@@ -267,18 +267,22 @@ func restart(h *facts.Host, c *facts.Container) []checks.Finding {
 	if text == "no" || p.Name == container.RestartPolicyOnFailure && p.MaximumRetryCount >= 1 && p.MaximumRetryCount <= 5 {
 		return nil
 	}
-	f := checks.Finding{Subject: subject(c), Got: text, Must: "no, or on-failure with at most 5 retries"}
+	f := checks.Finding{Subject: subject(c), Got: clip(text), Must: "no, or on-failure with at most 5 retries"}
 	wanted := cmp.Or(choice(h, c, func(k facts.ContainerChoice) string { return k.Restart }), bounded)
 	q, err := facts.ParseRestart(wanted)
 	if why := unchangeable(h, c); why != "" {
 		f.Reason = why
 		return []checks.Finding{f}
 	}
+	if _, errNow := facts.ParseRestart(text); errNow != nil { // so that it could not be given back
+		f.Reason = "the Engine's policy is none that is known"
+		return []checks.Finding{f}
+	}
 	if err != nil {
 		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
 		return []checks.Finding{f}
 	}
-	w := want.Container{ID: c.ID, Name: c.ShortName(), Limits: want.Limits{Restart: q.String()}}
+	w := want.Container{ID: c.ID, Name: clip(c.ShortName()), Limits: want.Limits{Restart: q.String()}}
 	// Only these two bring a container back that was not told to stop, after a reboot or a restart of the daemon.
 	w.Reboot = p.Name == container.RestartPolicyAlways || p.Name == container.RestartPolicyUnlessStopped
 	if w.Reboot {

@@ -59,7 +59,7 @@ func onDefaultBridge(h *facts.Host) string {
 	var names []string
 	for _, c := range containers {
 		if c.NetworkSettings.Networks["bridge"] != nil {
-			names = append(names, c.ShortName())
+			names = append(names, clip(c.ShortName()))
 		}
 	}
 	if len(names) < 2 {
@@ -204,7 +204,7 @@ func hidden(h *facts.Host) string {
 		}
 		hc := c.HostConfig
 		if hc.Privileged || hc.NetworkMode.IsHost() || hc.PidMode.IsHost() || hc.IpcMode.IsHost() {
-			refused = append(refused, c.ShortName())
+			refused = append(refused, clip(c.ShortName()))
 		}
 	}
 	if len(refused) > 0 {

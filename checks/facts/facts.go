@@ -227,12 +227,14 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 }
 
 // Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
-// files are read. It returns at once; what is read is remembered as if a check had asked.
-func (h *Host) Prefetch() {
-	for _, read := range []func(){
-		func() { h.engine() }, func() { h.containers() }, func() { h.network("bridge") }, func() { h.audit() },
-		func() { h.processes("dockerd") },
-	} {
+// files are read, its objects only where all of them will be judged. It returns at once; what is read is remembered as if a
+// check had asked.
+func (h *Host) Prefetch(objects bool) {
+	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }}
+	if objects {
+		reads = append(reads, func() { h.containers() }, func() { h.images() }, func() { h.network("bridge") }, func() { h.networks() })
+	}
+	for _, read := range reads {
 		go func() {
 			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded
 			read()

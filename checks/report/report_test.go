@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -315,4 +316,27 @@ func TestWaiverNotices(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	valid(t, compiled(t), r)
+}
+
+// TestStream holds a report that is written a result at a time to what it would be written whole.
+func TestStream(t *testing.T) {
+	for _, n := range []int{0, 1, 3} {
+		r := &report.Report{Results: []report.Result{}}
+		for i := range n {
+			r.Results = append(r.Results, report.Result{ID: fmt.Sprintf("docker/x%d", i), Title: "a <b> & \n  \"results\": []", Findings: []report.Finding{{Subject: "s", Fix: []string{}}}})
+		}
+		var whole, got bytes.Buffer
+		e := json.NewEncoder(&whole)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.JSON(&got, r); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole.String(), got.String()); diff != "" {
+			t.Errorf("%d results (-whole +streamed):\n%s", n, diff)
+		}
+	}
 }

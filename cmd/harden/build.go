@@ -25,12 +25,21 @@ func (s *session) report(command string) *report.Report {
 	r.Version, r.Command = version(), command
 	r.Host.Name, r.Host.Root = s.hostname(), s.Root
 	s.describe(&r.Host)
+	redacted := map[string]string{} // what is found of one container is found of many
+	redact := func(text string) string {
+		clean, ok := redacted[text]
+		if !ok {
+			clean = s.redactor.RedactText(text)
+			redacted[text] = clean
+		}
+		return clean
+	}
 	for i := range r.Results {
 		res := &r.Results[i]
 		res.Reason = s.redactor.RedactText(res.Reason)
 		for j := range res.Findings {
 			f := &res.Findings[j]
-			f.Got, f.Must, f.Reason = s.redactor.RedactText(f.Got), s.redactor.RedactText(f.Must), s.redactor.RedactText(f.Reason)
+			f.Got, f.Must, f.Reason = redact(f.Got), redact(f.Must), redact(f.Reason)
 		}
 		for j := range res.Waived {
 			res.Waived[j].Got = s.redactor.RedactText(res.Waived[j].Got)

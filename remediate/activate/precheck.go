@@ -334,7 +334,7 @@ func (p *precheck) seccomp(s setting) {
 	}
 }
 
-func nameOf(c facts.Container) string { return c.ShortName() }
+func nameOf(c facts.Container) string { return facts.Clip(c.ShortName()) }
 
 // join names at most a dozen: a longer list is read by nobody.
 func join(names []string) string {

@@ -173,12 +173,13 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 	return now, false, fmt.Errorf("%s: %w: it has %+v, and the run left %+v", u, ErrConflict, now, u.After)
 }
 
-// judgeUpdates finds containers that somebody has changed since. That one cannot be looked at does not keep files from
-// being taken back: the Engine may be down for what they say.
+// judgeUpdates finds containers that somebody has changed since. That one cannot be looked at keeps a run that stands from
+// being taken back, but not one that was cut short: the Engine may be down for what its files say.
 func (e *engine) judgeUpdates(ctx context.Context) error {
+	outcome, _ := e.tx.outcome()
 	var errs []error
 	for i := range e.tx.Updates {
-		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); errors.Is(err, ErrConflict) {
+		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); outcome == Applied || errors.Is(err, ErrConflict) {
 			errs = append(errs, err)
 		}
 	}

@@ -58,7 +58,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			if !strings.Contains(Patch(c), "canary") {
 				t.Fatalf("%s, %s: nothing to hide in %s", p.path, name, Patch(c))
 			}
-			if name == "context" && (strings.HasPrefix(with, "{") || strings.Contains(with, "\n-----END") || strings.Contains(with, "first") || strings.HasPrefix(with, "services:")) {
+			if name == "context" && (strings.HasPrefix(with, "{") || strings.Contains(with, "\n-----END") || strings.Contains(with, "first") || p.path == "/r/compose.yaml") {
 				continue // with a line before it this is another kind of file
 			}
 			if got := Unified(c, r); strings.Contains(got, "canary") {

@@ -120,8 +120,9 @@ func (s *Source) reach(e *engine) error {
 // connect makes the clients. They share connections, as many as there are questions at once.
 func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: questions, IdleConnTimeout: answerTimeout}
+	// The client puts tracing around the transport that it is given; one look at each of ten thousand needs none.
 	e.http = &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
-	options = append([]client.Opt{client.WithHTTPClient(e.http)}, options...)
+	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}, options...)
 	e.client, err = client.NewClientWithOpts(append(options, client.WithHost(e.endpoint.Host))...)
 	switch {
 	case host.Scheme == "unix":
@@ -236,20 +237,19 @@ type engine struct {
 	base      string // "http://api.moby.localhost": what paths are put behind
 	endpoint  facts.Endpoint
 	negotiate sync.Once
-	hung      atomic.Bool // it has left a question without an answer: no more are asked
+	patience  time.Duration // for one answer; answerTimeout when zero
+	hung      atomic.Bool   // it has left a question without an answer: no more are asked
 }
-
-// errHung is what is said in place of each further question.
-var errHung = fmt.Errorf("not asked any more: it left an earlier question without an answer for %s", answerTimeout)
 
 // call makes one request, within answerTimeout, and names the engine in its error. An engine that hangs is waited for
 // once, and not once for each of its containers.
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
-		return v, fmt.Errorf("docker engine at %s: %w", e.endpoint.Host, errHung)
+		return v, fmt.Errorf("docker engine at %s: not asked any more: it has left an earlier question without an answer", e.endpoint.Host)
 	}
-	timeout := fmt.Errorf("no answer within %s", answerTimeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, timeout)
+	patience := cmp.Or(e.patience, answerTimeout)
+	timeout := fmt.Errorf("no answer within %s", patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeout)
 	defer cancel()
 	v, err = f(ctx)
 	if err != nil {
