@@ -1,6 +1,7 @@
 package source
 
 import (
+	"net/netip"
 	"path"
 	"slices"
 	"strconv"
@@ -265,6 +266,10 @@ var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding
 			f.Reason = "put the address in front (127.0.0.1 where only the host itself needs it), or choose publish-address in harden's configuration"
 			findings = append(findings, f)
 			continue
+		case !isAddress(to):
+			f.Reason = "publish-address in harden's configuration is no IP address"
+			findings = append(findings, f)
+			continue
 		case !p.long && strings.Contains(p.at.Node.Value, "$"):
 			f.Reason = "it has variables in it: put the address in front"
 			findings = append(findings, f)
@@ -291,6 +296,11 @@ var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding
 		findings = append(findings, fixed(s, p.at, f, c))
 	}
 	return findings, err
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 // LowPorts wants none below 1024.

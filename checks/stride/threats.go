@@ -65,8 +65,9 @@ var All = []Threat{
 		Attack: "Passwords in a Dockerfile end up in the image's history and in the environment of its containers, which anybody " +
 			"who reaches the API can read; private keys lie on the host for everybody to copy.",
 		Answer: "The API's socket is closed to others and its users are known, private keys are readable by root alone, services get " +
-			"their secrets from Swarm, whose managers are locked, and containers that ended do not stay with what they were given.",
-		Rest: "Whoever may use the API reads every secret in an environment or an image; files within images are not looked into.",
+			"their secrets from Swarm, whose managers are locked, and containers that ended do not stay with what they were given. " +
+			"Secrets in Dockerfiles, Compose files, images' environment and history, and keys in their layers are found and never shown.",
+		Rest: "Whoever may use the API reads every secret that was given to a container by its environment; one that looks like no secret is not found.",
 	},
 	{
 		ID:    DockerDaemonDenial,

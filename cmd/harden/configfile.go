@@ -42,6 +42,7 @@ type choices struct {
 		Cert   string `yaml:"cert"`
 		Key    string `yaml:"key"`
 	} `yaml:"tls"`
+	PublishAddress    string            `yaml:"publish-address"`
 	Swarm             bool              `yaml:"swarm"`
 	TrustedRegistries []string          `yaml:"trusted-registries"`
 	ImageMaxAge       int               `yaml:"image-max-age"` // days
@@ -72,7 +73,7 @@ type fileWaiver struct {
 
 func (c choices) facts() facts.Choices {
 	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
-		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, Swarm: c.Swarm,
+		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, PublishAddress: c.PublishAddress, Swarm: c.Swarm,
 		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour}
 	for _, k := range c.Containers {
 		out.Containers = append(out.Containers, facts.ContainerChoice(k))

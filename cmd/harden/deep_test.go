@@ -69,6 +69,10 @@ func TestDeep(t *testing.T) {
 			t.Errorf("with --deep %q is missing:\n%s", part, deep)
 		}
 	}
+	screen := onTerminal(t, 100, nil, "", "check", "--only", "4.8", "--deep", "--state", t.TempDir(), "--docker-host", d.Host)
+	if !strings.Contains(screen, "[....................] reading image deep:latest") {
+		t.Errorf("nothing tells how far it is:\n%q", screen)
+	}
 	if strings.Contains(shallow+deep, "hunter2") || strings.Contains(deep, "MIIEpA") {
 		t.Error("a secret was told")
 	}

@@ -29,7 +29,7 @@ var planted = []struct{ path, text string }{
 	{"/etc/x", "-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n%s\n-----END OPENSSH PRIVATE KEY-----\nAuthorization: Bearer %s\nsecret_key = '%s'\napi-key: %s\n"},
 	{"/etc/x", "-----BEGIN PRIVATE KEY-----\n%s\n%s"},
 	{"/r/Dockerfile", "FROM x\nENV A=%s B=\"x %s\" \\\n # c\n C=%s\nENV OLD first %s\narg D=%s\nRUN login --password %s && T_TOKEN=%s x\nONBUILD ENV E='%s'\nADD https://u:%s@h /x\n"},
-	{"/r/compose.yaml", "services:\n  a:\n    environment:\n      A: %s # c\n      B: \"x %s\"\n      C: |\n        %s\n        %s\n      D: >-\n        first\n        %s\n    build:\n      args: [X=%s, Y=%s]\n  b:\n    environment:\n      - A=%s\n      - \"B=x %s\"\n      - C=a\n        %s\nconfigs:\n  c: {content: %s}\n  d:\n    content: |\n      %s\n"},
+	{"/r/compose.yaml", "x-p: {password: %s}\nservices:\n  a:\n    environment:\n      A: %s # c\n      B: \"x %s\"\n      C: |\n        %s\n        %s\n      D: >-\n        first\n        %s\n    build:\n      args: [X=%s, Y=%s]\n  b:\n    environment:\n      - A=%s\n      - \"B=x %s\"\n      - C=a\n        %s\nconfigs:\n  c: {content: %s}\n  d:\n    content: |\n      %s\n"},
 	{"/r/compose.yaml", "x-env: &env\n  DB_PASSWORD: %s\nservices:\n  a:\n    environment:\n      <<: *env\n      URL: postgres://u:%s@h/d\n    command: --token %s --x-secret=%s\n"},
 }
 
