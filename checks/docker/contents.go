@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/archive"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/archive"
 	"example.com/harden/checks/secret"
 	"example.com/harden/checks/stride"
 )

@@ -47,13 +47,21 @@ var sources = map[string]checks.Rule{
 	"docker/socket-mounts":               source.SocketMounts,
 }
 
+// decided are the checks of which a container is as its Compose file says, whatever the host and the image are like: one
+// that differs is older than its file, and making it again settles it.
+var decided = map[string]bool{
+	"docker/capabilities": true, "docker/privileged": true, "docker/sensitive-mounts": true, "docker/host-network": true,
+	"docker/read-only": true, "docker/bound-ports": true, "docker/host-pid": true, "docker/host-ipc": true, "docker/host-uts": true,
+	"docker/mount-propagation": true, "docker/container-no-new-privileges": true,
+}
+
 // withSources gives checks their rules for sources, the fixes that those know for containers that Compose made, and what
 // the files in images tell.
 func withSources(all []*checks.Check) []*checks.Check {
 	for _, c := range all {
 		c.Source = sources[c.ID]
 		if judge, ok := c.Source.(source.Service); ok {
-			c.Rule = inCompose{c.Rule, judge}
+			c.Rule = inCompose{c.Rule, judge, decided[c.ID]}
 		}
 		if files, ok := deeper[c.ID]; ok {
 			c.Rule = alsoDeep{c.Rule, files}
@@ -66,6 +74,7 @@ func withSources(all []*checks.Check) []*checks.Check {
 type inCompose struct {
 	rule    checks.Rule
 	service source.Service
+	decided bool // by the file alone
 }
 
 // Judge gives a finding that nothing else settles the change of the file that the container was made from.
@@ -108,6 +117,8 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		return f, false
 	case len(inFile) == 0 && h.Recreated(c):
 		return f, true
+	case len(inFile) == 0 && !r.decided:
+		return f, false
 	case s.File.Unset():
 		f.Reason += "; harden does not do it, since the file needs variables that only whoever started it has set"
 		return f, false
