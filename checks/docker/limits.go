@@ -198,8 +198,9 @@ func processors(h *facts.Host, c *facts.Container) []checks.Finding {
 	return cpuShares.ask(h, c, checks.Finding{Subject: subject(c), Got: got, Must: "given a share, a limit or processors of its own"})
 }
 
-// enoughPIDs is what harden gives at least: programs with a thread for each connection are still content with it.
-const enoughPIDs = 512
+// enoughPIDs is what harden gives at least, and Podman gives by itself: programs with a thread for each connection are still
+// content with it, and a fork bomb is not.
+const enoughPIDs = 2048
 
 var pidsLimit = limit{
 	option:    "pids-limit",

@@ -132,7 +132,7 @@ func TestHeadRoom(t *testing.T) {
 			t.Errorf("over %d bytes: %d, want %d", used, got, want)
 		}
 	}
-	for used, want := range map[int64]int64{0: 512, 1: 512, 128: 512, 129: 640, 1000: 4096} {
+	for used, want := range map[int64]int64{0: 2048, 1: 2048, 512: 2048, 513: 2176, 1000: 4096} {
 		if got, _ := pidsLimit.observed(facts.Usage{PIDs: used}); got != want {
 			t.Errorf("over %d processes: %d, want %d", used, got, want)
 		}
