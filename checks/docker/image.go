@@ -187,12 +187,15 @@ func engineTime(h *facts.Host) time.Time {
 	return time.Now()
 }
 
-// steps lists the steps of an image's history that bad holds for; empty where none does.
-func steps(i *facts.Image, bad func(command string) bool) string {
+// steps tells what find finds in the commands of an image's history; empty where that is nothing. It is never a command
+// whole: those have passwords among their words.
+func steps(i *facts.Image, find func(command string) string) string {
 	var found []string
 	for _, l := range slices.Backward(i.History) {
-		if command, ok := ran(l.CreatedBy); ok && bad(command) {
-			found = append(found, clip(command))
+		if command, ok := ran(l.CreatedBy); ok {
+			if what := find(command); what != "" && !slices.Contains(found, what) {
+				found = append(found, what)
+			}
 		}
 	}
 	return some(found)
@@ -237,23 +240,29 @@ var packageManagers = map[string]struct{ update, install []string }{
 	"pacman":   {[]string{"-Sy"}, []string{"-S", "-Syu", "-Su"}},
 }
 
-// updatesAlone reports whether a command reads the index of a package manager and installs nothing with it.
-func updatesAlone(command string) bool {
-	updated, installed := false, false
+// updatesAlone finds what in a command reads the index of a package manager and installs nothing with it: "apt-get update".
+func updatesAlone(command string) string {
+	updated, installed := "", false
 	for _, words := range commands(command) {
 		for n, w := range words {
-			m, ok := packageManagers[w[strings.LastIndexByte(w, '/')+1:]]
+			name := w[strings.LastIndexByte(w, '/')+1:]
+			m, ok := packageManagers[name]
 			if !ok {
 				continue
 			}
 			for _, verb := range words[n+1:] {
-				updated = updated || slices.Contains(m.update, verb)
+				if slices.Contains(m.update, verb) {
+					updated = name + " " + verb
+				}
 				installed = installed || slices.Contains(m.install, verb)
 			}
 			break
 		}
 	}
-	return updated && !installed
+	if installed {
+		return ""
+	}
+	return updated
 }
 
 // commands splits a shell's command line into its simple commands, as words. Quoting is not looked at: a step that hides
@@ -274,11 +283,25 @@ var unverified = sync.OnceValue(func() *regexp.Regexp {
 		`\b(curl|wget)\b[^|;&]*\|\s*(sudo\s+)?(ba|da|z)?sh\b|\bcurl\b[^|;&]*\s(-[a-zA-Z]*k[a-zA-Z]*|--insecure)\s`)
 })
 
+// skips finds how a command skips a verification, in words.
+func skips(command string) string {
+	switch found := unverified().FindString(command); {
+	case found == "":
+		return ""
+	case strings.Contains(found, "|"):
+		return "a download that a shell is fed with"
+	case strings.HasPrefix(found, "curl"):
+		return "curl --insecure"
+	default:
+		return found
+	}
+}
+
 func verifiedPackages(h *facts.Host) ([]checks.Finding, error) {
 	all, err := imagesOf(h)
 	var findings []checks.Finding
 	for i := range all {
-		if got := steps(&all[i], unverified().MatchString); got != "" {
+		if got := steps(&all[i], skips); got != "" {
 			findings = append(findings, checks.Finding{Subject: imageSubject(&all[i]), Got: "made with " + got, Must: "made of what was verified"})
 		}
 	}
@@ -301,7 +324,8 @@ func noAdd(h *facts.Host) ([]checks.Finding, error) {
 			name, rest := instruction(l.CreatedBy)
 			rootfs := n == len(img.History)-1 && (strings.HasSuffix(rest, " in /") || strings.HasSuffix(rest, " /"))
 			if name == "ADD" && !rootfs {
-				found = append(found, "ADD "+clip(rest))
+				source, _, _ := strings.Cut(rest, "?") // what follows may be a token
+				found = append(found, "ADD "+clip(source))
 			}
 		}
 		if len(found) > 0 {

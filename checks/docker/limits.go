@@ -17,8 +17,6 @@ import (
 	"example.com/harden/checks/want"
 )
 
-const auto = "auto"
-
 // A limit is one that the Engine can set on a container while it runs.
 type limit struct {
 	option    string                             // of `docker update`
@@ -72,7 +70,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	if text == "" {
 		return limits, "", ""
 	}
-	if text != auto {
+	if text != facts.Auto {
 		n, err := l.parse(text)
 		if err != nil {
 			return limits, "", fmt.Sprintf("%s in harden's configuration: %v", l.option, err)
@@ -128,7 +126,7 @@ var memoryLimit = limit{
 	chosen:    func(k facts.ContainerChoice) string { return k.Memory },
 	parse: func(s string) (int64, error) {
 		n, err := units.RAMInBytes(s)
-		if err == nil && n < 6*mebi {
+		if err == nil && n < facts.LeastMemory {
 			err = fmt.Errorf("%q is less than 6 MiB, which the Engine refuses", s)
 		}
 		return n, err
@@ -200,14 +198,15 @@ func processors(h *facts.Host, c *facts.Container) []checks.Finding {
 	return cpuShares.ask(h, c, checks.Finding{Subject: subject(c), Got: got, Must: "given a share, a limit or processors of its own"})
 }
 
-// enoughPIDs is what harden gives at least: programs with a thread for each connection are still content with it.
-const enoughPIDs = 512
+// enoughPIDs is what harden gives at least, and Podman gives by itself: programs with a thread for each connection are still
+// content with it, and a fork bomb is not.
+const enoughPIDs = 2048
 
 var pidsLimit = limit{
 	option:    "pids-limit",
 	supported: func(e *facts.EngineFacts) bool { return e.PidsLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.PIDs },
-	fallback:  auto,
+	fallback:  facts.Auto,
 	parse:     between(1, 4194304),
 	observed: func(u facts.Usage) (int64, string) {
 		n := max(enoughPIDs, (4*u.PIDs+127)/128*128)

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,7 +63,7 @@ func TestSteps(t *testing.T) {
 		"":                                                                        false,
 	} {
 		command, ok := ran(step)
-		if got := ok && updatesAlone(command); got != want {
+		if got := ok && updatesAlone(command) != ""; got != want {
 			t.Errorf("%q updates alone: %v", step, got)
 		}
 	}
@@ -96,8 +97,12 @@ func TestUnverified(t *testing.T) {
 		"curl https://example.com/key | gpg --dearmor > /k":      false,
 		"apt-get install -y curl bash && rm -rf /var/lib/apt":    false,
 		"echo trusted": false,
+		"curl -u admin:hunter2 https://example.com/x | sh": true,
 	} {
-		if got := unverified().MatchString(command); got != want {
+		if strings.Contains(skips(command), "hunter2") {
+			t.Errorf("%q is told as %q", command, skips(command))
+		}
+		if got := skips(command) != ""; got != want {
 			t.Errorf("%q: %v", command, got)
 		}
 	}
@@ -132,7 +137,7 @@ func TestHeadRoom(t *testing.T) {
 			t.Errorf("over %d bytes: %d, want %d", used, got, want)
 		}
 	}
-	for used, want := range map[int64]int64{0: 512, 1: 512, 128: 512, 129: 640, 1000: 4096} {
+	for used, want := range map[int64]int64{0: 2048, 1: 2048, 512: 2048, 513: 2176, 1000: 4096} {
 		if got, _ := pidsLimit.observed(facts.Usage{PIDs: used}); got != want {
 			t.Errorf("over %d processes: %d, want %d", used, got, want)
 		}

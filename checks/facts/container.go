@@ -2,11 +2,14 @@ package facts
 
 import (
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-units"
 
 	"example.com/harden/checks/want"
 )
@@ -278,3 +281,32 @@ func (i *Image) ShortName() string {
 	}
 	return ShortID(i.ID)
 }
+
+// Check says what is wrong with a choice.
+func (k ContainerChoice) Check() error {
+	for _, glob := range []string{k.Name, k.Label} {
+		if _, err := path.Match(glob, ""); err != nil {
+			return fmt.Errorf("%q is no glob", glob)
+		}
+	}
+	if n, err := units.RAMInBytes(k.Memory); k.Memory != "" && k.Memory != Auto && (err != nil || n < LeastMemory) {
+		return fmt.Errorf("memory: %q is no size of 6m or more, nor auto", k.Memory)
+	}
+	for key, v := range map[string]string{"cpu-shares": k.CPUShares, "pids-limit": k.PIDs} {
+		if n, err := strconv.ParseInt(v, 10, 64); v != "" && v != Auto && (err != nil || n < 2) {
+			return fmt.Errorf("%s: %q is no number of 2 or more, nor auto", key, v)
+		}
+	}
+	if k.Restart != "" {
+		if _, err := ParseRestart(k.Restart); err != nil {
+			return fmt.Errorf("restart: %w", err)
+		}
+	}
+	return nil
+}
+
+// Auto leaves a value to harden, which takes it from what the container has used.
+const Auto = "auto"
+
+// LeastMemory is the lowest limit that the Engine takes, in bytes.
+const LeastMemory = 6 << 20

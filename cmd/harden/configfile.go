@@ -100,6 +100,14 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 		return nil, located(path, err)
 	}
 	var errs *multierror.Error
+	for i, k := range f.Choices.Containers {
+		if err := facts.ContainerChoice(k).Check(); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s: choices: containers: the %s: %w", path, ordinal(i), err))
+		}
+	}
+	if f.Choices.ImageMaxAge < 0 {
+		errs = multierror.Append(errs, fmt.Errorf("%s: choices: image-max-age: %d days have passed before it begins", path, f.Choices.ImageMaxAge))
+	}
 	for i, w := range f.Waivers {
 		waiver, err := w.check()
 		if err != nil {
@@ -116,6 +124,14 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	delete(f.settings, "choices")
 	delete(f.settings, "waivers")
 	return f, nil
+}
+
+// ordinal counts from 0, for people.
+func ordinal(i int) string {
+	if i < 3 {
+		return []string{"first", "second", "third"}[i]
+	}
+	return fmt.Sprintf("%dth", i+1)
 }
 
 // waiverLine is the line on which the i-th waiver begins.

@@ -300,7 +300,7 @@ func inPlace(t *testing.T, d *testdocker.Daemon, harden func(int, ...string) doc
 		if c.State.Pid != pids[name] || !c.State.Running {
 			t.Errorf("%s ran as process %d, and now %v as %d", name, pids[name], c.State.Running, c.State.Pid)
 		}
-		if got := kernelLimits(t, c.State.Pid); got.memory != c.HostConfig.Memory || got.memory == 0 || got.pids != "512" || got.shares != "512" {
+		if got := kernelLimits(t, c.State.Pid); got.memory != c.HostConfig.Memory || got.memory == 0 || got.pids != "2048" || got.shares != "512" {
 			t.Errorf("%s: the kernel has %+v, the Engine memory %d", name, got, c.HostConfig.Memory)
 		}
 	}

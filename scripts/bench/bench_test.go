@@ -24,10 +24,10 @@ const maxMemory = 64 << 20
 
 // BenchmarkCheck audits a host whose engine has one container, as a user does: a process each time.
 func BenchmarkCheck(b *testing.B) {
-	program, least := build(b, "cmd/harden"), build(b, "scripts/bench/bare")
+	program, least, client := build(b, "cmd/harden"), build(b, "scripts/bench/bare"), build(b, "scripts/bench/client")
 	d := testdocker.Start(b)
 	d.Run("one", nil)
-	whole := compare(b, program, least, d.Socket, record(b, program, d.Socket), maxMemory)
+	whole := compare(b, program, least, client, d.Socket, record(b, program, d.Socket), maxMemory)
 	if dir := os.Getenv("DOCKER_BENCH_DIR"); dir != "" {
 		script := exec.Command("bash", "docker-bench-security.sh", "-b")
 		script.Dir, script.Env = b.TempDir(), append(os.Environ(), "DOCKER_HOST="+d.Host)
@@ -43,8 +43,9 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
-// compare times audits of the engine on a socket, and the bare loop of their calls, and bounds the audits' memory.
-func compare(b *testing.B, program, least, socket string, calls []string, maxMemory int64) (whole time.Duration) {
+// compare times audits of the engine on a socket, the bare loop of their calls, and a loop over its containers that decodes
+// them too, and bounds the audits' memory.
+func compare(b *testing.B, program, least, client, socket string, calls []string, maxMemory int64) (whole time.Duration) {
 	b.Helper()
 	list := filepath.Join(b.TempDir(), "calls")
 	if err := os.WriteFile(list, []byte(strings.Join(calls, "\n")), 0o600); err != nil {
@@ -57,9 +58,10 @@ func compare(b *testing.B, program, least, socket string, calls []string, maxMem
 		}
 	}
 	audit() // what is read once from the disk is in memory from here on
-	bare, whole := time.Hour, time.Hour
+	bare, decoded, whole := time.Hour, time.Hour, time.Hour
 	for b.Loop() { // by turns, and the best of each, since this machine may have other work
 		bare = min(bare, timed(func() { run(b, 0, least, socket, list) }))
+		decoded = min(decoded, timed(func() { run(b, 0, client, socket) }))
 		whole = min(whole, timed(audit))
 	}
 	b.ReportMetric(0, "ns/op")
@@ -68,6 +70,7 @@ func compare(b *testing.B, program, least, socket string, calls []string, maxMem
 	b.ReportMetric(float64(len(calls)), "engine-calls")
 	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
 	b.ReportMetric(whole.Seconds()/bare.Seconds(), "times-bare-loop")
+	b.ReportMetric(whole.Seconds()/decoded.Seconds(), "times-client-loop")
 	if peak > maxMemory {
 		b.Errorf("an audit takes %d bytes of memory, more than %d", peak, maxMemory)
 	}

@@ -71,7 +71,7 @@ const maxMany = 200 << 20
 
 // BenchmarkObjects audits an engine of many containers, beside a bare loop that asks it the same at the same concurrency.
 func BenchmarkObjects(b *testing.B) {
-	program, least := build(b, "cmd/harden"), build(b, "scripts/bench/bare")
+	program, least, client := build(b, "cmd/harden"), build(b, "scripts/bench/bare"), build(b, "scripts/bench/client")
 	for _, n := range []int{1, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			socket := recordedEngine(b, n)
@@ -79,7 +79,7 @@ func BenchmarkObjects(b *testing.B) {
 			if len(calls) < n {
 				b.Fatalf("%d calls for %d containers", len(calls), n)
 			}
-			compare(b, program, least, socket, calls, maxMany)
+			compare(b, program, least, client, socket, calls, maxMany)
 		})
 	}
 }
