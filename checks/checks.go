@@ -29,6 +29,7 @@ type Check struct {
 	Level   int         // benchmark level, 1 or 2
 	Manual  string      // how a person settles it when no want can; shown with what is left
 	Rule    Rule
+	Source  Rule // judges Dockerfiles and Compose files by the same; nil where they tell nothing
 }
 
 func (c *Check) String() string { return c.ID }
@@ -60,6 +61,7 @@ type Finding struct {
 	Pending bool        // configured as it must be, but the running service has not taken it up yet
 	Reason  string      // why no want can settle it; empty to let the check's Manual say so
 	Breaks  string      // what the fix disturbs on this very host, beside the check's own Breaks
+	Place   string      // the line that it is on, where it is of a source: "app/Dockerfile:12"
 }
 
 // A Status is the outcome of one check on one host.
@@ -128,7 +130,15 @@ func judge(ctx context.Context, h *facts.Host, c *Check) (r Result) {
 			r = Result{Check: c, Err: fmt.Errorf("this check has a bug: %v\n%s", p, debug.Stack())}
 		}
 	}()
-	r.Findings, r.Err = c.Rule.Judge(h)
+	rule := c.Rule
+	if len(h.SourceDirs) > 0 {
+		rule = c.Source
+	}
+	if rule == nil {
+		r.Status, r.Err = NotApplicable, fmt.Errorf("sources tell nothing of it: %w", facts.ErrAbsent)
+		return r
+	}
+	r.Findings, r.Err = rule.Judge(h)
 	switch {
 	case len(r.Findings) > 0: // what was found stands, whatever else could not be read
 		r.Status = Fail

@@ -15,7 +15,7 @@ import (
 
 var (
 	idPattern     = regexp.MustCompile(`^[a-z]+/[a-z0-9]+(-[a-z0-9]+)*$`)
-	numberPattern = regexp.MustCompile(`^[1-9][0-9]*(\.[1-9][0-9]*)+$`)
+	numberPattern = regexp.MustCompile(`^([1-9]|C\.[1-9])[0-9]*(\.[1-9][0-9]*)+$`)
 )
 
 // Validate reports everything that is wrong with a catalogue in itself: IDs or numbers that occur twice or are not

@@ -86,7 +86,7 @@ func (d *draft) survivors() bool {
 	running := false
 	if cs, err := d.host.Containers(); err == nil {
 		for _, c := range cs {
-			running = running || c.State != nil && c.State.Running
+			running = running || c.State.Running
 		}
 	}
 	configured := false
@@ -110,7 +110,7 @@ func (d *draft) activate(f fix, kind Kind, unit string) {
 
 var activationClass = map[Kind]want.Class{
 	LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart,
-	RollOut: want.Workload, SetTimer: want.None}
+	ComposeUp: want.Workload, RollOut: want.Workload, SetTimer: want.None}
 
 // finish sorts the draft into what a plan holds: changes that change something, and activations in order.
 func (d *draft) finish() {

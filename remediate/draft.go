@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,12 +29,14 @@ type draft struct {
 	files       map[string]*Change
 	asked       map[Kind]map[string]*Activation // by unit
 	network     []restart                       // for keys of networkKeys
+	updates     map[string]*Update              // by container
+	containers  map[string]*facts.Container     // by ID, once asked
 	changes     []Change
 	activations []Activation
 }
 
 func newDraft(h *facts.Host) *draft {
-	return &draft{host: h, files: map[string]*Change{}, asked: map[Kind]map[string]*Activation{}}
+	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{}, asked: map[Kind]map[string]*Activation{}}
 }
 
 // add works all of a fix's wants into the draft.
@@ -85,6 +88,22 @@ func (d *draft) want(f fix, w want.Want) error {
 		return d.podFlag(f, w)
 	case want.Content:
 		return d.newFile(f, w)
+	case want.Container:
+		return d.update(f, w)
+	case want.Compose:
+		if w.Project != "" {
+			d.activate(f, ComposeUp, w.Project+"/"+w.Service)
+		}
+		if len(w.Key) == 0 || d.has(w) {
+			return nil // the file says it already, or another container of the service wants the same
+		}
+		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
+			return edit.Compose(data, w)
+		})
+	case want.Instruction:
+		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
+			return edit.Instruction(data, w.Line, w.From, w.To)
+		})
 	case want.Service:
 		switch {
 		case w.Reload:
@@ -95,6 +114,18 @@ func (d *draft) want(f fix, w want.Want) error {
 		return nil
 	}
 	return fmt.Errorf("no editor for a %T: this is a bug in harden", w)
+}
+
+// has reports whether the draft has brought the same about already.
+func (d *draft) has(w want.Compose) bool {
+	for _, c := range d.files {
+		for _, other := range c.Wants {
+			if o, ok := other.(want.Compose); ok && reflect.DeepEqual(o, w) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl gives
@@ -298,4 +329,6 @@ func (c *Change) changes() bool {
 	return string(b.Data) != string(a.Data) || b.Mode != a.Mode || b.UID != a.UID || b.GID != a.GID
 }
 
-func (d *draft) overlay() facts.Overlay { return overlayOf(d.changes, d.activations) }
+func (d *draft) overlay() facts.Overlay {
+	return overlayOf(d.changes, d.sortedUpdates(), d.activations)
+}

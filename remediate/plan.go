@@ -13,13 +13,16 @@ import (
 // A Plan is what harden proposes, whole: apply does this and nothing else. Nothing in it has happened yet.
 type Plan struct {
 	Changes     []Change     // what apply writes, sorted by path
+	Updates     []Update     // what it then changes of containers in place, sorted by name
 	Activations []Activation // what it then does, once, in this order
 	Held        []Held       // fixes that need permission first
 	Left        []Left       // findings no change settles
 }
 
 // Empty reports whether there is nothing to apply.
-func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Activations) == 0 }
+func (p *Plan) Empty() bool {
+	return len(p.Changes) == 0 && len(p.Updates) == 0 && len(p.Activations) == 0
+}
 
 // A Change replaces one file, or its attributes, and only while it still is exactly Before.
 type Change struct {
@@ -42,6 +45,7 @@ func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data !
 type Held struct {
 	Class       want.Class
 	Changes     []Change // on top of the plan's own changes: each Before is what those leave behind
+	Updates     []Update // likewise
 	Activations []Activation
 }
 
@@ -61,6 +65,7 @@ const (
 	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
+	ComposeUp     Kind = "compose-up"       // Compose makes the containers of a service again from its file
 	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it is
 	// known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
 	RollOut Kind = "roll-out"
@@ -73,12 +78,12 @@ const (
 )
 
 // Kinds lists the kinds in order.
-var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, RollOut, RecordInCluster, SetTimer}
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, ComposeUp, RollOut, RecordInCluster, SetTimer}
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {
 	Kind   Kind
-	Unit   string // "docker.service"; the manifest's path for RollOut; a Record's String; empty for LoadAudit and ReloadManager
+	Unit   string // "docker.service"; "project/service" for ComposeUp; the manifest's path for RollOut; a Record's String; empty for LoadAudit and ReloadManager
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host

@@ -42,17 +42,19 @@ type planner struct {
 	policy  Policy
 	order   []*checks.Check
 	fixes   []fix
-	dropped map[string]string // by fix key: why it is left
+	dropped map[string]string      // by fix key: why it is left
+	doubt   map[*checks.Check]bool // of which not everything could be judged in the first place
 }
 
 // Propose plans changes that settle the failures among results. Each draft of the plan is tried on a copy of the
 // host before it is offered: a fix that does not settle its own finding, or that two checks want to differ, is left
 // to a person rather than half made.
 func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy Policy) (*Plan, error) {
-	p := &planner{ctx: ctx, host: h, policy: policy, dropped: map[string]string{}}
+	p := &planner{ctx: ctx, host: h, policy: policy, dropped: map[string]string{}, doubt: map[*checks.Check]bool{}}
 	plan := new(Plan)
 	for _, r := range results {
 		p.order = append(p.order, r.Check)
+		p.doubt[r.Check] = r.Err != nil
 		if r.Status != checks.Fail {
 			continue
 		}
@@ -69,7 +71,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 	if err != nil {
 		return nil, err
 	}
-	plan.Changes, plan.Activations = base.changes, base.activations
+	plan.Changes, plan.Updates, plan.Activations = base.changes, base.sortedUpdates(), base.activations
 	p.record(plan)
 	if err := p.hold(plan, base); err != nil {
 		return nil, err
@@ -79,9 +81,11 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 			plan.Left = append(plan.Left, Left{f.check, f.finding, reason})
 		}
 	}
-	slices.SortStableFunc(plan.Left, func(a, b Left) int {
-		return slices.Index(p.order, a.Check) - slices.Index(p.order, b.Check)
-	})
+	rank := map[*checks.Check]int{}
+	for i, c := range p.order {
+		rank[c] = i
+	}
+	slices.SortStableFunc(plan.Left, func(a, b Left) int { return rank[a.Check] - rank[b.Check] })
 	return plan, nil
 }
 
@@ -172,6 +176,8 @@ func claimOf(w want.Want) (place, value string) {
 		return "the owner of " + w.File, w.Owner
 	case want.Env:
 		return w.File + " " + w.Name, w.Value
+	case want.Container:
+		return "the " + limitName(w.Limits) + " of container " + w.Name + " " + w.ID, fmt.Sprint(w.Limits)
 	}
 	return "", ""
 }
@@ -212,7 +218,7 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
 	bad := map[string]string{}
 	if p.policy.Precheck != nil {
-		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Activations: d.activations}, h)
+		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(), Activations: d.activations}, h)
 		for _, f := range fixes {
 			if reason, ok := refusals[f.check.ID]; ok {
 				bad[f.key()] = reason
@@ -279,7 +285,7 @@ func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map
 // writes reports whether a want changes a file's bytes.
 func writes(w want.Want) bool {
 	switch w.(type) {
-	case want.Mode, want.Owner, want.Service:
+	case want.Mode, want.Owner, want.Service, want.Container:
 		return false
 	}
 	return true
@@ -293,7 +299,7 @@ func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]str
 	}
 	still := map[string]string{}
 	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), touched) {
-		if r.Err != nil && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
+		if r.Err != nil && !p.doubt[r.Check] && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
 			still[r.Check.ID+"\x00"] = fmt.Sprintf("after its own fix it could not be judged: %v", r.Err)
 		}
 		for _, f := range r.Findings {
@@ -326,18 +332,21 @@ func (p *planner) hold(plan *Plan, base *draft) error {
 		if err != nil {
 			return err
 		}
-		if len(d.changes)+len(d.activations) > 0 {
-			plan.Held = append(plan.Held, Held{class, d.changes, d.activations})
+		if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
+			plan.Held = append(plan.Held, Held{class, d.changes, updates, d.activations})
 		}
 	}
 	return nil
 }
 
 // After returns the plan as an overlay on the host it was made for.
-func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Activations) }
+func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Updates, p.Activations) }
 
-func overlayOf(changes []Change, activations []Activation) facts.Overlay {
-	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}}
+func overlayOf(changes []Change, updates []Update, activations []Activation) facts.Overlay {
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}, Updated: map[string]want.Limits{}}
+	for _, u := range updates {
+		o.Updated[u.ID] = u.After
+	}
 	for _, c := range changes {
 		o.Files[c.Path] = c.After
 	}
@@ -347,6 +356,8 @@ func overlayOf(changes []Change, activations []Activation) facts.Overlay {
 			o.Audited = true
 		case Reload, Restart, RollOut:
 			o.Restarted[a.Unit] = true
+		case ComposeUp:
+			o.Recreated[a.Unit] = true
 		}
 	}
 	return o

@@ -55,7 +55,10 @@ func (t tree) List(_ context.Context, dir string) ([]string, error) {
 }
 
 func (tree) Processes(context.Context, string) ([]facts.Process, error) { return nil, facts.ErrAbsent }
-func (tree) Listeners(context.Context, int) ([]facts.Listener, error)   { return nil, facts.ErrAbsent }
+func (tree) Contained(context.Context, ...string) (map[string]string, error) {
+	return nil, facts.ErrAbsent
+}
+func (tree) Listeners(context.Context, int) ([]facts.Listener, error) { return nil, facts.ErrAbsent }
 func (tree) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
 }

@@ -32,6 +32,7 @@ type Saved struct {
 	Host        Identity          `json:"host"`
 	Request     Request           `json:"request"`
 	Changes     []SavedChange     `json:"changes"`
+	Updates     []SavedUpdate     `json:"updates"`
 	Activations []SavedActivation `json:"activations"`
 }
 
@@ -62,6 +63,16 @@ type SavedChange struct {
 	Disruption want.Class  `json:"disruption"`
 	Checks     []string    `json:"checks"`
 	Diff       string      `json:"diff"` // to be read, with secrets hidden; nothing is made from it
+}
+
+// A SavedUpdate is one container that is changed in place.
+type SavedUpdate struct {
+	ID         string      `json:"id"`
+	Name       string      `json:"name"`
+	Before     want.Limits `json:"before"`
+	After      want.Limits `json:"after"`
+	Disruption want.Class  `json:"disruption"`
+	Checks     []string    `json:"checks"`
 }
 
 // A SavedImage is a file at one moment.
@@ -97,7 +108,7 @@ func (c Change) Action() string {
 
 // Save describes what p would do. diff shows a change with its secrets hidden.
 func (p *Plan) Save(diff func(Change) string) *Saved {
-	s := &Saved{Schema: SavedSchema, Changes: []SavedChange{}, Activations: []SavedActivation{}}
+	s := &Saved{Schema: SavedSchema, Changes: []SavedChange{}, Updates: []SavedUpdate{}, Activations: []SavedActivation{}}
 	for _, c := range p.Changes {
 		sc := SavedChange{Target: c.Path, Action: c.Action(), After: imageOf(c.After, c.Content()), Disruption: c.Class,
 			Checks: sorted(IDs(c.Checks)), Diff: diff(c)}
@@ -106,6 +117,9 @@ func (p *Plan) Save(diff func(Change) string) *Saved {
 			sc.Before = &before
 		}
 		s.Changes = append(s.Changes, sc)
+	}
+	for _, u := range p.Updates {
+		s.Updates = append(s.Updates, SavedUpdate{u.ID, u.Name, u.Before, u.After, u.Class, sorted(IDs(u.Checks))})
 	}
 	for _, a := range p.Activations {
 		sa := SavedActivation{Kind: a.Kind, Unit: a.Unit, Later: a.Pending != "", Checks: sorted(IDs(a.Checks))}
@@ -170,6 +184,7 @@ func (s *Saved) Moved(now *Saved) []string {
 			say("%s: would now be changed too, for %s", n.Target, strings.Join(n.Checks, ", "))
 		}
 	}
+	moved = append(moved, updatesMoved(s.Updates, now.Updates)...)
 	moved = append(moved, activationsMoved(s.Activations, now.Activations)...)
 	return moved
 }
@@ -216,6 +231,39 @@ func (i SavedImage) moved(n SavedImage, what string) (moved []string) {
 	differs("owner", fmt.Sprintf("%s (%d:%d)", i.Owner, i.UID, i.GID), fmt.Sprintf("%s (%d:%d)", n.Owner, n.UID, n.GID))
 	return moved
 }
+
+func updatesMoved(was, is []SavedUpdate) (moved []string) {
+	now := map[string]SavedUpdate{}
+	for _, u := range is {
+		now[u.ID] = u
+	}
+	for _, u := range was {
+		n, ok := now[u.ID]
+		delete(now, u.ID)
+		switch {
+		case !ok:
+			moved = append(moved, fmt.Sprintf("%s: nothing would be changed of it now", u))
+		case n.Before != u.Before:
+			moved = append(moved, fmt.Sprintf("%s: it is no longer as the plan found it: it has %+v, not %+v", u, n.Before, u.Before))
+		case n.After != u.After:
+			moved = append(moved, fmt.Sprintf("%s: it would no longer get what the plan says: %+v, not %+v", u, n.After, u.After))
+		case n.Disruption != u.Disruption:
+			moved = append(moved, fmt.Sprintf("%s: its change was of class %s, and now is %s", u, u.Disruption, n.Disruption))
+		default:
+			for _, m := range checksMoved(u.Checks, n.Checks) {
+				moved = append(moved, fmt.Sprintf("%s: %s", u, m))
+			}
+		}
+	}
+	for _, u := range is {
+		if _, ok := now[u.ID]; ok {
+			moved = append(moved, fmt.Sprintf("%s: would now be changed too, for %s", u, strings.Join(u.Checks, ", ")))
+		}
+	}
+	return moved
+}
+
+func (u SavedUpdate) String() string { return fmt.Sprintf("container %q (%.12s)", u.Name, u.ID) }
 
 func checksMoved(was, is []string) (moved []string) {
 	for _, id := range was {

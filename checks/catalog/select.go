@@ -25,6 +25,7 @@ type Query struct {
 	Skip      []string
 	Level     int    // the highest benchmark level wanted; 0 is all
 	Benchmark string // editions, separated by commas; of each benchmark that none is named of, the newest
+	Sources   bool   // only checks that judge Dockerfiles and Compose files
 }
 
 // A Selection is the checks that a query picks.
@@ -85,6 +86,9 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 	}
 	for _, c := range all {
 		asked := named[c] || s.asks(c) && (q.Level == 0 || c.Level <= q.Level)
+		if q.Sources && c.Source == nil {
+			continue
+		}
 		if asked && (len(q.Only) == 0 || only[c]) && !skip[c] {
 			s.Checks = append(s.Checks, c)
 		}
@@ -118,7 +122,7 @@ type match struct {
 	exact  bool // the spec names one item
 }
 
-var number = regexp.MustCompile(`^(?:([a-z][a-z0-9]*(?:@[0-9.]+)?):)?([0-9]+(?:\.[0-9]+)*)$`)
+var number = regexp.MustCompile(`^(?:([a-z][a-z0-9]*(?:@[0-9.]+)?):)?((?:C\.)?[0-9]+(?:\.[0-9]+)*)$`)
 
 func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 	if m := number.FindStringSubmatch(spec); m != nil {

@@ -84,6 +84,7 @@ func (b Benchmark) Heading(number string) (section, title string) {
 var headings = map[string]string{
 	"1": "the host", "1.1": "the host's disk, users and audit rules", "1.2": "the host's system and its Docker",
 	"2": "the daemon", "3": "the daemon's files", "4": "images", "5": "containers", "6": "operations", "7": "Swarm",
+	"C.5.3": "capabilities that no container should have",
 }
 
 var k8sHeadings = map[string]string{
@@ -92,8 +93,14 @@ var k8sHeadings = map[string]string{
 	"4.2": "the kubelet", "4.3": "kube-proxy",
 }
 
-// Compare orders numbers as people count: 3.9 before 3.10. No number sorts last.
+// Compare orders numbers as people count: 3.9 before 3.10, and C.5.3.1 after all of them. No number sorts last.
 func Compare(a, b string) int {
+	if x, y := strings.HasPrefix(a, "C."), strings.HasPrefix(b, "C."); x != y && a != "" && b != "" {
+		if x {
+			return 1
+		}
+		return -1
+	}
 	if a == "" || b == "" {
 		return len(b) - len(a)
 	}

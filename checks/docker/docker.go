@@ -14,7 +14,7 @@ import (
 )
 
 // All is every check of a Docker host, in the order of the benchmark's sections.
-var All = slices.Concat(host, general, daemon, files, images)
+var All = withSources(slices.Concat(host, general, daemon, files, images, contents, swarmMode, runtime, operations, swarms, capabilities))
 
 // engine returns what the Docker Engine says of itself. Where Docker is installed but does not run, that is not
 // known, and no reason to call a check not applicable.

@@ -58,21 +58,14 @@ func onDefaultBridge(h *facts.Host) string {
 	}
 	var names []string
 	for _, c := range containers {
-		if c.NetworkSettings != nil && c.NetworkSettings.Networks["bridge"] != nil {
-			names = append(names, name(c))
+		if c.NetworkSettings.Networks["bridge"] != nil {
+			names = append(names, clip(c.ShortName()))
 		}
 	}
 	if len(names) < 2 {
 		return ""
 	}
 	return "on the default bridge now, and soon unable to reach each other: " + some(names)
-}
-
-func name(c container.InspectResponse) string {
-	if c.ContainerJSONBase == nil {
-		return "a container without a name"
-	}
-	return strings.TrimPrefix(c.Name, "/")
 }
 
 // insecureRegistries leaves the loopback networks out, which dockerd itself always adds.
@@ -206,12 +199,12 @@ func hidden(h *facts.Host) string {
 	containers, _ := h.Containers()
 	var refused []string
 	for _, c := range containers {
-		if c.ContainerJSONBase == nil || c.HostConfig == nil || c.HostConfig.UsernsMode.IsHost() {
+		if c.HostConfig.UsernsMode.IsHost() {
 			continue
 		}
 		hc := c.HostConfig
 		if hc.Privileged || hc.NetworkMode.IsHost() || hc.PidMode.IsHost() || hc.IpcMode.IsHost() {
-			refused = append(refused, name(c))
+			refused = append(refused, clip(c.ShortName()))
 		}
 	}
 	if len(refused) > 0 {

@@ -150,9 +150,6 @@ func published(h *facts.Host) (numbers []string) {
 		return nil // then its ports count as the API's: rather a finding too many
 	}
 	for _, c := range containers {
-		if c.NetworkSettings == nil {
-			continue
-		}
 		for _, bindings := range c.NetworkSettings.Ports {
 			for _, b := range bindings {
 				numbers = append(numbers, b.HostPort)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/harden/checks/facts"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 	"github.com/google/go-cmp/cmp"
@@ -20,7 +20,11 @@ type answer struct{ info system.Info }
 
 func (a answer) Info(context.Context) (system.Info, error) { return a.info, nil }
 
-func (answer) Containers(context.Context) ([]container.InspectResponse, error) { return nil, nil }
+func (answer) Containers(context.Context) ([]facts.Container, error) { return nil, nil }
+
+func (answer) Images(context.Context) ([]facts.Image, error) { return nil, nil }
+
+func (answer) Get(context.Context, string, func(io.Reader) error) error { return facts.ErrAbsent }
 
 func (answer) Network(context.Context, string) (network.Inspect, error) {
 	return network.Inspect{}, facts.ErrAbsent

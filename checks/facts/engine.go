@@ -1,9 +1,20 @@
 package facts
 
 import (
-	"github.com/docker/docker/api/types/container"
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/archive"
 )
 
 // EngineFacts is what the Docker Engine says of itself.
@@ -27,18 +38,305 @@ func (h *Host) readEngine() (*EngineFacts, error) {
 	return &EngineFacts{endpoint, info}, nil
 }
 
-func (h *Host) readContainers() ([]container.InspectResponse, error) {
+// asked calls f with the engine.
+func asked[T any](h *Host, f func(Engine) (T, error)) (T, error) {
+	engine, _, err := h.src.Engine(h.ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return f(engine)
+}
+
+// get asks the engine for one answer and decodes it.
+func get[T any](h *Host, path string) (T, error) {
+	return asked(h, func(e Engine) (v T, err error) {
+		return v, e.Get(h.ctx, path, func(r io.Reader) error { return json.NewDecoder(r).Decode(&v) })
+	})
+}
+
+func (h *Host) readContainers() ([]Container, error) {
+	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.ctx) })
+}
+
+func (h *Host) readImages() ([]Image, error) {
+	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.ctx) })
+}
+
+func (h *Host) readNetwork(name string) (network.Inspect, error) {
+	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.ctx, name) })
+}
+
+func (h *Host) readNetworks() ([]network.Inspect, error) {
+	return get[[]network.Inspect](h, "/networks")
+}
+
+// A Volume is a named volume and what its driver was told.
+type Volume struct {
+	Name    string
+	Driver  string
+	Options map[string]string
+}
+
+func (h *Host) readVolumes() ([]Volume, error) {
+	answer, err := get[struct{ Volumes []Volume }](h, "/volumes")
+	return answer.Volumes, err
+}
+
+// A Swarm is what a manager tells of its swarm.
+type Swarm struct {
+	Cluster  swarm.Swarm // without its join tokens
+	Nodes    []swarm.Node
+	Services []swarm.Service
+	Secrets  int
+}
+
+func (h *Host) readSwarm() (*Swarm, error) {
+	s := new(Swarm)
+	secrets, errSecrets := get[[]struct{ ID string }](h, "/secrets")
+	s.Secrets = len(secrets)
+	var errCluster, errNodes, errServices error
+	s.Cluster, errCluster = get[swarm.Swarm](h, "/swarm")
+	s.Cluster.JoinTokens = swarm.JoinTokens{}
+	s.Nodes, errNodes = get[[]swarm.Node](h, "/nodes")
+	s.Services, errServices = get[[]swarm.Service](h, "/services")
+	for _, err := range []error{errSecrets, errCluster, errNodes, errServices} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// An Exec is a program that somebody had the Engine start in a container that ran already.
+type Exec struct {
+	ID          string
+	ContainerID string
+	Container   string // its name, where the Engine told that
+	Running     bool
+	Privileged  bool
+	User        string // as it was asked for; empty is the container's own
+	Program     string
+	Gone        bool // the Engine has forgotten all but that it was
+}
+
+// readExecs finds exec sessions in the events that the Engine remembers, and those that are at work.
+func (h *Host) readExecs() ([]Exec, error) {
+	var order []string
+	byID := map[string]*Exec{}
+	note := func(id, container, name string) {
+		if id != "" && byID[id] == nil {
+			byID[id] = &Exec{ID: id, ContainerID: container, Container: name, Gone: true}
+			order = append(order, id)
+		}
+	}
+	containers, errContainers := h.Containers()
+	for _, c := range containers {
+		for _, id := range c.ExecIDs {
+			note(id, c.ID, c.ShortName())
+		}
+	}
+	errEvents := h.execEvents(note)
+	var execs []Exec
+	for _, id := range order {
+		e := byID[id]
+		switch err := h.readExec(e); {
+		case errors.Is(err, ErrAbsent): // it ended a while ago
+		case err != nil:
+			return execs, err
+		}
+		execs = append(execs, *e)
+	}
+	if errEvents != nil {
+		return execs, errEvents
+	}
+	return execs, errContainers
+}
+
+// execEvents reads the exec sessions among the events so far. An engine keeps its last 256.
+func (h *Host) execEvents(note func(id, container, name string)) error {
+	e, err := h.Engine()
+	if err != nil {
+		return err
+	}
+	until := strings.TrimSpace(e.SystemTime)
+	if until == "" {
+		until = "1" // of an engine that does not tell the time nothing is known to have happened
+	}
+	path := "/events?" + url.Values{"since": {"0"}, "until": {until},
+		"filters": {`{"type":["container"],"event":["exec_create"]}`}}.Encode()
+	_, err = asked(h, func(engine Engine) (struct{}, error) {
+		return struct{}{}, engine.Get(h.ctx, path, func(r io.Reader) error {
+			for d := json.NewDecoder(r); ; {
+				var event struct {
+					Actor struct {
+						ID         string
+						Attributes struct {
+							Name   string `json:"name"`
+							ExecID string `json:"execID"`
+						}
+					}
+				}
+				switch err := d.Decode(&event); {
+				case errors.Is(err, io.EOF):
+					return nil
+				case err != nil:
+					return err
+				}
+				note(event.Actor.Attributes.ExecID, event.Actor.ID, event.Actor.Attributes.Name)
+			}
+		})
+	})
+	return err
+}
+
+func (h *Host) readExec(e *Exec) error {
+	answer, err := get[struct {
+		Running       bool
+		ContainerID   string
+		ProcessConfig struct {
+			Privileged bool   `json:"privileged"`
+			User       string `json:"user"`
+			Entrypoint string `json:"entrypoint"`
+		}
+	}](h, "/exec/"+e.ID+"/json")
+	if err != nil {
+		return err
+	}
+	e.Gone, e.Running, e.Privileged, e.User, e.Program = false, answer.Running, answer.ProcessConfig.Privileged,
+		answer.ProcessConfig.User, answer.ProcessConfig.Entrypoint
+	return nil
+}
+
+// A Usage is the most that a container is known to have used.
+type Usage struct {
+	Memory int64  // bytes; 0 where it is not known
+	PIDs   int64  // 0 where it is not known
+	Of     string // "at its peak", or "now" where no peak is kept
+}
+
+// readUsage asks the kernel for the peaks since the container started, and the Engine for the rest.
+func (h *Host) readUsage(id string) (Usage, error) {
+	stats, err := get[struct {
+		MemoryStats struct {
+			Usage    int64 `json:"usage"`
+			MaxUsage int64 `json:"max_usage"`
+		} `json:"memory_stats"`
+		PIDsStats struct {
+			Current int64 `json:"current"`
+		} `json:"pids_stats"`
+	}](h, "/containers/"+id+"/stats?stream=false&one-shot=true")
+	if err != nil {
+		return Usage{}, err
+	}
+	u := Usage{Memory: max(stats.MemoryStats.MaxUsage, stats.MemoryStats.Usage), PIDs: stats.PIDsStats.Current, Of: "now"}
+	if stats.MemoryStats.MaxUsage > 0 {
+		u.Of = "at its peak"
+	}
+	if dir := h.cgroup(id); dir != "" {
+		if peak, ok := h.number(dir + "/memory.peak"); ok {
+			u.Memory, u.Of = max(u.Memory, peak), "at its peak"
+		}
+		if peak, ok := h.number(dir + "/pids.peak"); ok {
+			u.PIDs = max(u.PIDs, peak)
+		}
+	}
+	return u, nil
+}
+
+// cgroup is the directory of a running container of this machine, where there is one hierarchy for all.
+func (h *Host) cgroup(id string) string {
+	if e, err := h.Engine(); err != nil || !e.Local {
+		return ""
+	}
+	containers, _ := h.Containers()
+	for _, c := range containers {
+		if c.ID != id || c.State.Pid == 0 {
+			continue
+		}
+		f, err := h.File(fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
+		if err != nil {
+			return ""
+		}
+		for line := range strings.Lines(string(f.Data)) {
+			if p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::/"); ok && p != "" {
+				return "/sys/fs/cgroup/" + p
+			}
+		}
+	}
+	return ""
+}
+
+// number reads a file of the kernel's that holds one.
+func (h *Host) number(path string) (int64, bool) {
+	f, err := h.File(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(f.Data)), 10, 64)
+	return n, err == nil
+}
+
+// A containerUser is a name in one container.
+type containerUser struct{ id, name string }
+
+// readContainerUser looks a name up in a container's own passwd, which may be a link within the container and no other
+// file.
+func (h *Host) readContainerUser(u containerUser) (uint32, error) {
+	var uid uint32
+	_, err := asked(h, func(e Engine) (struct{}, error) {
+		return struct{}{}, e.Get(h.ctx, "/containers/"+u.id+"/archive?path=/etc/passwd", func(r io.Reader) error {
+			archive := tar.NewReader(io.LimitReader(r, MaxFile))
+			head, err := archive.Next()
+			if err != nil {
+				return err
+			}
+			if head.Typeflag != tar.TypeReg {
+				return errors.New("/etc/passwd in it is no regular file")
+			}
+			data, err := io.ReadAll(archive)
+			if err != nil {
+				return err
+			}
+			for _, a := range accounts(data) {
+				if a.fields[0] == u.name {
+					uid = a.id
+					return nil
+				}
+			}
+			return fmt.Errorf("/etc/passwd in it names no %q", u.name)
+		})
+	})
+	return uid, err
+}
+
+// ErrShallow means that nobody asked for the files in images to be looked at.
+var ErrShallow = errors.New("the files in images are looked at by --deep alone")
+
+// Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
+func (h *Host) Contents(id string) (*archive.Contents, error) {
+	if h.Deep == nil {
+		return nil, ErrShallow
+	}
+	return h.contents(id)
+}
+
+func (h *Host) readContents(id string) (c *archive.Contents, err error) {
 	engine, _, err := h.src.Engine(h.ctx)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Containers(h.ctx)
-}
-
-func (h *Host) readNetwork(name string) (network.Inspect, error) {
-	engine, _, err := h.src.Engine(h.ctx)
-	if err != nil {
-		return network.Inspect{}, err
+	saver, ok := engine.(Saver)
+	if !ok {
+		return nil, errors.New("this engine cannot be asked for images")
 	}
-	return engine.Network(h.ctx, name)
+	h.Deep(id, 0)
+	err = saver.Save(h.ctx, id, func(r io.Reader) error {
+		c, err = archive.Scan(r, func(read int64) { h.Deep(id, read) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }

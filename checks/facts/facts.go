@@ -5,15 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/archive"
+	"example.com/harden/checks/want"
 )
 
 // ErrAbsent means that the thing asked about is no part of this host: no Docker, no auditd. A check that meets it
@@ -89,8 +93,19 @@ type AuditState struct {
 // An Engine answers as the Docker Engine API does. Every method may be called at once with others.
 type Engine interface {
 	Info(ctx context.Context) (system.Info, error)
-	Containers(ctx context.Context) ([]container.InspectResponse, error) // all of them, running or not, sorted by ID
+	// Containers and Images return all of them, sorted by ID. One that goes meanwhile is left out; where others cannot be
+	// looked at, those that could come with the error.
+	Containers(ctx context.Context) ([]Container, error)
+	Images(ctx context.Context) ([]Image, error)
 	Network(ctx context.Context, name string) (network.Inspect, error)
+	// Get hands read the answer to GET path, which begins with a slash; ErrAbsent where there is nothing of that name.
+	Get(ctx context.Context, path string, read func(io.Reader) error) error
+}
+
+// A Saver is an Engine that can be asked for images whole.
+type Saver interface {
+	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
+	Save(ctx context.Context, id string, read func(io.Reader) error) error
 }
 
 // An Endpoint is where the Docker Engine is reached.
@@ -111,6 +126,8 @@ type Source interface {
 	List(ctx context.Context, dir string) ([]string, error)
 	// Processes returns the processes whose executable has that base name, those in containers among them.
 	Processes(ctx context.Context, name string) ([]Process, error)
+	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
+	Contained(ctx context.Context, names ...string) (map[string]string, error)
 	// Listeners returns what a process listens on.
 	Listeners(ctx context.Context, pid int) ([]Listener, error)
 	// Audit asks the kernel, ErrAbsent where it has no audit system (or --root names a host that does not run).
@@ -130,7 +147,22 @@ type Choices struct {
 	TLSCACert            string              // files of the TCP listener
 	TLSCert              string
 	TLSKey               string
-	Swarm                bool // Swarm mode is wanted on this host
+	PublishAddress       string            // the host's address that Compose files are to publish ports on
+	Swarm                bool              // Swarm mode is wanted on this host
+	TrustedRegistries    []string          // where images may come from: "docker.io/library", "registry.example:5000"
+	ImageMaxAge          time.Duration     // after which an image counts as not rebuilt; 0 is 90 days
+	Containers           []ContainerChoice // the first that matches and says something of a limit counts
+}
+
+// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them ("512m"
+// of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
+type ContainerChoice struct {
+	Name      string // glob of names; empty matches all
+	Label     string // "key" or "key=value", globs; empty matches all
+	Memory    string
+	CPUShares string
+	PIDs      string
+	Restart   string // as `docker run --restart` takes it
 }
 
 // A Host answers questions about one machine. Each fact is read when it is first asked for and never again, its
@@ -140,6 +172,11 @@ type Host struct {
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
 	// known what a program has read that started before them. It may be nil.
 	Earlier func(path string) []Version
+	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not to
+	// be looked at.
+	Deep func(image string, read int64)
+	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
+	SourceDirs []SourceDir
 
 	ctx        context.Context
 	src        Source
@@ -150,13 +187,24 @@ type Host struct {
 	listeners  func(pid int) ([]Listener, error)
 	unit       func(name string) (*Unit, error)
 	processes  func(name string) ([]Process, error)
+	contained  func(names string) (map[string]string, error) // separated by blanks
 	engine     func() (*EngineFacts, error)
-	containers func() ([]container.InspectResponse, error)
+	containers func() ([]Container, error)
+	images     func() ([]Image, error)
+	networks   func() ([]network.Inspect, error)
+	volumes    func() ([]Volume, error)
+	swarm      func() (*Swarm, error)
+	execs      func() ([]Exec, error)
+	usage      func(id string) (Usage, error)
+	inside     func(containerUser) (uint32, error)
 	daemon     func() (*Daemon, error)
 	audit      func() (*Audit, error)
 	network    func(name string) (network.Inspect, error)
 	document   func(path string) (*Document, error)
 	node       func() (*Node, error)
+	contents   func(id string) (*archive.Contents, error)
+	sources    func() (*Sources, error)
+	compose    func(file string) (*Compose, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -167,24 +215,37 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
 	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
 	h.processes = perKey(func(name string) ([]Process, error) { return src.Processes(ctx, name) })
+	h.contained = perKey(func(names string) (map[string]string, error) { return src.Contained(ctx, strings.Fields(names)...) })
 	h.unit = perKey(h.readUnit)
 	h.engine = sync.OnceValues(h.readEngine)
 	h.containers = sync.OnceValues(h.readContainers)
+	h.images = sync.OnceValues(h.readImages)
+	h.networks = sync.OnceValues(h.readNetworks)
+	h.volumes = sync.OnceValues(h.readVolumes)
+	h.swarm = sync.OnceValues(h.readSwarm)
+	h.execs = sync.OnceValues(h.readExecs)
+	h.usage = perKey(h.readUsage)
+	h.inside = perKey(h.readContainerUser)
 	h.daemon = sync.OnceValues(h.readDaemon)
 	h.audit = sync.OnceValues(h.readAudit)
 	h.network = perKey(h.readNetwork)
 	h.document = perKey(h.readDocument)
 	h.node = sync.OnceValues(h.readNode)
+	h.contents = perKey(h.readContents)
+	h.sources = sync.OnceValues(h.readSources)
+	h.compose = perKey(h.readCompose)
 	return h
 }
 
 // Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
-// files are read. It returns at once; what is read is remembered as if a check had asked.
-func (h *Host) Prefetch() {
-	for _, read := range []func(){
-		func() { h.engine() }, func() { h.containers() }, func() { h.network("bridge") }, func() { h.audit() },
-		func() { h.processes("dockerd") }, func() { h.node() },
-	} {
+// files are read, its objects only where all of them will be judged. It returns at once; what is read is remembered as if a
+// check had asked.
+func (h *Host) Prefetch(objects bool) {
+	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }, func() { h.node() }}
+	if objects {
+		reads = append(reads, func() { h.containers() }, func() { h.images() }, func() { h.network("bridge") }, func() { h.networks() })
+	}
+	for _, read := range reads {
 		go func() {
 			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded
 			read()
@@ -217,6 +278,11 @@ func (h *Host) Processes(name string) ([]Process, error) {
 	return Own(ps), err
 }
 
+// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
+func (h *Host) Contained(names ...string) (map[string]string, error) {
+	return h.contained(strings.Join(names, " "))
+}
+
 // Unit returns a systemd unit as systemd would load it next: vendor file, overrides, drop-ins and environment files.
 // ErrAbsent when there is none of that name.
 func (h *Host) Unit(name string) (*Unit, error) { return h.unit(name) }
@@ -224,8 +290,31 @@ func (h *Host) Unit(name string) (*Unit, error) { return h.unit(name) }
 // Engine returns what the Docker Engine says of itself.
 func (h *Host) Engine() (*EngineFacts, error) { return h.engine() }
 
-// Containers returns every container, running or not, sorted by ID.
-func (h *Host) Containers() ([]container.InspectResponse, error) { return h.containers() }
+// Containers returns every container, running or not, sorted by ID; with an error, those that could be looked at.
+func (h *Host) Containers() ([]Container, error) { return h.containers() }
+
+// Images returns every image, sorted by ID; with an error, those that could be looked at.
+func (h *Host) Images() ([]Image, error) { return h.images() }
+
+// Networks returns the Docker Engine's networks, without what is attached to them.
+func (h *Host) Networks() ([]network.Inspect, error) { return h.networks() }
+
+// Volumes returns the Docker Engine's named volumes.
+func (h *Host) Volumes() ([]Volume, error) { return h.volumes() }
+
+// Swarm returns what only a manager knows of its swarm.
+func (h *Host) Swarm() (*Swarm, error) { return h.swarm() }
+
+// Execs returns the exec sessions that the Docker Engine knows of; with an error, those that could be looked at.
+func (h *Host) Execs() ([]Exec, error) { return h.execs() }
+
+// ContainerUser returns the uid of a name in a container's own passwd.
+func (h *Host) ContainerUser(id, name string) (uint32, error) {
+	return h.inside(containerUser{id, name})
+}
+
+// Usage returns the most that a running container, by its ID, is known to have used.
+func (h *Host) Usage(id string) (Usage, error) { return h.usage(id) }
 
 // Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
 func (h *Host) Network(name string) (network.Inspect, error) { return h.network(name) }
@@ -246,15 +335,21 @@ func Absent(err error) error {
 
 // An Overlay is what a plan would have changed.
 type Overlay struct {
-	Files     map[string]File // by path; the Data of an attribute-only change is nil
-	Restarted map[string]bool // services that would have been restarted, or reloaded where that is enough
-	Audited   bool            // audit rules on disk would have been loaded
+	Files     map[string]File        // by path; the Data of an attribute-only change is nil
+	Restarted map[string]bool        // services that would have been restarted, or reloaded where that is enough
+	Audited   bool                   // audit rules on disk would have been loaded
+	Recreated map[string]bool        // services of Compose projects, as "project/service", made again from their files
+	Updated   map[string]want.Limits // containers, by ID, and what would have been changed of them in place
 }
 
-// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused.
+// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused, but for
+// what the Docker Engine has said: that is of before the plan, and the same were it asked again.
 func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after, n.Earlier = o, h.Earlier
+	n.after, n.Earlier, n.SourceDirs = o, h.Earlier, h.SourceDirs
+	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
+	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
+	n.containers = withUpdates(h.containers, o.Updated)
 	return n
 }
 

@@ -60,6 +60,8 @@ func (m *machine) Processes(_ context.Context, name string) ([]facts.Process, er
 	return ps, nil
 }
 
+func (m *machine) Contained(context.Context, ...string) (map[string]string, error) { return nil, nil }
+
 func (m *machine) Listeners(_ context.Context, pid int) ([]facts.Listener, error) {
 	if ls, ok := m.listeners[pid]; ok {
 		return ls, nil

@@ -84,14 +84,14 @@ func Explain(w io.Writer, c *checks.Check, res Result, s Style) error {
 	look := looks[res.State]
 	field("this host", look.word+reasonAfter(res.Reason))
 	for _, f := range res.Findings {
-		field("finding", difference(f.Subject, f.Got, f.Must))
+		field("finding", difference(Clean(f.Subject), f.Got, f.Must))
 		for _, fix := range f.Fix {
 			field("fix", Clean(fix)+" ("+classText(f.Disruption)+")")
 		}
 		field("left", f.Reason)
 	}
 	for _, a := range res.Waived {
-		field("finding", difference(a.Subject, a.Got, a.Must))
+		field("finding", difference(Clean(a.Subject), a.Got, a.Must))
 		field("waived", strings.TrimPrefix(waiverText(a.Reason, a.Approver, a.Expires), "waived: "))
 	}
 	_, err := w.Write(p.Bytes())

@@ -183,9 +183,9 @@ func (p *page) shift(d Shift) {
 	margin := func(text string) { p.block(pad("", indent), indent, "", text) }
 	switch d.Kind {
 	case ShiftNew, ShiftExpired, ShiftWaived:
-		margin(difference(d.Subject, d.Is, d.Must))
+		margin(difference(Clean(d.Subject), d.Is, d.Must))
 	case ShiftChanged:
-		margin(difference(d.Subject, "was "+d.Was+", is "+d.Is, d.Must))
+		margin(difference(Clean(d.Subject), "was "+d.Was+", is "+d.Is, d.Must))
 	case ShiftFixed, ShiftGone:
 		margin(Clean(d.Subject) + ": was " + Clean(d.Was))
 	}

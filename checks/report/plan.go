@@ -13,15 +13,17 @@ func Allow(c want.Class) string { return "--allow " + c.String() }
 
 func (p *page) plan(r *Report) {
 	plan := r.Plan
-	if len(plan.Changes)+len(plan.Activations) > 0 {
-		p.title("The plan: " + plural(len(plan.Changes), "change"))
+	if len(plan.Changes)+len(plan.Updates)+len(plan.Activations) > 0 {
+		p.title("The plan: " + count(plan.Changes, plan.Updates))
 		p.changes(r, plan.Changes)
+		p.updates(r, plan.Updates)
 		p.activations("Then", plan.Activations)
 	}
 	for _, h := range plan.Held {
-		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), plural(len(h.Changes), "change")))
+		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
 		p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
 		p.changes(r, h.Changes)
+		p.updates(r, h.Updates)
 		p.activations("It would then", h.Activations)
 	}
 	p.left(r, plan.Left)
@@ -33,37 +35,86 @@ func (p *page) left(r *Report, all []LeftOver) {
 		return
 	}
 	p.title("Left to you")
-	type thing struct{ difference, reason string }
-	var order []thing
-	about := map[thing][]Result{}
-	for _, l := range all {
-		res, _ := r.Result(l.ID)
-		t := thing{reason: l.Reason}
-		if i := slices.IndexFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject }); i >= 0 {
-			f := res.Findings[i]
-			t.difference = difference(f.Subject, f.Got, f.Must)
+	findings := map[place]Finding{}
+	for _, res := range r.Results {
+		for _, f := range res.Findings {
+			findings[place{res.ID, f.Subject}] = f
 		}
+	}
+	type thing struct{ subject, got, must, reason string }
+	var order []thing
+	about := map[thing][]string{}
+	for _, l := range all {
+		f := findings[place{l.ID, l.Subject}]
+		t := thing{placed(f), f.Got, f.Must, l.Reason}
 		if about[t] == nil {
 			order = append(order, t)
 		}
-		about[t] = append(about[t], res)
+		about[t] = append(about[t], l.ID)
+	}
+	// What is the same of many, such as of each container, is told once too.
+	type kind struct{ got, must, reason, checks string }
+	var kinds []kind
+	subjects := map[kind][]string{}
+	for _, t := range order {
+		k := kind{t.got, t.must, t.reason, strings.Join(about[t], " ")}
+		if subjects[k] == nil {
+			kinds = append(kinds, k)
+		}
+		subjects[k] = append(subjects[k], t.subject)
 	}
 	margin := strings.Repeat(" ", 2+numberWidth)
-	for _, t := range order {
-		if rs := about[t]; len(rs) > maxNamed {
+	for _, k := range kinds {
+		var rs []Result
+		for id := range strings.FieldsSeq(k.checks) {
+			res, _ := r.Result(id)
+			rs = append(rs, res)
+		}
+		if len(rs) > maxNamed {
 			p.block("  ", 2, "", fmt.Sprintf("%s to %s, %d checks", rs[0].Number, rs[len(rs)-1].Number, len(rs)))
 		} else {
 			for _, res := range rs {
 				p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.Title)
 			}
 		}
-		p.block(margin, 2+numberWidth, "", t.difference)
-		p.block(margin, 2+numberWidth, dim, t.reason)
+		if subjects[k][0] != "" {
+			p.block(margin, 2+numberWidth, "", difference(p.several(subjects[k]), k.got, k.must))
+		}
+		p.block(margin, 2+numberWidth, dim, k.reason)
 	}
 }
 
-// maxNamed is how many checks that wait for one thing are named one by one.
+// several names the subjects of findings that are otherwise the same: the first few of many.
+func (p *page) several(subjects []string) string {
+	most := maxNamed
+	if p.Verbose {
+		most = len(subjects)
+	}
+	clean := make([]string, 0, most)
+	for _, s := range subjects[:min(most, len(subjects))] {
+		clean = append(clean, Clean(s))
+	}
+	text := strings.Join(clean, ", ")
+	if more := len(subjects) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// maxNamed is how many checks that wait for one thing are named one by one, and how many things that are alike.
 const maxNamed = 4
+
+// count says how much a plan changes.
+func count(changes []Change, updates []Update) string {
+	if len(updates) == 0 {
+		return plural(len(changes), "change")
+	}
+	text := plural(len(updates), "container") + " in place"
+	if len(changes) > 0 {
+		text = plural(len(changes), "change") + ", " + text
+	}
+	return text
+}
 
 func (p *page) title(text string) {
 	p.line()
@@ -72,29 +123,41 @@ func (p *page) title(text string) {
 
 func (p *page) changes(r *Report, changes []Change) {
 	for _, c := range changes {
-		p.line()
-		p.line(p.paint(bold, Clean(c.Target)), "  ", p.paint(dim, classText(c.Disruption)))
-		var threats []string
-		for _, id := range c.Checks {
-			res, _ := r.Result(id)
-			p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
-			p.labelled("why", res.Why)
-			for _, t := range res.Threats {
-				if !slices.Contains(threats, t) {
-					threats = append(threats, t)
-				}
-			}
-		}
-		for _, t := range threats {
-			p.labelled("threat", threatLine(t))
-		}
-		for _, b := range c.Breaks {
-			p.labelled("breaks", b)
-		}
+		p.change(r, c.Target, c.Disruption, c.Checks, c.Breaks)
 		if c.Upgrade != nil {
 			p.labelled("upgrade", upgradeText(*c.Upgrade))
 		}
 		p.diff(c.Diff)
+	}
+}
+
+func (p *page) updates(r *Report, updates []Update) {
+	for _, u := range updates {
+		p.change(r, "container "+u.Container, u.Disruption, u.Checks, u.Breaks)
+		p.diff(u.Diff)
+	}
+}
+
+// change says of one target what of it is changed for.
+func (p *page) change(r *Report, target string, class want.Class, checks, breaks []string) {
+	p.line()
+	p.line(p.paint(bold, Clean(target)), "  ", p.paint(dim, classText(class)))
+	var threats []string
+	for _, id := range checks {
+		res, _ := r.Result(id)
+		p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
+		p.labelled("why", res.Why)
+		for _, t := range res.Threats {
+			if !slices.Contains(threats, t) {
+				threats = append(threats, t)
+			}
+		}
+	}
+	for _, t := range threats {
+		p.labelled("threat", threatLine(t))
+	}
+	for _, b := range breaks {
+		p.labelled("breaks", b)
 	}
 }
 

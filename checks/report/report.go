@@ -28,16 +28,19 @@ type Report struct {
 	Plan       *Plan     `json:"plan,omitempty"` // nil after an audit alone
 	Run        *Run      `json:"run,omitempty"`  // nil when nothing was applied
 	Summary    Summary   `json:"summary"`
+
+	left, failing map[place]string // of Plan and Run, while states are decided
 }
 
 // A Host is the machine, and what was found of Docker and Kubernetes on it.
 type Host struct {
-	Name   string   `json:"name"`
-	Root   string   `json:"root"` // "/", or the directory of --root
-	Engine *Engine  `json:"engine,omitempty"`
-	Daemon *Daemon  `json:"daemon,omitempty"`
-	Node   *Node    `json:"node,omitempty"`
-	Notes  []string `json:"notes"` // what a reader must know before believing the rest
+	Name    string   `json:"name"`
+	Root    string   `json:"root"` // "/", or the directory of --root
+	Engine  *Engine  `json:"engine,omitempty"`
+	Daemon  *Daemon  `json:"daemon,omitempty"`
+	Node    *Node    `json:"node,omitempty"`
+	Sources []string `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
+	Notes   []string `json:"notes"`             // what a reader must know before believing the rest
 }
 
 // An Engine is the Docker Engine API that was asked.
@@ -129,6 +132,7 @@ type Finding struct {
 	Fix        []string   `json:"fix"`        // what would be done, a line each; empty when a person must decide
 	Disruption want.Class `json:"disruption"` // of the fix
 	State      State      `json:"state"`
+	Place      string     `json:"place,omitempty"`  // "app/Dockerfile:12", where it is of a source
 	Reason     string     `json:"reason,omitempty"` // why it is left, or failed
 
 	waiting bool
@@ -157,6 +161,7 @@ type Waiver struct {
 // A Plan is what is proposed.
 type Plan struct {
 	Changes     []Change     `json:"changes"`
+	Updates     []Update     `json:"updates"`
 	Activations []Activation `json:"activations"`
 	Held        []HeldBack   `json:"held"`
 	Left        []LeftOver   `json:"left"`
@@ -179,6 +184,17 @@ type Upgrade struct {
 	Note string `json:"note,omitempty"` // what else has to be changed where it is not
 }
 
+// An Update is one container to change in place.
+type Update struct {
+	Container  string     `json:"container"` // its name
+	ID         string     `json:"id"`
+	Diff       string     `json:"diff"` // what could deceive a terminal replaced
+	Checks     []string   `json:"checks"`
+	Disruption want.Class `json:"disruption"`
+	Breaks     []string   `json:"breaks"`
+	OneWay     []string   `json:"one_way"` // what taking it back leaves as it is
+}
+
 // An Activation is what a plan does after its changes are written.
 type Activation struct {
 	Kind       string     `json:"kind"`
@@ -195,6 +211,7 @@ type HeldBack struct {
 	Disruption  want.Class   `json:"disruption"`
 	Allow       string       `json:"allow"` // the flag that allows it
 	Changes     []Change     `json:"changes"`
+	Updates     []Update     `json:"updates"`
 	Activations []Activation `json:"activations"`
 }
 
@@ -229,6 +246,7 @@ type Summary struct {
 	Selected int           `json:"selected"`
 	States   map[State]int `json:"states"`
 	Changes  int           `json:"changes"` // files that the plan changes
+	Updates  int           `json:"updates"` // containers that it changes in place
 	Verdict  string        `json:"verdict"` // "clean", "findings", "unknown", "changed" or "failed": what a reader does next
 }
 
@@ -282,7 +300,7 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 			fix = append(fix, Describe(w))
 		}
 		out.Findings = append(out.Findings, Finding{Subject: f.Subject, Got: f.Got, Must: f.Must, Fix: fix,
-			Disruption: class, Reason: f.Reason, waiting: f.Pending})
+			Disruption: class, Place: f.Place, Reason: f.Reason, waiting: f.Pending})
 	}
 	for _, a := range r.Waived {
 		out.Waived = append(out.Waived, Accepted{a.Finding.Subject, a.Finding.Got, a.Finding.Must, a.Waiver.Reason,
@@ -306,6 +324,7 @@ func Threats(ids []stride.ID) []string {
 // Settle decides every state, from the results, the plan and the run, and adds them up.
 func (r *Report) Settle() {
 	r.Summary = Summary{Selected: len(r.Results), States: map[State]int{}}
+	r.left, r.failing = indexLeft(r.Plan), indexFailing(r.Run)
 	for _, s := range States {
 		r.Summary.States[s] = 0
 	}
@@ -328,7 +347,7 @@ func (r *Report) Settle() {
 		r.Run.Failing = slices.DeleteFunc(r.Run.Failing, func(l LeftOver) bool { return !r.failed(l) })
 	}
 	if r.Plan != nil {
-		r.Summary.Changes = len(r.Plan.Changes)
+		r.Summary.Changes, r.Summary.Updates = len(r.Plan.Changes), len(r.Plan.Updates)
 	}
 	r.Summary.Verdict = r.verdict()
 }
@@ -342,18 +361,17 @@ func (r *Report) stateOf(id string, f *Finding) State {
 		}
 		return Fail
 	}
-	for _, l := range r.Plan.Left {
-		if l.ID == id && l.Subject == f.Subject {
-			f.Reason = l.Reason
-			return Left
-		}
+	at := place{id, f.Subject}
+	if reason, ok := r.left[at]; ok {
+		f.Reason = reason
+		return Left
 	}
 	for _, h := range r.Plan.Held {
-		if h.Disruption == f.Disruption && names(id, h.Changes, h.Activations) {
+		if h.Disruption == f.Disruption && names(id, h.Changes, h.Updates, h.Activations) {
 			return Held
 		}
 	}
-	if !names(id, r.Plan.Changes, r.Plan.Activations) && r.Run == nil && f.waiting {
+	if !names(id, r.Plan.Changes, r.Plan.Updates, r.Plan.Activations) && r.Run == nil && f.waiting {
 		return Pending
 	}
 	if r.Run == nil {
@@ -362,17 +380,40 @@ func (r *Report) stateOf(id string, f *Finding) State {
 	if slices.Contains(r.Run.Waiting, id) && r.Run.good() {
 		return Pending
 	}
-	for _, l := range r.Run.Failing {
-		if l.ID == id && l.Subject == f.Subject {
-			f.Reason = l.Reason
-			return Failed
-		}
+	if reason, ok := r.failing[at]; ok {
+		f.Reason = reason
+		return Failed
 	}
 	if !r.Run.good() {
 		f.Reason = r.Run.Reason
 		return Failed
 	}
 	return Fixed
+}
+
+// A place is where a finding is told from others: ten thousand containers make too many to look through.
+type place struct{ check, subject string }
+
+func indexLeft(p *Plan) map[place]string {
+	if p == nil {
+		return nil
+	}
+	return index(p.Left)
+}
+
+func indexFailing(run *Run) map[place]string {
+	if run == nil {
+		return nil
+	}
+	return index(run.Failing)
+}
+
+func index(all []LeftOver) map[place]string {
+	m := make(map[place]string, len(all))
+	for _, l := range slices.Backward(all) { // of several for one place the first counts
+		m[place{l.ID, l.Subject}] = l.Reason
+	}
+	return m
 }
 
 func (r *Report) failed(l LeftOver) bool {
@@ -383,8 +424,9 @@ func (r *Report) failed(l LeftOver) bool {
 // good reports whether the run is standing: what it wrote has not been taken back.
 func (r *Run) good() bool { return r.Outcome == "applied" || r.Outcome == "unchanged" }
 
-func names(id string, changes []Change, activations []Activation) bool {
-	return slices.ContainsFunc(changes, func(c Change) bool { return slices.Contains(c.Checks, id) }) ||
+func names(id string, changes []Change, updates []Update, activations []Activation) bool {
+	return slices.ContainsFunc(updates, func(u Update) bool { return slices.Contains(u.Checks, id) }) ||
+		slices.ContainsFunc(changes, func(c Change) bool { return slices.Contains(c.Checks, id) }) ||
 		slices.ContainsFunc(activations, func(a Activation) bool { return slices.Contains(a.Checks, id) })
 }
 

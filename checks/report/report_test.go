@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,9 +50,9 @@ func settled(t *testing.T, result checks.Result, plan *report.Plan, run *report.
 }
 
 func planOf(changes, held []report.Change, class want.Class, left ...report.LeftOver) *report.Plan {
-	p := &report.Plan{Changes: append([]report.Change{}, changes...), Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
+	p := &report.Plan{Changes: append([]report.Change{}, changes...), Updates: []report.Update{}, Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
 	if len(held) > 0 {
-		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Activations: []report.Activation{}})
+		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Updates: []report.Update{}, Activations: []report.Activation{}})
 	}
 	return p
 }
@@ -400,4 +401,27 @@ func TestWaiverNotices(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	valid(t, compiled(t), r)
+}
+
+// TestStream holds a report that is written a result at a time to what it would be written whole.
+func TestStream(t *testing.T) {
+	for _, n := range []int{0, 1, 3} {
+		r := &report.Report{Results: []report.Result{}}
+		for i := range n {
+			r.Results = append(r.Results, report.Result{ID: fmt.Sprintf("docker/x%d", i), Title: "a <b> & \n  \"results\": []", Findings: []report.Finding{{Subject: "s", Fix: []string{}}}})
+		}
+		var whole, got bytes.Buffer
+		e := json.NewEncoder(&whole)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+		if err := report.JSON(&got, r); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole.String(), got.String()); diff != "" {
+			t.Errorf("%d results (-whole +streamed):\n%s", n, diff)
+		}
+	}
 }

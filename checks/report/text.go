@@ -185,11 +185,9 @@ func (p *page) result(res Result) {
 	if p.Verbose {
 		note(res.ID + " - " + res.Why)
 	}
-	for _, f := range res.Findings {
-		p.finding(f, res.State)
-	}
+	p.findings(res)
 	for _, a := range res.Waived {
-		p.block(margin, indent, "", difference(a.Subject, a.Got, a.Must))
+		p.block(margin, indent, "", difference(Clean(a.Subject), a.Got, a.Must))
 		note(waiverText(a.Reason, a.Approver, a.Expires))
 	}
 	if res.Reason != "" && (p.Verbose || res.State != NotApplicable) {
@@ -197,21 +195,48 @@ func (p *page) result(res Result) {
 	}
 }
 
-func (p *page) finding(f Finding, of State) {
-	text := difference(f.Subject, f.Got, f.Must)
-	if f.State != of {
-		text += " (" + looks[f.State].phrase + ")"
+// findings tells those that differ in their subject alone together: a check may find the same of ten thousand containers.
+func (p *page) findings(res Result) {
+	type kind struct {
+		got, must, reason string
+		state             State
+	}
+	var kinds []kind
+	subjects := map[kind][]string{}
+	for _, f := range res.Findings {
+		k := kind{got: f.Got, must: f.Must, state: f.State}
+		if f.State == Failed {
+			k.reason = f.Reason
+		}
+		if subjects[k] == nil {
+			kinds = append(kinds, k)
+		}
+		subjects[k] = append(subjects[k], placed(f))
 	}
 	margin := strings.Repeat(" ", indent)
-	p.block(margin, indent, "", text)
-	if f.State == Failed && f.Reason != "" {
-		p.block(margin, indent, red, f.Reason)
+	for _, k := range kinds {
+		text := difference(p.several(subjects[k]), k.got, k.must)
+		if k.state != res.State {
+			text += " (" + looks[k.state].phrase + ")"
+		}
+		p.block(margin, indent, "", text)
+		if k.reason != "" {
+			p.block(margin, indent, red, k.reason)
+		}
 	}
 }
 
-// difference words a finding. Its parts are data, each shown so that it cannot pass for another.
+// placed is a finding's subject, with the line that it is on where it is of a source.
+func placed(f Finding) string {
+	if i := strings.LastIndexByte(f.Place, ':'); i > 0 {
+		return f.Place + " " + strings.TrimPrefix(f.Subject, f.Place[:i]+" ")
+	}
+	return f.Subject
+}
+
+// difference words a finding. Its parts are data, each shown so that it cannot pass for another; the subject is clean already.
 func difference(subject, got, must string) string {
-	text := Clean(subject)
+	text := subject
 	if got != "" {
 		text += ": " + Clean(got)
 	}

@@ -103,7 +103,7 @@ func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 			p.line(p.paint(dim, of+": nothing of it is on this host (-v lists its threats)"))
 			continue
 		}
-		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), count(t.Checks))
+		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), tally(t.Checks))
 		p.block("  ", 2, "", t.Title)
 		p.labelled("attack", t.Attack)
 		p.labelled("answer", t.Answer)
@@ -123,8 +123,8 @@ func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 	return err
 }
 
-// count says how many checks are in each state.
-func count(cs []ThreatCheck) string {
+// tally says how many checks are in each state.
+func tally(cs []ThreatCheck) string {
 	var parts []string
 	for _, s := range States {
 		n := 0

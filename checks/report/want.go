@@ -53,6 +53,19 @@ func Describe(w want.Want) string {
 		return fmt.Sprintf("record changes of %s", w.Path)
 	case want.Env:
 		return fmt.Sprintf("set %s=%s in %s", w.Name, w.Value, w.File)
+	case want.Container:
+		return fmt.Sprintf("update %s of the container %s in place", strings.Join(limits(w.Limits), ", "), Clean(w.Name))
+	case want.Compose:
+		key := strings.Join(w.Key, ".")
+		if key == "" {
+			return fmt.Sprintf("make the containers of service %s of %s again from %s", w.Service, w.Project, w.File)
+		}
+		if w.Value == nil {
+			return fmt.Sprintf("take %s out of service %s in %s", key, w.Service, w.File)
+		}
+		return fmt.Sprintf("set %s to %v for service %s in %s", key, w.Value, w.Service, w.File)
+	case want.Instruction:
+		return fmt.Sprintf("make %s of the %s in line %d of %s", w.To, w.From, w.Line, w.File)
 	case want.Service:
 		if w.Reload {
 			return "reload " + w.Unit
@@ -80,4 +93,21 @@ func podFlag(w want.PodFlag) string {
 		parts = append(parts, "show it "+m.Path)
 	}
 	return fmt.Sprintf("%s: %s", w.Container, strings.Join(parts, ", "))
+}
+
+// limits spells what is wanted of a container as `docker update` takes it.
+func limits(l want.Limits) (options []string) {
+	add := func(name string, n int64) {
+		if n != 0 {
+			options = append(options, fmt.Sprintf("--%s=%d", name, n))
+		}
+	}
+	add("memory", l.Memory)
+	add("memory-swap", l.MemorySwap)
+	add("cpu-shares", l.CPUShares)
+	add("pids-limit", l.PIDs)
+	if l.Restart != "" {
+		options = append(options, "--restart="+l.Restart)
+	}
+	return options
 }

@@ -36,8 +36,8 @@ var All = []Threat{
 		Title: "clients, the daemon and registries talk without proving who they are",
 		Attack: "Somebody between a client and the daemon, or between the daemon and a registry, answers in the other's name: " +
 			"images arrive that nobody built, and commands run that nobody gave.",
-		Answer: "TLS with certificates of both sides on the TCP port, no registry without TLS, and keys, certificates and " +
-			"sockets that root alone can replace.",
+		Answer: "TLS with certificates of both sides on the TCP port, no registry without TLS, keys, certificates and sockets that " +
+			"root alone can replace, packages that were verified, and in a swarm short-lived certificates and encrypted networks.",
 		Rest: "A client whose own key was stolen, or a registry that was taken over, still proves who it is.",
 	},
 	{
@@ -53,16 +53,17 @@ var All = []Threat{
 		Title: "one compromised container attacks its neighbours and the host's own network",
 		Attack: "Containers on the default bridge reach every port of each other, and a daemon that must not manage the packet " +
 			"filter publishes ports that no rule guards.",
-		Answer: "No traffic between containers of the default bridge, packet filter rules made by Docker itself, and no proxy " +
-			"process in the way of what it filters by.",
-		Rest: "A container with NET_RAW can still forge frames on its bridge; networks that people make themselves are theirs to divide.",
+		Answer: "No traffic between containers of the default bridge and nobody on it, packet filter rules made by Docker itself, no " +
+			"proxy process in the way of what it filters by, no container in the host's network or with NET_RAW, and ports on one address.",
+		Rest: "Networks that people make themselves are theirs to divide.",
 	},
 	{
 		ID:    DockerRegistryRepudiation,
 		Title: "a malicious image is committed and nobody can be held to it",
 		Attack: "An image is pushed, pulled or committed, or Docker's own programs and data are changed, and afterwards nothing " +
 			"tells who did it.",
-		Answer: "Signed images, an authorization plugin that knows who calls the API, and audit records of every change to Docker's files.",
+		Answer: "Signed images from registries that are trusted, containers that run what their image's name stands for, an authorization " +
+			"plugin that knows who calls the API, and audit records of every change to Docker's files.",
 		Rest: "Content trust is being retired and newer clients have none of it; audit records of one host can be erased by its root " +
 			"unless they are sent away.",
 	},
@@ -79,17 +80,20 @@ var All = []Threat{
 		Title: "secrets in images, configuration files and keys are read by people they are not for",
 		Attack: "Passwords in a Dockerfile end up in the image's history and in the environment of its containers, which anybody " +
 			"who reaches the API can read; private keys lie on the host for everybody to copy.",
-		Answer: "The API's socket is closed to others and its users are known, and private keys are readable by root alone.",
-		Rest:   "What is in the images and in compose files is not looked into; whoever may use the API reads every secret in them.",
+		Answer: "The API's socket is closed to others and its users are known, private keys are readable by root alone, services get " +
+			"their secrets from Swarm, whose managers are locked, and containers that ended do not stay with what they were given. " +
+			"Secrets in Dockerfiles, Compose files, images' environment and history, and keys in their layers are found and never shown.",
+		Rest: "Whoever may use the API reads every secret that was given to a container by its environment; one that looks like no secret is not found.",
 	},
 	{
 		ID:    DockerDaemonDenial,
 		Title: "one container, or one restart, takes the others down",
 		Attack: "A container fills the disk that the host itself lives on, or uses up files and processes; an upgrade of the daemon " +
 			"stops everything that runs.",
-		Answer: "A file system of its own for Docker's data, default limits for new containers, storage and cgroup settings " +
-			"that are not loosened, and containers that survive a restart of the daemon.",
-		Rest: "Containers that were given more than the default limits, and memory and processors where none are set.",
+		Answer: "A file system of its own for Docker's data, default limits for new containers and limits of memory, processors and " +
+			"processes for each, restarts that end, health checks, storage and cgroup settings that are not loosened, and containers " +
+			"that survive a restart of the daemon.",
+		Rest: "Disk and network bandwidth, which no item limits.",
 	},
 	{
 		ID:    DockerDaemonElevation,
@@ -105,9 +109,10 @@ var All = []Threat{
 		Title: "the Dockerfile names no user, so the container runs as root",
 		Attack: "Root inside a container is root for the kernel: one mistake in a mount, a capability or the kernel itself, and the " +
 			"process is root outside too.",
-		Answer: "User namespaces make root inside an ordinary user outside, no-new-privileges keeps set-user-ID programs from " +
-			"making root, and the seccomp profile keeps the kernel's riskiest calls away.",
-		Rest: "Containers that were created before, or that were exempted by their own options; images are not looked into.",
+		Answer: "Images and containers name a user that is not root; none is privileged, has more capabilities than the default, shares " +
+			"the host's namespaces, reaches its devices, its directories or the API's socket, or can gain privileges; AppArmor or SELinux " +
+			"and seccomp filter what is left, and user namespaces make root inside an ordinary user outside.",
+		Rest: "A mistake in the kernel itself, which all containers share.",
 	},
 	{
 		ID:    KubernetesControlPlaneSpoofing,

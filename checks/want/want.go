@@ -127,6 +127,32 @@ type Service struct {
 	Reload bool   // in place, by the service's own reload; otherwise by a restart
 }
 
+// An Instruction wants the instruction that begins on a line of a Dockerfile to be another one with the same arguments.
+type Instruction struct {
+	File     string
+	Line     int    // from 1
+	From, To string // "ADD", "COPY"
+}
+
+// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again with it.
+type Compose struct {
+	File    string
+	Service string
+	Key     []string // below the service: "read_only"; "security_opt", "-" is a new last element, "ports", "0" the first
+	Was     string   // what the element of a list is now, where Key ends with its index: others may have moved it by then
+	Value   any      // a string, bool, int, or a slice or map of those; nil wants it gone
+	Project string   // whose containers are to be made again; empty where nothing runs
+	People  bool     // who uses the service notices more than that it restarts
+}
+
+// Class: the containers are made again.
+func (w Compose) Class() Class {
+	if w.People {
+		return Behaviour
+	}
+	return Workload
+}
+
 // Class: a daemon's key needs a restart unless the daemon re-reads it.
 func (w Key) Class() Class {
 	if len(w.Key) > 0 && Reloadable[w.Key[0]] {
@@ -152,6 +178,9 @@ func (Mode) Class() Class      { return None }
 func (Owner) Class() Class     { return None }
 func (AuditRule) Class() Class { return Reload }
 func (Env) Class() Class       { return None }
+
+// Class: nobody notices before the next build.
+func (Instruction) Class() Class { return None }
 func (w Service) Class() Class {
 	if w.Reload {
 		return Reload
@@ -166,14 +195,16 @@ var Reloadable = map[string]bool{
 	"registry-mirrors": true, "features": true, "shutdown-timeout": true, "default-runtime": true, "runtimes": true,
 }
 
-func (Key) want()       {}
-func (Flag) want()      {}
-func (Field) want()     {}
-func (PodFlag) want()   {}
-func (Content) want()   {}
-func (Setting) want()   {}
-func (Mode) want()      {}
-func (Owner) want()     {}
-func (AuditRule) want() {}
-func (Env) want()       {}
-func (Service) want()   {}
+func (Key) want()         {}
+func (Flag) want()        {}
+func (Field) want()       {}
+func (PodFlag) want()     {}
+func (Content) want()     {}
+func (Setting) want()     {}
+func (Mode) want()        {}
+func (Owner) want()       {}
+func (AuditRule) want()   {}
+func (Env) want()         {}
+func (Service) want()     {}
+func (Instruction) want() {}
+func (Compose) want()     {}

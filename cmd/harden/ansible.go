@@ -150,13 +150,11 @@ func (m *module) predict(plan *remediate.Plan) error {
 	r := m.report("plan")
 	r.Plan = m.planned(plan)
 	r.Settle()
-	o := m.options()
-	o.Services = m.services(noProgress(0))
-	activations, changes := apply.Foresee(m.ctx, plan, o)
+	activations, changes := apply.Foresee(m.ctx, plan, m.acting(noProgress(0)))
 	m.tell(r, activations)
 	if changes {
 		m.answer.Changed = true
-		m.differ(plan.Changes)
+		m.differ(plan)
 	}
 	m.judge(r)
 	if m.answer.Failed || r.Summary.Verdict == report.Doubt { // of which a real run makes no error
@@ -175,7 +173,7 @@ func (m *module) carryOut(plan *remediate.Plan) error {
 	m.answer.Run, m.answer.Outcome = run.ID, string(run.Outcome)
 	if run.Outcome == apply.Applied {
 		m.answer.Changed = true
-		m.differ(plan.Changes)
+		m.differ(plan)
 	}
 	code := m.runCode(run, r)
 	if r.Summary.Verdict == report.Broken || failure != nil {
@@ -229,7 +227,7 @@ func (m *module) settle() error {
 		return status(exitFailed)
 	}
 	if err == nil && run.Outcome == apply.Applied {
-		if _, back, err := apply.RollbackPlan(run.ID, m.options()); err == nil { // else its changes are told of without their text
+		if _, back, err := m.rollbackPlan(run.ID); err == nil { // else its changes are told of without their text
 			m.differ(reversed(back))
 		}
 	}
@@ -237,23 +235,26 @@ func (m *module) settle() error {
 }
 
 // reversed is what was done, of what would take it back.
-func reversed(back []remediate.Change) []remediate.Change {
-	done := make([]remediate.Change, len(back))
-	for i, c := range back {
+func reversed(back *remediate.Plan) *remediate.Plan {
+	done := new(remediate.Plan)
+	for _, c := range back.Changes {
 		c.Before, c.After, c.Created, c.Removed = c.After, c.Before, c.Removed, c.Created
-		done[i] = c
+		done.Changes = append(done.Changes, c)
+	}
+	for _, u := range back.Updates {
+		u.Before, u.After = u.After, u.Before
+		done.Updates = append(done.Updates, u)
 	}
 	return done
 }
 
 // goBack takes a run back. That there is nothing to take back is no error: a play says how hosts must be.
 func (m *module) goBack() error {
-	m.host = m.look(m.ctx)
 	id := m.run
 	if id == newestRun {
 		id = ""
 	}
-	chosen, changes, err := apply.RollbackPlan(id, m.options())
+	chosen, plan, err := m.rollbackPlan(id)
 	if errors.Is(err, apply.ErrNoRun) {
 		return m.nothingBack(id, err)
 	}
@@ -264,10 +265,10 @@ func (m *module) goBack() error {
 	if m.dry {
 		m.answer.Changed, m.answer.ExitCode = true, exitFindings
 		m.answer.Msg = "run " + chosen + " would be taken back"
-		m.differ(changes)
+		m.differ(plan)
 		return nil
 	}
-	run, failure := m.takeBack(chosen, len(changes))
+	run, failure := m.takeBack(chosen, len(plan.Changes)+len(plan.Updates))
 	if run == nil {
 		return failure
 	}
@@ -276,7 +277,7 @@ func (m *module) goBack() error {
 	switch {
 	case failure != nil && run.Outcome == apply.Failed:
 		m.answer.Changed = true // the files are back; what runs is not
-		m.differ(changes)
+		m.differ(plan)
 		m.answer.fail(exitFailed, m.redactor.RedactText(failure.Error()))
 		return nil
 	case failure != nil:
@@ -284,7 +285,7 @@ func (m *module) goBack() error {
 	}
 	m.answer.Changed, m.answer.ExitCode = true, exitFindings
 	m.answer.Msg = "run " + chosen + " is taken back"
-	m.differ(changes)
+	m.differ(plan)
 	return nil
 }
 

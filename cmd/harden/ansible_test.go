@@ -28,6 +28,8 @@ func TestArguments(t *testing.T) {
 		{`{"_ansible_check_mode": "perhaps"}`, `_ansible_check_mode: must be yes or no, and is "perhaps"`},
 		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
 		{`{"fail_on_findings": []}`, `fail_on_findings: must be yes or no, and is []`},
+		{`{"deep": "perhaps"}`, `deep: must be yes or no, and is "perhaps"`},
+		{`{"mode": "rollback", "run": "newest", "deep": true}`, `deep: mode rollback takes a whole run back`},
 		{`{"level": 1.5}`, `level: must be a number, and is 1.5`},
 		{`{"level": true}`, `level: must be a number, and is true`},
 		{`{"only": [3.20]}`, `only: 3.20 is a number, of which YAML drops a last 0: put items into quotes`},
@@ -72,7 +74,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice"}
+	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice", "bool": "bool"}
 	durations := []string{"wait_lock"} // Ansible has no type for them
 	for _, o := range moduleOptions {
 		if o.flag == "" {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/harden/checks"
 	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -77,7 +78,7 @@ type waiting struct {
 	Reason string `json:"reason"`
 }
 
-// A difference is one file, in the shape of which Ansible makes a diff.
+// A difference is one file or container, in the shape of which Ansible makes a diff.
 type difference struct {
 	Before       string `json:"before"`
 	After        string `json:"after"`
@@ -166,6 +167,10 @@ func heldOf(h report.HeldBack) held {
 		out.Targets = append(out.Targets, c.Target)
 		out.Checks = append(out.Checks, c.Checks...)
 	}
+	for _, u := range h.Updates {
+		out.Targets = append(out.Targets, "container "+u.Container)
+		out.Checks = append(out.Checks, u.Checks...)
+	}
 	for _, a := range h.Activations {
 		out.Targets = append(out.Targets, strings.TrimSpace(a.Kind+" "+a.Unit))
 		out.Checks = append(out.Checks, a.Checks...)
@@ -232,16 +237,23 @@ func (m *module) judge(r *report.Report) {
 }
 
 // differ shows changes, where Ansible asked for that.
-func (m *module) differ(changes []remediate.Change) {
+func (m *module) differ(plan *remediate.Plan) {
 	if !m.differs {
 		return
 	}
-	for _, c := range changes {
-		header := report.Clean(c.Path)
-		if len(c.Checks) > 0 {
-			header += " (" + strings.Join(remediate.IDs(c.Checks), ", ") + ")"
+	add := func(of string, checks []*checks.Check, before, after string) {
+		header := report.Clean(of)
+		if len(checks) > 0 {
+			header += " (" + strings.Join(remediate.IDs(checks), ", ") + ")"
 		}
-		before, after := diff.Sides(c, m.redactor)
 		m.answer.Diff = append(m.answer.Diff, difference{before, after, header, header})
+	}
+	for _, c := range plan.Changes {
+		before, after := diff.Sides(c, m.redactor)
+		add(c.Path, c.Checks, before, after)
+	}
+	for _, u := range plan.Updates {
+		before, after := diff.ContainerSides(u)
+		add("container "+u.Name, u.Checks, before, after)
 	}
 }

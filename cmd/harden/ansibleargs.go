@@ -35,6 +35,7 @@ var moduleOptions = []moduleOption{
 	{"mode", "", "str"}, {"run", "", "str"}, {"settings", "", "dict"}, {"fail_on_findings", "", "bool"},
 	{"only", "only", "list"}, {"skip", "skip", "list"}, {"level", "level", "int"}, {"benchmark", "benchmark", "str"},
 	{"allow", "allow", "list"}, {"root", "root", "path"}, {"docker_host", "docker-host", "str"},
+	{"kubeconfig", "kubeconfig", "path"}, {"deep", "deep", "bool"},
 	{"state_dir", "state", "path"}, {"config", "config", "path"}, {"wait_lock", "wait-lock", "str"},
 }
 
@@ -79,7 +80,7 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		// That a run is taken back in part, nobody is to believe.
-		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark", "allow", "fail_on_findings", "wait_lock"}, name) {
+		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark", "allow", "deep", "fail_on_findings", "wait_lock"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
 		}
 	}
@@ -112,7 +113,14 @@ func (a *arguments) take(cmd *cobra.Command, o moduleOption, value any) (err err
 	var list []string
 	switch o.kind {
 	case "bool":
-		return boolean(o.name, value, &a.failOnFindings)
+		if o.flag == "" {
+			return boolean(o.name, value, &a.failOnFindings)
+		}
+		var yes bool
+		if err := boolean(o.name, value, &yes); err != nil {
+			return err
+		}
+		return cmd.Flags().Set(o.flag, strconv.FormatBool(yes))
 	case "dict":
 		a.settings, err = inline(o.name, value)
 		return err

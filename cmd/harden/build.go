@@ -26,12 +26,21 @@ func (s *session) report(command string) *report.Report {
 	r.Version, r.Command = version(), command
 	r.Host.Name, r.Host.Root = s.hostname(), s.Root
 	s.describe(&r.Host)
+	redacted := map[string]string{} // what is found of one container is found of many
+	redact := func(text string) string {
+		clean, ok := redacted[text]
+		if !ok {
+			clean = s.redactor.RedactText(text)
+			redacted[text] = clean
+		}
+		return clean
+	}
 	for i := range r.Results {
 		res := &r.Results[i]
 		res.Reason = s.redactor.RedactText(res.Reason)
 		for j := range res.Findings {
 			f := &res.Findings[j]
-			f.Got, f.Must, f.Reason = s.redactor.RedactText(f.Got), s.redactor.RedactText(f.Must), s.redactor.RedactText(f.Reason)
+			f.Got, f.Must, f.Reason = redact(f.Got), redact(f.Must), redact(f.Reason)
 		}
 		for j := range res.Waived {
 			res.Waived[j].Got = s.redactor.RedactText(res.Waived[j].Got)
@@ -43,6 +52,15 @@ func (s *session) report(command string) *report.Report {
 // describe says what was found of Docker, and what a reader must know before believing the rest.
 func (s *session) describe(h *report.Host) {
 	note := func(format string, args ...any) { h.Notes = append(h.Notes, fmt.Sprintf(format, args...)) }
+	if len(s.Sources) > 0 {
+		h.Sources = s.sources()
+		if found, err := s.host.Sources(); err != nil {
+			note("%v", err)
+		} else {
+			note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
+		}
+		return
+	}
 	engine, err := s.host.Engine()
 	switch {
 	case err == nil:
@@ -146,11 +164,11 @@ func (s *session) unified(c remediate.Change) string { return diff.Unified(c, s.
 
 // planned is a plan as reports have it.
 func (s *session) planned(p *remediate.Plan) *report.Plan {
-	out := &report.Plan{Changes: s.changes(p.Changes), Activations: s.activations(p.Activations),
+	out := &report.Plan{Changes: s.changes(p.Changes), Updates: updates(p.Updates), Activations: s.activations(p.Activations),
 		Held: []report.HeldBack{}, Left: []report.LeftOver{}}
 	for _, h := range p.Held {
 		out.Held = append(out.Held, report.HeldBack{Disruption: h.Class, Allow: report.Allow(h.Class),
-			Changes: s.changes(h.Changes), Activations: s.activations(h.Activations)})
+			Changes: s.changes(h.Changes), Updates: updates(h.Updates), Activations: s.activations(h.Activations)})
 	}
 	for _, l := range p.Left {
 		out.Left = append(out.Left, report.LeftOver{ID: l.Check.ID, Subject: l.Finding.Subject, Reason: s.redactor.RedactText(l.Reason)})
@@ -168,6 +186,15 @@ func (s *session) changes(cs []remediate.Change) []report.Change {
 			rc.Upgrade = &report.Upgrade{Safe: c.Upgrade.Safe, Note: s.redactor.RedactText(c.Upgrade.Note)}
 		}
 		out = append(out, rc)
+	}
+	return out
+}
+
+func updates(us []remediate.Update) []report.Update {
+	out := []report.Update{}
+	for _, u := range us {
+		out = append(out, report.Update{Container: u.Name, ID: u.ID, Diff: diff.Container(u), Checks: remediate.IDs(u.Checks),
+			Disruption: u.Class, Breaks: append([]string{}, u.Breaks...), OneWay: append([]string{}, u.OneWay...)})
 	}
 	return out
 }

@@ -34,6 +34,7 @@ could be judged.`,
 	}
 	addSelection(cmd)
 	addHost(cmd)
+	addSource(cmd)
 	addOutput(cmd)
 	addOut(cmd, "write the report to `FILE`")
 	addExitZero(cmd)

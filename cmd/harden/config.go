@@ -33,6 +33,8 @@ type Config struct {
 	Allow      []want.Class
 	Asked      bool // whether anything was said of what to allow
 	Root       string
+	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
+	Deep       bool              // the files in images are looked at too
 	DockerHost string
 	Kubeconfig string // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
 	Format     string // "text" or "json"
@@ -79,7 +81,10 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if err := v.UnmarshalExact(&values); err != nil {
 		return nil, configError{fmt.Errorf("HARDEN_*: %w", err)}
 	}
-	return c, c.take(values)
+	if err := c.take(values); err != nil {
+		return nil, err
+	}
+	return c, c.takeSources(cmd)
 }
 
 // A setting is a key that the configuration file, the environment and a flag may each hold.
@@ -89,7 +94,7 @@ var defaults = []struct {
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
 	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
-	{"verbose", false}, {"detailed-exitcode", false}, {"exit-zero", false},
+	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false},
 }
 
 func isSetting(name string) bool {
@@ -116,6 +121,7 @@ type settings struct {
 	State      string   `yaml:"state" mapstructure:"state"`
 	Quiet      bool     `yaml:"quiet" mapstructure:"quiet"`
 	Verbose    bool     `yaml:"verbose" mapstructure:"verbose"`
+	Deep       bool     `yaml:"deep" mapstructure:"deep"`
 	Detailed   bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
 	ExitZero   bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
 }
@@ -161,6 +167,7 @@ func (c *Config) take(s settings) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
 	c.Kubeconfig = s.Kubeconfig
 	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
+	c.Deep = s.Deep
 	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
 	var err error
 	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {

@@ -42,7 +42,20 @@ type choices struct {
 		Cert   string `yaml:"cert"`
 		Key    string `yaml:"key"`
 	} `yaml:"tls"`
-	Swarm bool `yaml:"swarm"`
+	PublishAddress    string            `yaml:"publish-address"`
+	Swarm             bool              `yaml:"swarm"`
+	TrustedRegistries []string          `yaml:"trusted-registries"`
+	ImageMaxAge       int               `yaml:"image-max-age"` // days
+	Containers        []containerChoice `yaml:"containers"`
+}
+
+type containerChoice struct {
+	Name      string `yaml:"name"`
+	Label     string `yaml:"label"`
+	Memory    string `yaml:"memory"`
+	CPUShares string `yaml:"cpu-shares"`
+	PIDs      string `yaml:"pids-limit"`
+	Restart   string `yaml:"restart"`
 }
 
 type limits struct {
@@ -60,7 +73,11 @@ type fileWaiver struct {
 
 func (c choices) facts() facts.Choices {
 	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
-		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, Swarm: c.Swarm}
+		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, PublishAddress: c.PublishAddress, Swarm: c.Swarm,
+		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour}
+	for _, k := range c.Containers {
+		out.Containers = append(out.Containers, facts.ContainerChoice(k))
+	}
 	for name, l := range c.DefaultUlimits {
 		if out.DefaultUlimits == nil {
 			out.DefaultUlimits = map[string][2]int64{}
@@ -83,6 +100,14 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 		return nil, located(path, err)
 	}
 	var errs *multierror.Error
+	for i, k := range f.Choices.Containers {
+		if err := facts.ContainerChoice(k).Check(); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s: choices: containers: the %s: %w", path, ordinal(i), err))
+		}
+	}
+	if f.Choices.ImageMaxAge < 0 {
+		errs = multierror.Append(errs, fmt.Errorf("%s: choices: image-max-age: %d days have passed before it begins", path, f.Choices.ImageMaxAge))
+	}
 	for i, w := range f.Waivers {
 		waiver, err := w.check()
 		if err != nil {
@@ -99,6 +124,14 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	delete(f.settings, "choices")
 	delete(f.settings, "waivers")
 	return f, nil
+}
+
+// ordinal counts from 0, for people.
+func ordinal(i int) string {
+	if i < 3 {
+		return []string{"first", "second", "third"}[i]
+	}
+	return fmt.Sprintf("%dth", i+1)
 }
 
 // waiverLine is the line on which the i-th waiver begins.

@@ -71,14 +71,14 @@ func expireCommand() *cobra.Command {
 }
 
 func (s *session) expire(id string) error {
-	o := s.options()
 	p := newProgress(0)
-	o.Progress = p.applyStep
+	var o apply.Options
 	if id == "" {
-		o.Services = activate.NewBooting()
+		o = s.options()
+		o.Services, o.Progress = activate.NewBooting(), p.applyStep
 	} else {
 		s.host = s.look(s.ctx)
-		o.Services = s.services(p)
+		o = s.acting(p)
 	}
 	run, err := apply.Expire(s.ctx, id, o)
 	p.end()
@@ -140,6 +140,9 @@ func (s *session) guarded(o apply.Options) apply.Options {
 	o.Recall = []string{"expire", "--config=", "--state=" + s.State}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.Recall = append(o.Recall, "--docker-host="+e.Host)
+	}
+	if file, err := s.kubeconfig(); err == nil && file != "" {
+		o.Recall = append(o.Recall, "--kubeconfig="+file)
 	}
 	return o
 }

@@ -16,6 +16,7 @@ func addHost(cmd *cobra.Command) {
 	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
 	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
 	f.String("kubeconfig", "", "have the cluster of this `FILE` keep what is changed on the node (default "+adminConf+")")
+	f.Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
 	_ = cmd.MarkFlagDirname("root")
 	_ = cmd.MarkFlagFilename("kubeconfig")
 	addState(cmd)

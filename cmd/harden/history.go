@@ -48,7 +48,7 @@ func (s *session) printRuns(runs []apply.Run) error {
 		return err
 	}
 	w := tabwriter.NewWriter(s.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTARTED\tOUTCOME\tFILES\tBY\tREASON")
+	fmt.Fprintln(w, "RUN\tSTARTED\tOUTCOME\tFILES\tCONTAINERS\tBY\tREASON")
 	for _, r := range runs {
 		by := fmt.Sprintf("uid %d", r.Actor.UID)
 		if r.Actor.LoginUID != nil {
@@ -58,7 +58,7 @@ func (s *session) printRuns(runs []apply.Run) error {
 			r.Reason = d.Kept
 		}
 		reason, _, _ := strings.Cut(r.Reason, "\n")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), outcome(r), len(r.Changes), by, report.Clean(reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), outcome(r), len(r.Changes), len(r.Updates), by, report.Clean(reason))
 	}
 	return w.Flush()
 }

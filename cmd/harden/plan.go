@@ -47,6 +47,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
+	addSource(cmd)
 	addApply(cmd)
 	addWait(cmd, 0)
 	addWithin(cmd)
@@ -68,6 +69,9 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
 	}
 	if err := s.setWithin(cmd); err != nil {
+		return err
+	}
+	if err := s.onlyLook(dry, out); err != nil {
 		return err
 	}
 	if !dry {
@@ -104,12 +108,17 @@ func (s *session) plan() (*remediate.Plan, error) {
 }
 
 func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
-	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
+	policy := remediate.Policy{
 		Allow:    allow,
 		Precheck: activate.Precheck,
 		Validate: s.validate,
 		Cluster:  s.cluster(),
-	})
+	}
+	if len(s.Sources) > 0 { // nothing runs that it could break, and nothing is applied
+		policy.Precheck, policy.Cluster = nil, nil
+		policy.Allow = func(*checks.Check, want.Class) bool { return true }
+	}
+	return remediate.Propose(s.ctx, s.host, s.results, policy)
 }
 
 // adminConf is the kubeconfig that kubeadm leaves on the nodes of a control plane.
@@ -225,12 +234,19 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 	if err := s.packagesIdle(); err != nil && !plan.Empty() {
 		return nil, err
 	}
-	o := s.guarded(s.options())
-	o.Verify = s.verify
-	p := s.progress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	p := s.progress(2*len(plan.Changes) + 2*len(plan.Updates) + len(plan.Activations) + 3)
 	defer p.end()
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o := s.guarded(s.acting(p))
+	o.Verify = s.verify
 	return apply.Apply(s.ctx, plan, o)
+}
+
+// acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
+func (s *session) acting(p *progress) apply.Options {
+	o := s.options()
+	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Containers, _ = o.Services.(apply.Containers)
+	return o
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -307,8 +323,7 @@ func (s *session) runCode(run *apply.Run, r *report.Report) error {
 
 // recover settles a run that was cut short before anything new is begun.
 func (s *session) recover(yes bool) error {
-	o := s.options()
-	run, err := apply.Interrupted(o)
+	run, err := apply.Interrupted(s.options())
 	if err != nil {
 		return err
 	}
@@ -342,10 +357,10 @@ func (s *session) recover(yes bool) error {
 // resume finishes the run that was cut short.
 func (s *session) resume() (*apply.Run, error) {
 	s.host = s.look(s.ctx)
-	o := s.options()
 	p := s.progress(0)
 	defer p.end()
-	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	o := s.acting(p)
+	o.Verify = s.verify
 	run, err := apply.Resume(s.ctx, o)
 	s.resumed = run != nil && err == nil
 	return run, err

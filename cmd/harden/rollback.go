@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/report"
+	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 )
 
@@ -39,15 +40,14 @@ has changed a file since.`,
 }
 
 func (s *session) rollback(id string, dry, yes bool) error {
-	s.host = s.look(s.ctx)
-	o := s.options()
-	chosen, changes, err := apply.RollbackPlan(id, o)
+	chosen, plan, err := s.rollbackPlan(id)
 	if errors.Is(err, apply.ErrNoRun) && id != "" {
 		return usageError{err}
 	} else if err != nil {
 		return err
 	}
-	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(changes)}
+	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(plan.Changes),
+		Updates: updates(plan.Updates)}
 	if s.Format == "text" {
 		if err := report.RollbackText(s.stdout, r, s.style()); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *session) rollback(id string, dry, yes bool) error {
 				return err
 			}
 		}
-		if len(changes) > 0 && !s.ExitZero {
+		if !plan.Empty() && !s.ExitZero {
 			return status(exitFindings)
 		}
 		return nil
@@ -69,17 +69,23 @@ func (s *session) rollback(id string, dry, yes bool) error {
 			return err
 		}
 	}
-	run, failure := s.takeBack(chosen, len(changes)) // the one that was shown, whatever has run since
+	run, failure := s.takeBack(chosen, len(plan.Changes)+len(plan.Updates)) // the one that was shown, whatever has run since
 	return s.rolledBack(r, run, failure)
+}
+
+// rollbackPlan looks at the host, and tells which run would be taken back and how.
+func (s *session) rollbackPlan(id string) (string, *remediate.Plan, error) {
+	s.host = s.look(s.ctx)
+	p := s.progress(0)
+	defer p.end()
+	return apply.RollbackPlan(s.ctx, id, s.acting(p))
 }
 
 // takeBack takes a run of so many changes back.
 func (s *session) takeBack(id string, changes int) (*apply.Run, error) {
-	o := s.options()
 	p := s.progress(changes)
 	defer p.end()
-	o.Services, o.Progress = s.services(p), p.applyStep
-	return apply.Rollback(s.ctx, id, o)
+	return apply.Rollback(s.ctx, id, s.acting(p))
 }
 
 func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) error {

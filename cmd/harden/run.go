@@ -48,7 +48,7 @@ func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
 func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(48 << 20)
+	debug.SetMemoryLimit(128 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone

@@ -165,10 +165,8 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	if err := s.packagesIdle(); err != nil {
 		return err
 	}
-	o := s.options()
 	p := newProgress(0)
-	o.Services, o.Progress = s.services(p), p.applyStep
-	run, failure := apply.Apply(s.ctx, plan, o)
+	run, failure := apply.Apply(s.ctx, plan, s.acting(p))
 	p.end()
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
 		return failure

@@ -143,10 +143,9 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if err := s.packagesIdle(); err != nil {
 		return 0, err
 	}
-	o := s.options()
-	o.Verify = s.verify
 	p := newProgress(0)
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o := s.acting(p)
+	o.Verify = s.verify
 	run, failure := apply.Apply(s.ctx, plan, o)
 	p.end()
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {

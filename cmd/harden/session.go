@@ -42,7 +42,8 @@ type session struct {
 	wait      time.Duration  // for a package manager to be done
 	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
 	progress  func(steps int) *progress
-	resumed   bool // an interrupted run was settled first, which has changed the host
+	resumed   bool          // an interrupted run was settled first, which has changed the host
+	images    imageProgress // of --deep
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -102,6 +103,7 @@ func (s *session) look(ctx context.Context) *facts.Host {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions
 	}
+	h.SourceDirs = s.Sources
 	return h
 }
 
@@ -113,7 +115,13 @@ func (s *session) audit() error {
 		return usageError{fmt.Errorf("--root: %s is not a directory", s.Root)}
 	}
 	s.host = s.look(s.ctx)
-	s.host.Prefetch()
+	if s.Deep && len(s.Sources) == 0 { // once: no fix is of what it tells
+		s.host.Deep = s.reading
+	}
+	if len(s.Sources) == 0 {
+		s.host.Prefetch(len(s.Query.Only) == 0) // who asks for some checks may need no container at all
+	}
+	defer s.read()
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)
 	return s.ctx.Err()
 }
@@ -175,6 +183,9 @@ func (s *session) identity() remediate.Identity {
 
 // hostname is the name of the host that is looked at, which is not this one's with --root.
 func (s *session) hostname() string {
+	if len(s.Sources) > 0 {
+		return strings.Join(s.sources(), ", ")
+	}
 	if s.Root == "/" {
 		if name, err := os.Hostname(); err == nil {
 			return name
@@ -186,6 +197,15 @@ func (s *session) hostname() string {
 		}
 	}
 	return s.Root
+}
+
+// sources are the directories of --source as they were named.
+func (s *session) sources() []string {
+	var names []string
+	for _, d := range s.Sources {
+		names = append(names, d.As)
+	}
+	return names
 }
 
 // options are what apply is to be called with.

@@ -52,8 +52,9 @@ type Services struct {
 	mu        sync.Mutex
 	asked     bool // the daemon was reloaded or restarted
 	restarts  int
-	spared    bool // live-restore was in force at each of these restarts, before and after
-	survivors bool // containers went on as the last daemon stopped
+	spared    bool            // live-restore was in force at each of these restarts, before and after
+	survivors bool            // containers went on as the last daemon stopped
+	recreated map[string]bool // services of Compose projects that were made again, as "project/service"
 }
 
 // New returns the services of this machine.
@@ -69,7 +70,7 @@ func New(opts Options) *Services {
 	if opts.bus == nil {
 		opts.bus = connect
 	}
-	return &Services{opts: opts, spared: true}
+	return &Services{opts: opts, spared: true, recreated: map[string]bool{}}
 }
 
 // Ready returns nil when the activation can be done here, and else why it has to stay pending. It changes nothing.
@@ -94,6 +95,9 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		return s.readyRollOut(ctx, a.Unit)
 	case remediate.RecordInCluster:
 		return s.readyRecord(ctx, a.Record)
+	case remediate.ComposeUp:
+		_, err := s.project(ctx, a.Unit)
+		return err
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }
@@ -120,6 +124,8 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 		return s.rollOut(ctx, a.Unit)
 	case remediate.RecordInCluster:
 		return s.record(ctx, a.Record)
+	case remediate.ComposeUp:
+		return s.composeUp(ctx, a.Unit)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -108,6 +109,12 @@ func NewBooting() *Booting { return &Booting{New(Options{})} }
 func (b *Booting) Ready(ctx context.Context, a remediate.Activation) error {
 	if a.Kind == remediate.ReloadManager {
 		return b.services.Ready(ctx, a)
+	}
+	switch a.Kind {
+	case remediate.ComposeUp: // dockerd starts containers as they were made, whatever the file says
+		return fmt.Errorf("the machine is booting: the containers of %s are as the run left them, until Compose makes them again from the file", a.Unit)
+	case remediate.RecordInCluster:
+		return errors.New("the machine is booting: the cluster cannot be asked, and keeps what the run had it keep")
 	}
 	return errors.New("the machine is booting: what starts from here on starts with the files as they are now")
 }

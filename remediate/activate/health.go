@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -104,7 +105,13 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 	for _, c := range now.Containers {
 		running[c.ID] = c
 	}
+	s.mu.Lock()
+	recreated := maps.Clone(s.recreated)
+	s.mu.Unlock()
 	for _, c := range was.Containers {
+		if recreated[c.Service] {
+			continue // it was meant to, and how it came up again was looked at then
+		}
 		r, ok := running[c.ID]
 		var err error
 		switch {

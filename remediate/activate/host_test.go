@@ -2,13 +2,13 @@ package activate
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 
@@ -27,7 +27,7 @@ type machine struct {
 	exe        string
 	stopped    bool // no dockerd runs
 	info       system.Info
-	containers []container.InspectResponse
+	containers []facts.Container
 	silent     error // why the Engine does not answer
 }
 
@@ -85,7 +85,8 @@ func (m *machine) Processes(_ context.Context, name string) ([]facts.Process, er
 	return []facts.Process{p}, nil
 }
 
-func (m *machine) Listeners(context.Context, int) ([]facts.Listener, error) { return nil, nil }
+func (m *machine) Listeners(context.Context, int) ([]facts.Listener, error)        { return nil, nil }
+func (m *machine) Contained(context.Context, ...string) (map[string]string, error) { return nil, nil }
 func (m *machine) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
 }
@@ -101,20 +102,22 @@ func (m *machine) Engine(context.Context) (facts.Engine, facts.Endpoint, error) 
 type engine struct{ *machine }
 
 func (e engine) Info(context.Context) (system.Info, error) { return e.info, nil }
-func (e engine) Containers(context.Context) ([]container.InspectResponse, error) {
+func (e engine) Containers(context.Context) ([]facts.Container, error) {
 	return e.containers, nil
+}
+func (e engine) Images(context.Context) ([]facts.Image, error) { return nil, nil }
+func (e engine) Get(context.Context, string, func(io.Reader) error) error {
+	return facts.ErrAbsent
 }
 func (e engine) Network(context.Context, string) (network.Inspect, error) {
 	return network.Inspect{}, fs.ErrNotExist
 }
 
 // workloadOf is a container on the default bridge that runs; change makes it another.
-func workloadOf(name string, change ...func(*container.InspectResponse)) container.InspectResponse {
-	c := container.InspectResponse{
-		ContainerJSONBase: &container.ContainerJSONBase{ID: name, Name: "/" + name, State: &container.State{Running: true, Status: "running"},
-			HostConfig: &container.HostConfig{NetworkMode: "bridge"}},
-		NetworkSettings: &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{"bridge": {}}},
-	}
+func workloadOf(name string, change ...func(*facts.Container)) facts.Container {
+	c := facts.Container{ID: name, Name: "/" + name, State: facts.ContainerState{Running: true, Status: "running"},
+		HostConfig: facts.HostConfig{NetworkMode: "bridge"}}
+	c.NetworkSettings.Networks = map[string]*facts.Attachment{"bridge": {}}
 	for _, f := range change {
 		f(&c)
 	}

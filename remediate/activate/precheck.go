@@ -34,6 +34,7 @@ func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings 
 		}
 	}
 	p.settings = p.settingsOf(plan)
+	p.updates = plan.After().Updated
 	for _, look := range []struct {
 		key  string
 		look func(*precheck, setting)
@@ -59,9 +60,10 @@ type precheck struct {
 	host       *facts.Host
 	daemon     *facts.Daemon
 	engine     *facts.EngineFacts // nil when none answers
-	containers []container.InspectResponse
+	containers []facts.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
 	settings   map[string]setting
+	updates    map[string]want.Limits // of the plan, by container
 	warnings   map[string][]string
 	refusals   map[string]string
 }
@@ -163,9 +165,9 @@ func (s setting) list() []string {
 	return nil
 }
 
-func (p *precheck) running() (out []container.InspectResponse) {
+func (p *precheck) running() (out []facts.Container) {
 	for _, c := range p.containers {
-		if c.ContainerJSONBase != nil && c.State != nil && c.State.Running {
+		if c.State.Running {
 			out = append(out, c)
 		}
 	}
@@ -183,9 +185,9 @@ func (p *precheck) restart(cs []*checks.Check) {
 	}
 	var stay, back []string
 	for _, c := range p.running() {
-		policy := container.RestartPolicyMode("")
-		if c.HostConfig != nil {
-			policy = c.HostConfig.RestartPolicy.Name
+		policy := c.HostConfig.RestartPolicy.Name
+		if next, err := facts.ParseRestart(p.updates[c.ID].Restart); err == nil {
+			policy = next.Name // the plan changes it before it restarts dockerd
 		}
 		if policy == container.RestartPolicyAlways || policy == container.RestartPolicyUnlessStopped {
 			back = append(back, nameOf(c))
@@ -222,7 +224,7 @@ func (p *precheck) icc(s setting) {
 	var touched []string
 	var talk bool
 	for _, c := range p.running() {
-		if c.NetworkSettings == nil || c.NetworkSettings.Networks["bridge"] == nil || c.HostConfig == nil {
+		if c.NetworkSettings.Networks["bridge"] == nil {
 			continue
 		}
 		name := nameOf(c)
@@ -264,7 +266,7 @@ func (p *precheck) remap(s setting) {
 	}
 	var host []string
 	for _, c := range p.containers {
-		if c.ContainerJSONBase == nil || c.HostConfig == nil || c.HostConfig.UsernsMode.IsHost() {
+		if c.HostConfig.UsernsMode.IsHost() {
 			continue
 		}
 		if hc := c.HostConfig; hc.Privileged || hc.PidMode.IsHost() || hc.NetworkMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost() {
@@ -332,7 +334,7 @@ func (p *precheck) seccomp(s setting) {
 	}
 }
 
-func nameOf(c container.InspectResponse) string { return strings.TrimPrefix(c.Name, "/") }
+func nameOf(c facts.Container) string { return facts.Clip(c.ShortName()) }
 
 // join names at most a dozen: a longer list is read by nobody.
 func join(names []string) string {

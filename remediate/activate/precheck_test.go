@@ -11,27 +11,27 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
-	"github.com/docker/go-connections/nat"
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
 func TestPrecheck(t *testing.T) {
-	stopped := func(c *container.InspectResponse) { c.State = &container.State{Status: "exited"} }
-	policy := func(name container.RestartPolicyMode) func(*container.InspectResponse) {
-		return func(c *container.InspectResponse) { c.HostConfig.RestartPolicy.Name = name }
+	stopped := func(c *facts.Container) { c.State = facts.ContainerState{Status: "exited"} }
+	policy := func(name container.RestartPolicyMode) func(*facts.Container) {
+		return func(c *facts.Container) { c.HostConfig.RestartPolicy.Name = name }
 	}
-	publishes := func(c *container.InspectResponse) { c.HostConfig.PortBindings = nat.PortMap{"80/tcp": nil} }
-	links := func(c *container.InspectResponse) { c.HostConfig.Links = []string{"/db:/web/db"} }
-	own := func(c *container.InspectResponse) {
+	publishes := func(c *facts.Container) { c.HostConfig.PortBindings = facts.Ports{"80/tcp": nil} }
+	links := func(c *facts.Container) { c.HostConfig.Links = []string{"/db:/web/db"} }
+	own := func(c *facts.Container) {
 		c.HostConfig.NetworkMode = "shop"
 		c.NetworkSettings.Networks = nil
 	}
-	privileged := func(c *container.InspectResponse) { c.HostConfig.Privileged = true }
-	hostUsers := func(c *container.InspectResponse) { c.HostConfig.UsernsMode = "host" }
+	privileged := func(c *facts.Container) { c.HostConfig.Privileged = true }
+	hostUsers := func(c *facts.Container) { c.HostConfig.UsernsMode = "host" }
 	icc, live := wants("icc", keyWant("icc", false)), wants("live", keyWant("live-restore", true))
 	remap := wants("remap", keyWant("userns-remap", "default"))
 	authz := func(name string) *checks.Check {
@@ -45,36 +45,36 @@ func TestPrecheck(t *testing.T) {
 		want    []string // "warn ID: …" and "refuse ID: …", each a part of the text
 	}{
 		{name: "icc, containers on the default bridge", checks: []*checks.Check{icc, wants("nnp", keyWant("no-new-privileges", true))},
-			machine: machine{containers: []container.InspectResponse{workloadOf("web", publishes), workloadOf("db"), workloadOf("app", links),
+			machine: machine{containers: []facts.Container{workloadOf("web", publishes), workloadOf("db"), workloadOf("app", links),
 				workloadOf("old", stopped), workloadOf("shop", own)}},
 			want: []string{"warn icc: these containers share the default bridge and no longer reach one another: web (publishes ports: " +
 				"others on the bridge no longer reach it directly), db, app (links to others: only the ports that those expose stay open to it)"}},
-		{name: "icc, one lonely container", checks: []*checks.Check{icc}, machine: machine{containers: []container.InspectResponse{workloadOf("db")}}},
+		{name: "icc, one lonely container", checks: []*checks.Check{icc}, machine: machine{containers: []facts.Container{workloadOf("db")}}},
 		{name: "icc, Docker 28 without br_netfilter", checks: []*checks.Check{icc}, machine: machine{info: system.Info{ServerVersion: "28.5.2"}},
 			want: []string{"warn icc: Docker 28.5.2 creates no bridge network"}},
 		{name: "icc, Docker 28 with br_netfilter", checks: []*checks.Check{icc},
 			machine: machine{info: system.Info{ServerVersion: "28.5.2"}, files: map[string]string{"/proc/sys/net/bridge/bridge-nf-call-iptables": "1\n"}}},
 		{name: "icc, Docker 27 without br_netfilter", checks: []*checks.Check{icc}, machine: machine{info: system.Info{ServerVersion: "27.5.1"}}},
 		{name: "icc turned on is nobody's trouble", checks: []*checks.Check{wants("icc", keyWant("icc", true))},
-			machine: machine{containers: []container.InspectResponse{workloadOf("web"), workloadOf("db")}}},
+			machine: machine{containers: []facts.Container{workloadOf("web"), workloadOf("db")}}},
 
 		{name: "restart without live-restore", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{containers: []container.InspectResponse{workloadOf("web", policy("always")), workloadOf("job"), workloadOf("try", policy("on-failure")),
+			machine: machine{containers: []facts.Container{workloadOf("web", policy("always")), workloadOf("job"), workloadOf("try", policy("on-failure")),
 				workloadOf("old", stopped)}},
 			want: []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: job, try",
 				"warn nnp: the restart interrupts these containers: web"}},
 		{name: "restart with live-restore in the plan", checks: []*checks.Check{live}, restart: true,
-			machine: machine{containers: []container.InspectResponse{workloadOf("job")}}},
+			machine: machine{containers: []facts.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in force and configured", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{info: system.Info{LiveRestoreEnabled: true}, files: map[string]string{daemonJSON: `{"live-restore":true}`},
-				containers: []container.InspectResponse{workloadOf("job")}}},
+				containers: []facts.Container{workloadOf("job")}}},
 		{name: "restart with live-restore as a flag", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{info: system.Info{LiveRestoreEnabled: true}, args: []string{"--live-restore"}, containers: []container.InspectResponse{workloadOf("job")}}},
+			machine: machine{info: system.Info{LiveRestoreEnabled: true}, args: []string{"--live-restore"}, containers: []facts.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in the file alone", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{files: map[string]string{daemonJSON: `{"live-restore":true}`}, containers: []container.InspectResponse{workloadOf("job")}},
+			machine: machine{files: map[string]string{daemonJSON: `{"live-restore":true}`}, containers: []facts.Container{workloadOf("job")}},
 			want:    []string{"warn nnp: the restart stops these containers"}},
 		{name: "restart with live-restore in memory alone", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []container.InspectResponse{workloadOf("job")}},
+			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []facts.Container{workloadOf("job")}},
 			want:    []string{"warn nnp: the restart stops these containers"}},
 		{name: "restart while the Engine is silent", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{silent: errors.New("permission denied")},
@@ -85,13 +85,13 @@ func TestPrecheck(t *testing.T) {
 		{name: "live-restore in a Swarm", checks: []*checks.Check{live, icc},
 			machine: machine{info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}}},
 			want:    []string{"refuse live: the host is part of a Swarm"}},
-		{name: "userns-remap under running containers", checks: []*checks.Check{remap}, machine: machine{containers: []container.InspectResponse{workloadOf("web")}},
+		{name: "userns-remap under running containers", checks: []*checks.Check{remap}, machine: machine{containers: []facts.Container{workloadOf("web")}},
 			want: []string{"refuse remap: these containers run and would go on unmanaged, invisible to the daemon: web"}},
 		{name: "userns-remap with a stopped privileged container", checks: []*checks.Check{remap},
-			machine: machine{containers: []container.InspectResponse{workloadOf("agent", stopped, privileged), workloadOf("fine", stopped, privileged, hostUsers)}},
+			machine: machine{containers: []facts.Container{workloadOf("agent", stopped, privileged), workloadOf("fine", stopped, privileged, hostUsers)}},
 			want:    []string{"refuse remap: these containers are privileged or share the host's namespaces, which needs --userns=host with userns-remap: agent"}},
 		{name: "userns-remap hides images", checks: []*checks.Check{remap},
-			machine: machine{info: system.Info{Images: 3, Containers: 1, DockerRootDir: "/var/lib/docker"}, containers: []container.InspectResponse{workloadOf("old", stopped)}},
+			machine: machine{info: system.Info{Images: 3, Containers: 1, DockerRootDir: "/var/lib/docker"}, containers: []facts.Container{workloadOf("old", stopped)}},
 			want:    []string{"warn remap: 3 images, 1 containers and all volumes are no longer seen"}},
 		{name: "userns-remap, rootless", checks: []*checks.Check{remap},
 			machine: machine{uid: 1000, files: map[string]string{"/etc/passwd": "me:x:1000:1000::/home/me:/bin/sh\n", "/home/me/.config/docker/daemon.json": "{}"}}},

@@ -48,6 +48,11 @@ const maxOutput = 64 << 10
 // run runs a program by its path with nothing of our environment, ends it and its children at the deadline, and
 // returns what it printed. The error quotes its last line.
 func run(ctx context.Context, timeout time.Duration, path string, args ...string) (string, error) {
+	return runAs(ctx, timeout, nil, path, args...)
+}
+
+// runAs is run with more environment.
+func runAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
 	if err := trusted(path); err != nil {
 		return "", err
 	}
@@ -56,7 +61,7 @@ func run(ctx context.Context, timeout time.Duration, path string, args ...string
 	var out capped
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}, env...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

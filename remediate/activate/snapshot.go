@@ -37,6 +37,7 @@ type workload struct {
 	Health     string `json:"health,omitempty"` // "healthy", "unhealthy", "starting"; empty without a health check
 	Policy     string `json:"policy"`           // "no", "always", "unless-stopped", "on-failure"
 	AutoRemove bool   `json:"auto_remove,omitempty"`
+	Service    string `json:"service,omitempty"` // of a Compose project: "project/service"
 }
 
 // Snapshot describes what runs now, for Healthy to compare with.
@@ -104,6 +105,9 @@ func (s *Services) running(ctx context.Context) ([]workload, error) {
 			Restarts: full.RestartCount, Policy: "no"}
 		if full.State.Health != nil && full.State.Health.Status != container.NoHealthcheck {
 			r.Health = full.State.Health.Status
+		}
+		if full.Config != nil {
+			r.Service = serviceOf(full.Config.Labels)
 		}
 		if full.HostConfig != nil {
 			r.AutoRemove = full.HostConfig.AutoRemove

@@ -133,6 +133,12 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 	if err := validateKubernetes(c); err != nil {
 		return err
 	}
+	if wantsCompose(c) {
+		return ValidateCompose(c.Before.Data, c.After.Data)
+	}
+	if len(h.SourceDirs) > 0 {
+		return nil // what was written has been parsed again, and no program of this host reads it
+	}
 	now, err := h.Daemon()
 	if err != nil {
 		return nil // no daemon of this host: nobody reads the file

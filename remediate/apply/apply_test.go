@@ -38,9 +38,9 @@ func TestApplyAndRollback(t *testing.T) {
 				t.Errorf("verified (-want +got):\n%s", d)
 			}
 
-			_, plan, err := RollbackPlan("", o)
+			_, plan, err := RollbackPlan(t.Context(), "", o)
 			must(t, err)
-			checkReverse(t, plan)
+			checkReverse(t, plan.Changes)
 			same(t, "after planning the rollback", after, w.look(t))
 
 			run, err = Rollback(t.Context(), run.ID, o)

@@ -118,7 +118,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.prepare(ctx, p, j); err != nil {
+	if err := together(e.prepare(ctx, p, j), e.prepareUpdates(ctx, p, j)); err != nil {
 		return nil, err
 	}
 	j.Activations = e.ahead(ctx, p)
@@ -128,7 +128,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 		}
 	}
 	j.Checks, j.Waiting = judged(p, j.Activations)
-	if len(j.Items) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
+	if len(j.Items)+len(j.Updates) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
 	}
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
@@ -253,7 +253,7 @@ func sequence(id string) int {
 // anything at all. It writes nothing.
 func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated, changes bool) {
 	as = o.ahead(ctx, p)
-	return as, len(p.Changes) > 0 || slices.ContainsFunc(as, Activated.wanted)
+	return as, len(p.Changes)+len(p.Updates) > 0 || slices.ContainsFunc(as, Activated.wanted)
 }
 
 // ahead is a plan's activations with the states that they can hope for.

@@ -43,6 +43,14 @@ func (e *engine) forward(ctx context.Context) error {
 			return err
 		}
 	}
+	for i := range e.tx.Updates {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.update(ctx, i); err != nil {
+			return err
+		}
+	}
 	if err := e.activate(ctx); err != nil {
 		return err
 	}

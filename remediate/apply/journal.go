@@ -26,6 +26,8 @@ type journal struct {
 	Actor       Actor           `json:"actor"`
 	Items       []item          `json:"items"`
 	Dirs        [][]byte        `json:"dirs,omitempty"` // made for the items, the topmost first
+	Updates     []update        `json:"updates,omitempty"`
+	Engine      string          `json:"engine,omitempty"` // whose containers those are
 	Activations []Activated     `json:"activations,omitempty"`
 	Checks      []string        `json:"checks,omitempty"`
 	Waiting     []string        `json:"waiting,omitempty"`
@@ -69,6 +71,7 @@ const (
 	evPlanned    = "planned"    // Reason is the plan file's hash
 	evWrite      = "write"      // item N is about to be written
 	evUnwritten  = "unwritten"  // and was not: somebody else wrote it first
+	evUpdate     = "update"     // container N is about to be changed
 	evActivate   = "activate"   // activation N is about to happen
 	evActivation = "activation" // and this became of it
 	evUndo       = "undo"       // from here on the run is being taken back
@@ -301,6 +304,9 @@ func (t *txn) summary() *Run {
 	r.Activations = append([]Activated{}, as...)
 	for i := range r.Activations {
 		r.Activations[i].Record = nil
+	}
+	for _, u := range t.Updates {
+		r.Updates = append(r.Updates, ContainerChange(u))
 	}
 	for _, it := range t.Items {
 		c := FileChange{Path: it.path(), Kind: Attributes, After: it.After.public(), Checks: it.Checks}

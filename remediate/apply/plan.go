@@ -163,6 +163,9 @@ func judged(p *remediate.Plan, as []Activated) (checked, waiting []string) {
 		for _, c := range h.Changes {
 			open = append(open, c.Checks...)
 		}
+		for _, u := range h.Updates {
+			open = append(open, u.Checks...)
+		}
 		for _, a := range h.Activations {
 			open = append(open, a.Checks...)
 		}
@@ -182,6 +185,9 @@ func judged(p *remediate.Plan, as []Activated) (checked, waiting []string) {
 	}
 	for _, c := range p.Changes {
 		checked = add(checked, c.Checks)
+	}
+	for _, u := range p.Updates {
+		checked = add(checked, u.Checks)
 	}
 	for _, a := range p.Activations {
 		checked = add(checked, a.Checks)

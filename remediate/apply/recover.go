@@ -34,7 +34,7 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 
 // takeBack undoes the engine's run from beginning to end, for a reason unless somebody has asked for it.
 func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, error) {
-	if err := e.judge(); err != nil {
+	if err := together(e.judge(), e.judgeUpdates(ctx, reason)); err != nil {
 		return e.tx.summary(), err
 	}
 	if err := ctx.Err(); err != nil {
@@ -125,23 +125,24 @@ func Interrupted(o Options) (*Run, error) {
 }
 
 // RollbackPlan returns which run Rollback would choose and what it would do to the files, in the form of a plan's
-// changes, and ErrConflict where it would refuse. It writes nothing.
-func RollbackPlan(id string, o Options) (run string, changes []remediate.Change, err error) {
+// changes, and to containers, and ErrConflict where it would refuse. It writes nothing.
+func RollbackPlan(ctx context.Context, id string, o Options) (run string, plan *remediate.Plan, err error) {
+	plan = new(remediate.Plan)
 	_, s, o, err := reading(o)
 	if err != nil {
-		return "", nil, err
+		return "", plan, err
 	}
 	if s == nil {
-		return "", nil, fmt.Errorf("%w: nothing has been applied yet", ErrNoRun)
+		return "", plan, fmt.Errorf("%w: nothing has been applied yet", ErrNoRun)
 	}
 	defer s.close()
 	t, err := chosen(s, id, o.Root)
 	if err != nil {
-		return "", nil, err
+		return "", plan, err
 	}
 	tree, err := openTree(o.Root, o.sys)
 	if err != nil {
-		return "", nil, err
+		return "", plan, err
 	}
 	defer tree.close()
 	outcome, _ := t.outcome()
@@ -159,10 +160,11 @@ func RollbackPlan(id string, o Options) (run string, changes []remediate.Change,
 		if err != nil {
 			errs = append(errs, err)
 		} else if c != nil {
-			changes = append(changes, *c)
+			plan.Changes = append(plan.Changes, *c)
 		}
 	}
-	return t.ID, changes, together(errs...)
+	plan.Updates, err = (&engine{Options: o}).reverseUpdates(ctx, t)
+	return t.ID, plan, together(append(errs, err)...)
 }
 
 // reverse is the change that takes item i back from what is there now; nil when it is back already.

@@ -10,20 +10,21 @@ import (
 
 // A Run is one carrying-out of a plan, and what became of it.
 type Run struct {
-	ID          string       `json:"id"`
-	Root        string       `json:"root"`
-	Started     time.Time    `json:"started"`
-	Finished    time.Time    `json:"finished,omitzero"` // when it got its outcome; zero while interrupted
-	Outcome     Outcome      `json:"outcome"`
-	Reason      string       `json:"reason,omitempty"` // why it was taken back or failed
-	Changes     []FileChange `json:"changes"`
-	Activations []Activated  `json:"activations"`
-	Checks      []string     `json:"checks"`            // judged again at the end of the run
-	Waiting     []string     `json:"waiting,omitempty"` // not judged: they wait for a pending activation
-	Actor       Actor        `json:"actor"`
-	Version     string       `json:"version"`
-	Unconfirmed *Deadline    `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be
-	Head        string       `json:"head,omitempty"`        // hash of the run's last history record, hexadecimal
+	ID          string            `json:"id"`
+	Root        string            `json:"root"`
+	Started     time.Time         `json:"started"`
+	Finished    time.Time         `json:"finished,omitzero"` // when it got its outcome; zero while interrupted
+	Outcome     Outcome           `json:"outcome"`
+	Reason      string            `json:"reason,omitempty"` // why it was taken back or failed
+	Changes     []FileChange      `json:"changes"`
+	Updates     []ContainerChange `json:"updates,omitempty"`
+	Activations []Activated       `json:"activations"`
+	Checks      []string          `json:"checks"`            // judged again at the end of the run
+	Waiting     []string          `json:"waiting,omitempty"` // not judged: they wait for a pending activation
+	Actor       Actor             `json:"actor"`
+	Version     string            `json:"version"`
+	Unconfirmed *Deadline         `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be
+	Head        string            `json:"head,omitempty"`        // hash of the run's last history record, hexadecimal
 }
 
 // Outcome says what became of a run.

@@ -155,7 +155,7 @@ func TestDamagedJournal(t *testing.T) {
 			data, err := os.ReadFile(file)
 			must(t, err)
 			must(t, os.WriteFile(file, bytes.Replace(data, []byte("e"), []byte("E"), 1), 0o600))
-			if _, _, err := RollbackPlan(run.ID, o); err == nil || !strings.Contains(err.Error(), "damaged") {
+			if _, _, err := RollbackPlan(t.Context(), run.ID, o); err == nil || !strings.Contains(err.Error(), "damaged") {
 				t.Errorf("planned: %v", err)
 			}
 			if _, err := Rollback(t.Context(), run.ID, o); err == nil || !strings.Contains(err.Error(), "damaged") {

@@ -45,7 +45,7 @@ func TestSocket(t *testing.T) {
 				t.Errorf("applied: %s", got)
 			}
 			must(t, c.since(w))
-			_, _, err = RollbackPlan("", o)
+			_, _, err = RollbackPlan(t.Context(), "", o)
 			must(t, err)
 			_, err = Rollback(t.Context(), "", o)
 			must(t, err)

@@ -280,7 +280,7 @@ func TestConflict(t *testing.T) {
 			must(t, err)
 			must(t, c.spoil(w.path(c.p)))
 			before := w.look(t)
-			_, _, planErr := RollbackPlan("", o)
+			_, _, planErr := RollbackPlan(t.Context(), "", o)
 			_, err = Rollback(t.Context(), "", o)
 			for _, err := range []error{planErr, err} {
 				if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), c.p) || !strings.Contains(err.Error(), c.says) {

@@ -15,6 +15,7 @@ import (
 	"github.com/tailscale/hujson"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/secret"
 )
 
 // A Redactor replaces secrets by marks such as ‹redacted 24 bytes, 1a2b3c4d›. The tag is a keyed hash: the same
@@ -36,12 +37,16 @@ func (r *Redactor) Redact(file string, data []byte) []byte {
 		data = r.env(data)
 	} else if isUnit(file) {
 		data = r.unit(data)
+	} else if isDockerfile(file) {
+		data = r.detected(r.dockerfile(data))
+	} else if isCompose(file) {
+		data = r.detected(r.compose(data))
 	}
 	return []byte(r.RedactText(string(data)))
 }
 
 const (
-	secretName = `(?:token|secret|passw(?:or)?d|passwd|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key|signing[-_]?key)`
+	secretName = secret.NamePattern
 	markText   = `‹redacted [0-9]+ bytes, [0-9a-f]{8}›`
 
 	valueText = markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|\[[^\]\n]*\]?|[^\s"']+(?:["'][^\s"',\]}]+)*`

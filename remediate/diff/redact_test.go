@@ -28,6 +28,9 @@ var planted = []struct{ path, text string }{
 		"[Service]\nEnvironment=\"HTTP_PROXY=http://u:%s@p\" \"A=b %s\"\nEnvironment=C=1 \\\n  D=%s\nExecStart=/d --token %s --y-secret=%s\nSetCredential=c:%s\n"},
 	{"/etc/x", "-----BEGIN OPENSSH PRIVATE KEY-----\n%s\n%s\n-----END OPENSSH PRIVATE KEY-----\nAuthorization: Bearer %s\nsecret_key = '%s'\napi-key: %s\n"},
 	{"/etc/x", "-----BEGIN PRIVATE KEY-----\n%s\n%s"},
+	{"/r/Dockerfile", "FROM x\nENV A=%s B=\"x %s\" \\\n # c\n C=%s\nENV OLD first %s\narg D=%s\nRUN login --password %s && T_TOKEN=%s x\nONBUILD ENV E='%s'\nADD https://u:%s@h /x\n"},
+	{"/r/compose.yaml", "x-p: {password: %s}\nservices:\n  a:\n    environment:\n      A: %s # c\n      B: \"x %s\"\n      C: |\n        %s\n        %s\n      D: >-\n        first\n        %s\n    build:\n      args: [X=%s, Y=%s]\n  b:\n    environment:\n      - A=%s\n      - \"B=x %s\"\n      - C=a\n        %s\nconfigs:\n  c: {content: %s}\n  d:\n    content: |\n      %s\n"},
+	{"/r/compose.yaml", "x-env: &env\n  DB_PASSWORD: %s\nservices:\n  a:\n    environment:\n      <<: *env\n      URL: postgres://u:%s@h/d\n    command: --token %s --x-secret=%s\n"},
 }
 
 // No part of a planted secret is in what people are shown, on whichever side of the diff it stands.
@@ -55,7 +58,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			if !strings.Contains(Patch(c), "canary") {
 				t.Fatalf("%s, %s: nothing to hide in %s", p.path, name, Patch(c))
 			}
-			if name == "context" && (strings.HasPrefix(with, "{") || strings.Contains(with, "\n-----END") || strings.Contains(with, "first")) {
+			if name == "context" && (strings.HasPrefix(with, "{") || strings.Contains(with, "\n-----END") || strings.Contains(with, "first") || p.path == "/r/compose.yaml") {
 				continue // with a line before it this is another kind of file
 			}
 			if got := Unified(c, r); strings.Contains(got, "canary") {

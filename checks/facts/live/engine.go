@@ -3,27 +3,29 @@ package live
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/harden/checks/facts"
 	"github.com/containerd/errdefs"
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
-	"github.com/hashicorp/go-multierror"
 	"golang.org/x/sys/unix"
 )
 
@@ -112,7 +114,24 @@ func (s *Source) reach(e *engine) error {
 	if err != nil {
 		return err
 	}
+	return e.connect(host, options)
+}
+
+// connect makes the clients. They share connections, as many as there are questions at once.
+func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: questions, IdleConnTimeout: answerTimeout}
+	// The client puts tracing around the transport that it is given; one look at each of ten thousand needs none.
+	e.http = &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
+	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}, options...)
 	e.client, err = client.NewClientWithOpts(append(options, client.WithHost(e.endpoint.Host))...)
+	switch {
+	case host.Scheme == "unix":
+		e.base = "http://" + client.DummyHost
+	case transport.TLSClientConfig != nil || host.Scheme == "https":
+		e.base = "https://" + host.Host
+	default:
+		e.base = "http://" + host.Host
+	}
 	return err
 }
 
@@ -215,18 +234,32 @@ func (s *Source) ours(address string) (bool, error) {
 
 // An engine asks one Docker Engine.
 type engine struct {
-	client   *client.Client
-	endpoint facts.Endpoint
+	client    *client.Client
+	http      *http.Client
+	base      string // "http://api.moby.localhost": what paths are put behind
+	endpoint  facts.Endpoint
+	negotiate sync.Once
+	patience  time.Duration // for one answer; answerTimeout when zero
+	hung      atomic.Bool   // it has left a question without an answer: no more are asked
 }
 
-// call makes one request, within answerTimeout, and names the engine in its error.
-func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %s", answerTimeout))
+// call makes one request, within answerTimeout, and names the engine in its error. An engine that hangs is waited for
+// once, and not once for each of its containers.
+func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
+	if e.hung.Load() {
+		return v, fmt.Errorf("docker engine at %s: not asked any more: it has left an earlier question without an answer", e.endpoint.Host)
+	}
+	patience := cmp.Or(e.patience, answerTimeout)
+	timeout := fmt.Errorf("no answer within %s", patience)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeout)
 	defer cancel()
-	v, err := f(ctx)
+	v, err = f(ctx)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
+			if cause == timeout {
+				e.hung.Store(true)
+			}
 		}
 		err = fmt.Errorf("docker engine at %s: %w", e.endpoint.Host, err)
 	}
@@ -247,38 +280,38 @@ func (e *engine) Network(ctx context.Context, name string) (network.Inspect, err
 	})
 }
 
-// Containers inspects every container, several at a time. One that is removed meanwhile is left out.
-func (e *engine) Containers(ctx context.Context) ([]container.InspectResponse, error) {
-	list, err := call(ctx, e, func(ctx context.Context) ([]container.Summary, error) {
-		return e.client.ContainerList(ctx, container.ListOptions{All: true})
+// Get hands read the answer to GET path. The client's own calls decode far more of an object than is kept.
+func (e *engine) Get(ctx context.Context, path string, read func(io.Reader) error) error {
+	_, err := call(ctx, e, func(ctx context.Context) (struct{}, error) {
+		e.negotiate.Do(func() { e.client.NegotiateAPIVersion(ctx) })
+		return struct{}{}, e.get(ctx, "/v"+e.client.ClientVersion()+path, read)
 	})
+	return err
+}
+
+func (e *engine) get(ctx context.Context, path string, read func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.base+path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	all := make([]container.InspectResponse, len(list))
-	errs := make([]error, len(list))
-	slots := make(chan struct{}, 4*runtime.GOMAXPROCS(0)) // an inspect waits for the engine more than it works
-	var wg sync.WaitGroup
-	for i, c := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			all[i], errs[i] = call(ctx, e, func(ctx context.Context) (container.InspectResponse, error) {
-				return e.client.ContainerInspect(ctx, c.ID)
-			})
-		})
+	answer, err := e.http.Do(request)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	var failed *multierror.Error
-	kept := all[:0]
-	for i, c := range all {
-		switch {
-		case errs[i] == nil:
-			kept = append(kept, c)
-		case !errdefs.IsNotFound(errs[i]):
-			failed = multierror.Append(failed, errs[i])
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		if err := read(answer.Body); err != nil {
+			return err
 		}
+		_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10)) // to its end, so that the connection serves again
+		return err
 	}
-	slices.SortFunc(kept, func(a, b container.InspectResponse) int { return strings.Compare(a.ID, b.ID) })
-	return kept, failed.ErrorOrNil()
+	var said struct{ Message string }
+	if json.NewDecoder(io.LimitReader(answer.Body, 1<<16)).Decode(&said) != nil || said.Message == "" {
+		said.Message = answer.Status
+	}
+	if answer.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%w: %s", facts.ErrAbsent, said.Message)
+	}
+	return errors.New(said.Message)
 }

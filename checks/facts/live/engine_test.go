@@ -140,7 +140,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 	cs, err := engine.Containers(t.Context())
 	must(t, err)
 	has := func(id string) bool {
-		return slices.ContainsFunc(cs, func(c container.InspectResponse) bool { return c.ID == id })
+		return slices.ContainsFunc(cs, func(c facts.Container) bool { return c.ID == id })
 	}
 	if has(goes) || !has(stays) {
 		t.Errorf("%d containers, the removed one %v, the other %v", len(cs), has(goes), has(stays))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,6 +170,53 @@ func unitOf(cgroup string) string {
 			}
 			if strings.HasSuffix(names[i], ".service") {
 				return names[i]
+			}
+		}
+	}
+	return ""
+}
+
+// Contained finds programs of these names in containers, by the control group that an engine gives each. The kernel's own
+// name of a process is enough: what has another one can have any.
+func (s *Source) Contained(ctx context.Context, names ...string) (map[string]string, error) {
+	if err := s.running(); err != nil {
+		return nil, err
+	}
+	pids, err := pids()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for _, pid := range pids {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		dir := fmt.Sprintf("/proc/%d", pid)
+		comm, err := os.ReadFile(dir + "/comm")
+		name := strings.TrimSpace(string(comm))
+		if err != nil || !slices.Contains(names, name) { // a process that is gone has no name any more
+			continue
+		}
+		cgroup, err := os.ReadFile(dir + "/cgroup")
+		if err != nil && !gone(err) {
+			return nil, err
+		}
+		if id := containerOf(string(cgroup)); id != "" {
+			found[id] = name
+		}
+	}
+	return found, nil
+}
+
+// containerOf is the ID of the container that a process's control groups belong to: the last part of some path is it, or
+// "docker-ID.scope". Empty for any other process.
+func containerOf(cgroup string) string {
+	const digits = 64
+	for line := range strings.Lines(cgroup) {
+		for part := range strings.SplitSeq(strings.TrimSpace(line), "/") {
+			part = strings.TrimSuffix(strings.TrimPrefix(part, "docker-"), ".scope")
+			if len(part) == digits && strings.Trim(part, "0123456789abcdef") == "" {
+				return part
 			}
 		}
 	}

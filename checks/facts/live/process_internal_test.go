@@ -1,6 +1,9 @@
 package live
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestUnitOf(t *testing.T) {
 	tests := []struct{ cgroup, want string }{
@@ -44,6 +47,24 @@ func TestListenerLines(t *testing.T) {
 	for _, tt := range tests {
 		if address, node, ok := tt.parse(tt.line); ok != (tt.node != "") || ok && (address != tt.address || node != tt.node) {
 			t.Errorf("%s gives %q of %q, %v", tt.line, address, node, ok)
+		}
+	}
+}
+
+func TestContainerOf(t *testing.T) {
+	id := strings.Repeat("0a", 32)
+	for cgroup, want := range map[string]string{
+		"0::/system.slice/docker-" + id + ".scope\n":            id,
+		"12:pids:/docker/" + id + "\n0::/\n":                    id,
+		"0::/system.slice/containerd.service/" + id + "/init\n": id,
+		"0::/user.slice/user-0.slice/session-1.scope\n":         "",
+		"0::/system.slice/docker.service\n":                     "",
+		"0::/docker/" + id[:63] + "\n":                          "",
+		"0::/docker/" + strings.ToUpper(id) + "\n":              "",
+		"": "",
+	} {
+		if got := containerOf(cgroup); got != want {
+			t.Errorf("%q belongs to %q, want %q", cgroup, got, want)
 		}
 	}
 }

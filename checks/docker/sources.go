@@ -1,0 +1,147 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/source"
+	"example.com/harden/checks/want"
+)
+
+// sources says by which rule a check judges the files that images and containers are made from, by the check's ID.
+var sources = map[string]checks.Rule{
+	"docker/user":                        source.Both(source.User, source.ComposeUser),
+	"docker/trusted-images":              source.Both(source.Pinned, source.ComposeImage),
+	"docker/image-healthcheck":           source.Healthcheck,
+	"docker/package-index":               source.Update,
+	"docker/image-setuid":                source.Setuid,
+	"docker/no-add":                      source.Copy,
+	"docker/image-secrets":               source.Both(source.Secrets, source.ComposeSecrets),
+	"docker/apparmor":                    source.AppArmor,
+	"docker/selinux":                     source.SELinux,
+	"docker/capabilities":                source.Capabilities,
+	"docker/privileged":                  source.Privileged,
+	"docker/sensitive-mounts":            source.SensitiveMounts,
+	"docker/low-ports":                   source.LowPorts,
+	"docker/host-network":                source.HostNetwork,
+	"docker/memory":                      source.Memory,
+	"docker/cpu":                         source.CPU,
+	"docker/read-only":                   source.ReadOnly,
+	"docker/bound-ports":                 source.BoundPorts,
+	"docker/restart-policy":              source.Restart,
+	"docker/host-pid":                    source.HostPID,
+	"docker/host-ipc":                    source.HostIPC,
+	"docker/devices":                     source.Devices,
+	"docker/mount-propagation":           source.Propagation,
+	"docker/host-uts":                    source.HostUTS,
+	"docker/container-seccomp":           source.Seccomp,
+	"docker/container-cgroup-parent":     source.CgroupParent,
+	"docker/container-no-new-privileges": source.NoNewPrivileges,
+	"docker/container-healthcheck":       source.ComposeHealthcheck,
+	"docker/pids":                        source.PIDs,
+	"docker/default-bridge":              source.DefaultBridge,
+	"docker/host-userns":                 source.HostUsers,
+	"docker/socket-mounts":               source.SocketMounts,
+}
+
+// decided are the checks of which a container is as its Compose file says, whatever the host and the image are like: one
+// that differs is older than its file, and making it again settles it.
+var decided = map[string]bool{
+	"docker/capabilities": true, "docker/privileged": true, "docker/sensitive-mounts": true, "docker/host-network": true,
+	"docker/read-only": true, "docker/bound-ports": true, "docker/host-pid": true, "docker/host-ipc": true, "docker/host-uts": true,
+	"docker/mount-propagation": true, "docker/container-no-new-privileges": true,
+}
+
+// withSources gives checks their rules for sources, the fixes that those know for containers that Compose made, and what
+// the files in images tell.
+func withSources(all []*checks.Check) []*checks.Check {
+	for _, c := range all {
+		c.Source = sources[c.ID]
+		if judge, ok := c.Source.(source.Service); ok {
+			c.Rule = inCompose{c.Rule, judge, decided[c.ID]}
+		}
+		if files, ok := deeper[c.ID]; ok {
+			c.Rule = alsoDeep{c.Rule, files}
+		}
+	}
+	return all
+}
+
+// inCompose is a rule of containers, and the rule of Compose's services that knows how to settle what it finds.
+type inCompose struct {
+	rule    checks.Rule
+	service source.Service
+	decided bool // by the file alone
+}
+
+// Judge gives a finding that nothing else settles the change of the file that the container was made from.
+func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
+	findings, err := r.rule.Judge(h)
+	if len(findings) == 0 {
+		return findings, err
+	}
+	cs, _ := h.Containers()
+	bySubject := map[string]*facts.Container{}
+	for i := range cs {
+		bySubject[subject(&cs[i])] = &cs[i]
+	}
+	var open []checks.Finding
+	for _, f := range findings {
+		if c := bySubject[f.Subject]; c != nil && len(f.Wants) == 0 {
+			var settled bool
+			if f, settled = r.settle(h, c, f); settled {
+				continue
+			}
+		}
+		open = append(open, f)
+	}
+	return open, err
+}
+
+// settle reports whether a plan would have made the container again from a file that is as it must be; else it gives the
+// finding what makes it so.
+func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
+	s, err := h.ComposeService(c)
+	if err != nil {
+		if !errors.Is(err, facts.ErrNoSource) {
+			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, err))
+		}
+		return f, false
+	}
+	inFile, err := r.service.One(h, s)
+	switch {
+	case err != nil:
+		return f, false
+	case len(inFile) == 0 && h.Recreated(c):
+		return f, true
+	case len(inFile) == 0 && !r.decided:
+		return f, false
+	case s.File.Unset():
+		f.Reason += "; harden does not do it, since the file needs variables that only whoever started it has set"
+		return f, false
+	}
+	project := c.Config.Labels[facts.LabelComposeProject]
+	fixed := f
+	for _, g := range inFile {
+		if len(g.Wants) == 0 {
+			return f, false
+		}
+		for _, w := range g.Wants {
+			if w, ok := w.(want.Compose); ok {
+				w.Project = project
+				fixed.Wants = append(fixed.Wants, w)
+			}
+		}
+		fixed.Place, fixed.Breaks = g.Place, g.Breaks
+	}
+	if len(inFile) == 0 { // the file has been put right since the container was made
+		fixed.Wants = []want.Want{want.Compose{File: s.File.Path, Service: s.Name, Project: project}}
+		fixed.Place = s.File.At(s.Line)
+	}
+	fixed.Reason = ""
+	fixed.Breaks = strings.TrimPrefix(fixed.Breaks+"; the containers of "+s.Name+" are made again", "; ")
+	return fixed, false
+}

@@ -1,0 +1,312 @@
+package facts
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-units"
+
+	"example.com/harden/checks/want"
+)
+
+// A Container is what the Docker Engine tells of one container, as far as anything here asks: of ten thousand of them
+// the rest would fill the memory. Names are the Engine's own.
+type Container struct {
+	ID              string `json:"Id"`
+	Name            string // with the Engine's leading slash
+	Created         string // RFC 3339
+	Image           string // the ID of its image, "sha256:…"
+	AppArmorProfile string // empty until it first starts
+	ProcessLabel    string // SELinux's; empty until it first starts
+	ExecIDs         []string
+	State           ContainerState
+	Config          ContainerConfig
+	HostConfig      HostConfig
+	Mounts          []Mount
+	NetworkSettings struct {
+		Ports    Ports
+		Networks map[string]*Attachment
+	}
+}
+
+// A ContainerState is what a container does.
+type ContainerState struct {
+	Status  string // "created", "running", "exited" …
+	Running bool
+	Pid     int
+	Health  *struct{ Status string } // nil without a health check
+}
+
+// An Attachment is a container on a network.
+type Attachment struct{ NetworkID string }
+
+// A ContainerConfig is what containers and images have in common.
+type ContainerConfig struct {
+	Image       string // as whoever made the container named it
+	User        string
+	Env         []string
+	Labels      map[string]string
+	Healthcheck *struct{ Test []string }
+}
+
+// A HostConfig is how a container is bound to the host.
+type HostConfig struct {
+	NetworkMode       container.NetworkMode
+	PidMode           container.PidMode
+	IpcMode           container.IpcMode
+	UTSMode           container.UTSMode
+	UsernsMode        container.UsernsMode
+	Privileged        bool
+	ReadonlyRootfs    bool
+	AutoRemove        bool
+	PublishAllPorts   bool
+	CapAdd, CapDrop   []string
+	SecurityOpt       []string
+	CgroupParent      string
+	Links             []string
+	RestartPolicy     RestartPolicy
+	PortBindings      Ports
+	Memory            int64
+	MemorySwap        int64
+	MemoryReservation int64
+	CPUShares         int64  `json:"CpuShares"`
+	NanoCPUs          int64  `json:"NanoCpus"`
+	CPUQuota          int64  `json:"CpuQuota"`
+	CPUSetCPUs        string `json:"CpusetCpus"`
+	PidsLimit         *int64
+	Ulimits           []Ulimit
+	Devices           []struct{ PathOnHost string }
+	DeviceCgroupRules []string
+	DeviceRequests    []struct{ Driver string }
+}
+
+// A RestartPolicy says when the Engine starts a container again.
+type RestartPolicy struct {
+	Name              container.RestartPolicyMode
+	MaximumRetryCount int
+}
+
+// String spells the policy as `docker run --restart` takes it.
+func (p RestartPolicy) String() string {
+	switch {
+	case p.Name == "":
+		return "no"
+	case p.Name == container.RestartPolicyOnFailure && p.MaximumRetryCount > 0:
+		return fmt.Sprintf("%s:%d", p.Name, p.MaximumRetryCount)
+	}
+	return string(p.Name)
+}
+
+// An Ulimit is a limit of a container's own; -1 is none.
+type Ulimit struct {
+	Name       string
+	Soft, Hard int64
+}
+
+// A Mount is one place in a container that comes from elsewhere.
+type Mount struct {
+	Type        string // "bind", "volume", "tmpfs"
+	Name        string // of the volume
+	Source      string
+	Destination string
+	RW          bool
+	Propagation string
+}
+
+// Ports are a container's published ports: by "80/tcp", where on the host.
+type Ports map[string][]PortBinding
+
+// A PortBinding is one address and port of the host.
+type PortBinding struct {
+	HostIP   string `json:"HostIp"` // "", "0.0.0.0" and "::" are every interface
+	HostPort string // empty where the Engine is to choose
+}
+
+// Published gives where a container's ports are, or will be once it runs.
+func (c *Container) Published() Ports {
+	if c.State.Running && len(c.NetworkSettings.Ports) > 0 {
+		return c.NetworkSettings.Ports
+	}
+	return c.HostConfig.PortBindings
+}
+
+// ShortName is the name without its slash, or the beginning of the ID.
+func (c *Container) ShortName() string {
+	if n := strings.TrimPrefix(c.Name, "/"); n != "" {
+		return n
+	}
+	return ShortID(c.ID)
+}
+
+// Labels that say who makes a container again when it is gone.
+const (
+	LabelComposeProject = "com.docker.compose.project"
+	LabelComposeService = "com.docker.compose.service"
+	LabelSwarmService   = "com.docker.swarm.service.id"
+	LabelSwarmName      = "com.docker.swarm.service.name"
+)
+
+// maxName is how many bytes of a name, path or option are shown: whoever can make containers chooses them.
+const maxName = 160
+
+// Clip shortens what others have chosen, to be shown.
+func Clip(s string) string {
+	if len(s) <= maxName {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxName], "") + fmt.Sprintf("… (%d bytes)", len(s))
+}
+
+// ShortID is an ID as people read it: without its algorithm, the first twelve digits.
+func ShortID(id string) string {
+	_, digits, ok := strings.Cut(id, ":")
+	if !ok {
+		digits = id
+	}
+	return digits[:min(12, len(digits))]
+}
+
+// Limits gives the container's present ones, spelled so that the Engine can be asked for them, but for a memory limit
+// that is not set: that stays 0.
+func (c *Container) Limits() want.Limits {
+	l := want.Limits{Memory: c.HostConfig.Memory, MemorySwap: c.HostConfig.MemorySwap, CPUShares: c.HostConfig.CPUShares, PIDs: -1,
+		Restart: c.HostConfig.RestartPolicy.String()}
+	if l.MemorySwap == 0 {
+		l.MemorySwap = -1
+	}
+	if l.CPUShares == 0 {
+		l.CPUShares = DefaultShares
+	}
+	if p := c.HostConfig.PidsLimit; p != nil && *p > 0 {
+		l.PIDs = *p
+	}
+	return l
+}
+
+// DefaultShares is the weight of a container that was given none.
+const DefaultShares = 1024
+
+// ParseRestart reads a policy as `docker run --restart` takes it.
+func ParseRestart(s string) (RestartPolicy, error) {
+	name, count, counted := strings.Cut(s, ":")
+	p := RestartPolicy{Name: container.RestartPolicyMode(name)}
+	if counted {
+		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 || p.Name != container.RestartPolicyOnFailure {
+			return p, fmt.Errorf("%q is no restart policy", s)
+		}
+	}
+	switch p.Name {
+	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped, container.RestartPolicyOnFailure:
+		return p, nil
+	}
+	return p, fmt.Errorf("%q is no restart policy (there are no, always, unless-stopped, on-failure and on-failure:N)", s)
+}
+
+// updated is c with other limits; c itself, which others share, stays as it is.
+func updated(c Container, l want.Limits) Container {
+	if l.Memory != 0 {
+		c.HostConfig.Memory = l.Memory
+	}
+	if l.MemorySwap != 0 {
+		c.HostConfig.MemorySwap = l.MemorySwap
+	}
+	if l.CPUShares != 0 {
+		c.HostConfig.CPUShares = l.CPUShares
+	}
+	if l.PIDs != 0 {
+		c.HostConfig.PidsLimit = &l.PIDs
+	}
+	if p, err := ParseRestart(l.Restart); err == nil {
+		c.HostConfig.RestartPolicy = p
+	}
+	return c
+}
+
+// withUpdates has containers answer as they would after updates, by ID.
+func withUpdates(containers func() ([]Container, error), updates map[string]want.Limits) func() ([]Container, error) {
+	if len(updates) == 0 {
+		return containers
+	}
+	return func() ([]Container, error) {
+		cs, err := containers()
+		cs = slices.Clone(cs)
+		for i, c := range cs {
+			if l, ok := updates[c.ID]; ok {
+				cs[i] = updated(c, l)
+			}
+		}
+		return cs, err
+	}
+}
+
+// An Image is what the Docker Engine tells of one image.
+type Image struct {
+	ID          string `json:"Id"`
+	RepoTags    []string
+	RepoDigests []string
+	Created     string // RFC 3339; empty, or of long ago, where it is not told
+	Config      ContainerConfig
+	RootFS      struct{ Layers []string }
+	History     []Layer // the newest first, as the Engine tells them
+}
+
+// A Layer is one step of how an image was made.
+type Layer struct {
+	Created   int64 // seconds since 1970
+	CreatedBy string
+	Size      int64
+}
+
+// Built is when the image was made; zero where that is not told. Builds that are to be the same each time say a time
+// of long ago.
+func (i *Image) Built() time.Time {
+	t, err := time.Parse(time.RFC3339Nano, i.Created)
+	if err != nil || t.Year() < 2013 { // before there was Docker
+		return time.Time{}
+	}
+	return t
+}
+
+// ShortName is the first tag or digest that an image has, or the beginning of its ID.
+func (i *Image) ShortName() string {
+	for _, n := range slices.Concat(i.RepoTags, i.RepoDigests) {
+		if !strings.HasPrefix(n, "<none>") {
+			return n
+		}
+	}
+	return ShortID(i.ID)
+}
+
+// Check says what is wrong with a choice.
+func (k ContainerChoice) Check() error {
+	for _, glob := range []string{k.Name, k.Label} {
+		if _, err := path.Match(glob, ""); err != nil {
+			return fmt.Errorf("%q is no glob", glob)
+		}
+	}
+	if n, err := units.RAMInBytes(k.Memory); k.Memory != "" && k.Memory != Auto && (err != nil || n < LeastMemory) {
+		return fmt.Errorf("memory: %q is no size of 6m or more, nor auto", k.Memory)
+	}
+	for key, v := range map[string]string{"cpu-shares": k.CPUShares, "pids-limit": k.PIDs} {
+		if n, err := strconv.ParseInt(v, 10, 64); v != "" && v != Auto && (err != nil || n < 2) {
+			return fmt.Errorf("%s: %q is no number of 2 or more, nor auto", key, v)
+		}
+	}
+	if k.Restart != "" {
+		if _, err := ParseRestart(k.Restart); err != nil {
+			return fmt.Errorf("restart: %w", err)
+		}
+	}
+	return nil
+}
+
+// Auto leaves a value to harden, which takes it from what the container has used.
+const Auto = "auto"
+
+// LeastMemory is the lowest limit that the Engine takes, in bytes.
+const LeastMemory = 6 << 20

@@ -1,0 +1,76 @@
+package live_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+)
+
+// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
+// may read, a name that terminals would obey.
+func TestSources(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	write := func(name, data string) {
+		t.Helper()
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("Dockerfile", "FROM a\n")
+	write("sub/web.Dockerfile", "FROM b\n")
+	write("sub/deep/compose.yml", "services: {a: {image: x}}\n")
+	write("sub/deep/compose.override.yml", "services: {a: {read_only: true}}\n")
+	write("large/Dockerfile", "FROM c\n#"+strings.Repeat("x", 2<<20))
+	write("node_modules/x/Dockerfile", "FROM d\n")
+	write("odd\x1b[31m\n/Dockerfile", "FROM e\n")
+	write("fine/docker-compose.prod.yaml", "{")
+	for link, to := range map[string]string{"ring": "sub", "sub/up": "..", "elsewhere": other, "sub/Dockerfile": filepath.Join(other, "Dockerfile"),
+		"again.Dockerfile": "Dockerfile", "gone.Dockerfile": "nowhere"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(other, "Dockerfile"), []byte("FROM f\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := facts.New(t.Context(), live.New("/", live.DockerOptions{}), facts.Choices{})
+	h.SourceDirs = []facts.SourceDir{{Path: dir, As: "src"}}
+	s, err := h.Sources()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range s.Dockerfiles {
+		got = append(got, d.At(d.Final().Line))
+	}
+	for _, c := range s.Composes {
+		what := "broken"
+		if c.Err == nil {
+			_, ok := c.Services[0].Get("read_only")
+			what = map[bool]string{true: "overridden", false: "alone"}[ok]
+		}
+		got = append(got, c.As+" "+what)
+	}
+	want := []string{"src/Dockerfile:1", "src/odd\x1b[31m\n/Dockerfile:1", "src/sub/web.Dockerfile:1",
+		"src/fine/docker-compose.prod.yaml broken", "src/sub/deep/compose.yml overridden"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("found (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"src/large/Dockerfile: 2097160 bytes are more than any of its kind has", "src/sub/Dockerfile: a link that leads out of src"}, s.Skipped); diff != "" {
+		t.Errorf("skipped (-want +got)\n%s", diff)
+	}
+	h.SourceDirs = []facts.SourceDir{{Path: filepath.Join(dir, "none"), As: "none"}}
+	if _, err := facts.New(t.Context(), live.New("/", live.DockerOptions{}), facts.Choices{}).Sources(); err == nil {
+		t.Error("no directory, and no error")
+	}
+}

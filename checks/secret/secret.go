@@ -1,0 +1,182 @@
+// Package secret finds secrets in text, by the rules of gitleaks and by names that say what they hold. It tells where a
+// secret is and never what it is.
+package secret
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A Hit is one secret: which rule found it, and where.
+type Hit struct {
+	Rule         string // "github-pat": gitleaks' name of the rule, or "password-in-url"
+	Line, Column int    // of its first byte, from 1; Column counts bytes
+	Start, End   int    // its bytes in the text
+}
+
+// MaxText is how much of a text is looked at, in bytes.
+const MaxText = 4 << 20
+
+// Find returns the secrets in a text, in order, none of them inside another.
+func Find(text []byte) []Hit {
+	text = text[:min(len(text), MaxText)]
+	lower := bytes.ToLower(text)
+	var hits []Hit
+	for _, r := range rules() {
+		if !r.mayMatch(lower) {
+			continue
+		}
+		for _, span := range r.find(text) {
+			hits = append(hits, Hit{Rule: r.id, Start: span[0], End: span[1]})
+		}
+	}
+	return locate(text, hits)
+}
+
+// locate puts hits in order, drops those inside others, and tells their lines.
+func locate(text []byte, hits []Hit) []Hit {
+	slices.SortFunc(hits, func(a, b Hit) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), vague(a)-vague(b), strings.Compare(a.Rule, b.Rule))
+	})
+	var out []Hit
+	line, from, end := 1, 0, 0
+	for _, h := range hits {
+		if h.End <= end {
+			continue
+		}
+		if h.Start < end && len(out) > 0 { // two rules share a part: together they are one secret
+			out[len(out)-1].End, end = h.End, h.End
+			continue
+		}
+		line += bytes.Count(text[from:h.Start], []byte("\n"))
+		from, end = h.Start, h.End
+		h.Line, h.Column = line, h.Start-bytes.LastIndexByte(text[:h.Start], '\n')
+		out = append(out, h)
+	}
+	return out
+}
+
+// vague is 1 for a rule that knows no kind of secret by its form, so that another names the hit where both find it.
+func vague(h Hit) int {
+	if strings.HasPrefix(h.Rule, "generic") || h.Rule == userinfo.id {
+		return 1
+	}
+	return 0
+}
+
+// Mask returns a text with every secret in it replaced by mark.
+func Mask(text, mark string) string {
+	var b strings.Builder
+	last := 0
+	for _, h := range Find([]byte(text)) {
+		b.WriteString(text[last:h.Start] + mark)
+		last = h.End
+	}
+	return b.String() + text[last:]
+}
+
+// A rule is one of gitleaks', or one of ours. Its expressions are compiled when a text has one of its keywords: all of
+// them together take a tenth of a second.
+type rule struct {
+	id        string
+	keywords  [][]byte // in lower case; none means that every text is looked at
+	group     int      // which group is the secret; 0 is the first that is not empty, or else the whole match
+	entropy   float64  // bits a byte that a secret has more of
+	expr      func() *regexp.Regexp
+	harmless  []allowed
+	unbounded bool // ours: gitleaks' list of what is harmless anywhere does not hold
+}
+
+func (r *rule) mayMatch(lower []byte) bool {
+	return len(r.keywords) == 0 || slices.ContainsFunc(r.keywords, func(k []byte) bool { return bytes.Contains(lower, k) })
+}
+
+func (r *rule) find(text []byte) [][2]int {
+	var spans [][2]int
+	for _, m := range r.expr().FindAllSubmatchIndex(text, -1) {
+		start, end := r.secret(m)
+		value := text[start:end]
+		if len(value) == 0 || r.entropy > 0 && entropy(value) <= r.entropy {
+			continue
+		}
+		match := text[m[0]:m[1]]
+		line := text[bytes.LastIndexByte(text[:m[0]], '\n')+1:]
+		if i := bytes.IndexByte(line[min(m[1]-m[0], len(line)):], '\n'); i >= 0 {
+			line = line[:m[1]-m[0]+i]
+		}
+		fine := func(a allowed) bool { return a.allows(value, match, line) }
+		if slices.ContainsFunc(r.harmless, fine) || !r.unbounded && slices.ContainsFunc(everywhere(), fine) {
+			continue
+		}
+		spans = append(spans, [2]int{start, end})
+	}
+	return spans
+}
+
+// secret picks the group of a match that is the secret.
+func (r *rule) secret(m []int) (start, end int) {
+	if r.group > 0 && 2*r.group+1 < len(m) && m[2*r.group] >= 0 {
+		return m[2*r.group], m[2*r.group+1]
+	}
+	for i := 2; r.group == 0 && i+1 < len(m); i += 2 {
+		if m[i] >= 0 && m[i+1] > m[i] {
+			return m[i], m[i+1]
+		}
+	}
+	return m[0], m[1]
+}
+
+// entropy is Shannon's, in bits a byte.
+func entropy(s []byte) float64 {
+	var count [256]int
+	for _, c := range s {
+		count[c]++
+	}
+	bits := 0.0
+	for _, n := range count {
+		if n > 0 {
+			p := float64(n) / float64(len(s))
+			bits -= p * math.Log2(p)
+		}
+	}
+	return bits
+}
+
+// userinfo is a password in a URL, which gitleaks has no rule for. A reference to a variable is none.
+var userinfo = &rule{
+	id:       "password-in-url",
+	keywords: [][]byte{[]byte("://")},
+	expr: sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s:/?#@"'` + "`" + `<>]*:([^\s/?#@"'` + "`" + `<>$]+)@`)
+	}),
+	unbounded: true,
+}
+
+// NamePattern is the expression, in lower case, of what a name has in it that says that its value is a secret.
+const NamePattern = `(?:token|secret|passw(?:or)?d|passwd|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key|signing[-_]?key)`
+
+var (
+	nameExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)` + NamePattern) })
+	// What a secret's name goes on with when it is about the secret and does not hold it.
+	aboutExpr = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(?:_|-)(?:file|path|dir|name|id|url|uri|endpoint|type|length|size|ttl|expiry|expires|lifetime|header|algorithm|mount|store)$|keyring|tokeni[sz]er`)
+	})
+)
+
+// Named reports whether a variable's name says that its value is a secret.
+func Named(name string) bool { return nameExpr().MatchString(name) && !aboutExpr().MatchString(name) }
+
+// Literal reports whether a value stands for itself: it is not empty, refers to no variable, and is no mere switch.
+func Literal(value string) bool {
+	value = strings.Trim(value, `"' `)
+	switch strings.ToLower(value) {
+	case "", "true", "false", "yes", "no", "on", "off", "null", "none", "0", "1":
+		return false
+	}
+	return !strings.HasPrefix(value, "$") && !strings.HasPrefix(value, "/run/secrets/")
+}

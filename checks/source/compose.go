@@ -1,0 +1,514 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
+	"example.com/harden/checks/want"
+)
+
+// A Service judges one service of a Compose file.
+type Service func(*facts.Host, *facts.Service) ([]checks.Finding, error)
+
+// Judge judges every service of every Compose file.
+func (judge Service) Judge(h *facts.Host) ([]checks.Finding, error) {
+	s, err := h.Sources()
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Composes) == 0 {
+		return nil, unseen(s, rule.Inapplicable("no Compose file here"))
+	}
+	var all verdicts
+	for _, c := range s.Composes {
+		if c.Err != nil {
+			all.add(nil, c.Err)
+		}
+		for _, service := range c.Services {
+			all.add(judge.One(h, service))
+		}
+	}
+	all.add(nil, unseen(s, nil))
+	return all.settle()
+}
+
+// One judges one service. What is not known of it makes the verdict unknown; a variable that only whoever starts the
+// project sets is for a person to look at.
+func (judge Service) One(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	findings, err := judge(h, s)
+	switch {
+	case errors.Is(err, facts.ErrVariable):
+		err = manual("%s", strings.TrimSuffix(err.Error(), ": "+facts.ErrVariable.Error())+": "+facts.ErrVariable.Error())
+	case err == nil && s.Err != nil:
+		err = s.Err
+	}
+	return findings, err
+}
+
+// about is a finding of a service's key; v is where it says it, or the service itself where it says nothing.
+func about(s *facts.Service, v facts.ComposeValue, key, got, must string) checks.Finding {
+	return checks.Finding{Subject: v.File.As + " " + s.Name + " " + key, Got: masked(got), Must: must, Place: v.File.At(v.Line)}
+}
+
+// absent is a finding of a key that a service does not have.
+func absent(s *facts.Service, key, got, must string) checks.Finding {
+	return about(s, s.Own(), key, got, must)
+}
+
+// A change is what is to be done to a service.
+type change struct {
+	key    []string // below the service
+	value  any
+	people bool
+	breaks string
+}
+
+// fixed gives a finding the change that settles it, or the reason why it is left: what the service shares with others is
+// not changed for all of them.
+func fixed(s *facts.Service, at facts.ComposeValue, f checks.Finding, c change) checks.Finding {
+	own := s.Own()
+	switch {
+	case s.Shared != "":
+		f.Reason = fmt.Sprintf("%s is made from this service too, and would change with it", s.Shared)
+	case own.Path == nil:
+		f.Reason = "the whole service stands elsewhere too, by an alias: a change would reach both"
+	case at.Path == nil:
+		f.Reason = "it comes from an alias, a merge or another service, of which others may be made too"
+	default:
+		f.Wants = []want.Want{want.Compose{File: at.File.Path, Service: s.Name, Key: c.key, Value: c.value, People: c.people, Was: element(at, c)}}
+		f.Breaks = c.breaks
+	}
+	return f
+}
+
+// element is what the element of a list holds that a change is about.
+func element(at facts.ComposeValue, c change) string {
+	if len(c.key) < 2 || at.Node == nil || at.Node.Kind != yaml.ScalarNode || !slices.Equal(c.key, keyOf(at)) {
+		return ""
+	}
+	if _, err := strconv.Atoi(c.key[len(c.key)-1]); err != nil {
+		return ""
+	}
+	return at.Node.Value
+}
+
+// set settles a finding by a value of a key: where the service has it, or added to the service.
+func set(s *facts.Service, f checks.Finding, c change) checks.Finding {
+	if v, ok := s.Get(c.key...); ok && v.Path != nil {
+		return fixed(s, v, f, c)
+	}
+	return fixed(s, s.Own(), f, c) // what the service says itself counts more than what it merges or extends
+}
+
+// truth reads a boolean as Compose does.
+func truth(v facts.ComposeValue) (bool, error) {
+	text, err := v.Text()
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(text) {
+	case "true", "yes", "on", "y", "1":
+		return true, nil
+	case "false", "no", "off", "n", "0", "", "null", "~":
+		return false, nil
+	}
+	return false, fmt.Errorf("%s: no boolean", v.File.At(v.Line))
+}
+
+// list is everything that a key lists, wherever the service has it from.
+func list(s *facts.Service, key string) (items []facts.ComposeValue, texts []string, err error) {
+	for _, v := range s.All(key) {
+		for _, item := range v.Items() {
+			text, errText := item.Text()
+			if errText != nil {
+				err = errText
+				continue
+			}
+			items, texts = append(items, item), append(texts, text)
+		}
+	}
+	return items, texts, err
+}
+
+// appended settles a finding by one more element of a list.
+func appended(s *facts.Service, f checks.Finding, key, element string, people bool, breaks string) checks.Finding {
+	v, ok := s.Get(key)
+	switch {
+	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
+		return fixed(s, v, f, change{[]string{key, "-"}, element, people, breaks})
+	case ok: // what is merged in would be replaced by a list of the service's own
+		_, texts, _ := list(s, key)
+		return fixed(s, s.Own(), f, change{[]string{key}, append(slices.Clone(texts), element), people, breaks})
+	}
+	return fixed(s, s.Own(), f, change{[]string{key}, []string{element}, people, breaks})
+}
+
+// ComposeUser judges who a service runs as; where it does not say, the image does.
+var ComposeUser Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("user")
+	if !ok {
+		return nil, rule.Inapplicable("the image says who runs")
+	}
+	user, err := v.Text()
+	if err != nil || !IsRoot(user) {
+		return nil, err
+	}
+	return []checks.Finding{about(s, v, "user", user, "a user other than root, by number")}, nil
+}
+
+// ComposeImage wants images pinned by digest, where the service does not build its own.
+var ComposeImage Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("image")
+	if _, builds := s.Get("build"); !ok || builds {
+		return nil, rule.Inapplicable("it builds its image")
+	}
+	image, err := v.Text()
+	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") {
+		return nil, err
+	}
+	return []checks.Finding{about(s, v, "image "+masked(image), tagOf(image), "pinned by its digest (name:tag@sha256:…)")}, nil
+}
+
+// Privileged wants no service to be privileged.
+var Privileged Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("privileged")
+	if !ok {
+		return nil, nil
+	}
+	if yes, err := truth(v); err != nil || !yes {
+		return nil, err
+	}
+	f := about(s, v, "privileged", "true", "false, with cap_add and devices of what it needs")
+	return []checks.Finding{set(s, f, change{[]string{"privileged"}, false, true,
+		s.Name + " fails wherever it needs a capability or a device that it is not given by name"})}, nil
+}
+
+// defaultCapabilities are what a container has unless it says otherwise. Source: moby oci/caps/defaults.go.
+var defaultCapabilities = []string{"CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
+	"NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"}
+
+func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
+
+// Capabilities wants the default set at most, and not NET_RAW.
+var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	added, adds, errAdd := list(s, "cap_add")
+	_, drops, errDrop := list(s, "cap_drop")
+	var findings []checks.Finding
+	raw := false
+	for i, c := range adds {
+		name := capability(c)
+		raw = raw || name == "NET_RAW" || name == "ALL"
+		if name == "NET_RAW" || !slices.Contains(defaultCapabilities, name) {
+			f := about(s, added[i], "cap_add "+masked(name), "added", "of the default set at most, without NET_RAW")
+			f.Reason = "take it out, unless the service does not work without it; then waive it"
+			findings = append(findings, f)
+		}
+	}
+	dropped := slices.ContainsFunc(drops, func(c string) bool { return capability(c) == "NET_RAW" || capability(c) == "ALL" })
+	if errors.Join(errAdd, errDrop) != nil {
+		return findings, errors.Join(errAdd, errDrop)
+	}
+	if !dropped && !raw {
+		f := absent(s, "cap_drop", "not NET_RAW, nor ALL", "without NET_RAW")
+		findings = append(findings, appended(s, f, "cap_drop", "NET_RAW", false, s.Name+" cannot ping, nor open any other raw socket"))
+	}
+	return findings, nil
+}
+
+// NoNewPrivileges wants that no process can gain privileges.
+var NoNewPrivileges Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	items, texts, err := list(s, "security_opt")
+	if err != nil {
+		return nil, err
+	}
+	breaks := "set-user-ID programs in " + s.Name + ", su and sudo among them, no longer make root"
+	for i, t := range texts {
+		name, value, _ := strings.Cut(strings.Replace(t, "=", ":", 1), ":")
+		if name != "no-new-privileges" {
+			continue
+		}
+		if on, err := strconv.ParseBool(value); value == "" || err == nil && on {
+			return nil, nil
+		}
+		f := about(s, items[i], "security_opt", t, "no-new-privileges:true")
+		return []checks.Finding{fixed(s, items[i], f, change{keyOf(items[i]), "no-new-privileges:true", false, breaks})}, nil
+	}
+	f := absent(s, "security_opt", "without no-new-privileges", "no-new-privileges:true")
+	return []checks.Finding{appended(s, f, "security_opt", "no-new-privileges:true", false, breaks)}, nil
+}
+
+// keyOf is a value's path below its service; nil where it has none.
+func keyOf(v facts.ComposeValue) []string {
+	if len(v.Path) < 3 {
+		return nil
+	}
+	return slices.Clone(v.Path[2:])
+}
+
+// unconfined wants an option that switches a protection off to be gone.
+func unconfined(name, value string) Service {
+	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+		items, texts, err := list(s, "security_opt")
+		var findings []checks.Finding
+		for i, t := range texts {
+			n, v, _ := strings.Cut(strings.Replace(t, "=", ":", 1), ":")
+			if n == name && v == value {
+				f := about(s, items[i], "security_opt", t, "left out")
+				findings = append(findings, fixed(s, items[i], f, change{keyOf(items[i]), nil, true, s.Name + " may do something that the protection refuses"}))
+			}
+		}
+		return findings, err
+	}
+}
+
+// Rules of what a security option can switch off.
+var (
+	AppArmor = unconfined("apparmor", "unconfined")
+	SELinux  = unconfined("label", "disable")
+	Seccomp  = unconfined("seccomp", "unconfined")
+)
+
+// ReadOnly wants a root file system that nothing writes to.
+var ReadOnly Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("read_only")
+	got := "unset"
+	if !ok {
+		v = s.Own()
+	} else if yes, err := truth(v); err != nil || yes {
+		return nil, err
+	} else {
+		got = "false"
+	}
+	f := about(s, v, "read_only", got, "true, with tmpfs or a volume for what it writes")
+	return []checks.Finding{set(s, f, change{[]string{"read_only"}, true, true,
+		s.Name + " fails to write anywhere but to its volumes: give it tmpfs for the rest"})}, nil
+}
+
+// Namespaces of the host.
+var (
+	HostPID   = namespace("pid")
+	HostIPC   = namespace("ipc")
+	HostUTS   = namespace("uts")
+	HostUsers = namespace("userns_mode")
+)
+
+func namespace(key string) Service {
+	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+		v, ok := s.Get(key)
+		if !ok {
+			return nil, nil
+		}
+		if text, err := v.Text(); err != nil || text != "host" {
+			return nil, err
+		}
+		f := about(s, v, key, "host", "left out")
+		return []checks.Finding{fixed(s, v, f, change{[]string{key}, nil, true, s.Name + " no longer sees what the host has there"})}, nil
+	}
+}
+
+// HostNetwork wants networks of the containers' own. Which ports are to be published instead nobody but a person knows.
+var HostNetwork = networkMode("host", "networks of its own, and ports")
+
+// DefaultBridge wants no service on the network that everything else is on too.
+var DefaultBridge = networkMode("bridge", "networks of its own")
+
+func networkMode(bad, must string) Service {
+	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+		v, ok := s.Get("network_mode")
+		if !ok {
+			return nil, nil
+		}
+		if text, err := v.Text(); err != nil || text != bad {
+			return nil, err
+		}
+		f := about(s, v, "network_mode", bad, must)
+		f.Reason = "take network_mode out and name networks and ports: which ones only you know"
+		return []checks.Finding{f}, nil
+	}
+}
+
+// Devices wants none of the host's.
+var Devices Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	var findings []checks.Finding
+	items, texts, err := list(s, "devices")
+	for i, t := range texts {
+		findings = append(findings, about(s, items[i], "devices "+masked(t), "given", "left out, or read-only and waived"))
+	}
+	return findings, err
+}
+
+// CgroupParent wants the Engine's own.
+var CgroupParent Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("cgroup_parent")
+	if !ok {
+		return nil, nil
+	}
+	text, err := v.Text()
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return []checks.Finding{about(s, v, "cgroup_parent", text, "left out, or waived where the group is meant")}, nil
+}
+
+// ComposeHealthcheck wants a health check that is not switched off. Where the service has none the image may have one.
+var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("healthcheck")
+	if !ok {
+		return nil, manual("%s: %s has no healthcheck of its own: look whether its image has", s.File.At(s.Line), s.Name)
+	}
+	off := false
+	if d, ok := v.Field("disable"); ok {
+		yes, err := truth(d)
+		if err != nil {
+			return nil, err
+		}
+		off = yes
+	}
+	if test, ok := v.Field("test"); ok && len(test.Items()) > 0 {
+		first, err := test.Items()[0].Text()
+		if err != nil {
+			return nil, err
+		}
+		off = off || first == "NONE"
+	}
+	if !off {
+		return nil, nil
+	}
+	return []checks.Finding{about(s, v, "healthcheck", "switched off", "a command that tells whether the service works")}, nil
+}
+
+// Restart wants an end to starting again what fails.
+var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("restart")
+	if !ok {
+		return deployRestart(s)
+	}
+	text, err := v.Text()
+	if err != nil {
+		return nil, err
+	}
+	name, count, _ := strings.Cut(text, ":")
+	n, errCount := strconv.Atoi(count)
+	if text == "no" || text == "false" || text == "" || name == "on-failure" && errCount == nil && n >= 1 && n <= 5 {
+		return nil, nil
+	}
+	f := about(s, v, "restart", text, "no, or on-failure with at most 5 retries")
+	wanted := cmp.Or(chosen(h, s, func(k facts.ContainerChoice) string { return k.Restart }), "on-failure:5")
+	if _, err := facts.ParseRestart(wanted); err != nil {
+		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
+		return []checks.Finding{f}, nil
+	}
+	people := name == "always" || name == "unless-stopped"
+	breaks := ""
+	if people {
+		breaks = s.Name + " no longer comes back by itself after a reboot"
+	}
+	return []checks.Finding{set(s, f, change{[]string{"restart"}, wanted, people, breaks})}, nil
+}
+
+// deployRestart judges the form that a Swarm takes, which Compose takes too where restart is not set.
+func deployRestart(s *facts.Service) ([]checks.Finding, error) {
+	v, ok := s.Get("deploy", "restart_policy")
+	if !ok {
+		return nil, nil
+	}
+	condition, attempts := "any", 0
+	if c, ok := v.Field("condition"); ok {
+		text, err := c.Text()
+		if err != nil {
+			return nil, err
+		}
+		condition = text
+	}
+	if a, ok := v.Field("max_attempts"); ok {
+		text, err := a.Text()
+		if err != nil {
+			return nil, err
+		}
+		attempts, _ = strconv.Atoi(text)
+	}
+	if condition == "none" || condition == "on-failure" && attempts >= 1 && attempts <= 5 {
+		return nil, nil
+	}
+	return []checks.Finding{about(s, v, "deploy.restart_policy", fmt.Sprintf("%s, %d attempts", condition, attempts),
+		"none, or on-failure with max_attempts of at most 5")}, nil
+}
+
+// chosen is what the site has decided for a service, which goes by its own name or by that of its container.
+func chosen(h *facts.Host, s *facts.Service, of func(facts.ContainerChoice) string) string {
+	names := []string{s.Name}
+	if v, ok := s.Get("container_name"); ok {
+		names = append(names, v.Node.Value)
+	}
+	for _, k := range h.Choices.Containers {
+		value := of(k)
+		if value == "" || value == "auto" || k.Label != "" {
+			continue
+		}
+		for _, n := range names {
+			if ok, err := path.Match(cmp.Or(k.Name, "*"), n); err == nil && ok {
+				return value
+			}
+		}
+	}
+	return ""
+}
+
+// Limits of what a service may use up.
+var (
+	Memory = limit("memory", "mem_limit", []string{"memory"}, func(k facts.ContainerChoice) string { return k.Memory })
+	CPU    = limit("cpu-shares", "cpu_shares", []string{"cpus"}, func(k facts.ContainerChoice) string { return k.CPUShares }, "cpus", "cpu_quota", "cpuset")
+	PIDs   = limit("pids", "pids_limit", []string{"pids"}, func(k facts.ContainerChoice) string { return k.PIDs })
+)
+
+// limit wants a limit, in the one place or the other that Compose has for it. Its value is the site's to choose.
+func limit(what, key string, deploy []string, of func(facts.ContainerChoice) string, also ...string) Service {
+	places := [][]string{{key}, append([]string{"deploy", "resources", "limits"}, deploy...)}
+	for _, k := range also {
+		places = append(places, []string{k})
+	}
+	return func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+		f := absent(s, key, "unset", "set")
+		for _, p := range places {
+			v, ok := s.Get(p...)
+			if !ok {
+				continue
+			}
+			text, err := v.Text()
+			if err != nil {
+				return nil, err
+			}
+			if text != "" && text != "0" && text != "-1" {
+				return nil, nil
+			}
+			f = about(s, v, strings.Join(p, "."), text, "a limit")
+		}
+		value := chosen(h, s, of)
+		if value == "" {
+			f.Reason = fmt.Sprintf("choose what %s needs, in harden's configuration (choices, containers, %s) or in the file", s.Name, what)
+			return []checks.Finding{f}, nil
+		}
+		if _, ok := s.Get("deploy", "resources", "limits"); ok && key != "cpu_shares" {
+			return []checks.Finding{set(s, f, change{places[1], number(value), true, s.Name + " is held to " + value})}, nil
+		}
+		return []checks.Finding{set(s, f, change{[]string{key}, number(value), true, s.Name + " is held to " + value})}, nil
+	}
+}
+
+// number is a value as YAML would have it without quotes.
+func number(text string) any {
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	return text
+}

@@ -1,0 +1,319 @@
+package source
+
+import (
+	"net/netip"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+)
+
+// A mount is one entry of a service's volumes that comes from the host.
+type mount struct {
+	at      facts.ComposeValue
+	source  string
+	options []string // of the short form
+	long    bool
+	rest    string // the short form up to its options
+}
+
+// mounts are the bind mounts of a service, in the short form and in the long.
+func mounts(s *facts.Service) ([]mount, error) {
+	var all []mount
+	var unknown error
+	for _, v := range s.All("volumes") {
+		for _, item := range v.Items() {
+			if item.Node.Kind == yaml.MappingNode {
+				m, err := longMount(item)
+				if err != nil {
+					unknown = err
+				} else if m != nil {
+					all = append(all, *m)
+				}
+				continue
+			}
+			text, err := item.Text()
+			if err != nil {
+				unknown = err
+				continue
+			}
+			parts := strings.SplitN(text, ":", 3)
+			if len(parts) < 2 || !isPath(parts[0]) {
+				continue
+			}
+			m := mount{at: item, source: absolute(s, parts[0]), rest: parts[0] + ":" + parts[1]}
+			if len(parts) == 3 {
+				m.options = strings.Split(parts[2], ",")
+			}
+			all = append(all, m)
+		}
+	}
+	return all, unknown
+}
+
+func longMount(item facts.ComposeValue) (*mount, error) {
+	kind, ok := item.Field("type")
+	if !ok || kind.Node.Value != "bind" {
+		return nil, nil
+	}
+	source, ok := item.Field("source")
+	if !ok {
+		return nil, nil
+	}
+	text, err := source.Text()
+	return &mount{at: item, source: path.Clean(text), long: true}, err
+}
+
+func isPath(s string) bool {
+	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "~")
+}
+
+// absolute is a path of a Compose file, which is below the file's directory unless it is absolute.
+func absolute(s *facts.Service, p string) string {
+	if strings.HasPrefix(p, "/") {
+		return path.Clean(p)
+	}
+	if strings.HasPrefix(p, "~") {
+		return p
+	}
+	return path.Join(path.Dir(s.File.Path), p)
+}
+
+func (m mount) readOnly() (bool, error) {
+	if !m.long {
+		return slices.Contains(m.options, "ro") || slices.Contains(m.options, "readonly"), nil
+	}
+	v, ok := m.at.Field("read_only")
+	if !ok {
+		return false, nil
+	}
+	return truth(v)
+}
+
+// systemDirs are the directories of which a container must not be able to write anything; of sharedDirs single entries
+// are anybody's.
+var (
+	systemDirs = []string{"/boot", "/dev", "/etc", "/proc", "/root", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+		"/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/systemd"}
+	sharedDirs = []string{"/home", "/run", "/var", "/var/lib", "/var/log"}
+	sockets    = []string{"/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/crio/crio.sock"}
+)
+
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+func real(p string) string {
+	if rest, ok := strings.CutPrefix(p, "/var/run"); ok && (rest == "" || rest[0] == '/') {
+		return "/run" + rest
+	}
+	return p
+}
+
+// SensitiveMounts wants the host's system directories read-only.
+var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	all, err := mounts(s)
+	var findings []checks.Finding
+	for _, m := range all {
+		source := real(m.source)
+		bad := slices.Contains(sharedDirs, source)
+		for _, d := range systemDirs {
+			bad = bad || within(source, d) || within(d, source)
+		}
+		if slices.Contains(sockets, source) {
+			continue // read-only or not, a socket is open: another check is about it
+		}
+		ro, errRO := m.readOnly()
+		if errRO != nil {
+			err = errRO
+		}
+		if !bad || ro {
+			continue
+		}
+		f := about(s, m.at, "volumes "+masked(m.source), "can be written to", "mounted read-only, or not at all")
+		breaks := s.Name + " can no longer write to " + masked(m.source)
+		c := change{append(keyOf(m.at), "read_only"), true, true, breaks}
+		if !m.long {
+			options := slices.DeleteFunc(slices.Clone(m.options), func(o string) bool { return o == "rw" })
+			c = change{keyOf(m.at), m.rest + ":" + strings.Join(append(options, "ro"), ","), true, breaks}
+			if strings.Contains(m.at.Node.Value, "$") {
+				f.Reason = "it has variables in it: add ro to its options"
+				findings = append(findings, f)
+				continue
+			}
+		}
+		findings = append(findings, fixed(s, m.at, f, c))
+	}
+	return findings, err
+}
+
+// SocketMounts wants no service to reach the API.
+var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	all, err := mounts(s)
+	var findings []checks.Finding
+	for _, m := range all {
+		for _, socket := range sockets {
+			if source := real(m.source); within(socket, source) {
+				f := about(s, m.at, "volumes "+masked(m.source), "gives "+socket, "left out, or a proxy that filters what may be asked")
+				f.Reason = "take the mount out, or put a proxy in between that lets through what the service needs; read-only does not help"
+				findings = append(findings, f)
+				break
+			}
+		}
+	}
+	return findings, err
+}
+
+// Propagation wants no mount to reach from a container to the host.
+var Propagation Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	all, err := mounts(s)
+	var findings []checks.Finding
+	for _, m := range all {
+		mode := ""
+		if m.long {
+			if b, ok := m.at.Field("bind"); ok {
+				if p, ok := b.Field("propagation"); ok {
+					mode, err = p.Text()
+				}
+			}
+		}
+		for _, o := range m.options {
+			if o == "shared" || o == "rshared" {
+				mode = o
+			}
+		}
+		if mode != "shared" && mode != "rshared" {
+			continue
+		}
+		f := about(s, m.at, "volumes "+masked(m.source), mode, "private or a slave")
+		f.Reason = "make it rprivate, or rslave where the container must see what the host mounts later"
+		findings = append(findings, f)
+	}
+	return findings, err
+}
+
+// A port is one entry of a service's ports.
+type port struct {
+	at      facts.ComposeValue
+	address string
+	host    string // "8080", "8080-8090", or empty where the Engine chooses
+	text    string // the short form
+	long    bool
+}
+
+func ports(s *facts.Service) ([]port, error) {
+	var all []port
+	var unknown error
+	for _, v := range s.All("ports") {
+		for _, item := range v.Items() {
+			p := port{at: item}
+			var err error
+			if item.Node.Kind == yaml.MappingNode {
+				p.long = true
+				for key, to := range map[string]*string{"host_ip": &p.address, "published": &p.host} {
+					if f, ok := item.Field(key); ok {
+						if *to, err = f.Text(); err != nil {
+							unknown = err
+						}
+					}
+				}
+				if mode, ok := item.Field("mode"); err == nil && (!ok || mode.Node.Value != "ingress") {
+					all = append(all, p)
+				}
+				continue
+			}
+			if p.text, err = item.Text(); err != nil {
+				unknown = err
+				continue
+			}
+			rest, _, _ := strings.Cut(p.text, "/")
+			if i := strings.LastIndexByte(rest, ':'); i >= 0 { // what stands behind it is the container's
+				p.host = rest[:i]
+				if j := strings.LastIndexByte(p.host, ':'); j >= 0 {
+					p.address, p.host = strings.Trim(p.host[:j], "[]"), p.host[j+1:]
+				}
+			}
+			all = append(all, p)
+		}
+	}
+	return all, unknown
+}
+
+func (p port) name() string {
+	if p.long {
+		return p.host
+	}
+	return p.text
+}
+
+// BoundPorts wants ports on one address. Which one is the site's to choose.
+var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	all, err := ports(s)
+	var findings []checks.Finding
+	for _, p := range all {
+		if p.address != "" && p.address != "0.0.0.0" && p.address != "::" {
+			continue
+		}
+		f := about(s, p.at, "ports "+masked(p.name()), "on every address", "on one of the host's addresses")
+		to := h.Choices.PublishAddress
+		switch {
+		case to == "":
+			f.Reason = "put the address in front (127.0.0.1 where only the host itself needs it), or choose publish-address in harden's configuration"
+			findings = append(findings, f)
+			continue
+		case !isAddress(to):
+			f.Reason = "publish-address in harden's configuration is no IP address"
+			findings = append(findings, f)
+			continue
+		case !p.long && strings.Contains(p.at.Node.Value, "$"):
+			f.Reason = "it has variables in it: put the address in front"
+			findings = append(findings, f)
+			continue
+		}
+		breaks := "who reaches " + s.Name + " at another address than " + to + " no longer does"
+		c := change{append(keyOf(p.at), "host_ip"), to, true, breaks}
+		if !p.long {
+			spelled := to
+			if strings.Contains(to, ":") {
+				spelled = "[" + to + "]"
+			}
+			_, behind, ok := strings.Cut(p.text, p.host+":")
+			if p.host == "" {
+				behind, ok = strings.TrimLeft(p.text, ":"), true
+			}
+			if !ok {
+				f.Reason = "its form is not known well enough to change it: put the address in front"
+				findings = append(findings, f)
+				continue
+			}
+			c = change{keyOf(p.at), spelled + ":" + p.host + ":" + behind, true, breaks}
+		}
+		findings = append(findings, fixed(s, p.at, f, c))
+	}
+	return findings, err
+}
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// LowPorts wants none below 1024.
+var LowPorts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	all, err := ports(s)
+	var findings []checks.Finding
+	for _, p := range all {
+		first, _, _ := strings.Cut(p.host, "-")
+		if n, errPort := strconv.Atoi(first); errPort == nil && n > 0 && n < 1024 {
+			f := about(s, p.at, "ports "+masked(p.name()), "host port "+first, "1024 or more")
+			f.Reason = "publish another port, and let a proxy that is meant to be there have this one; or waive it"
+			findings = append(findings, f)
+		}
+	}
+	return findings, err
+}

@@ -1,0 +1,214 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
+	"example.com/harden/checks/secret"
+)
+
+const kept = "which the image's history keeps"
+
+const mustSecret = "given when it is needed, by --mount=type=secret or at run time"
+
+// A leak is a secret on a line of a file.
+type leak struct {
+	line      int
+	what, got string
+	value     string // what was found, to know it again; never told
+}
+
+// Secrets wants none in ENV, ARG, RUN, COPY or anywhere else in a Dockerfile (4.10).
+var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+	var leaks []leak
+	steps := map[int]facts.Step{} // what a line is part of
+	for i := range d.Stages {
+		for _, s := range d.Stages[i].Steps {
+			for l := s.Line; l <= max(s.Line, s.End); l++ {
+				steps[l] = s
+			}
+			leaks = append(leaks, named(d, s)...)
+		}
+	}
+	for _, hit := range secret.Find(d.Data) {
+		value, step := string(d.Data[hit.Start:hit.End]), steps[hit.Line]
+		if slices.ContainsFunc(leaks, func(l leak) bool {
+			return l.value != "" && l.line == step.Line && (strings.Contains(value, l.value) || strings.Contains(l.value, value))
+		}) {
+			continue // it was found already, by its name
+		}
+		where := "FROM or a comment"
+		if step.Command != nil {
+			where = strings.ToUpper(step.Name())
+		}
+		leaks = append(leaks, leak{line: hit.Line, what: where,
+			got: fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule)})
+	}
+	slices.SortStableFunc(leaks, func(a, b leak) int { return cmp.Compare(a.line, b.line) })
+	var findings []checks.Finding
+	for _, l := range leaks {
+		findings = append(findings, checks.Finding{Subject: d.As + " " + l.what, Got: l.got, Must: mustSecret, Place: d.At(l.line)})
+	}
+	return findings, nil
+})
+
+// named finds what a step gives away by the names in it, whatever the value looks like.
+func named(d *facts.Dockerfile, s facts.Step) []leak {
+	var leaks []leak
+	add := func(what, value, got string) {
+		if value != "" {
+			got = fmt.Sprintf("a value of %d bytes, ", len(value)) + got
+		}
+		leaks = append(leaks, leak{line: s.Line, what: what, got: got, value: value})
+	}
+	switch c := s.Command.(type) {
+	case *instructions.EnvCommand:
+		for _, kv := range c.Env {
+			if secret.Named(kv.Key) && secret.Literal(kv.Value) {
+				add("ENV "+masked(kv.Key), kv.Value, "which every container has and anybody can read")
+			}
+		}
+	case *instructions.ArgCommand:
+		for _, kv := range c.Args {
+			switch {
+			case !secret.Named(kv.Key):
+			case kv.Value != nil && secret.Literal(*kv.Value):
+				add("ARG "+masked(kv.Key), *kv.Value, kept)
+			default:
+				add("ARG "+masked(kv.Key), "", "whatever the build is given for it, "+kept)
+			}
+		}
+	case *instructions.LabelCommand:
+		for _, kv := range c.Labels {
+			if secret.Named(kv.Key) && secret.Literal(kv.Value) {
+				add("LABEL "+masked(kv.Key), kv.Value, "which the image tells everybody")
+			}
+		}
+	case *instructions.RunCommand:
+		for _, command := range words(c) {
+			for i, w := range command {
+				if what, value := argument(command, i, w); value != "" {
+					add("RUN "+masked(what), value, kept)
+				}
+			}
+		}
+	case *instructions.CopyCommand:
+		if c.From == "" {
+			leaks = append(leaks, keyFiles("COPY", s.Line, c.SourcePaths)...)
+		}
+	case *instructions.AddCommand:
+		leaks = append(leaks, keyFiles("ADD", s.Line, c.SourcePaths)...)
+	}
+	return leaks
+}
+
+// argument finds a secret in a word of a command, by what it is called: TOKEN=…, --password=…, --password ….
+func argument(command []string, i int, word string) (name, value string) {
+	var ok bool
+	name, value, ok = strings.Cut(word, "=")
+	if !ok && strings.HasPrefix(word, "--") && i+1 < len(command) && !strings.HasPrefix(command[i+1], "-") {
+		value, ok = command[i+1], true
+	}
+	bare := strings.TrimLeft(name, "-")
+	if !ok || strings.ContainsAny(bare, "/:.$ ") || !secret.Named(bare) || !secret.Literal(value) || strings.ContainsAny(value, "$`") {
+		return "", ""
+	}
+	return name, value
+}
+
+// Files that hold keys and passwords, by their names.
+var (
+	keyNames = []string{"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf",
+		".htpasswd", ".git-credentials", ".dockercfg", "credentials.json", "service-account.json", "kubeconfig", "secrets.yml", "secrets.yaml",
+		"secrets.json", ".vault-token", ".terraformrc"}
+	keyEndings = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".gpg", ".asc"}
+	keyPaths   = []string{".aws/credentials", ".docker/config.json", ".kube/config", ".ssh"}
+)
+
+// publicNames are endings that keys share with what everybody may have.
+var publicNames = []string{"ca.pem", "cert.pem", "certs.pem", "chain.pem", "bundle.pem", "public.pem", "pub.pem", "pub.key", "public.key", "ca-certificates.pem",
+	"keyring.gpg", "release.gpg", "archive.key", "release.key", "archive-keyring.gpg"}
+
+func keyFiles(instruction string, line int, sources []string) []leak {
+	var leaks []leak
+	for _, s := range sources {
+		clean := strings.ToLower(path.Clean("/" + s))
+		base := path.Base(clean)
+		ends := func(e string) bool { return strings.HasSuffix(base, e) && !strings.HasSuffix(base, ".pub") }
+		public := slices.ContainsFunc(publicNames, func(n string) bool { return strings.HasSuffix(base, n) }) || strings.Contains(base, "public")
+		if slices.Contains(keyNames, base) || !public && slices.ContainsFunc(keyEndings, ends) ||
+			slices.ContainsFunc(keyPaths, func(p string) bool { return strings.HasSuffix(clean, "/"+p) }) {
+			leaks = append(leaks, leak{line: line, what: instruction + " " + masked(s), got: "by its name a file of secrets, which a layer keeps for ever"})
+		}
+	}
+	return leaks
+}
+
+// ComposeSecrets wants none in a Compose file, by name or by form.
+var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+	s, err := h.Sources()
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Composes) == 0 {
+		return nil, unseen(s, rule.Inapplicable("no Compose file here"))
+	}
+	var all verdicts
+	for _, c := range s.Composes {
+		all.add(composeSecrets(c), c.Err)
+	}
+	all.add(nil, unseen(s, nil))
+	return all.settle()
+})
+
+const mustFile = "given by secrets, or in an env_file that is kept elsewhere"
+
+func composeSecrets(c *facts.Compose) []checks.Finding {
+	var findings []checks.Finding
+	lines := map[int]bool{}
+	add := func(line int, what, got string) {
+		lines[line] = true
+		findings = append(findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: c.At(line)})
+	}
+	for _, s := range c.Services {
+		for _, key := range [][]string{{"environment"}, {"build", "args"}} {
+			for _, v := range s.All(key...) {
+				if v.File != s.File && v.File.Path != c.Path {
+					continue
+				}
+				for name, value := range v.Assignments() {
+					if secret.Named(name) && secret.Literal(value.Node.Value) && !lines[value.Line] {
+						literal := value.Node.Value
+						if _, after, ok := strings.Cut(literal, name+"="); ok {
+							literal = after
+						}
+						if secret.Literal(literal) {
+							add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), fmt.Sprintf("a value of %d bytes", len(literal)))
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, hit := range secret.Find(c.Data) {
+		if !lines[hit.Line] {
+			add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+		}
+	}
+	slices.SortStableFunc(findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
+	return findings
+}
+
+func lineOf(place string) int {
+	n, _ := strconv.Atoi(place[strings.LastIndexByte(place, ':')+1:])
+	return n
+}

@@ -1,0 +1,64 @@
+package want
+
+// Limits are what a live update can change of a container. A zero field says nothing: there is no way to ask the Engine
+// for it either, to which 0 means unchanged.
+type Limits struct {
+	Memory     int64  `json:"memory,omitempty"`      // bytes
+	MemorySwap int64  `json:"memory_swap,omitempty"` // bytes of memory and swap together; -1 for no limit
+	CPUShares  int64  `json:"cpu_shares,omitempty"`
+	PIDs       int64  `json:"pids_limit,omitempty"` // -1 for no limit
+	Restart    string `json:"restart,omitempty"`    // "no", "always", "unless-stopped", "on-failure", "on-failure:5"
+}
+
+// With is l with what other says in place of its own.
+func (l Limits) With(other Limits) Limits {
+	put(&l.Memory, other.Memory)
+	put(&l.MemorySwap, other.MemorySwap)
+	put(&l.CPUShares, other.CPUShares)
+	put(&l.PIDs, other.PIDs)
+	put(&l.Restart, other.Restart)
+	return l
+}
+
+func put[T comparable](v *T, other T) {
+	var none T
+	if other != none {
+		*v = other
+	}
+}
+
+// Of is what l says of the fields that other says something of.
+func (l Limits) Of(other Limits) Limits {
+	keep(&l.Memory, other.Memory)
+	keep(&l.MemorySwap, other.MemorySwap)
+	keep(&l.CPUShares, other.CPUShares)
+	keep(&l.PIDs, other.PIDs)
+	keep(&l.Restart, other.Restart)
+	return l
+}
+
+func keep[T comparable](v *T, other T) {
+	var none T
+	if other == none {
+		*v = none
+	}
+}
+
+// A Container wants a container to be changed in place, by the Engine, while it runs.
+type Container struct {
+	ID      string // whole: the Engine takes the beginning of one for a name
+	Name    string // for people
+	Limits  Limits
+	Because string // where a value comes from, where that is not plain: "…, with head room over 31 MiB at its peak"
+	Reboot  bool   // what the host starts by itself after a reboot changes
+}
+
+// Class: a memory limit kills what exceeds it and cannot be unset, and people count on what a reboot brings back.
+func (w Container) Class() Class {
+	if w.Limits.Memory != 0 || w.Reboot {
+		return Behaviour
+	}
+	return Reload
+}
+
+func (Container) want() {}

@@ -1,0 +1,222 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+)
+
+// Containers changes containers in place.
+type Containers interface {
+	// Limits returns what a container has; facts.ErrAbsent when it is gone.
+	Limits(ctx context.Context, id string) (want.Limits, error)
+	// Update asks for limits, all in one call. An error means that none of them has changed.
+	Update(ctx context.Context, id string, l want.Limits) error
+	// Engine identifies the engine that is asked: a container that another one does not have is not gone.
+	Engine(ctx context.Context) (string, error)
+}
+
+// An update is one container of a run.
+type update struct {
+	ID     string      `json:"id"`
+	Name   string      `json:"name"`
+	Before want.Limits `json:"before"`
+	After  want.Limits `json:"after"`
+	Checks []string    `json:"checks,omitempty"`
+}
+
+func (u update) String() string { return fmt.Sprintf("container %s (%s)", u.Name, facts.ShortID(u.ID)) }
+
+// A ContainerChange is one container of a run, as it is told.
+type ContainerChange struct {
+	ID     string      `json:"id"`
+	Name   string      `json:"name"`
+	Before want.Limits `json:"before"`
+	After  want.Limits `json:"after"`
+	Checks []string    `json:"checks"`
+}
+
+// prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.
+func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
+	seen := map[string]bool{}
+	if len(p.Updates) > 0 && e.Containers != nil {
+		var err error
+		if j.Engine, err = e.Containers.Engine(ctx); err != nil {
+			return err
+		}
+	}
+	for _, p := range p.Updates {
+		u := update{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
+		switch {
+		case e.Containers == nil:
+			return fmt.Errorf("%s: nothing here can change it", u)
+		case u.ID == "" || seen[u.ID]:
+			return fmt.Errorf("%s: the plan changes it twice, or does not say which it is", u)
+		case u.After == want.Limits{} || u.Before.Of(u.After) != u.Before:
+			return fmt.Errorf("%s: the plan does not say what it changes", u)
+		}
+		seen[u.ID] = true
+		e.step(Checking, u.String())
+		now, err := e.Containers.Limits(ctx, u.ID)
+		if errors.Is(err, facts.ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if now = now.Of(u.After); now != u.Before {
+			return fmt.Errorf("%s: %w: it has %+v, not %+v", u, ErrDrift, now, u.Before)
+		}
+		j.Updates = append(j.Updates, u)
+	}
+	return nil
+}
+
+// update changes container i, and looks whether it has changed: what the Engine does not know it takes and does not do.
+func (e *engine) update(ctx context.Context, i int) error {
+	u := e.tx.Updates[i]
+	if e.Containers == nil {
+		return fmt.Errorf("%s: nothing here can change it, though something could when the run began", u)
+	}
+	e.step(Writing, u.String())
+	if engine, err := e.Containers.Engine(ctx); err != nil || engine != e.tx.Engine {
+		return together(err, fmt.Errorf("%s is of another Docker Engine than the one that answers", u))
+	}
+	now, err := e.Containers.Limits(ctx, u.ID)
+	if errors.Is(err, facts.ErrAbsent) {
+		return e.hist.append(record{Run: e.tx.ID, Event: hiWritten, What: u.String() + ": it is gone"})
+	}
+	if err != nil {
+		return err
+	}
+	if now = now.Of(u.After); now == u.After { // an earlier attempt got here
+		return nil
+	} else if now != u.Before {
+		return fmt.Errorf("%s: %w: it has %+v, not %+v", u, ErrDrift, now, u.Before)
+	}
+	if err := e.hist.append(record{Run: e.tx.ID, Event: hiWrite, What: fmt.Sprintf("%s %s: %+v -> %+v", u, u.ID, u.Before, u.After)}); err != nil {
+		return err
+	}
+	if err := e.tx.note(entry{Event: evUpdate, N: i}); err != nil {
+		return err
+	}
+	if err := e.set(ctx, u, u.After); err != nil {
+		return err
+	}
+	return e.hist.append(record{Run: e.tx.ID, Event: hiWritten, What: u.String()})
+}
+
+// set brings a container to limits; one that goes meanwhile needs none.
+func (e *engine) set(ctx context.Context, u update, l want.Limits) error {
+	err := e.Containers.Update(ctx, u.ID, l)
+	if err == nil {
+		var now want.Limits
+		if now, err = e.Containers.Limits(ctx, u.ID); err == nil && now.Of(l) != l {
+			return fmt.Errorf("%s: the Engine has taken the change, and it has %+v, not %+v", u, now.Of(l), l)
+		}
+	}
+	if errors.Is(err, facts.ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", u, err)
+	}
+	return nil
+}
+
+// updating reports whether the run may have changed container i.
+func (t *txn) updating(i int) bool {
+	for _, e := range t.log {
+		if e.Event == evUpdate && e.N == i {
+			return true
+		}
+	}
+	return false
+}
+
+// stale returns what container i has of what the run changed, whether there is anything to take back, and an error where
+// somebody has changed it since.
+func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now want.Limits, stale bool, err error) {
+	u := t.Updates[i]
+	if !t.updating(i) {
+		return now, false, nil
+	}
+	if c == nil {
+		return now, false, fmt.Errorf("%s: nothing here can take its change back", u)
+	}
+	engine, err := c.Engine(ctx)
+	if err != nil {
+		return now, false, err
+	}
+	if engine != t.Engine {
+		return now, false, fmt.Errorf("%s is of another Docker Engine than the one that answers: name that by --docker-host", u)
+	}
+	now, err = c.Limits(ctx, u.ID)
+	if errors.Is(err, facts.ErrAbsent) {
+		return now, false, nil
+	}
+	if err != nil {
+		return now, false, err
+	}
+	now = now.Of(u.After)
+	back := remediate.Back(u.Before)
+	switch {
+	case now == u.After:
+		return now, back != want.Limits{}, nil
+	case now == u.Before, now.Of(back) == back:
+		return now, false, nil
+	}
+	return now, false, fmt.Errorf("%s: %w: it has %+v, and the run left %+v", u, ErrConflict, now, u.After)
+}
+
+// judgeUpdates finds containers that somebody has changed since. That one cannot be looked at keeps a run that stands from
+// being taken back, but neither one that was cut short, since the Engine may be down for what its files say, nor one that nobody
+// confirmed, of which the reason tells: a booting machine has no Engine yet, and the files are not to wait for it.
+func (e *engine) judgeUpdates(ctx context.Context, reason string) error {
+	outcome, _ := e.tx.outcome()
+	var errs []error
+	for i := range e.tx.Updates {
+		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); outcome == Applied && reason == "" || errors.Is(err, ErrConflict) {
+			errs = append(errs, err)
+		}
+	}
+	return together(errs...)
+}
+
+// undoUpdates gives every container of the run what it had, as far as the Engine can be asked for that.
+func (e *engine) undoUpdates(ctx context.Context) error {
+	var errs []error
+	for i := range e.tx.Updates {
+		_, stale, err := e.stale(ctx, e.Containers, e.tx, i)
+		if err == nil && stale {
+			u := e.tx.Updates[i]
+			e.step(Restoring, u.String())
+			err = together(e.hist.append(record{Run: e.tx.ID, Event: hiRestore, What: u.String()}), e.set(ctx, u, remediate.Back(u.Before)))
+		}
+		errs = append(errs, err)
+	}
+	return together(errs...)
+}
+
+// reverseUpdates are the updates that take a run back.
+func (e *engine) reverseUpdates(ctx context.Context, t *txn) (updates []remediate.Update, err error) {
+	var errs []error
+	for i, u := range t.Updates {
+		now, stale, err := e.stale(ctx, e.Containers, t, i)
+		errs = append(errs, err)
+		if !stale {
+			continue
+		}
+		back := remediate.Back(u.Before)
+		r := remediate.Update{ID: u.ID, Name: u.Name, Before: now.Of(back), After: back, Class: want.Reload}
+		if u.Before.Memory == 0 && u.After.Memory != 0 {
+			r.OneWay = []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives it another value"}
+		}
+		updates = append(updates, r)
+	}
+	return updates, together(errs...)
+}
