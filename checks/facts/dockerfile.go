@@ -42,8 +42,13 @@ type Step struct {
 
 // parseDockerfile reads a Dockerfile. BuildKit's errors quote the line, in which there may be a secret: only where it
 // is wrong is kept.
-func parseDockerfile(f *SourceFile) *Dockerfile {
-	d := &Dockerfile{SourceFile: *f}
+func parseDockerfile(f *SourceFile) (d *Dockerfile) {
+	d = &Dockerfile{SourceFile: *f}
+	defer func() {
+		if p := recover(); p != nil { // one file that the parser chokes on shall not take the others with it
+			d.Stages, d.Err = nil, fmt.Errorf("%s: not a Dockerfile that BuildKit reads", f.As)
+		}
+	}()
 	result, err := parser.Parse(bytes.NewReader(f.Data))
 	if err != nil {
 		d.Err = fmt.Errorf("%s: not a Dockerfile that BuildKit reads%s", f.As, errorLine(err))
