@@ -1,7 +1,7 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture man clean
+.PHONY: help build run test check lint bench torture man ansible clean
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -38,6 +38,10 @@ torture: ## kill at every system call, cut the power at every write; takes long
 man: ## write the man pages to dist/man
 	mkdir -p dist/man
 	go run -tags docs ./cmd/harden docs man dist/man
+
+ANSIBLE_OUT := dist/ansible
+ansible: ## build the Ansible collection, for amd64 and arm64, below dist/ansible
+	scripts/ansible/build $(ANSIBLE_OUT)
 
 clean: ## remove what was built here
 	rm -rf harden dist

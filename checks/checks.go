@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"example.com/harden/checks/cis"
@@ -79,6 +80,16 @@ func (s Status) String() string { return statusNames[s] }
 
 // MarshalText writes the status as reports spell it.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a status as reports spell it; any other text is an error.
+func (s *Status) UnmarshalText(text []byte) error {
+	i := slices.Index(statusNames, string(text))
+	if i < 0 {
+		return fmt.Errorf("no status is called %q", text)
+	}
+	*s = Status(i)
+	return nil
+}
 
 // A Result is what one check said of one host.
 type Result struct {

@@ -108,7 +108,7 @@ func (d *draft) activate(f fix, kind Kind, unit string) {
 	a.Checks = addCheck(a.Checks, f.check)
 }
 
-var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart}
+var activationClass = map[Kind]want.Class{LoadAudit: want.Reload, ReloadManager: want.None, Reload: want.Reload, Restart: want.Restart, SetTimer: want.None}
 
 // finish sorts the draft into what a plan holds: changes that change something, and activations in order.
 func (d *draft) finish() {

@@ -198,6 +198,9 @@ func (d *draft) content(f fix, w want.Want, file string, mode fs.FileMode, set f
 func (d *draft) load(file string, mode fs.FileMode) (*Change, error) {
 	before, err := d.host.File(file)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.room(file); err != nil {
+			return nil, err
+		}
 		info := facts.Info{Path: file, Mode: mode, User: "root", Group: "root", Links: 1}
 		return &Change{Path: file, Created: true, After: facts.File{Info: info}}, nil
 	}
@@ -211,6 +214,20 @@ func (d *draft) load(file string, mode fs.FileMode) (*Change, error) {
 		return nil, err
 	}
 	return &Change{Path: before.Path, Before: before, After: before}, nil
+}
+
+// room says why nothing can be made at a path: the nearest directory there is cannot be changed. A run by the clock may
+// write to a few directories only.
+func (d *draft) room(file string) error {
+	for dir := path.Dir(file); ; dir = path.Dir(dir) {
+		info, err := d.host.Info(dir)
+		if err == nil && info.Locked != "" {
+			return fmt.Errorf("%s cannot be made: %s", file, info.Locked)
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == "/" {
+			return nil // what else hinders it is told when it is done
+		}
+	}
 }
 
 // changeable says why a file must not, or cannot, be changed.

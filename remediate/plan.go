@@ -30,7 +30,7 @@ type Change struct {
 	Before  facts.File // the zero File when Created
 	After   facts.File // Data is nil, as in Before, when only attributes change
 	Created bool       // there is no file yet; missing directories above it are made, 0755 root:root
-	Removed bool       // the file goes away, After is the zero File: only taking a run back does that
+	Removed bool       // the file goes away, After is the zero File: only a schedule that ends, and taking a run back, do that
 	Class   want.Class // the most that any of its wants disturbs
 	Checks  []*checks.Check
 	Wants   []want.Want
@@ -64,10 +64,13 @@ const (
 	ReloadManager Kind = "reload-systemd"   // systemd re-reads unit files
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
+	// SetTimer has a timer run as its unit file says from now on, and stop where there is no such file any more. So one
+	// kind serves making a timer, changing it, removing it, and taking each of these back.
+	SetTimer Kind = "set-timer"
 )
 
 // Kinds lists the kinds in order.
-var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart}
+var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, SetTimer}
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {

@@ -160,6 +160,12 @@ func TestPropose(t *testing.T) {
 			want:   "left docker/mode: /etc/docker/daemon.json has 2 names (hard links); a change would reach, or lose, the others\n",
 		},
 		{
+			name: "nothing is made in a directory that cannot be changed",
+			host: tree{"/etc": {Info: facts.Info{Type: fs.ModeDir, Mode: 0o755, Locked: "read-only file system"}}}, policy: remediate.Policy{Allow: upTo(want.Restart)},
+			checks: []*checks.Check{icc},
+			want:   "left docker/icc: /etc/docker/daemon.json cannot be made: read-only file system\n",
+		},
+		{
 			name: "a refused candidate is left with the validator's reason",
 			host: loose(), checks: []*checks.Check{icc, mode("docker/mode", file, 0o644)},
 			policy: remediate.Policy{Allow: upTo(want.Restart), Validate: func(_ context.Context, c remediate.Change, _ *facts.Host) error {

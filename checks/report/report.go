@@ -103,6 +103,7 @@ type Result struct {
 	Findings []Finding         `json:"findings"`
 	Waived   []Accepted        `json:"waived"`
 	Reason   string            `json:"reason,omitempty"` // why it could not be judged
+	Kept     []Finding         `json:"kept,omitempty"`   // of a look before, while it cannot be judged; only between scheduled looks
 }
 
 // A Finding is one place where the host is not as it must be.
@@ -200,8 +201,9 @@ type Run struct {
 	Outcome     string      `json:"outcome"` // "applied", "unchanged", "rolled-back" or "failed"
 	Reason      string      `json:"reason,omitempty"`
 	Activations []Activated `json:"activations"`
-	Waiting     []string    `json:"waiting"` // checks that a pending activation will settle
-	Failing     []LeftOver  `json:"failing"` // findings that are still there afterwards, and why
+	Waiting     []string    `json:"waiting"`                     // checks that a pending activation will settle
+	Failing     []LeftOver  `json:"failing"`                     // findings that are still there afterwards, and why
+	Unconfirmed *time.Time  `json:"unconfirmed_until,omitempty"` // when the run is taken back unless somebody confirms it
 }
 
 // An Activated is one activation of a run.

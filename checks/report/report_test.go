@@ -95,6 +95,11 @@ func TestSettle(t *testing.T) {
 		"held, other run":        {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("applied", nil, left), report.Held, []report.State{report.Held}, report.Changed},
 		"nothing to run":         {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("unchanged", nil), report.Held, []report.State{report.Held}, report.Findings},
 	}
+	until := *runOf("applied", nil)
+	until.Unconfirmed = &now
+	unconfirmed := tests["fixed"]
+	unconfirmed.run = &until
+	tests["fixed, unconfirmed"] = unconfirmed
 	schema := compiled(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,8 +129,69 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestDrift holds the whole text of a drift, and its JSON to the published schema with every object closed.
+func TestDrift(t *testing.T) {
+	d := &report.Drift{Schema: report.DriftSchema, Version: "1", Time: now, Runs: 2, Files: 3, Unconfirmed: "0002-x",
+		Notes: []string{"a note"}, Drifted: []report.Drifted{
+			{Path: "/etc/a", Run: "0001-x", Diff: "# /etc/a\n# mode 0644 -> 0666\n", Differences: []report.Difference{
+				{What: "mode", Was: "0644", Now: "0666"}, {What: "xattr user.\x1b", Was: "none", Now: "sha256 0"}}},
+			{Path: "/etc/b", Run: "0002-x", Missing: true, Diff: "# /etc/b\n", Differences: []report.Difference{{What: "existence", Was: "there", Now: "gone"}}},
+		}}
+	d.Host.Name, d.Host.Root = "h", "/"
+	var text, doc bytes.Buffer
+	if err := report.DriftText(&text, d, report.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `Drift: 2 of 3 files of 2 runs changed since
+
+/etc/a
+  changed since run 0001-x
+  differs "xattr user.\x1b": none -> sha256 0
+# /etc/a
+# mode 0644 -> 0666
+
+/etc/b
+  gone    since run 0002-x
+# /etc/b
+
+Run 0002-x is not confirmed yet: what it has left is compared with too.
+
+a note
+`
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := report.JSON(&doc, d); err != nil {
+		t.Fatal(err)
+	}
+	said, err := jsonschema.UnmarshalJSON(&doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler(t).Compile("urn:harden:v1#/$defs/drift")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(said); err != nil {
+		t.Error(err)
+	}
+	delete(said.(map[string]any)["drifted"].([]any)[0].(map[string]any), "differences")
+	if schema.Validate(said) == nil {
+		t.Error("the schema takes a file of which nothing differs")
+	}
+}
+
 // compiled is the published schema with every object closed: a field that it does not name must not be written.
 func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	schema, err := compiler(t).Compile("urn:harden:v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func compiler(t *testing.T) *jsonschema.Compiler {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.JSONSchema))
 	if err != nil {
@@ -137,11 +203,7 @@ func compiled(t *testing.T) *jsonschema.Schema {
 	if err := c.AddResource("urn:harden:v1", doc); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := c.Compile("urn:harden:v1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
+	return c
 }
 
 func closeObjects(node any) {

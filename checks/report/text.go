@@ -231,14 +231,21 @@ func (p *page) waivers(r *Report) {
 }
 
 func (p *page) summary(r *Report) {
+	p.line()
+	p.line(p.totals(r))
+}
+
+// Totals is the line that ends a report: how many checks are in which state.
+func Totals(r *Report) string { return newPage(Style{}).totals(r) }
+
+func (p *page) totals(r *Report) string {
 	var counts []string
 	for _, s := range States {
 		if n := r.Summary.States[s]; n > 0 {
 			counts = append(counts, p.paint(looks[s].color, fmt.Sprintf("%d %s", n, looks[s].phrase)))
 		}
 	}
-	p.line()
-	p.line(p.paint(bold, plural(r.Summary.Selected, "check")), ": ", strings.Join(counts, ", "))
+	return p.paint(bold, plural(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")
 }
 
 // plural counts things.

@@ -28,6 +28,12 @@ difference is named.`,
 			if err != nil {
 				return err
 			}
+			if err := s.setWithin(cmd); err != nil {
+				return err
+			}
+			if err := s.awaitPackages(); err != nil {
+				return err
+			}
 			if err := s.recover(true); err != nil {
 				return err
 			}
@@ -47,6 +53,8 @@ difference is named.`,
 	}
 	addState(cmd)
 	addApply(cmd)
+	addWithin(cmd)
+	addWait(cmd, 0)
 	addOutput(cmd)
 	return cmd
 }

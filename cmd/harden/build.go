@@ -89,6 +89,9 @@ func (s *session) describe(h *report.Host) {
 			note("this is inside a container: it is the container's files that are judged, and not its host's")
 		}
 	}
+	if run, _ := apply.Unconfirmed(s.options()); run != nil && run.Outcome == apply.Applied {
+		note("run %s is not confirmed yet: `harden confirm` keeps it", run.ID)
+	}
 	if run, err := apply.Interrupted(s.options()); err == nil && run != nil {
 		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
 	}
@@ -143,6 +146,9 @@ func activations(as []remediate.Activation) []report.Activation {
 func (s *session) ran(run *apply.Run, failing []report.LeftOver) *report.Run {
 	out := &report.Run{ID: run.ID, Outcome: string(run.Outcome), Reason: s.redactor.RedactText(run.Reason),
 		Activations: []report.Activated{}, Waiting: append([]string{}, run.Waiting...), Failing: failing}
+	if d := run.Unconfirmed; d != nil {
+		out.Unconfirmed = &d.Until
+	}
 	for _, a := range run.Activations {
 		out.Activations = append(out.Activations, report.Activated{Kind: string(a.Kind), Unit: a.Unit, State: a.State,
 			Reason: s.redactor.RedactText(a.Reason)})

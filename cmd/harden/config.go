@@ -31,6 +31,7 @@ const (
 type Config struct {
 	Query      catalog.Query
 	Allow      []want.Class
+	Asked      bool // whether anything was said of what to allow
 	Root       string
 	DockerHost string
 	Format     string // "text" or "json"
@@ -45,7 +46,10 @@ type Config struct {
 }
 
 // loadConfig reads the configuration of one command, by a Viper of its own.
-func loadConfig(cmd *cobra.Command) (*Config, error) {
+func loadConfig(cmd *cobra.Command) (*Config, error) { return loadConfigWith(cmd, nil) }
+
+// loadConfigWith is loadConfig with inline, unless nil, in the place of the configuration file.
+func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	v := viper.New()
 	v.SetEnvPrefix("HARDEN")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -63,7 +67,11 @@ func loadConfig(cmd *cobra.Command) (*Config, error) {
 		return nil, err
 	}
 	c := new(Config)
-	if err := c.readFile(cmd, v); err != nil {
+	read := func() error { return c.readFile(cmd, v) }
+	if inline != nil {
+		read = func() error { return c.parse("settings", inline, v) }
+	}
+	if err := read(); err != nil {
 		return nil, configError{err}
 	}
 	var values settings
@@ -112,13 +120,7 @@ type settings struct {
 
 // readFile reads the configuration file into v, and what only a file can hold into c.
 func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
-	path := defaultConfig
-	named := false
-	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
-		path, named = f.Value.String(), true
-	} else if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
-		path, named = env, true
-	}
+	path, named := configPath(cmd)
 	if path == "" {
 		return nil
 	}
@@ -129,12 +131,27 @@ func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
 	if err != nil {
 		return err
 	}
+	return c.parse(path, data, v)
+}
+
+func (c *Config) parse(path string, data []byte, v *viper.Viper) error {
 	file, err := parseConfig(path, data)
 	if err != nil {
 		return err
 	}
 	c.Choices, c.Waivers = file.Choices.facts(), file.waivers
 	return v.MergeConfigMap(file.settings)
+}
+
+// configPath is the configuration file, and whether somebody has named it; none when empty.
+func configPath(cmd *cobra.Command) (path string, named bool) {
+	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
+		return f.Value.String(), true
+	}
+	if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
+		return env, true
+	}
+	return defaultConfig, false
 }
 
 // take checks the settings, whoever made them, and keeps them.
@@ -146,6 +163,7 @@ func (c *Config) take(s settings) error {
 	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {
 		return err
 	}
+	c.Asked = len(words(s.Allow)) > 0
 	if c.Allow, err = classes(words(s.Allow)); err != nil {
 		return usageError{err}
 	}

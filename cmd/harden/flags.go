@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/catalog"
@@ -67,6 +69,11 @@ func addOut(cmd *cobra.Command, usage string) {
 // addApply adds the flags of what writes to a host.
 func addApply(cmd *cobra.Command) {
 	cmd.Flags().Bool("detailed-exitcode", false, "exit with 2 when something was changed")
+}
+
+// addWait adds the flag that says for how long to wait until a package manager is done.
+func addWait(cmd *cobra.Command, wait time.Duration) {
+	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, while a package manager is at work")
 }
 
 func addExitZero(cmd *cobra.Command) {

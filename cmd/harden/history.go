@@ -54,8 +54,29 @@ func (s *session) printRuns(runs []apply.Run) error {
 		if r.Actor.LoginUID != nil {
 			by += fmt.Sprintf(", login uid %d", *r.Actor.LoginUID)
 		}
+		if d := r.Unconfirmed; d != nil && r.Reason == "" {
+			r.Reason = d.Kept
+		}
 		reason, _, _ := strings.Cut(r.Reason, "\n")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), r.Outcome, len(r.Changes), len(r.Updates), by, report.Clean(reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), outcome(r), len(r.Changes), len(r.Updates), by, report.Clean(reason))
 	}
 	return w.Flush()
+}
+
+// outcome is what became of a run, and whether it still has to be confirmed.
+func outcome(r apply.Run) string {
+	d, said := r.Unconfirmed, string(r.Outcome)
+	if d == nil {
+		return said
+	}
+	if said = said + ", unconfirmed"; r.Outcome == apply.Applied {
+		said = "unconfirmed"
+	}
+	switch {
+	case d.Kept != "":
+		return said + ", could not be taken back"
+	case d.Passed:
+		return said + ", overdue"
+	}
+	return said + ", until " + d.Until.Local().Format("15:04:05")
 }

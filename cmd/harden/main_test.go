@@ -31,7 +31,8 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice})
+	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice,
+		"lockfile": lockfile, "held": holding})
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
@@ -96,7 +97,8 @@ func TestScript(t *testing.T) {
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand,
+			"schema": schema, "locked": locked, "released": released},
 	})
 }
 
@@ -145,6 +147,26 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+// schema holds a file to a definition of the published JSON Schema: schema NAME FILE.
+func schema(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: schema NAME FILE")
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.JSONSchema))
+	ts.Check(err)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	ts.Check(c.AddResource("urn:harden:v1", doc))
+	s, err := c.Compile("urn:harden:v1#/$defs/" + args[0])
+	ts.Check(err)
+	f, err := os.Open(ts.MkAbs(args[1])) // "stdout" is the file of exits
+	ts.Check(err)
+	defer f.Close()
+	said, err := jsonschema.UnmarshalJSON(f)
+	ts.Check(err)
+	ts.Check(s.Validate(said))
 }
 
 func environment(ts *testscript.TestScript) []string {

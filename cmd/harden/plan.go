@@ -35,6 +35,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 		Example: `  harden --dry-run                        # look, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # one item, whatever it disturbs
+  harden --yes --confirm-within 5m        # taken back by itself unless: harden confirm
   harden --dry-run --out plan.json        # for review, then: harden apply plan.json`,
 		Args: atMost(0),
 		RunE: runPlan,
@@ -45,6 +46,8 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addAllow(cmd)
 	addHost(cmd)
 	addApply(cmd)
+	addWait(cmd, 0)
+	addWithin(cmd)
 	addOutput(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
 	addExitZero(cmd)
@@ -61,12 +64,20 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return err
 	case dry && yes:
 		return usageError{errors.New("--dry-run and --yes contradict each other")}
+	case dry && cmd.Flags().Changed("confirm-within"):
+		return usageError{errors.New("--confirm-within is of a run: a --dry-run is none")}
 	case out != "" && !dry:
 		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
 	case s.Format == "json" && !dry && !yes:
 		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
+	if err := s.setWithin(cmd); err != nil {
+		return err
+	}
 	if !dry {
+		if err := s.awaitPackages(); err != nil {
+			return err
+		}
 		if err := s.recover(yes); err != nil {
 			return err
 		}
@@ -91,10 +102,14 @@ func (s *session) propose() (*remediate.Plan, error) {
 
 // plan makes a plan of what an audit has found.
 func (s *session) plan() (*remediate.Plan, error) {
+	return s.planAllowed(func(c *checks.Check, class want.Class) bool {
+		return s.selection.Named(c) || slices.Contains(s.Allow, class)
+	})
+}
+
+func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	return remediate.Propose(s.ctx, s.host, s.results, remediate.Policy{
-		Allow: func(c *checks.Check, class want.Class) bool {
-			return s.selection.Named(c) || slices.Contains(s.Allow, class)
-		},
+		Allow:    allow,
 		Precheck: activate.Precheck,
 		Validate: s.validate,
 	})
@@ -144,6 +159,9 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if plan.Empty() {
 		if s.Format == "text" {
 			fmt.Fprintln(s.stdout, "There is nothing to apply.")
+			if s.resumed && s.Detailed && !s.ExitZero {
+				return status(exitFindings)
+			}
 			return nil
 		}
 		return s.carryOut(plan)
@@ -162,14 +180,21 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
 func (s *session) carryOut(plan *remediate.Plan) error {
-	o := s.options()
-	o.Verify = s.verify
-	p := newProgress(2*len(plan.Changes) + 2*len(plan.Updates) + len(plan.Activations) + 3)
-	o.Services, o.Progress = s.services(p), p.applyStep
-	o.Containers, _ = o.Services.(apply.Containers)
-	run, err := apply.Apply(s.ctx, plan, o)
-	p.end()
+	run, err := s.apply(plan)
 	return s.conclude(plan, run, err)
+}
+
+// apply carries a plan out, unless a package manager has begun to work since it was made.
+func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
+	if err := s.packagesIdle(); err != nil && !plan.Empty() {
+		return nil, err
+	}
+	o := s.guarded(s.options())
+	o.Verify = s.verify
+	p := s.progress(2*len(plan.Changes) + len(plan.Activations) + 3)
+	defer p.end()
+	o.Services, o.Progress = s.services(p), p.applyStep
+	return apply.Apply(s.ctx, plan, o)
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -189,17 +214,10 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+	r := s.concluded(plan, run, failure)
+	if r == nil {
 		return failure
 	}
-	r := s.report("apply")
-	r.Plan = s.planned(plan)
-	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
-	r.Settle()
 	var err error
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
@@ -209,16 +227,33 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if err != nil {
 		return err
 	}
+	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
 	return s.runCode(run, r)
 }
 
+// concluded is the report of a run; nil where none was begun.
+func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error) *report.Report {
+	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+		return nil
+	}
+	r := s.report("apply")
+	r.Plan = s.planned(plan)
+	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
+	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
+	if failure != nil && r.Run.Reason == "" {
+		r.Run.Reason = s.redactor.RedactText(failure.Error())
+	}
+	r.Settle()
+	return r
+}
+
 // runCode is what a run means to a caller.
 func (s *session) runCode(run *apply.Run, r *report.Report) error {
 	code := 0
-	changed := run.Outcome == apply.Applied
+	changed := run.Outcome == apply.Applied || s.resumed
 	if r.Summary.Verdict == report.Broken {
 		code |= exitFailed
 		if changed {
@@ -237,8 +272,11 @@ func (s *session) runCode(run *apply.Run, r *report.Report) error {
 func (s *session) recover(yes bool) error {
 	o := s.options()
 	run, err := apply.Interrupted(o)
-	if err != nil || run == nil {
+	if err != nil {
 		return err
+	}
+	if run == nil {
+		return s.unconfirmed()
 	}
 	fmt.Fprintf(os.Stderr, "harden: run %s of %s was interrupted: some of its changes may be written and others not.\n",
 		run.ID, run.Started.Local().Format("2006-01-02 15:04:05"))
@@ -250,18 +288,28 @@ func (s *session) recover(yes bool) error {
 	if !yes {
 		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
 	}
-	s.host = s.look(s.ctx)
-	p := newProgress(0)
-	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
-	o.Containers, _ = o.Services.(apply.Containers)
-	run, err = apply.Resume(s.ctx, o)
-	p.end()
+	run, err = s.resume()
 	if run != nil {
 		fmt.Fprintf(os.Stderr, "harden: run %s is now %s.\n", run.ID, run.Outcome)
+		if err == nil && run.Unconfirmed != nil {
+			return s.unconfirmed()
+		}
 	}
 	if errors.Is(err, apply.ErrRolledBack) {
 		exitCode(err)
 		return status(exitFailed)
 	}
 	return err
+}
+
+// resume finishes the run that was cut short.
+func (s *session) resume() (*apply.Run, error) {
+	s.host = s.look(s.ctx)
+	o := s.options()
+	p := s.progress(0)
+	defer p.end()
+	o.Verify, o.Services, o.Progress = s.verify, s.services(p), p.applyStep
+	run, err := apply.Resume(s.ctx, o)
+	s.resumed = run != nil && err == nil
+	return run, err
 }

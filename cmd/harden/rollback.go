@@ -52,7 +52,6 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	o := s.options()
 	p := newProgress(0)
 	o.Services = s.services(p)
-	o.Containers, _ = o.Services.(apply.Containers)
 	chosen, plan, err := apply.RollbackPlan(s.ctx, id, o)
 	p.end()
 	if errors.Is(err, apply.ErrNoRun) && id != "" {
@@ -86,12 +85,17 @@ func (s *session) rollback(id string, dry, yes bool) error {
 			return cmp.Or(err, errors.New("nothing was taken back"))
 		}
 	}
-	p = newProgress(len(plan.Changes) + len(plan.Updates))
-	o.Services, o.Progress = s.services(p), p.applyStep
-	o.Containers, _ = o.Services.(apply.Containers)
-	run, failure := apply.Rollback(s.ctx, chosen, o) // the one that was shown, whatever has run since
-	p.end()
+	run, failure := s.takeBack(chosen, len(plan.Changes)+len(plan.Updates)) // the one that was shown, whatever has run since
 	return s.rolledBack(r, run, failure)
+}
+
+// takeBack takes a run of so many changes back.
+func (s *session) takeBack(id string, changes int) (*apply.Run, error) {
+	o := s.options()
+	p := s.progress(changes)
+	defer p.end()
+	o.Services, o.Progress = s.services(p), p.applyStep
+	return apply.Rollback(s.ctx, id, o)
 }
 
 func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) error {

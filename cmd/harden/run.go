@@ -49,10 +49,13 @@ func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
 	debug.SetGCPercent(400)
 	debug.SetMemoryLimit(128 << 20)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
+	if isModule(os.Args[0], args) {
+		return runModule(ctx, os.Stdout, args[0])
+	}
 	return guard(func() error {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
 		root := newRoot()
 		root.SetArgs(args)
 		err := root.ExecuteContext(ctx)
@@ -86,6 +89,11 @@ func exitCode(err error) int {
 	for _, e := range flatten(err) {
 		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
 	}
+	return errorCode(err)
+}
+
+// errorCode is what the process exits with after an error.
+func errorCode(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -93,6 +101,9 @@ func exitCode(err error) int {
 		return exitConfig
 	}
 	if _, ok := errors.AsType[*apply.LockedError](err); ok {
+		return exitLocked
+	}
+	if _, ok := errors.AsType[busyError](err); ok {
 		return exitLocked
 	}
 	return exitError
@@ -118,8 +129,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), historyCommand(), listCommand(), explainCommand(),
-		threatsCommand(), versionCommand(), docsCommand())
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
+		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -37,6 +38,11 @@ type session struct {
 	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
 	stdout    io.Writer
+	held      *apply.Options // where the state's lock is held for the whole command
+	wait      time.Duration  // for a package manager to be done
+	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
+	progress  func(steps int) *progress
+	resumed   bool // an interrupted run was settled first, which has changed the host
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -61,8 +67,9 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
-	s := &session{Config: config, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate}
+	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
+	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
+		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}
@@ -165,12 +172,17 @@ func (s *session) hostname() string {
 
 // options are what apply is to be called with.
 func (s *session) options() apply.Options {
-	return apply.Options{State: s.State, Root: s.Root, Version: version()}
+	if s.held != nil {
+		return *s.held
+	}
+	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
 }
 
 // writeFile puts a whole file in place. What is there already has to be a regular file: as root, a rename over
 // /dev/null would take it from everybody.
-func writeFile(path string, data []byte) (err error) {
+func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o600) }
+
+func writeFileMode(path string, data []byte, mode fs.FileMode) (err error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", path)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -186,7 +198,7 @@ func writeFile(path string, data []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
+		err = cmp.Or(f.Chmod(mode), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

@@ -72,6 +72,9 @@ func newProgress(total int) *progress {
 	return p
 }
 
+// noProgress says nothing, wherever it is.
+func noProgress(int) *progress { return &progress{stop: make(chan struct{})} }
+
 // next begins another step.
 func (p *progress) next(doing string) {
 	p.mu.Lock()

@@ -1,6 +1,6 @@
 // Package activate makes running programs take up what has been written, and tells whether they are healthy
-// afterwards. It knows three ways: audit rules into the kernel, a reload of dockerd in place, and its restart by
-// systemd. Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because
+// afterwards. It knows four ways: audit rules into the kernel, a reload of dockerd in place, its restart by
+// systemd, and harden's own timers. Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because
 // nobody would start it again after the next crash or boot.
 package activate
 
@@ -73,7 +73,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 	switch a.Kind {
 	case remediate.LoadAudit:
 		return s.readyAudit(ctx)
-	case remediate.ReloadManager:
+	case remediate.ReloadManager, remediate.SetTimer:
 		return s.withBus(ctx, func(*dbus.Conn) error { return nil })
 	case remediate.Reload:
 		if err := s.local(); err != nil {
@@ -96,6 +96,8 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 		return loadAudit(ctx)
 	case remediate.ReloadManager:
 		return s.withBus(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
+	case remediate.SetTimer:
+		return s.setTimer(ctx, a.Unit)
 	case remediate.Reload:
 		return s.reload(ctx, unit)
 	case remediate.Restart:

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -23,14 +24,36 @@ type Options struct {
 	State      string     // where journals and the history are kept: "/var/lib/harden"; made, 0700, when missing
 	Root       string     // "/", or the directory that holds the host; a plan's paths are below it
 	Services   Services   // nil where nothing can be activated (--root): activations then end Pending
-	Containers Containers // nil where none can be changed
+	Containers Containers // nil for Services, where those can change containers too
 	// Verify judges these checks again on a fresh look at the host and says of each that still fails why. Nil
 	// verifies nothing.
 	Verify   func(ctx context.Context, checks []string) (failing map[string]string, err error)
 	Progress func(Step) // told of each step as it begins; may be nil
-	Version  string     // harden's own, for the history
+	// Within is how long after the first write the run must be confirmed, or it takes itself back; zero asks for no
+	// confirmation. It needs a Guard, and Recall: the arguments by which harden's program comes to call Expire.
+	Within  time.Duration
+	Guard   Guard
+	Recall  []string
+	Version string // harden's own, for the history
 
-	sys *sys // what tests replace; nil is the kernel
+	sys  *sys     // what tests replace; nil is the kernel
+	held *os.File // the lock, where Hold has taken it for longer than one call
+}
+
+// Hold takes the lock of the state directory until release is called, so that several calls with the Options that it
+// returns happen with nobody else at work in between. A *LockedError says who is at work already. Nothing else is
+// changed, but that the state directory is made when it is missing.
+func Hold(o Options) (held Options, release func(), err error) {
+	o, err = o.defaults()
+	if err != nil {
+		return o, nil, err
+	}
+	s, err := openStore(o, true)
+	if err != nil {
+		return o, nil, err
+	}
+	o.held = s.lock
+	return o, s.close, nil
 }
 
 // Services makes running programs take up what has been written. Only Ready and Snapshot are called before
@@ -79,6 +102,8 @@ var (
 	ErrInterrupted = errors.New("an earlier run was interrupted")
 	// ErrNoRun means that there is no such run, or none that could be taken back or resumed.
 	ErrNoRun = errors.New("no such run")
+	// ErrUnconfirmed means that a run still has to be confirmed or taken back before another is begun.
+	ErrUnconfirmed = errors.New("not confirmed yet")
 	// ErrHistory means that the history is not as it was written: a record was changed, removed or put in.
 	ErrHistory = errors.New("the history was tampered with")
 )

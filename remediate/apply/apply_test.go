@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -82,6 +83,7 @@ func applied(before map[string]string) map[string]string {
 	after["/etc/systemd/system/docker.service.d/deep"] = "040755 0:0"
 	after["/etc/systemd/system/docker.service.d/deep/zz-harden.conf"] = `100640 0:0 "[Service]\n"`
 	after["/etc/systemd/system/docker.service.d/empty.conf"] = `100640 0:0 ""`
+	delete(after, "/etc/systemd/system/gone.timer")
 	return after
 }
 
@@ -92,6 +94,8 @@ func checkReverse(t *testing.T, plan []remediate.Change) {
 		switch {
 		case c.Removed:
 			got[c.Path] = "removed"
+		case c.Created:
+			got[c.Path] = fmt.Sprintf("%q %04o %d:%d", c.After.Data, c.After.Mode, c.After.UID, c.After.GID)
 		case c.Content():
 			got[c.Path] = string(c.Before.Data) + " -> " + string(c.After.Data)
 		default:
@@ -105,6 +109,7 @@ func checkReverse(t *testing.T, plan []remediate.Change) {
 		odd:                       "new\r\nno newline at the end -> old\r\nno newline at the end",
 		"/etc/systemd/system/docker.service.d/deep/zz-harden.conf": "removed",
 		"/etc/systemd/system/docker.service.d/empty.conf":          "removed",
+		"/etc/systemd/system/gone.timer":                           `"[Timer]\n" 0604 5:6`,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("the rollback's plan (-want +got):\n%s", d)

@@ -26,6 +26,9 @@ func (o Options) defaults() (Options, error) {
 	if o.sys == nil {
 		o.sys = kernel()
 	}
+	if o.Containers == nil {
+		o.Containers, _ = o.Services.(Containers)
+	}
 	root, err := filepath.Abs(o.Root)
 	if o.Root == "" {
 		root, err = "/", nil
@@ -111,6 +114,9 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if e.tx != nil {
 		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID, e.tx.Started.Format(time.RFC3339), ErrInterrupted)
 	}
+	if err := e.unguarded(ctx); err != nil {
+		return nil, err
+	}
 	j, err := e.draft()
 	if err != nil {
 		return nil, err
@@ -118,13 +124,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if err := together(e.prepare(ctx, p, j), e.prepareUpdates(ctx, p, j)); err != nil {
 		return nil, err
 	}
-	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
-		if a.Pending == "" {
-			next = e.ready(ctx, next)
-		}
-		j.Activations = append(j.Activations, next)
-	}
+	j.Activations = e.ahead(ctx, p)
 	j.Checks, j.Waiting = judged(p, j.Activations)
 	if len(j.Items)+len(j.Updates) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
@@ -132,7 +132,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(j); err != nil {
+	if err := e.publish(ctx, j); err != nil {
 		return nil, err
 	}
 	return e.finish(ctx)
@@ -151,19 +151,29 @@ func (e *engine) draft() (*journal, error) {
 	}, nil
 }
 
-// publish says in the history what is about to happen, and writes the journal. When either cannot be done nothing
-// is changed.
-func (e *engine) publish(j *journal) error {
+// publish says in the history what is about to happen, and writes the journal; what takes the run back by itself is
+// in place before. When any of it cannot be done nothing is changed.
+func (e *engine) publish(ctx context.Context, j *journal) error {
 	e.step(Journaling, "")
 	if err := e.open(); err != nil {
 		return err
 	}
-	if err := e.hist.append(record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}); err != nil {
+	r := record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}
+	if e.Within > 0 {
+		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
+	}
+	err := e.hist.append(r)
+	if err != nil {
 		return err
 	}
-	var err error
-	if e.tx, err = publish(e.store, *j); err != nil {
-		return together(err, e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
+	if e.Within > 0 {
+		err = e.arm(ctx, j)
+	}
+	if err == nil {
+		e.tx, err = publish(e.store, *j)
+	}
+	if err != nil {
+		return together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
 	}
 	return nil
 }
@@ -200,6 +210,9 @@ func (e *engine) note(o Outcome, reason string) error {
 func (e *engine) close(o Outcome, reason string) error {
 	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: reason})
 	err = together(err, e.tx.file())
+	if o != Applied && e.tx.Confirm != nil {
+		err = together(err, e.disarm(e.tx.ID))
+	}
 	e.hist.announce(fmt.Sprintf("run %s %s, history record %d is %s", e.tx.ID, o, e.hist.seq, e.hist.head))
 	return err
 }
@@ -234,12 +247,31 @@ func sequence(id string) int {
 	return n
 }
 
+// Foresee says what Apply could do here of a plan's activations, NotReached or Pending, and whether it would change
+// anything at all. It writes nothing.
+func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated, changes bool) {
+	as = o.ahead(ctx, p)
+	return as, len(p.Changes)+len(p.Updates) > 0 || slices.ContainsFunc(as, Activated.wanted)
+}
+
+// ahead is a plan's activations with the states that they can hope for.
+func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
+	for _, a := range p.Activations {
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending}
+		if a.Pending == "" {
+			next = o.ready(ctx, next)
+		}
+		as = append(as, next)
+	}
+	return as
+}
+
 // ready returns the activation with the state that it can hope for.
-func (e *engine) ready(ctx context.Context, a Activated) Activated {
+func (o Options) ready(ctx context.Context, a Activated) Activated {
 	a.State, a.Reason = NotReached, ""
-	if e.Services == nil {
+	if o.Services == nil {
 		a.State, a.Reason = Pending, "nothing that runs is touched here"
-	} else if err := e.Services.Ready(ctx, a.plan()); err != nil {
+	} else if err := o.Services.Ready(ctx, a.plan()); err != nil {
 		a.State, a.Reason = Pending, err.Error()
 	}
 	return a

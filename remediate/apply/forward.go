@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (e *engine) stage(ctx context.Context) (map[int]*staged, error) {
 	files := map[int]*staged{}
 	for i := range e.tx.Items {
 		it := &e.tx.Items[i]
-		if !it.Content {
+		if !it.Content || !it.After.Exists {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -103,7 +104,7 @@ func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
 // write brings item i to what it shall be. It is announced in the history and in the journal first.
 func (e *engine) write(i int, s *staged) error {
 	it := &e.tx.Items[i]
-	if it.Content && s == nil {
+	if it.Content && it.After.Exists && s == nil {
 		return nil
 	}
 	e.step(Writing, it.path())
@@ -117,9 +118,12 @@ func (e *engine) write(i int, s *staged) error {
 		return err
 	}
 	var err error
-	if it.Content {
+	switch {
+	case !it.After.Exists:
+		err = e.drop(it)
+	case it.Content:
 		err = s.commit()
-	} else {
+	default:
 		err = e.attributes(it, it.After)
 	}
 	if errors.Is(err, ErrDrift) && !earlier { // so it was not touched, and taking the run back has nothing to judge
@@ -133,6 +137,31 @@ func (e *engine) write(i int, s *staged) error {
 	}
 	r.Event, r.Before, r.After = hiWritten, nil, nil
 	return e.hist.append(r)
+}
+
+// drop removes an item that the run is to remove, if it is still what it was; an earlier attempt may have got here.
+func (e *engine) drop(it *item) error {
+	g, err := e.tree.open(it.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	now, err := g.look(true)
+	if err != nil {
+		return err
+	}
+	switch stands, why := it.stands(now.image); {
+	case stands == isAfter:
+		return g.syncDir()
+	case stands != isBefore:
+		return fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
+	case now.links != 1:
+		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
+	}
+	return g.remove(now)
 }
 
 // attributes changes an item's owner and mode to those of im, on what is there if that is still what it was.
@@ -161,12 +190,7 @@ func (e *engine) attributes(it *item, im image) error {
 
 // confirm looks at an item once more, by its name: a file system may take a change of mode and not make it.
 func (e *engine) confirm(it *item, want image) error {
-	g, err := e.tree.open(it.path())
-	if err != nil {
-		return err
-	}
-	defer g.close()
-	now, err := g.look(it.Content)
+	now, err := it.look(e.tree)
 	if err != nil {
 		return err
 	}

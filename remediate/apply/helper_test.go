@@ -11,8 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate"
 )
 
 // The test binary is also the program that is tortured: with this in its environment it does one thing and ends.
@@ -55,12 +58,24 @@ func help(does string, w world) error {
 	}
 	drop(os.Getenv(dropEnv), o.sys)
 	var t failer
-	plan := w.plan(&t)
+	var plan *remediate.Plan
+	if does == "apply" || does == "guarded" { // later the host is no longer what the plan is of
+		plan = w.plan(&t)
+	}
 	unix.Access(marker, 0)
 	var err error
 	switch does {
 	case "apply":
 		_, err = Apply(context.Background(), plan, o)
+	case "guarded":
+		_, err = Apply(context.Background(), plan, w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "confirm":
+		_, err = Confirm("", w.guarded(&guard{}, &clock{"one", time.Hour}))
+	case "expire":
+		var u *Run
+		if u, err = Unconfirmed(o); u != nil {
+			_, err = Expire(context.Background(), u.ID, w.guarded(&guard{}, &clock{"one", time.Hour + time.Minute}))
+		}
 	case "rollback":
 		_, err = Rollback(context.Background(), "", o)
 	case "resume":

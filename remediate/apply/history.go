@@ -52,7 +52,10 @@ const (
 	hiWritten  = "written"
 	hiRestore  = "restore"
 	hiRestored = "restored"
-	hiTorn     = "torn" // the line before this one was cut off by a crash; What is its SHA-256
+	hiConfirm  = "confirm"
+	hiExpire   = "expire"     // nobody has confirmed the run in time: it is about to be taken back
+	hiKept     = "not-undone" // and could not be, so it is left to a person
+	hiTorn     = "torn"       // the line before this one was cut off by a crash; What is its SHA-256
 )
 
 // A history is the open history file. Only who holds the lock has one.
@@ -122,11 +125,11 @@ func (h *history) append(r record) error {
 			return err
 		}
 	}
-	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return fmt.Errorf("boot time: %w", err)
+	up, err := h.sys.uptime()
+	if err != nil {
+		return err
 	}
-	r.Seq, r.Prev, r.Time, r.Boot, r.Uptime = h.seq+1, h.head, time.Now().UTC(), h.boot, up.Nano()
+	r.Seq, r.Prev, r.Time, r.Boot, r.Uptime = h.seq+1, h.head, time.Now().UTC(), h.boot, up.Nanoseconds()
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err

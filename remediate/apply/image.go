@@ -69,7 +69,7 @@ func (g *target) look(content bool) (sight, error) {
 	if err := unix.Fstat(g.file, &st); err != nil {
 		return sight{}, &fs.PathError{Op: "stat", Path: g.path, Err: err}
 	}
-	s := sight{ident: identOf(&st), links: st.Nlink, size: st.Size}
+	s := sight{ident: identOf(&st), links: uint64(st.Nlink), size: st.Size}
 	s.image = image{Exists: true, Type: st.Mode & unix.S_IFMT, Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid}
 	if s.Type == unix.S_IFLNK {
 		return s, nil

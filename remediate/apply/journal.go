@@ -32,6 +32,7 @@ type journal struct {
 	Checks      []string        `json:"checks,omitempty"`
 	Waiting     []string        `json:"waiting,omitempty"`
 	Snapshot    json.RawMessage `json:"snapshot,omitempty"`
+	Confirm     *deadline       `json:"confirm,omitempty"` // nil where nobody has to confirm the run
 }
 
 // An item is one file of a run. Paths are bytes: JSON text would turn a name that is no UTF-8 into another name.
@@ -74,6 +75,8 @@ const (
 	evActivate   = "activate"   // activation N is about to happen
 	evActivation = "activation" // and this became of it
 	evUndo       = "undo"       // from here on the run is being taken back
+	evConfirmed  = "confirmed"  // the run stays
+	evKept       = "kept"       // it was not confirmed in time, and could not be taken back for Reason
 )
 
 // A txn is a journal on disk.
@@ -117,8 +120,10 @@ func (t *txn) fill() error {
 				return err
 			}
 		}
-		if err := t.store.write(t.blob("after", i), it.after); err != nil {
-			return err
+		if it.After.Exists {
+			if err := t.store.write(t.blob("after", i), it.after); err != nil {
+				return err
+			}
 		}
 	}
 	plan, err := json.MarshalIndent(t.journal, "", "\t")
@@ -294,6 +299,7 @@ func (t *txn) summary() *Run {
 	if u := t.undoing(); u != nil && r.Reason == "" {
 		r.Reason = u.Reason
 	}
+	r.Unconfirmed = t.deadline()
 	as, _ := t.activations()
 	r.Activations = append([]Activated{}, as...)
 	for _, u := range t.Updates {
@@ -307,6 +313,8 @@ func (t *txn) summary() *Run {
 		switch {
 		case !it.Before.Exists:
 			c.Kind = Create
+		case !it.After.Exists:
+			c.Kind = Remove
 		case it.Content:
 			c.Kind = Content
 		}

@@ -3,6 +3,7 @@ package apply
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -39,19 +40,28 @@ func differs(want, got image, content bool) string {
 	return ""
 }
 
+// xattrDiffers names the first extended attribute that differs, empty when none does.
 func xattrDiffers(want, got image, content bool) string {
+	if names := xattrsDiffer(want, got, content); len(names) > 0 {
+		return names[0]
+	}
+	return ""
+}
+
+func xattrsDiffer(want, got image, content bool) []string {
+	var names []string
 	for _, pair := range [][2]image{{want, got}, {got, want}} {
 		for _, x := range pair[0].Xattrs {
 			name := string(x.Name)
 			if want.Fresh && strings.HasPrefix(name, "security.") || !content && name != xattrACL && name != xattrCap {
 				continue
 			}
-			if v, ok := find(pair[1].Xattrs, name); !ok || !bytes.Equal(v, x.Value) {
-				return name
+			if v, ok := find(pair[1].Xattrs, name); (!ok || !bytes.Equal(v, x.Value)) && !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
-	return ""
+	return names
 }
 
 // A standing is where one item of a run stands.

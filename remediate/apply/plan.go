@@ -61,9 +61,9 @@ func proper(c remediate.Change) error {
 	switch {
 	case !path.IsAbs(c.Path) || path.Clean(c.Path) != c.Path || c.Path == "/" || strings.ContainsRune(c.Path, 0):
 		return fmt.Errorf("%q: not a clean absolute path", c.Path)
-	case c.Removed:
-		return fmt.Errorf("%s: a plan removes nothing", c.Path)
-	case c.Content() && (c.After.Data == nil || c.After.Type != 0 || !c.Created && (c.Before.Data == nil || c.Before.Type != 0)):
+	case c.Removed && (c.Created || c.Before.Data == nil || c.Before.Type != 0 || c.After.Data != nil):
+		return fmt.Errorf("%s: only a regular file is removed, and its content must be known", c.Path)
+	case !c.Removed && c.Content() && (c.After.Data == nil || c.After.Type != 0 || !c.Created && (c.Before.Data == nil || c.Before.Type != 0)):
 		return fmt.Errorf("%s: a change of content needs the content of a regular file, before and after", c.Path)
 	case c.Before.Type != 0 && !c.Before.Type.IsDir() && c.Before.Type != fs.ModeSocket:
 		return fmt.Errorf("%s: only files, directories and sockets are changed", c.Path)
@@ -75,12 +75,17 @@ func proper(c remediate.Change) error {
 
 // item compares a change's target with what the plan was made from and adds what only the file itself tells.
 func (e *engine) item(c remediate.Change) (*item, error) {
-	it := &item{Path: []byte(c.Path), Content: c.Content(), After: imageOf(c.After), Checks: remediate.IDs(c.Checks)}
+	it := &item{Path: []byte(c.Path), Content: c.Content(), Checks: remediate.IDs(c.Checks)}
 	it.before, it.after = c.Before.Data, c.After.Data
+	if !c.Removed {
+		it.After = imageOf(c.After)
+	}
 	it.After.Fresh = c.Created
 	if !c.Created {
 		it.Before, it.Modified = imageOf(c.Before), c.Before.Modified
-		it.After.Type = it.Before.Type
+		if !c.Removed {
+			it.After.Type = it.Before.Type
+		}
 	}
 	g, err := e.tree.open(c.Path)
 	if c.Created && errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +121,7 @@ func (e *engine) item(c remediate.Change) (*item, error) {
 	}
 	it.Volatile = !it.Content && g.volatile()
 	it.Before.Xattrs = now.Xattrs
-	if !it.After.Fresh {
+	if !it.After.Fresh && it.After.Exists {
 		it.After.Xattrs = withMode(now.Xattrs, it.After.Mode)
 	}
 	return it, nil

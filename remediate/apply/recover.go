@@ -29,7 +29,14 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 	if e.tx, err = chosen(e.store, id, e.Root); err != nil {
 		return nil, err
 	}
-	if err := together(e.judge(), e.judgeUpdates(ctx)); err != nil {
+	return e.takeBack(ctx, hiRollback, "")
+}
+
+// takeBack undoes the engine's run from beginning to end, for a reason unless somebody has asked for it.
+func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, error) {
+	outcome, _ := e.tx.outcome()
+	standing := outcome == Applied
+	if err := together(e.judge(), e.judgeUpdates(ctx, event == hiRollback && standing)); err != nil {
 		return e.tx.summary(), err
 	}
 	if err := ctx.Err(); err != nil {
@@ -40,7 +47,7 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 		return nil, err
 	}
 	who := actor()
-	if err := e.hist.append(record{Run: e.tx.ID, Event: hiRollback, Actor: &who, By: e.Version}); err != nil {
+	if err := e.hist.append(record{Run: e.tx.ID, Event: event, What: reason, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if e.tx.dir != e.store.current() {
@@ -49,7 +56,7 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 		}
 		e.tx.dir = e.store.current()
 	}
-	err = e.undo(ctx, "")
+	err := e.undo(ctx, reason)
 	return e.result(), err
 }
 
@@ -67,7 +74,11 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if err := e.tx.below(e.Root); err != nil {
 		return nil, err
 	}
-	back := e.tx.undoing() != nil
+	reason, err := e.tx.overdue()
+	if err != nil {
+		return nil, err
+	}
+	back := e.tx.undoing() != nil || reason != ""
 	if err := together(e.judge(), e.resumable(back)); err != nil {
 		return e.tx.summary(), err
 	}
@@ -81,7 +92,7 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if !back {
 		return e.finish(ctx)
 	}
-	err = e.undo(context.WithoutCancel(ctx), "")
+	err = e.undo(context.WithoutCancel(ctx), reason)
 	return e.result(), err
 }
 
@@ -162,13 +173,19 @@ func RollbackPlan(ctx context.Context, id string, o Options) (run string, plan *
 func (t *txn) reverse(i int, now sight) (*remediate.Change, error) {
 	it := &t.Items[i]
 	stands, _ := it.stands(now.image)
-	if stands == isBefore || stands == isConflict || !now.Exists {
+	if stands == isBefore || stands == isConflict || !now.Exists && it.After.Exists {
 		return nil, nil
 	}
 	c := &remediate.Change{Path: it.path(), Before: now.image.file(it, now.data), After: it.Before.file(it, nil)}
 	switch {
 	case !it.Before.Exists:
 		c.Removed, c.After = true, facts.File{}
+	case !it.After.Exists:
+		data, err := t.bytes("before", i)
+		if err != nil {
+			return nil, err
+		}
+		c.Created, c.Before, c.After = true, facts.File{}, it.Before.file(it, data)
 	case it.Content:
 		data, err := t.bytes("before", i)
 		if err != nil {
@@ -302,6 +319,11 @@ func chosen(s *store, id, root string) (*txn, error) {
 	t, err := current(s)
 	if err != nil {
 		return nil, err
+	}
+	if id != "" {
+		if u, err := s.unconfirmed(); err != nil || u != nil && u.ID != id {
+			return nil, together(err, u.refusal())
+		}
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort && id != "" && id != t.ID {

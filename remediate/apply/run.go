@@ -23,7 +23,8 @@ type Run struct {
 	Waiting     []string          `json:"waiting,omitempty"` // not judged: they wait for a pending activation
 	Actor       Actor             `json:"actor"`
 	Version     string            `json:"version"`
-	Head        string            `json:"head,omitempty"` // hash of the run's last history record, hexadecimal
+	Unconfirmed *Deadline         `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be
+	Head        string            `json:"head,omitempty"`        // hash of the run's last history record, hexadecimal
 }
 
 // Outcome says what became of a run.
@@ -43,6 +44,7 @@ const (
 	Create     = "create"
 	Content    = "content" // and attributes, in the same instant
 	Attributes = "attributes"
+	Remove     = "remove"
 )
 
 // A FileChange is one file of a run.
@@ -50,7 +52,7 @@ type FileChange struct {
 	Path   string   `json:"path"`
 	Kind   string   `json:"kind"`
 	Before Image    `json:"before,omitzero"` // zero for Create
-	After  Image    `json:"after"`
+	After  Image    `json:"after"`           // zero for Remove
 	Checks []string `json:"checks"`
 }
 

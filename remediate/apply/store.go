@@ -21,11 +21,13 @@ import (
 //	staging/      a journal in the making: worthless until it is renamed to
 //	current/      the journal of the run at work, or of one that was cut short
 //	runs/ID/      journals of runs that have their outcome
+//	unconfirmed/  what takes an unconfirmed run back by itself: a copy of harden, and what else was made for it
 //	audit.jsonl   the history
 type store struct {
 	dir  string
 	sys  *sys
 	lock *os.File
+	kept bool // the lock is Hold's to give back
 }
 
 func (s *store) staging() string      { return filepath.Join(s.dir, "staging") }
@@ -49,6 +51,13 @@ func openStore(o Options, alone bool) (*store, error) {
 	}
 	if err := trusted(s.dir); err != nil {
 		return nil, err
+	}
+	if o.held != nil {
+		s.lock, s.kept = o.held, true
+		if alone {
+			return s, os.RemoveAll(s.staging())
+		}
+		return s, nil
 	}
 	flags, how := os.O_RDONLY, unix.LOCK_SH
 	if alone {
@@ -119,7 +128,11 @@ func (s *store) sign() error {
 	return err
 }
 
-func (s *store) close() { s.lock.Close() }
+func (s *store) close() {
+	if !s.kept {
+		s.lock.Close()
+	}
+}
 
 // make makes the state directory and what must be in it, durably.
 func (s *store) make() error {

@@ -287,3 +287,38 @@ func TestInOrder(t *testing.T) {
 	}
 	same(t, "at the end", start, w.look(t))
 }
+
+// TestHold holds the lock over several calls: whoever holds it works on, and nobody else.
+func TestHold(t *testing.T) {
+	w := newWorld(t)
+	before := w.look(t)
+	held, release, err := Hold(w.options())
+	must(t, err)
+	if _, _, err := Hold(w.options()); !isLocked(err) {
+		t.Errorf("held twice: %v", err)
+	}
+	if _, err := Apply(t.Context(), w.plan(t), w.options()); !isLocked(err) {
+		t.Errorf("another's apply: %v", err)
+	}
+	if _, err := Interrupted(w.options()); !isLocked(err) {
+		t.Errorf("another's look: %v", err)
+	}
+	run, err := Interrupted(held)
+	if err != nil || run != nil {
+		t.Errorf("the holder's look: %v, %v", run, err)
+	}
+	_, err = Apply(t.Context(), w.plan(t), held)
+	must(t, err)
+	if _, _, err := Hold(w.options()); !isLocked(err) {
+		t.Errorf("an apply has given the lock back: %v", err)
+	}
+	release()
+	_, err = Rollback(t.Context(), "", w.options())
+	must(t, err)
+	same(t, "taken back", before, w.look(t))
+}
+
+func isLocked(err error) bool {
+	_, ok := errors.AsType[*LockedError](err)
+	return ok
+}

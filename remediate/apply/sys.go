@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,12 +14,23 @@ type sys struct {
 	fchmodat func(dir int, path string, mode uint32, flags int) error
 	fsync    func(fd int) error
 	syncfs   func(fd int) error
-	devlog   string // the system log's socket
-	boot     string // names this boot; empty where the kernel does not say
+	uptime   func() (time.Duration, error) // since boot, suspend included: no clock can be set that this follows
+	devlog   string                        // the system log's socket
+	boot     string                        // names this boot; empty where the kernel does not say
+	self     string                        // the program that runs, wherever it was started from
 }
 
 func kernel() *sys {
-	return &sys{openat2: unix.Openat2, fchmodat: unix.Fchmodat, fsync: unix.Fsync, syncfs: unix.Syncfs, devlog: "/dev/log", boot: bootID()}
+	return &sys{openat2: unix.Openat2, fchmodat: unix.Fchmodat, fsync: unix.Fsync, syncfs: unix.Syncfs, uptime: uptime,
+		devlog: "/dev/log", boot: bootID(), self: "/proc/self/exe"}
+}
+
+func uptime() (time.Duration, error) {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return 0, fmt.Errorf("boot time: %w", err)
+	}
+	return time.Duration(up.Nano()), nil
 }
 
 // chmod changes the file behind fd, which may be an O_PATH descriptor: plain fchmod refuses those. fchmodat2 came with

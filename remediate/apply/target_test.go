@@ -228,6 +228,7 @@ func TestResumeAfterBoot(t *testing.T) {
 		t.Run(then, func(t *testing.T) {
 			w := newWorld(t)
 			old := w.look(t)
+			plan := w.plan(t)
 			o := w.options()
 			s := o.Services.(*services)
 			o.Progress = func(st Step) {
@@ -241,16 +242,16 @@ func TestResumeAfterBoot(t *testing.T) {
 						t.Error("it was not interrupted")
 					}
 				}()
-				Apply(t.Context(), w.plan(t), o)
+				Apply(t.Context(), plan, o)
 			}()
 			o.Progress = nil
 			o.sys.boot = "the next"
 			run, err := Interrupted(o)
 			must(t, err)
-			if run == nil || run.Outcome != CutShort || len(run.Changes) != 6 {
+			if run == nil || run.Outcome != CutShort || len(run.Changes) != 7 {
 				t.Fatalf("interrupted: %+v", run)
 			}
-			if _, err := Apply(t.Context(), w.plan(t), o); !errors.Is(err, ErrInterrupted) {
+			if _, err := Apply(t.Context(), plan, o); !errors.Is(err, ErrInterrupted) {
 				t.Errorf("another apply: %v", err)
 			}
 			if _, err := Rollback(t.Context(), "0099-none", o); !errors.Is(err, ErrInterrupted) {

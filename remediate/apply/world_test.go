@@ -50,6 +50,8 @@ func (w world) furnish(t testing.TB) {
 	must(t, unix.Setxattr(w.path("/etc/default/docker"), xattrACL, acl(0o7, 0o7, 0o5, 0o5), 0))
 	must(t, os.Chmod(w.path("/etc/default/docker"), 0o755|fs.ModeSetuid|fs.ModeSetgid))
 	w.file(t, odd, "old\r\nno newline at the end", 0o640, 1, 2)
+	w.file(t, "/etc/systemd/system/gone.timer", "[Timer]\n", 0o604, 5, 6)
+	must(t, unix.Setxattr(w.path("/etc/systemd/system/gone.timer"), "user.note", []byte("kept"), 0))
 	w.file(t, "/etc/bystander", "not in the plan\n", 0o600, 3, 4)
 	must(t, os.Chmod(w.path("/etc/docker"), 0o777))
 }
@@ -68,6 +70,7 @@ func (w world) plan(t testing.TB) *remediate.Plan {
 			w.content(t, odd, "new\r\nno newline at the end"),
 			created("/etc/systemd/system/docker.service.d/deep/zz-harden.conf", "[Service]\n"),
 			created("/etc/systemd/system/docker.service.d/empty.conf", ""),
+			w.removed(t, "/etc/systemd/system/gone.timer"),
 		},
 		Activations: []remediate.Activation{
 			{Kind: remediate.ReloadManager, Checks: []*checks.Check{{ID: "docker/unit"}}},
@@ -102,7 +105,7 @@ func (w world) facts(t testing.TB, p string) facts.File {
 	var st unix.Stat_t
 	must(t, unix.Lstat(w.path(p), &st))
 	f := facts.File{Info: facts.Info{Path: p, Mode: fs.FileMode(st.Mode & 0o7777), UID: st.Uid, GID: st.Gid,
-		User: fmt.Sprint(st.Uid), Group: fmt.Sprint(st.Gid), Size: st.Size, Links: st.Nlink}}
+		User: fmt.Sprint(st.Uid), Group: fmt.Sprint(st.Gid), Size: st.Size, Links: uint64(st.Nlink)}}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		f.Type = fs.ModeDir
@@ -129,6 +132,13 @@ func (w world) attributes(t testing.TB, p string, mode fs.FileMode, uid, gid uin
 	c := remediate.Change{Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/attributes"}}}
 	c.After.Mode, c.After.UID, c.After.GID = mode, uid, gid
 	c.After.User, c.After.Group = fmt.Sprint(uid), fmt.Sprint(gid)
+	return c
+}
+
+func (w world) removed(t testing.TB, p string) remediate.Change {
+	t.Helper()
+	c := w.content(t, p, "")
+	c.Removed, c.After = true, facts.File{}
 	return c
 }
 

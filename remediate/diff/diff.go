@@ -20,42 +20,88 @@ import (
 // deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does not
 // weaken what is shown; where nothing is hidden or escaped it equals Patch.
 func Unified(c remediate.Change, r *Redactor) string {
+	var b strings.Builder
+	changed := hunks(c, udiff.DefaultContextLines)
+	b.WriteString(head(c, changed != ""))
+	shown(c, r, changed, func(kind byte, line string) {
+		switch kind {
+		case '-', '+', ' ':
+			b.WriteString(string(kind) + ended(line))
+		default:
+			b.WriteString(line)
+		}
+	})
+	return b.String()
+}
+
+// Sides shows a change as the two texts between which somebody else's program looks for the difference: the whole
+// file before and after, with the same hidden and escaped as in Unified. The lines of Unified's header about mode and
+// owner stand above the content where they differ, and the hash does where something is hidden, so that no change is
+// without a difference. A side on which there is no file is empty.
+func Sides(c remediate.Change, r *Redactor) (before, after string) {
+	var sides [2]strings.Builder
+	whole := len(c.Before.Data) + len(c.After.Data) // as many lines at most
+	shown(c, r, hunks(c, whole), func(kind byte, line string) {
+		switch kind {
+		case '-':
+			sides[0].WriteString(line)
+		case '+':
+			sides[1].WriteString(line)
+		case ' ':
+			sides[0].WriteString(line)
+			sides[1].WriteString(line)
+		}
+	})
+	heads := [2]string{}
+	hidden := sides[0].String() != string(c.Before.Data) || sides[1].String() != string(c.After.Data)
+	for _, l := range headLines(c, c.Content() && hidden) {
+		heads[0] += "# " + l.name + " " + l.before + "\n"
+		heads[1] += "# " + l.name + " " + l.after + "\n"
+	}
+	if c.Created {
+		heads[0] = ""
+	}
+	if c.Removed {
+		heads[1] = ""
+	}
+	return heads[0] + sides[0].String(), heads[1] + sides[1].String()
+}
+
+// shown tells each line of hunks as people may see it, with its kind: '-', '+' or ' ' and the line without it, which
+// lacks its line feed where the file does; or else a line of the diff itself.
+func shown(c remediate.Change, r *Redactor, hunks string, tell func(kind byte, line string)) {
 	before := bytes.SplitAfter(r.Redact(c.Path, c.Before.Data), []byte("\n"))
 	after := bytes.SplitAfter(r.Redact(c.Path, c.After.Data), []byte("\n"))
-	var b strings.Builder
-	changed := hunks(c)
-	b.WriteString(head(c, changed != ""))
 	from, to := 0, 0
-	for line := range strings.Lines(changed) {
+	for line := range strings.Lines(hunks) {
 		switch line[0] {
 		case '@':
 			from, to = position(line)
-			b.WriteString(line)
+			tell('@', line)
 		case '-':
-			b.WriteString("-" + ended(visible(string(before[from]))))
+			tell('-', visible(string(before[from])))
 			from++
 		case '+':
-			b.WriteString("+" + ended(visible(string(after[to]))))
+			tell('+', visible(string(after[to])))
 			to++
 		case ' ':
 			text := string(before[from])
 			if text == strings.TrimSuffix(line[1:], "\n") || text == line[1:] {
 				text = string(after[to]) // what either side takes for a secret is one
 			}
-			b.WriteString(" " + ended(visible(text)))
+			tell(' ', visible(text))
 			from, to = from+1, to+1
 		default:
-			b.WriteString(line) // "\ No newline at end of file"
+			tell(line[0], line) // "\ No newline at end of file"
 		}
 	}
-	return b.String()
 }
 
 // Patch is the change as patch(1) takes it: "patch -d / -p1" or "patch FILE" make exactly the bytes of c.After.Data
 // out of those of c.Before.Data. The header is passed over by patch, which leaves mode and owner alone; so it does
 // with a new file of no bytes, which a unified diff has no way to say.
 func Patch(c remediate.Change) string {
-	changed := hunks(c)
+	changed := hunks(c, udiff.DefaultContextLines)
 	return head(c, changed != "") + changed
 }
 
@@ -64,22 +110,9 @@ func Patch(c remediate.Change) string {
 func head(c remediate.Change, changed bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", visible(c.Path))
-	line := func(name, before, after string) {
-		if c.Created {
-			before = "none"
-		}
-		if c.Removed {
-			after = "none"
-		}
-		if before != after {
-			fmt.Fprintf(&b, "# %s %s -> %s\n", name, before, after)
-		}
+	for _, l := range headLines(c, c.Content()) {
+		fmt.Fprintf(&b, "# %s %s -> %s\n", l.name, l.before, l.after)
 	}
-	if c.Content() {
-		line("sha256", hash(c.Before.Data), hash(c.After.Data))
-	}
-	line("mode", fmt.Sprintf("%04o", c.Before.Mode), fmt.Sprintf("%04o", c.After.Mode))
-	line("owner", owner(c.Before.Info, c.After.Info), owner(c.After.Info, c.Before.Info))
 	if changed {
 		before, after := label(c.Path), label(c.Path)
 		if c.Created {
@@ -93,6 +126,29 @@ func head(c remediate.Change, changed bool) string {
 	return b.String()
 }
 
+// A headLine is one thing about a file as a whole that is not what it was.
+type headLine struct{ name, before, after string }
+
+func headLines(c remediate.Change, hashes bool) (lines []headLine) {
+	line := func(name, before, after string) {
+		if c.Created {
+			before = "none"
+		}
+		if c.Removed {
+			after = "none"
+		}
+		if before != after {
+			lines = append(lines, headLine{name, before, after})
+		}
+	}
+	if hashes {
+		line("sha256", hash(c.Before.Data), hash(c.After.Data))
+	}
+	line("mode", fmt.Sprintf("%04o", c.Before.Mode), fmt.Sprintf("%04o", c.After.Mode))
+	line("owner", owner(c.Before.Info, c.After.Info), owner(c.After.Info, c.Before.Info))
+	return lines
+}
+
 func hash(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 // owner names the owner of i; by number where another, of that same name, must be told apart.
@@ -103,13 +159,13 @@ func owner(i, other facts.Info) string {
 	return visible(i.Owner())
 }
 
-// hunks is the difference of the contents, from the first "@@" on.
-func hunks(c remediate.Change) string {
+// hunks is the difference of the contents, from the first "@@" on, with so many lines of context.
+func hunks(c remediate.Change, context int) string {
 	if !c.Content() {
 		return ""
 	}
 	before, after := string(c.Before.Data), string(c.After.Data)
-	text, err := udiff.ToUnified("", "", before, udiff.Lines(before, after), udiff.DefaultContextLines)
+	text, err := udiff.ToUnified("", "", before, udiff.Lines(before, after), context)
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", c.Path, err)) // the edits come from the very text that they are applied to
 	}

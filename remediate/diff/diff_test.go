@@ -100,6 +100,42 @@ func TestUnified(t *testing.T) {
 	}
 }
 
+func TestSides(t *testing.T) {
+	root := func(data string) facts.File { return file(0o644, 0, "root:root", data) }
+	attributes := func(f facts.File) facts.File { f.Data = nil; return f }
+	for _, tt := range []struct {
+		name          string
+		c             remediate.Change
+		before, after string
+	}{
+		{"content", remediate.Change{Path: "/etc/docker/daemon.json", Before: root("{\n\t\"a\": 1\n}"), After: root("{\n\t\"a\": 2\n}\n")},
+			"{\n\t\"a\": 1\n}", "{\n\t\"a\": 2\n}\n"},
+		{"content and attributes", remediate.Change{Path: "/x", Before: file(0o666, 1000, "alice:alice", "a\n"), After: root("b\n")},
+			"# mode 0666\n# owner alice:alice\na\n", "# mode 0644\n# owner root:root\nb\n"},
+		{"created", remediate.Change{Path: "/x", Created: true, After: root("a\n")}, "", "# mode 0644\n# owner root:root\na\n"},
+		{"created empty", remediate.Change{Path: "/x", Created: true, After: root("")}, "", "# mode 0644\n# owner root:root\n"},
+		{"removed", remediate.Change{Path: "/x", Removed: true, Before: root("a\n")}, "# mode 0644\n# owner root:root\na\n", ""},
+		{"attributes alone", remediate.Change{Path: "/x", Before: attributes(file(0o4777, 0, "root:root", "")), After: attributes(root(""))},
+			"# mode 4777\n", "# mode 0644\n"},
+		{"far apart", remediate.Change{Path: "/x", Before: root(strings.Repeat("a\n", 100)), After: root("b\n" + strings.Repeat("a\n", 99) + "c")},
+			strings.Repeat("a\n", 100), "b\n" + strings.Repeat("a\n", 99) + "c"},
+		{"a terminal's", remediate.Change{Path: "/x", Before: root("\x1b[2J\n"), After: root("x\n")},
+			"# sha256 " + hash([]byte("\x1b[2J\n")) + "\n\\x1b[2J\n", "# sha256 " + hash([]byte("x\n")) + "\nx\n"},
+	} {
+		before, after := Sides(tt.c, NewRedactor([]byte("k")))
+		if diff := cmp.Diff([]string{tt.before, tt.after}, []string{before, after}); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.name, diff)
+		}
+	}
+
+	one := file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"}\n}\n")
+	two := file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter3-hunter3\"}\n}\n")
+	before, after := Sides(remediate.Change{Path: "/etc/docker/daemon.json", Before: one, After: two}, NewRedactor([]byte("k")))
+	if strings.Contains(before+after, "hunter") || before == after || !strings.Contains(before, hash(one.Data)) || !strings.Contains(after, hash(two.Data)) {
+		t.Errorf("a secret changed:\n%s\n%s", before, after)
+	}
+}
+
 // The diff equals the change: patch(1) makes the bytes after out of the bytes before, whatever they are.
 func TestPatchApplies(t *testing.T) {
 	program, err := exec.LookPath("patch")

@@ -127,6 +127,9 @@ func FuzzUnified(f *testing.F) {
 		if strings.Contains(got, "canarySecret") {
 			t.Fatalf("a secret is shown:\n%s", got)
 		}
+		if before, after := Sides(c, NewRedactor([]byte("k"))); strings.Contains(before+after, "canarySecret") {
+			t.Fatalf("a secret is shown:\n%s\n%s", before, after)
+		}
 		want := Patch(c)
 		if strings.Count(got, "\n") != strings.Count(want, "\n") {
 			t.Fatalf("%q has not the lines of %q", got, want)

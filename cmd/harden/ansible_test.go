@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/remediate/apply"
+)
+
+func TestArguments(t *testing.T) {
+	for _, tt := range []struct {
+		given, want string // want is an error, or what the arguments have become
+	}{
+		{`{}`, `apply run="" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"_ansible_check_mode": true, "_ansible_diff": true, "_ansible_new": {"a": 1}}`, `apply run="" dry=true diff=true only=[] level=0 fail=false`},
+		{`{"_ansible_check_mode": "True", "_ansible_diff": true, "_ansible_no_log": "on"}`, `apply run="" dry=true diff=false only=[] level=0 fail=false`},
+		{`{"only": "docker/icc, 3.20", "level": "2", "fail_on_findings": "off"}`, `apply run="" dry=false diff=false only=[docker/icc 3.20] level=2 fail=false`},
+		{`{"only": ["docker/icc", 3], "level": 1, "fail_on_findings": 1}`, `apply run="" dry=false diff=false only=[docker/icc 3] level=1 fail=true`},
+		{`{"only": "", "level": null, "fail_on_findings": "T"}`, `apply run="" dry=false diff=false only=[] level=0 fail=true`},
+		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`, `rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"_ansible_check_mode": "perhaps"}`, `_ansible_check_mode: must be yes or no, and is "perhaps"`},
+		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
+		{`{"fail_on_findings": []}`, `fail_on_findings: must be yes or no, and is []`},
+		{`{"level": 1.5}`, `level: must be a number, and is 1.5`},
+		{`{"level": true}`, `level: must be a number, and is true`},
+		{`{"only": [3.20]}`, `only: 3.20 is a number, of which YAML drops a last 0: put items into quotes`},
+		{`{"only": 3.2}`, `only: 3.2 is a number, of which YAML drops a last 0: put items into quotes`},
+		{`{"only": {"a": 1}}`, `only: must be a list of words, and has {"a":1}`},
+		{`{"root": 1}`, `root: must be text, and is 1`},
+		{`{"settings": []}`, `settings: must be a dictionary, and is []`},
+		{`{"settings": {"skip": [3.2]}}`, `settings.skip: 3.2 is a number, of which YAML drops a last 0: put items into quotes`},
+		{`{"settings": {}, "config": "/x"}`, `settings: they take the place of the file that config names: give one of them`},
+		{`{"mode": "fix"}`, `mode: no mode is called "fix" (there are apply, check, rollback)`},
+		{`{"mode": "rollback"}`, `run: mode rollback needs the ID of a run, or newest`},
+		{`{"mode": "rollback", "run": "newest", "only": "docker/icc"}`, `only: mode rollback takes a whole run back`},
+		{`{"run": "newest"}`, `run: only mode rollback takes one`},
+		{`{"state": "present", "yes": true}`, `no option is called "state" (there are ` + optionNames() + `); no option is called "yes" (there are ` + optionNames() + `)`},
+	} {
+		d := json.NewDecoder(strings.NewReader(tt.given))
+		d.UseNumber()
+		var given map[string]any
+		if err := d.Decode(&given); err != nil {
+			t.Fatal(err)
+		}
+		a, cmd, err := parseArguments(given)
+		var got string
+		if err != nil {
+			answer := newAnswer()
+			answer.failWith(usageError{err})
+			got = strings.TrimPrefix(answer.Msg, "wrong arguments: ")
+		} else {
+			only, _ := cmd.Flags().GetStringSlice("only")
+			level, _ := cmd.Flags().GetInt("level")
+			got = fmt.Sprintf("%s run=%q dry=%v diff=%v only=%v level=%d fail=%v", a.mode, a.run, a.dry, a.differs, only, level, a.failOnFindings)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", tt.given, diff)
+		}
+	}
+}
+
+// TestOptionsHaveFlags holds the module's options to the command line's: what is a flag there has its type here.
+func TestOptionsHaveFlags(t *testing.T) {
+	_, cmd, err := parseArguments(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice"}
+	durations := []string{"wait_lock"} // Ansible has no type for them
+	for _, o := range moduleOptions {
+		if o.flag == "" {
+			continue
+		}
+		kind := types[o.kind]
+		if slices.Contains(durations, o.name) {
+			kind = "duration"
+		}
+		if f := cmd.Flags().Lookup(o.flag); f == nil || f.Value.Type() != kind {
+			t.Errorf("%s is %s, and --%s is %+v", o.name, o.kind, o.flag, f)
+		}
+	}
+}
+
+func TestAnswersAnything(t *testing.T) {
+	for _, tt := range []struct {
+		ends func() error
+		msg  string
+		code int
+	}{
+		{func() error { panic("boom") }, "internal error: boom; this is a bug in harden", exitInternal},
+		{func() error { return errors.New("token=hunter2hunter2 \x1b") }, `"token=‹redacted 14 bytes`, exitError},
+		{func() error { return &apply.LockedError{PID: 7} }, "another harden is at work: another run is at work: PID 7", exitLocked},
+		{func() error { return context.Canceled }, "interrupted: context canceled", exitError},
+	} {
+		a := newAnswer()
+		a.guard(tt.ends)
+		if !a.Failed || a.ExitCode != tt.code || !strings.HasPrefix(a.Msg, tt.msg) {
+			t.Errorf("failed %v, exit code %d, %q; want %d, %q", a.Failed, a.ExitCode, a.Msg, tt.code, tt.msg)
+		}
+		if (a.Exception != "") != (tt.code == exitInternal) {
+			t.Errorf("%q has the exception %q", a.Msg, a.Exception)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/report"
+	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/apply"
+)
+
+func confirmCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "confirm [RUN]",
+		Short: "Keep a run that was applied with --confirm-within",
+		Long: `Keep a run that was applied with --confirm-within, which otherwise takes itself back. After its time it is too late, and
+what became of the run is told. That a run is confirmed already is no error.`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if len(args) > 0 {
+				id = args[0]
+			}
+			run, err := apply.Confirm(id, s.options())
+			if err != nil {
+				return err
+			}
+			if s.Format == "json" {
+				return report.JSON(s.stdout, run)
+			}
+			_, err = fmt.Fprintf(s.stdout, "Run %s is confirmed and stays.\n", run.ID)
+			return err
+		},
+	}
+	addState(cmd)
+	addOutput(cmd)
+	return cmd
+}
+
+// expireCommand is what systemd calls when a run was not confirmed.
+func expireCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:    "expire [RUN]",
+		Short:  "Take a run back whose time to be confirmed is over",
+		Long:   "Take a run back whose time to be confirmed is over; without RUN as a machine boots, before anything uses what it changed.",
+		Hidden: true,
+		Args:   atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			id := ""
+			if len(args) > 0 {
+				id = args[0]
+			}
+			return s.expire(id)
+		},
+	}
+	addHost(cmd)
+	addOutput(cmd)
+	return cmd
+}
+
+func (s *session) expire(id string) error {
+	o := s.options()
+	p := newProgress(0)
+	o.Progress = p.applyStep
+	if id == "" {
+		o.Services = activate.NewBooting()
+	} else {
+		s.host = s.look(s.ctx)
+		o.Services = s.services(p)
+	}
+	run, err := apply.Expire(s.ctx, id, o)
+	p.end()
+	if run == nil {
+		return err
+	}
+	reason := report.Clean(s.redactor.RedactText(run.Reason))
+	if err != nil {
+		return fmt.Errorf("run %s is %s: %w", run.ID, run.Outcome, err)
+	}
+	_, err = fmt.Fprintf(s.stdout, "Run %s is taken back: %s.\n", run.ID, reason)
+	return err
+}
+
+// guard is what can call harden back; nil where what runs is not what is changed.
+func (s *session) guard() apply.Guard {
+	if s.Root != "/" {
+		return nil
+	}
+	return activate.NewGuard()
+}
+
+// Bounds of --confirm-within: who confirms has to be able to, and who forgets must not find it next week.
+const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
+
+func addWithin(cmd *cobra.Command) {
+	cmd.Flags().Duration("confirm-within", 0, "give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
+		"itself, also after a lost connection and after a reboot")
+}
+
+// setWithin reads --confirm-within, and refuses it where nothing could take a run back.
+func (s *session) setWithin(cmd *cobra.Command) error {
+	within, _ := cmd.Flags().GetDuration("confirm-within")
+	switch {
+	case !cmd.Flags().Changed("confirm-within"):
+		return nil
+	case within < minWithin || within > maxWithin:
+		return usageError{fmt.Errorf("--confirm-within: between %s and %s, not %s", minWithin, "24h", within)}
+	case s.Root != "/":
+		return usageError{errors.New("--confirm-within: nothing takes a run below --root back by itself")}
+	}
+	if err := s.guard().Ready(s.ctx); err != nil {
+		return fmt.Errorf("--confirm-within: nothing here takes a run back by itself: %w", err)
+	}
+	s.within = within
+	return nil
+}
+
+// unconfirmed refuses to go on while a run waits to be confirmed.
+func (s *session) unconfirmed() error {
+	_, err := apply.Unconfirmed(s.options())
+	return err
+}
+
+// guarded are the options of a run that is taken back unless it is confirmed.
+func (s *session) guarded(o apply.Options) apply.Options {
+	o.Within = s.within
+	// Neither the configuration nor the environment of then is to decide what is taken back, and how.
+	o.Recall = []string{"expire", "--config=", "--state=" + s.State}
+	if e, err := s.host.Engine(); err == nil && e.Local {
+		o.Recall = append(o.Recall, "--docker-host="+e.Host)
+	}
+	return o
+}
+
+// toConfirm says what is left to do for a run to stay.
+func (s *session) toConfirm(run *apply.Run) {
+	d := run.Unconfirmed
+	if d == nil || s.Format == "json" {
+		return
+	}
+	if d.Passed {
+		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n", run.ID)
+		return
+	}
+	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID, d.Until.Local().Format("15:04:05"))
+}

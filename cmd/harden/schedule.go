@@ -1,0 +1,389 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/report"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/schedule"
+)
+
+func scheduleCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "schedule",
+		Short: "Run harden by the clock",
+		Long: `Have systemd, or cron where systemd does not run, audit this host by the clock, and, if that is asked for, apply what the
+configuration allows. What is written is shown as a diff first, journaled, and taken back by harden rollback.`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(scheduleInstallCommand(), scheduleRemoveCommand(), scheduleStatusCommand(), scheduleRunCommand())
+	return cmd
+}
+
+func scheduleInstallCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Write the units that audit this host by the clock",
+		Long: `Write a service and a timer that audit this host, and with --apply others that apply what disturbs nothing, or what the
+configuration's "allow" says. The services are sandboxed: that of the audit can write its state and its metrics; that of the
+apply also the directories that the present plan names, and those that harden has changed before. A fix elsewhere is then left
+to you until this is called again.
+
+The schedule becomes what is asked for: without --apply, units that apply are removed.`,
+		Example: `  harden schedule install --dry-run
+  harden schedule install --yes --on-calendar 'Mon *-*-* 04:00:00' --randomized-delay 2h
+  harden schedule install --yes --apply`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withSchedule(cmd, func(s *session, manager schedule.Manager) (*remediate.Plan, []string, error) {
+				spec, notes, err := s.spec(cmd, manager)
+				if err != nil {
+					return nil, nil, err
+				}
+				plan, err := schedule.Plan(s.host, spec)
+				return plan, notes, err
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.Bool("apply", false, "also apply what the configuration allows, by a timer of its own")
+	f.String("on-calendar", "daily", "audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
+	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
+	f.Duration("randomized-delay", time.Hour, "put each start off by up to `TIME`, by chance")
+	f.String("program", "", "harden as it is on that host (default this `FILE`)")
+	addMetrics(cmd)
+	addSchedule(cmd)
+	return cmd
+}
+
+func scheduleRemoveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "remove",
+		Short: "Stop what runs by the clock and remove its files",
+		Args:  exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withSchedule(cmd, func(s *session, _ schedule.Manager) (*remediate.Plan, []string, error) {
+				plan, err := schedule.Plan(s.host, nil)
+				return plan, nil, err
+			})
+		},
+	}
+	addSchedule(cmd)
+	return cmd
+}
+
+// addSchedule adds what changing the schedule takes.
+func addSchedule(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolP("dry-run", "n", false, "show what would be written and change nothing")
+	f.BoolP("yes", "y", false, "do it without asking")
+	f.String("by", "auto", "who starts it: auto, systemd or cron")
+	fixed(cmd, "by", "auto", "systemd", "cron")
+	addHost(cmd)
+	addApply(cmd)
+	addWait(cmd, 0)
+	addOutput(cmd)
+	addExitZero(cmd)
+}
+
+// withSchedule changes the schedule by a plan that make makes.
+func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*remediate.Plan, []string, error)) error {
+	dry, _ := cmd.Flags().GetBool("dry-run")
+	yes, _ := cmd.Flags().GetBool("yes")
+	s, err := open(cmd)
+	switch {
+	case err != nil:
+		return err
+	case dry && yes:
+		return usageError{errors.New("--dry-run and --yes contradict each other")}
+	case s.Format == "json" && !dry && !yes:
+		return usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	}
+	if !dry {
+		if err := s.awaitPackages(); err != nil {
+			return err
+		}
+	}
+	if s.host == nil {
+		s.host = s.look(s.ctx)
+	}
+	by, _ := cmd.Flags().GetString("by")
+	manager := schedule.Manager(by)
+	switch manager {
+	case schedule.Systemd, schedule.Cron:
+	case "auto":
+		if manager, err = schedule.Detect(s.host, s.Root == "/"); err != nil {
+			return err
+		}
+	default:
+		return usageError{fmt.Errorf("--by: nobody is called %q (there are auto, systemd, cron)", by)}
+	}
+	plan, notes, err := make(s, manager)
+	if err != nil {
+		return err
+	}
+	r := &report.Schedule{Schema: report.ScheduleSchema, Version: version(), Manager: string(manager),
+		Changes: s.changes(plan.Changes), Activations: activations(plan.Activations), Notes: append([]string{}, notes...)}
+	return s.changeSchedule(plan, r, dry, yes)
+}
+
+func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, yes bool) error {
+	if s.Format == "text" {
+		if err := report.ScheduleText(s.stdout, r, s.style()); err != nil {
+			return err
+		}
+	}
+	if dry {
+		if s.Format == "json" {
+			if err := report.JSON(s.stdout, r); err != nil {
+				return err
+			}
+		}
+		if len(plan.Changes) > 0 && !s.ExitZero {
+			return status(exitFindings)
+		}
+		return nil
+	}
+	if plan.Empty() && s.Format == "text" {
+		return nil
+	}
+	if !yes {
+		if !isTerminal(os.Stdin) {
+			return usageError{errors.New("nothing was changed: there is no terminal to ask on; say --yes, or --dry-run to look only")}
+		}
+		if ok, err := s.confirm("change the schedule?"); err != nil || !ok {
+			return cmp.Or(err, errors.New("nothing was changed"))
+		}
+	}
+	if err := s.packagesIdle(); err != nil {
+		return err
+	}
+	o := s.options()
+	p := newProgress(0)
+	o.Services, o.Progress = s.services(p), p.applyStep
+	run, failure := apply.Apply(s.ctx, plan, o)
+	p.end()
+	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
+		return failure
+	}
+	r.Run = s.ran(run, []report.LeftOver{})
+	if failure != nil && r.Run.Reason == "" {
+		r.Run.Reason = failure.Error()
+	}
+	show := report.Scheduled(s.stdout, r, s.style())
+	if s.Format == "json" {
+		show = report.JSON(s.stdout, r)
+	}
+	switch {
+	case show != nil:
+		return show
+	case failure != nil:
+		exitCode(failure)
+		return status(exitFailed)
+	case run.Outcome == apply.Applied && s.Detailed && !s.ExitZero:
+		return status(exitFindings)
+	}
+	return nil
+}
+
+// spec is what a command line asks for, and what is to be said of it.
+func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.Spec, []string, error) {
+	f := cmd.Flags()
+	text := func(name string) string { v, _ := f.GetString(name); return v }
+	delay, _ := f.GetDuration("randomized-delay")
+	spec := &schedule.Spec{Manager: manager, State: s.State, Metrics: cmp.Or(text("metrics"), schedule.DefaultMetrics),
+		Audit: schedule.Timing{Calendar: text("on-calendar"), Delay: delay}}
+	var err error
+	if spec.Program, err = s.program(text("program")); err != nil {
+		return nil, nil, usageError{err}
+	}
+	config, _ := configPath(cmd)
+	if config != "" {
+		if config, err = filepath.Abs(config); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, arg := range []struct{ name, value, usual string }{
+		{"config", config, defaultConfig}, {"state", s.State, defaultState},
+		{"docker-host", s.DockerHost, ""}, {"metrics", text("metrics"), ""},
+	} {
+		if arg.value != arg.usual {
+			spec.Args = append(spec.Args, "--"+arg.name+"="+arg.value)
+		}
+	}
+	if u, err := url.Parse(s.DockerHost); err == nil && s.DockerHost != "" {
+		spec.Network = u.Scheme != "unix"
+	}
+	times := []string{spec.Audit.Calendar}
+	var notes []string
+	if yes, _ := f.GetBool("apply"); yes {
+		if spec.Apply, notes, err = s.scheduleApply(); err != nil {
+			return nil, nil, err
+		}
+		spec.Apply.Timing = schedule.Timing{Calendar: cmp.Or(text("apply-on-calendar"), spec.Audit.Calendar), Delay: delay}
+		times = append(times, spec.Apply.Calendar)
+	}
+	if manager == schedule.Cron {
+		if _, err := s.host.Info("/etc/cron.d"); err != nil {
+			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
+		}
+	}
+	if manager == schedule.Systemd {
+		for _, t := range times {
+			if err := activate.Calendar(s.ctx, t); err != nil {
+				return nil, nil, usageError{err}
+			}
+		}
+	}
+	return spec, notes, nil
+}
+
+// scheduleApply plans as the timer will, and says where that writes: what it would change now, and what harden has changed
+// on this host and still stands, which is what can drift back.
+func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
+	if err := s.audit(); err != nil {
+		return nil, nil, err
+	}
+	plan, err := s.planAllowed(s.allowedByClock)
+	if err != nil {
+		return nil, nil, err
+	}
+	a := &schedule.Apply{Kinds: kinds(plan)}
+	var targets []string
+	for _, c := range plan.Changes {
+		targets = append(targets, c.Path)
+	}
+	runs, err := apply.History(s.options())
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range runs {
+		if r.Outcome != apply.Applied || r.Root != s.Root {
+			continue
+		}
+		for _, c := range r.Changes {
+			if s.mayRepeat(c) {
+				targets = append(targets, c.Path)
+			}
+		}
+	}
+	if a.Writable, err = schedule.Writable(s.host, targets); err != nil {
+		return nil, nil, err
+	}
+	notes := []string{"the apply will be able to write to " + cmp.Or(strings.Join(a.Writable, ", "), "no directory but its own")}
+	for _, k := range a.Kinds {
+		notes = append(notes, "it may "+strings.ReplaceAll(string(k), "-", " "))
+	}
+	return a, notes, nil
+}
+
+// mayRepeat reports whether the clock may make such a change again. A journal does not tell the class: it is the checks', and
+// what rewrites a file is for a daemon to take up. A schedule's own files have no checks.
+func (s *session) mayRepeat(f apply.FileChange) bool {
+	least := want.Reload
+	if f.Kind == apply.Attributes {
+		least = want.None
+	}
+	return slices.ContainsFunc(named(f.Checks), func(c *checks.Check) bool { return s.allowedByClock(c, max(c.Class, least)) })
+}
+
+// program is harden as the units name it: a file that nobody but root could have written, since root will run it.
+func (s *session) program(path string) (string, error) {
+	if path == "" {
+		var err error
+		if path, err = os.Executable(); err != nil {
+			return "", err
+		}
+	}
+	if s.Root != "/" {
+		return path, nil // it is there that it has to be
+	}
+	for _, dir := range []string{"/tmp/", "/var/tmp/"} {
+		if strings.HasPrefix(path, dir) {
+			return "", fmt.Errorf("%s: the services see no %s: install harden elsewhere first, such as to /usr/local/sbin", path, dir)
+		}
+	}
+	f, err := openTrusted(path)
+	if err != nil {
+		return "", fmt.Errorf("--program: %w", err)
+	}
+	return path, f.Close()
+}
+
+func scheduleStatusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what runs by the clock, when it did, and what it found",
+		Args:  exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := open(cmd)
+			if err != nil {
+				return err
+			}
+			return s.scheduleStatus()
+		},
+	}
+	addHost(cmd)
+	addOutput(cmd)
+	return cmd
+}
+
+func (s *session) scheduleStatus() error {
+	h := facts.New(s.ctx, live.New(s.Root, live.DockerOptions{}), s.Choices)
+	files, err := schedule.Installed(h)
+	if err != nil {
+		return err
+	}
+	r := &report.ScheduleStatus{Schema: report.ScheduleStatusSchema, Files: []string{}, Timers: []report.Timer{}}
+	at := map[string]facts.File{}
+	for _, f := range files {
+		r.Files = append(r.Files, f.Path)
+		at[f.Path] = f
+	}
+	services := activate.New(activate.Options{})
+	for _, name := range schedule.Timers {
+		f, ok := at["/etc/systemd/system/"+name]
+		if !ok {
+			continue
+		}
+		t := report.Timer{Unit: name, Calendar: schedule.Setting(f, "OnCalendar"), State: "unknown"}
+		if s.Root == "/" {
+			if now, err := services.Timer(s.ctx, name); err != nil {
+				t.Reason = err.Error()
+			} else {
+				t.State, t.Last, t.Next = now.Active, now.Last.UTC(), now.Next.UTC()
+			}
+		} else {
+			t.Reason = "nothing that runs is looked at here"
+		}
+		r.Timers = append(r.Timers, t)
+	}
+	last, err := s.lastLook()
+	if err != nil {
+		return err
+	}
+	if last != nil {
+		r.Looked, r.Summary = last.Report.Time, &last.Report.Summary
+	}
+	if s.Format == "json" {
+		return report.JSON(s.stdout, r)
+	}
+	return report.ScheduleStatusText(s.stdout, r, s.style())
+}

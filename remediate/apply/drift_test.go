@@ -1,0 +1,161 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate"
+)
+
+// told is a drift on few lines: hashes cut short, contents whole.
+func told(d Drift) []string {
+	var lines []string
+	for _, x := range d.Differences {
+		cut := func(s string) string { return s[:min(len(s), 12)] }
+		lines = append(lines, fmt.Sprintf("%s: %s -> %s", x.What, cut(x.Was), cut(x.Now)))
+	}
+	if c := d.Change; c.Before.Data != nil {
+		lines = append(lines, fmt.Sprintf("%q -> %q", c.Before.Data, c.After.Data))
+	}
+	if d.Missing {
+		lines = append(lines, "missing")
+	}
+	return lines
+}
+
+func TestDrifted(t *testing.T) {
+	const json, created = "/etc/docker/daemon.json", "/etc/systemd/system/docker.service.d/deep/zz-harden.conf"
+	const left = "{\n  \"debug\": true,\n  \"icc\": false\n}\n"
+	const same = `"new\r\nno newline at the end" -> "new\r\nno newline at the end"`
+	for name, test := range map[string]struct {
+		change func(t *testing.T, w world)
+		path   string
+		want   []string
+	}{
+		"nothing":                            {func(*testing.T, world) {}, "", nil},
+		"a file that harden has not touched": {func(t *testing.T, w world) { w.file(t, "/etc/bystander", "x", 0o666, 0, 0) }, "", nil},
+		"content": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path(json), []byte("{}"), 0)) }, json,
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum([]byte("{}"))[:5], fmt.Sprintf("%q -> %q", left, "{}")}},
+		"emptied": {func(t *testing.T, w world) { must(t, os.Truncate(w.path(json), 0)) }, json,
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum(nil)[:5], fmt.Sprintf("%q -> %q", left, "")}},
+		"mode and owner": {func(t *testing.T, w world) {
+			must(t, os.Chown(w.path(odd), 7, 8))
+			must(t, os.Chmod(w.path(odd), 0o666))
+		}, odd, []string{"mode: 0640 -> 0666", "owner: 1:2 -> 7:8", same}},
+		"content under attributes alone": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path("/etc/default/docker"), []byte("X=1\n"), 0)) }, "", nil},
+		"a directory":                    {func(t *testing.T, w world) { must(t, os.Chmod(w.path("/etc/docker"), 0o777)) }, "/etc/docker", []string{"mode: 0755 -> 0777"}},
+		"an attribute": {func(t *testing.T, w world) { must(t, unix.Setxattr(w.path(odd), "user.new", []byte("v"), 0)) }, odd,
+			[]string{"xattr user.new: none -> sha256 " + sum([]byte("v"))[:5], same}},
+		"gone": {func(t *testing.T, w world) { must(t, os.Remove(w.path(created))) }, created,
+			[]string{"existence: there -> gone", `"[Service]\n" -> ""`, "missing"}},
+		"its directory too": {func(t *testing.T, w world) {
+			must(t, os.RemoveAll(w.path("/etc/systemd/system/docker.service.d/deep")))
+		}, created,
+			[]string{"existence: there -> gone", `"[Service]\n" -> ""`, "missing"}},
+		"there again": {func(t *testing.T, w world) { w.file(t, "/etc/systemd/system/gone.timer", "[Timer]\n", 0o644, 0, 0) },
+			"/etc/systemd/system/gone.timer", []string{"existence: gone -> there"}},
+		"a link": {func(t *testing.T, w world) {
+			must(t, os.Remove(w.path(created)))
+			must(t, os.Symlink("/dev/null", w.path(created)))
+		}, created, []string{"type: a regular fi -> a symbolic l"}},
+		"a link above": {func(t *testing.T, w world) {
+			deep := w.path("/etc/systemd/system/docker.service.d/deep")
+			must(t, os.Rename(deep, w.path("/elsewhere")))
+			must(t, os.Symlink(w.path("/elsewhere"), deep))
+		}, created, []string{"type: a path witho -> a symbolic l"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			run, err := Apply(t.Context(), w.plan(t), w.options())
+			must(t, err)
+			test.change(t, w)
+			now := w.look(t)
+			c, err := Drifted(w.options())
+			must(t, err)
+			if c.Runs != 1 || c.Files != 7 || c.Unconfirmed != "" {
+				t.Errorf("compared: %+v", c)
+			}
+			var got []string
+			for _, d := range c.Drifts {
+				if d.Change.Path != test.path || d.Run != run.ID {
+					t.Errorf("%s of run %s", d.Change.Path, d.Run)
+				}
+				got = append(got, told(d)...)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(now, w.look(t)); diff != "" {
+				t.Errorf("looking has changed something:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestDriftedRuns compares with what the last of several runs has left: content of one, attributes of another, and
+// nothing of one that was taken back.
+func TestDriftedRuns(t *testing.T) {
+	w := newWorld(t)
+	if c, err := Drifted(w.options()); err != nil || c.Runs+c.Files+len(c.Drifts) != 0 {
+		t.Errorf("without any run: %+v, %v", c, err)
+	}
+	one := func(c remediate.Change) *Run {
+		t.Helper()
+		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{c}}, w.options())
+		must(t, err)
+		return run
+	}
+	expect := func(runs int, want ...string) {
+		t.Helper()
+		c, err := Drifted(w.options())
+		must(t, err)
+		var got []string
+		for _, d := range c.Drifts {
+			got = append(got, d.Run)
+			got = append(got, told(d)...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || c.Runs != runs {
+			t.Errorf("of %d runs, want %d (-want +got):\n%s", c.Runs, runs, diff)
+		}
+	}
+	const p = "/etc/bystander"
+	one(w.content(t, p, "first\n"))
+	second := one(w.content(t, p, "second\n"))
+	expect(2)
+	third := one(w.attributes(t, p, 0o640, 3, 4))
+	expect(3)
+	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
+	changed := []string{"content: sha256 " + sum([]byte("second\n"))[:5] + " -> sha256 " + sum([]byte("somebody's\n"))[:5], `"second\n" -> "somebody's\n"`}
+	expect(3, append([]string{third.ID}, changed...)...)
+	_, err := Rollback(t.Context(), third.ID, w.options())
+	must(t, err)
+	expect(2, append([]string{second.ID}, changed...)...)
+
+	must(t, os.WriteFile(w.path(p), []byte("second\n"), 0))
+	expect(2)
+	g, c := &guard{}, &clock{kernel().boot, time.Hour}
+	o := w.guarded(g, c)
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 3, 4)}}, o)
+	must(t, err)
+	cmpd, err := Drifted(o)
+	must(t, err)
+	if cmpd.Unconfirmed != run.ID || len(cmpd.Drifts) != 0 || cmpd.Runs != 3 {
+		t.Errorf("with one unconfirmed: %+v", cmpd)
+	}
+}
+
+func TestDriftedInterrupted(t *testing.T) {
+	w := newWorld(t)
+	if !killed(t, helper(w, "apply"), point{"renameat", 3}) {
+		t.Fatal("it was not killed")
+	}
+	if _, err := Drifted(w.options()); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("%v", err)
+	}
+}
