@@ -23,8 +23,12 @@ func engine(h *facts.Host) (*facts.EngineFacts, error) {
 	if !errors.Is(err, facts.ErrAbsent) {
 		return e, err
 	}
-	if _, err := rule.Dockerd(h); err != nil {
+	d, err := rule.Dockerd(h)
+	switch {
+	case err != nil:
 		return nil, err
+	case d.Unseen:
+		return nil, errors.New("no dockerd can be asked of a host that is not the one that runs here")
 	}
 	return nil, errors.New("dockerd does not run, so it cannot be asked")
 }

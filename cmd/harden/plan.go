@@ -245,7 +245,6 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
 	o.Services, o.Progress = s.services(p), p.applyStep
-	o.Containers, _ = o.Services.(apply.Containers)
 	return o
 }
 

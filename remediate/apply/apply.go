@@ -24,7 +24,7 @@ type Options struct {
 	State      string     // where journals and the history are kept: "/var/lib/harden"; made, 0700, when missing
 	Root       string     // "/", or the directory that holds the host; a plan's paths are below it
 	Services   Services   // nil where nothing can be activated (--root): activations then end Pending
-	Containers Containers // nil where none can be changed
+	Containers Containers // nil for Services, where those can change containers too
 	// Verify judges these checks again on a fresh look at the host and says of each that still fails why. Nil
 	// verifies nothing.
 	Verify   func(ctx context.Context, checks []string) (failing map[string]string, err error)

@@ -173,22 +173,20 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 	return now, false, fmt.Errorf("%s: %w: it has %+v, and the run left %+v", u, ErrConflict, now, u.After)
 }
 
-// judgeUpdates finds containers that somebody has changed since. That one cannot be looked at keeps a run that stands from
-// being taken back, but neither one that was cut short, since the Engine may be down for what its files say, nor one that nobody
-// confirmed, of which the reason tells: a booting machine has no Engine yet, and the files are not to wait for it.
-func (e *engine) judgeUpdates(ctx context.Context, reason string) error {
-	outcome, _ := e.tx.outcome()
+// judgeUpdates finds containers that somebody has changed since, and with all those that cannot be looked at: that keeps a run
+// from being taken back by whoever asks for it, but not where it must be, since the Engine may be down for what its files say.
+func (e *engine) judgeUpdates(ctx context.Context, all bool) error {
 	var errs []error
 	for i := range e.tx.Updates {
-		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); outcome == Applied && reason == "" || errors.Is(err, ErrConflict) {
+		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); all || errors.Is(err, ErrConflict) {
 			errs = append(errs, err)
 		}
 	}
 	return together(errs...)
 }
 
-// undoUpdates gives every container of the run what it had, as far as the Engine can be asked for that.
-func (e *engine) undoUpdates(ctx context.Context) error {
+// giveBack gives every container of the run what it had, as far as the Engine can be asked for that.
+func (e *engine) giveBack(ctx context.Context) error {
 	var errs []error
 	for i := range e.tx.Updates {
 		_, stale, err := e.stale(ctx, e.Containers, e.tx, i)

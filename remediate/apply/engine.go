@@ -26,6 +26,9 @@ func (o Options) defaults() (Options, error) {
 	if o.sys == nil {
 		o.sys = kernel()
 	}
+	if o.Containers == nil {
+		o.Containers, _ = o.Services.(Containers)
+	}
 	root, err := filepath.Abs(o.Root)
 	if o.Root == "" {
 		root, err = "/", nil

@@ -34,7 +34,9 @@ func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 
 // takeBack undoes the engine's run from beginning to end, for a reason unless somebody has asked for it.
 func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, error) {
-	if err := together(e.judge(), e.judgeUpdates(ctx, reason)); err != nil {
+	outcome, _ := e.tx.outcome()
+	standing := outcome == Applied
+	if err := together(e.judge(), e.judgeUpdates(ctx, event == hiRollback && standing)); err != nil {
 		return e.tx.summary(), err
 	}
 	if err := ctx.Err(); err != nil {

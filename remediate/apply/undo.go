@@ -19,7 +19,7 @@ import (
 // the files are back but a service is not, the outcome is Failed and the error says why; with any other error the
 // run stays interrupted.
 func (e *engine) undo(ctx context.Context, reason string) error {
-	if err := together(e.judge(), e.judgeUpdates(ctx, reason)); err != nil {
+	if err := together(e.judge(), e.judgeUpdates(ctx, false)); err != nil {
 		return err
 	}
 	var late error // what must not stop the restoring: a full disk under the history, say
@@ -70,7 +70,7 @@ func (e *engine) restart(ctx context.Context, failed error) error {
 		before = nil
 	}
 	as, _ := e.tx.activations()
-	err := together(failed, e.each(ctx, as, true), e.watch(ctx, as, before), e.undoUpdates(ctx))
+	err := together(failed, e.each(ctx, as, true), e.watch(ctx, as, before), e.giveBack(ctx))
 	outcome, reason := RolledBack, u.Reason
 	if err != nil {
 		outcome, reason = Failed, strings.TrimPrefix(u.Reason+"; but then: "+err.Error(), "; but then: ")

@@ -123,8 +123,11 @@ func TestCrowdFallsSilent(t *testing.T) {
 	if len(all) < 100-questions || len(all) > 100 || err == nil || !strings.Contains(err.Error(), "could not be looked at") {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
-	if c.asked > 100+questions {
-		t.Errorf("%d questions, though it had fallen silent after 100", c.asked)
+	c.mu.Lock()
+	asked := c.asked
+	c.mu.Unlock()
+	if asked > 100+questions {
+		t.Errorf("%d questions, though it had fallen silent after 100", asked)
 	}
 	if _, err := e.Images(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked any more") {
 		t.Errorf("the next question: %v", err)
