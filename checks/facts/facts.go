@@ -126,7 +126,8 @@ type Source interface {
 	List(ctx context.Context, dir string) ([]string, error)
 	// Processes returns the processes whose executable has that base name, those in containers among them.
 	Processes(ctx context.Context, name string) ([]Process, error)
-	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
+	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name. It goes
+	// by the kernel's own name of a process, and finds those too that share the host's process namespace.
 	Contained(ctx context.Context, names ...string) (map[string]string, error)
 	// Listeners returns what a process listens on.
 	Listeners(ctx context.Context, pid int) ([]Listener, error)
