@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
@@ -159,9 +160,13 @@ func (h *Host) execEvents(note func(id, container, name string)) error {
 	if err != nil {
 		return err
 	}
-	until := strings.TrimSpace(e.SystemTime)
-	if until == "" {
-		until = "1" // of an engine that does not tell the time nothing is known to have happened
+	until := "1" // of an engine that does not tell the time nothing is known to have happened
+	if e.SystemTime != "" {
+		now, err := time.Parse(time.RFC3339Nano, e.SystemTime)
+		if err != nil {
+			return fmt.Errorf("the engine's time: %w", err)
+		}
+		until = fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()) // what it answers to in no other form
 	}
 	path := "/events?" + url.Values{"since": {"0"}, "until": {until},
 		"filters": {`{"type":["container"],"event":["exec_create"]}`}}.Encode()
