@@ -217,7 +217,12 @@ func (m *Machine) Boot() (failed string) {
 // Reboot shuts the machine down in order and boots it again.
 func (m *Machine) Reboot() (failed string) {
 	m.t.Helper()
-	m.OK("systemctl --no-block poweroff")
+	m.last++
+	m.agent.SetDeadline(time.Now().Add(patience))
+	// not waited for: systemd may end the agent before it answers
+	if err := wire.Send(m.agent, wire.Request{ID: m.last, Script: "systemctl --no-block poweroff"}); err != nil {
+		m.t.Fatalf("the machine: %v\n%s", err, m.console())
+	}
 	select {
 	case <-m.gone:
 	case <-time.After(patience):
