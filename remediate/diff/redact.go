@@ -114,12 +114,24 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 	last := 0
 	for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
 		b.WriteString(s[last:m[4]])
-		for line := range strings.Lines(s[m[4]:m[5]]) {
-			b.WriteString(r.value(line))
+		if secret := s[m[4]:m[5]]; harmless(s[m[2]:m[3]], secret) {
+			b.WriteString(secret)
+		} else {
+			for line := range strings.Lines(secret) {
+				b.WriteString(r.value(line))
+			}
 		}
 		last = m[5]
 	}
 	return b.String() + s[last:]
+}
+
+// harmless reports whether what a name such as --tls-private-key-file= is given says nothing of a secret: a switch, or where
+// a file is.
+func harmless(name, value string) bool {
+	name = strings.TrimRight(strings.ToLower(name), "\"'\\ \t=:")
+	value = strings.Trim(value, "\"'")
+	return value == "true" || value == "false" || path.IsAbs(value) && (strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path"))
 }
 
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
@@ -189,9 +201,9 @@ func isUnit(file string) bool {
 		ext == ".conf" && strings.HasSuffix(path.Dir(file), ".d")
 }
 
-// harmless reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
+// plain reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
 // such as RedactText finds. Any other value might be a secret, whatever its name.
-func (r *Redactor) harmless(name, value string) bool {
+func (r *Redactor) plain(name, value string) bool {
 	return !named().MatchString(name) && (trivial().MatchString(strings.Trim(value, "\"' \t\r")) || options().MatchString(name))
 }
 
@@ -216,7 +228,7 @@ func (r *Redactor) env(data []byte) []byte {
 			continue
 		case m == nil && !comment:
 			b.WriteString(r.value(line))
-		case m == nil || r.harmless(m[2], m[3]):
+		case m == nil || r.plain(m[2], m[3]):
 			b.WriteString(line)
 		default:
 			b.WriteString(m[1] + r.value(m[3]) + line[len(text):])
@@ -233,7 +245,7 @@ func (r *Redactor) env(data []byte) []byte {
 	return []byte(b.String())
 }
 
-// unit marks what a unit puts into the environment or the credentials of its service, unless all of it is harmless.
+// unit marks what a unit puts into the environment or the credentials of its service, unless all of it is plain.
 func (r *Redactor) unit(data []byte) []byte {
 	var b strings.Builder
 	open := false
@@ -243,7 +255,7 @@ func (r *Redactor) unit(data []byte) []byte {
 		switch {
 		case open:
 			b.WriteString(r.value(line))
-		case m != nil && !r.allHarmless(m[2]):
+		case m != nil && !r.allPlain(m[2]):
 			b.WriteString(m[1] + r.value(m[2]) + line[len(text):])
 		default:
 			b.WriteString(line)
@@ -253,10 +265,10 @@ func (r *Redactor) unit(data []byte) []byte {
 	return []byte(b.String())
 }
 
-func (r *Redactor) allHarmless(words string) bool {
+func (r *Redactor) allPlain(words string) bool {
 	for _, w := range strings.Fields(words) {
 		name, value, _ := strings.Cut(strings.Trim(w, `"'`), "=")
-		if !r.harmless(name, value) {
+		if !r.plain(name, value) {
 			return false
 		}
 	}
