@@ -15,6 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/schema"
 	"example.com/harden/scripts/kube"
 	"example.com/harden/scripts/vm"
@@ -218,7 +224,7 @@ func TestFixed(t *testing.T) {
 	applied := o.run(0, "--yes", "--allow", "all")
 	left := []string{"apiserver-encryption", "apiserver-kubelet-authority", "kubelet-rotate-serving", "kubelet-serving-certificate"}
 	judged := []string{"users-bootstrap-tokens", "users-client-certificates", "users-service-accounts"}
-	want := map[string][]string{
+	states := map[string][]string{
 		"fixed": {"kubelet-config-mode", "kubelet-unit-mode"},
 		// nothing below --root is taken for running, so that no roll-out is claimed
 		"pending-restart": {"apiserver-always-pull", "apiserver-anonymous", "apiserver-audit-age", "apiserver-audit-backups", "apiserver-audit-log",
@@ -227,7 +233,7 @@ func TestFixed(t *testing.T) {
 			"kubelet-hostname", "kubelet-pod-pids", "kubelet-seccomp-default", "protect-kernel-defaults", "scheduler-profiling"},
 		"left": left, "manual": judged,
 	}
-	if diff := cmp.Diff(want, applied.states()); diff != "" {
+	if diff := cmp.Diff(states, applied.states()); diff != "" {
 		t.Errorf("the states after the run (-want +got):\n%s", diff)
 	}
 	for _, a := range applied.Run.Activations {
@@ -345,5 +351,56 @@ func audited(t *testing.T, n *kube.Node) {
 	want.User.Username = "kubernetes-super-admin"
 	if diff := cmp.Diff([]event{want}, seen); diff != "" {
 		t.Errorf("of the administrator's question for the Secrets the log tells (-want +got):\n%s", diff)
+	}
+}
+
+// TestMisspelt asks for flags that the API server does not take: harden says so of each, and writes none; the server itself
+// agrees.
+func TestMisspelt(t *testing.T) {
+	t.Parallel()
+	n := node(t)
+	if err := up(t, n).Stop(); err != nil {
+		t.Fatal(err)
+	}
+	before := n.Read(apiServer)
+	const first = "    - --advertise-address="
+	for _, test := range []struct {
+		flag           want.PodFlag
+		harden, itself string
+	}{
+		{want.PodFlag{Name: "profilling", Value: "false"}, "kube-apiserver knows no flag --profilling", "unknown flag: --profilling"},
+		{want.PodFlag{Name: "audit-log-maxage", Value: "30d"}, "--audit-log-maxage of kube-apiserver takes a whole number", `invalid argument "30d"`},
+		{want.PodFlag{Name: "profiling", Value: "none"}, "--profiling of kube-apiserver takes a", `invalid argument "none"`},
+		{want.PodFlag{Name: "audit-policy-file", Value: "/etc/none.yaml", Mounts: []want.Mount{{Path: "/etc/none.yaml", Type: "File", ReadOnly: true}}},
+			"--audit-policy-file names a file that is not there", "/etc/none.yaml"},
+	} {
+		test.flag.Manifest, test.flag.Container = apiServer, "kube-apiserver"
+		argument := "--" + test.flag.Name + "=" + test.flag.Value
+		check := &checks.Check{ID: "kubernetes/misspelt", Rule: checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+			f, err := h.File(apiServer)
+			if err != nil || strings.Contains(string(f.Data), argument+"\n") {
+				return nil, err
+			}
+			return []checks.Finding{{Subject: apiServer, Got: "without", Must: argument, Wants: []want.Want{test.flag}}}, nil
+		})}
+		host := facts.New(t.Context(), live.New(n.Root, live.DockerOptions{}), facts.Choices{})
+		plan, err := remediate.Propose(t.Context(), host, checks.Run(t.Context(), host, []*checks.Check{check}), remediate.Policy{
+			Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: activate.Precheck, Validate: activate.Validate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !plan.Empty() || len(plan.Left) != 1 || !strings.Contains(plan.Left[0].Reason, test.harden) {
+			t.Errorf("%s: %d changes, left %v", argument, len(plan.Changes), plan.Left)
+		}
+
+		edit(t, n, apiServer, first, "    - "+argument+"\n"+first)
+		p, err := n.Pod("kube-apiserver")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Ready(p); err == nil || !strings.Contains(err.Error(), test.itself) {
+			t.Errorf("%s: the API server: %v", argument, err)
+		}
+		n.Write(apiServer, 0o600, before)
 	}
 }
