@@ -63,6 +63,9 @@ var (
 	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
 	unitEnv    = pattern(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
 	trivial    = pattern(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
+	fileName   = pattern(`(?i)[-_]file(?:\\?["'])?[ \t]*[=:]?[ \t]*$`)
+	filePath   = pattern(`^/[A-Za-z0-9._/-]*$`)
+	structure  = pattern(`^[[{]+[A-Za-z]+:$`)
 	options    = pattern(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
 )
 
@@ -113,31 +116,30 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 	var b strings.Builder
 	last := 0
 	for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
+		if open(s[m[2]:m[3]], s[m[4]:m[5]]) {
+			continue
+		}
 		b.WriteString(s[last:m[4]])
-		if secret := s[m[4]:m[5]]; harmless(s[m[2]:m[3]], secret) {
-			b.WriteString(secret)
-		} else {
-			for line := range strings.Lines(secret) {
-				b.WriteString(r.value(line))
-			}
+		for line := range strings.Lines(s[m[4]:m[5]]) {
+			b.WriteString(r.value(line))
 		}
 		last = m[5]
 	}
 	return b.String() + s[last:]
 }
 
-// harmless reports whether what a name such as --tls-private-key-file= is given says nothing of a secret: a switch, or where
-// a file is.
-func harmless(name, value string) bool {
-	name = strings.TrimRight(strings.ToLower(name), "\"'\\ \t=:")
-	value = strings.Trim(value, "\"'")
-	return value == "true" || value == "false" || path.IsAbs(value) && (strings.HasSuffix(name, "file") || strings.HasSuffix(name, "path"))
+// open reports whether a value cannot be a secret, whatever the name that stands before it: a switch, where a file is, or
+// the beginning of a structure, whose own members are looked at.
+func open(name, value string) bool {
+	value = strings.Trim(value, "\"'\\,")
+	return value == "true" || value == "false" || structure().MatchString(value) ||
+		fileName().MatchString(name) && filePath().MatchString(value)
 }
 
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()…`,") == "" || marked().FindString(inner) == inner {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)
@@ -201,9 +203,9 @@ func isUnit(file string) bool {
 		ext == ".conf" && strings.HasSuffix(path.Dir(file), ".d")
 }
 
-// plain reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
+// harmless reports whether a variable may be shown: it holds a number or a switch, or is known to hold no secret but
 // such as RedactText finds. Any other value might be a secret, whatever its name.
-func (r *Redactor) plain(name, value string) bool {
+func (r *Redactor) harmless(name, value string) bool {
 	return !named().MatchString(name) && (trivial().MatchString(strings.Trim(value, "\"' \t\r")) || options().MatchString(name))
 }
 
@@ -228,7 +230,7 @@ func (r *Redactor) env(data []byte) []byte {
 			continue
 		case m == nil && !comment:
 			b.WriteString(r.value(line))
-		case m == nil || r.plain(m[2], m[3]):
+		case m == nil || r.harmless(m[2], m[3]):
 			b.WriteString(line)
 		default:
 			b.WriteString(m[1] + r.value(m[3]) + line[len(text):])
@@ -245,7 +247,7 @@ func (r *Redactor) env(data []byte) []byte {
 	return []byte(b.String())
 }
 
-// unit marks what a unit puts into the environment or the credentials of its service, unless all of it is plain.
+// unit marks what a unit puts into the environment or the credentials of its service, unless all of it is harmless.
 func (r *Redactor) unit(data []byte) []byte {
 	var b strings.Builder
 	open := false
@@ -255,7 +257,7 @@ func (r *Redactor) unit(data []byte) []byte {
 		switch {
 		case open:
 			b.WriteString(r.value(line))
-		case m != nil && !r.allPlain(m[2]):
+		case m != nil && !r.allHarmless(m[2]):
 			b.WriteString(m[1] + r.value(m[2]) + line[len(text):])
 		default:
 			b.WriteString(line)
@@ -265,10 +267,10 @@ func (r *Redactor) unit(data []byte) []byte {
 	return []byte(b.String())
 }
 
-func (r *Redactor) allPlain(words string) bool {
+func (r *Redactor) allHarmless(words string) bool {
 	for _, w := range strings.Fields(words) {
 		name, value, _ := strings.Cut(strings.Trim(w, `"'`), "=")
-		if !r.plain(name, value) {
+		if !r.harmless(name, value) {
 			return false
 		}
 	}
