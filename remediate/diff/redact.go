@@ -63,6 +63,7 @@ var (
 	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
 	unitEnv    = pattern(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
 	trivial    = pattern(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
+	standIn    = pattern("^(?:\\{[A-Za-z]+:|<[A-Z]+>[]})`,]*)$")
 	options    = pattern(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
 )
 
@@ -122,10 +123,11 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 	return b.String() + s[last:]
 }
 
-// value marks one value, not its quotes, the blanks around it, or what is marked already.
+// value marks one value, not its quotes, the blanks around it, or what is marked already. The name that a mapping begins
+// with is no value, and <NAME> stands for one.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner || standIn().MatchString(inner) {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)

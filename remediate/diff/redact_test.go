@@ -84,6 +84,9 @@ func TestRedact(t *testing.T) {
 		{"/x", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"},
 		{"/x", "GET https://me:pw@host/a: 401, token=abc, sha256:0123", "GET https://‹redacted 5 bytes›@host/a: 401, token=‹redacted 4 bytes› sha256:0123"},
 		{"/x", "login as ghp_0123456789abcdefghij failed, AKIAIOSFODNN7EXAMPLE", "login as ‹redacted 24 bytes› failed, ‹redacted 20 bytes›"},
+		{"/x", "write `{secretbox: {keys: [{name: key1, secret: <KEY>}]}}`, then", "write `{secretbox: {keys: [{name: key1, secret: <KEY>}]}}`, then"},
+		{"/x", "secretbox: {keys: [{name: key1, secret: <KEY>s3cret}]}", "secretbox: {keys: [{name: key1, secret: ‹redacted 14 bytes›"},
+		{"/x", "secret: {name:x}", "secret: ‹redacted 8 bytes›"},
 		{"/x", "", ""},
 	} {
 		once := r.Redact(tt.path, []byte(tt.in))
