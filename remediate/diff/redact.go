@@ -63,7 +63,7 @@ var (
 	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
 	unitEnv    = pattern(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
 	trivial    = pattern(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
-	standIn    = pattern("^(?:\\{[A-Za-z]+:|<[A-Z]+>[]})`,]*)$")
+	standIn    = pattern("^(?:true|false|\\{[A-Za-z]+:|<[A-Z]+>[]})`,]*)$")
 	options    = pattern(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
 )
 
@@ -124,7 +124,7 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 }
 
 // value marks one value, not its quotes, the blanks around it, or what is marked already. The name that a mapping begins
-// with is no value, and <NAME> stands for one.
+// with is no value, <NAME> stands for one, and what is true or false of a token does not tell it.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
 	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner || standIn().MatchString(inner) {

@@ -86,6 +86,8 @@ func TestRedact(t *testing.T) {
 		{"/x", "login as ghp_0123456789abcdefghij failed, AKIAIOSFODNN7EXAMPLE", "login as ‹redacted 24 bytes› failed, ‹redacted 20 bytes›"},
 		{"/x", "write `{secretbox: {keys: [{name: key1, secret: <KEY>}]}}`, then", "write `{secretbox: {keys: [{name: key1, secret: <KEY>}]}}`, then"},
 		{"/x", "secretbox: {keys: [{name: key1, secret: <KEY>s3cret}]}", "secretbox: {keys: [{name: key1, secret: ‹redacted 14 bytes›"},
+		{"/x", "    - --service-account-extend-token-expiration=false\n", "    - --service-account-extend-token-expiration=false\n"},
+		{"/x", "token=trueish", "token=‹redacted 7 bytes›"},
 		{"/x", "secret: {name:x}", "secret: ‹redacted 8 bytes›"},
 		{"/x", "", ""},
 	} {

@@ -21,6 +21,9 @@ func TestRollOut(t *testing.T) {
 	m := vm.Start(t, vm.ControlPlane(t))
 	m.Install("example.com/harden/cmd/harden", "/usr/local/sbin/harden")
 	m.Ready()
+	if got := m.OK("kubectl get --raw /readyz; kubectl get node node1 -o jsonpath={.status.nodeInfo.kubeletVersion}"); got != "ok"+kube.Release {
+		t.Errorf("the API server, and the kubelet's release: %s", got)
+	}
 	files, kept := nodeFiles(m), clusterKeeps(m)
 	began := time.Now()
 	stage := func(what string) { t.Logf("%s, at %s", what, time.Since(began).Round(time.Second)) }
