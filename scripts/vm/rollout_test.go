@@ -199,7 +199,7 @@ func clusterKeeps(m *vm.Machine) string {
 		kubectl -n kube-system get configmap kubelet-config -o jsonpath={.data.kubelet}`)
 }
 
-// needsCluster leaves a control plane on an emulated processor, which takes half an hour, to `make kubernetes`.
+// needsCluster leaves a control plane on an emulated processor, which takes a quarter of an hour, to `make kubernetes`.
 func needsCluster(t *testing.T) {
 	t.Helper()
 	needsVM(t)
