@@ -1,13 +1,13 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture man ansible clean
+.PHONY: help build run test check lint bench torture kubernetes man ansible clean
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 help: ## say what there is
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./harden, static and reproducible
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(RELEASE)' -o harden ./cmd/harden
@@ -34,6 +34,10 @@ bench: ## measure speed and memory, as ratios, on this machine
 torture: ## kill at every system call, cut the power at every write; takes long
 	scripts/setup
 	HARDEN_TORTURE=full go test -v -run Torture -timeout 6h ./...
+
+kubernetes: ## roll out to a control plane on a virtual machine, and take it back; takes half an hour
+	scripts/setup
+	HARDEN_KUBERNETES=full go test -v -run RollOut -timeout 2h ./scripts/vm
 
 man: ## write the man pages to dist/man
 	mkdir -p dist/man

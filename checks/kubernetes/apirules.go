@@ -217,7 +217,7 @@ func tokenKey(h *facts.Host) ([]checks.Finding, error) {
 const encryptionSteps = "a key cannot be taken back once Secrets are written with it, and every control-plane node needs the same one: so by hand. " +
 	"1. Make a key (`head -c 32 /dev/urandom | base64`) and keep a copy outside the cluster. 2. On every control-plane node write " +
 	"/etc/kubernetes/harden/encryption.yaml, mode 0600: `{apiVersion: apiserver.config.k8s.io/v1, kind: EncryptionConfiguration, resources: " +
-	"[{resources: [secrets], providers: [{identity: {}}, {secretbox: {keys: [{name: key1, secret: KEY}]}}]}]}`, mount the directory and pass " +
+	"[{resources: [secrets], providers: [{identity: {}}, {secretbox: {keys: [{name: key1, secret: …}]}}]}]}` with the key in the place of …, mount the directory and pass " +
 	"--encryption-provider-config. 3. When all of them run with it, put secretbox before identity on each, one after the other. 4. Write the " +
 	"Secrets again: `kubectl get secrets -A -o json | kubectl replace -f -`"
 

@@ -104,7 +104,7 @@ func TestScript(t *testing.T) {
 
 // exits runs a program: exits CODE PROGRAM ARGS… keeps what it printed in the files stdout and stderr.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
-	runFor(ts, neg, args, "/proc/self/exe", nil)
+	runFor(ts, neg, args, &exec.Cmd{Path: "/proc/self/exe"})
 }
 
 // nobody is exits as a user who owns nothing.
@@ -118,17 +118,22 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(os.Chmod(dir, 0o711))
 		}
 	}
-	runFor(ts, neg, args, program, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}})
+	runFor(ts, neg, args, &exec.Cmd{Path: program, SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}})
 }
 
-func runFor(ts *testscript.TestScript, neg bool, args []string, program string, as *syscall.SysProcAttr) {
+// runFor runs cmd with these arguments. What it says on stderr goes to cmd.Stderr too.
+func runFor(ts *testscript.TestScript, neg bool, args []string, cmd *exec.Cmd) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	var stdout, stderr bytes.Buffer
-	cmd := &exec.Cmd{Path: program, Args: args[1:], Dir: ts.MkAbs("."), Env: environment(ts), Stdout: &stdout, Stderr: &stderr, SysProcAttr: as}
+	cmd.Args, cmd.Dir, cmd.Env, cmd.Stdout = args[1:], ts.MkAbs("."), environment(ts), &stdout
+	if cmd.Stderr == nil {
+		cmd.Stderr = io.Discard
+	}
+	cmd.Stderr = io.MultiWriter(&stderr, cmd.Stderr)
 	err = cmd.Run()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		ts.Fatalf("%v", err)

@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"os/exec"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -50,11 +50,20 @@ func locked(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, neg, args[1:])
 }
 
-// released is locked with a lock that is given back a second after the program has begun.
+// released is locked with a lock that is given back when the program says that it waits.
 func released(ts *testscript.TestScript, neg bool, args []string) {
 	release := takeLock(ts, args[0])
-	time.AfterFunc(time.Second, release)
-	exits(ts, neg, args[1:])
+	runFor(ts, neg, args[1:], &exec.Cmd{Path: "/proc/self/exe", Stderr: whenWaiting(release)})
+}
+
+// A whenWaiting is called when the program that writes to it says that it waits.
+type whenWaiting func()
+
+func (f whenWaiting) Write(said []byte) (int, error) {
+	if bytes.Contains(said, []byte("waiting up to")) {
+		f()
+	}
+	return len(said), nil
 }
 
 func takeLock(ts *testscript.TestScript, file string) (release func()) {

@@ -130,14 +130,15 @@ func (r *roll) fresh(p process) bool {
 	return err == nil && began.After(r.manifest.written.Add(-50*time.Millisecond)) // the kernel counts in ticks
 }
 
-// logs says where a container's are.
+// logs says what the container said last. That is told now: the kubelet removes the log together with the pod, as soon as
+// the manifest is put back.
 func (r *roll) logs() string {
 	namespace := cmp.Or(r.manifest.Metadata.Namespace, "default")
-	found, _ := filepath.Glob(filepath.Join("/var/log/pods", namespace+"_"+r.manifest.Metadata.Name+"-*", r.container.Name, "*.log"))
-	if len(found) == 0 {
+	path, words := lastWords(filepath.Join(podLogs, namespace+"_"+r.manifest.Metadata.Name+"-*", r.container.Name, "*.log"))
+	if words == "" {
 		return ""
 	}
-	return "; why is in " + found[len(found)-1]
+	return fmt.Sprintf("; the last in %s is %q", path, words)
 }
 
 func (r *roll) wait(ctx context.Context) error {

@@ -170,9 +170,34 @@ func hunks(c remediate.Change, context int) string {
 		panic(fmt.Sprintf("%s: %v", c.Path, err)) // the edits come from the very text that they are applied to
 	}
 	if i := strings.Index(text, "@@"); i >= 0 {
-		return text[i:]
+		return numbered(text[i:])
 	}
 	return ""
+}
+
+// numbered gives every hunk after the first its place in the file after, of which udiff loses count: it forgets the
+// lines between two edits of one hunk.
+func numbered(hunks string) string {
+	var b strings.Builder
+	moved, first := 0, true
+	for line := range strings.Lines(hunks) {
+		switch line[0] {
+		case '@':
+			if !first {
+				from, _ := position(line)
+				head, rest, _ := strings.Cut(line, " +")
+				_, rest, _ = strings.Cut(rest, rest[:strings.IndexAny(rest, ", ")])
+				line = fmt.Sprintf("%s +%d%s", head, from+1+moved, rest)
+			}
+			first = false
+		case '+':
+			moved++
+		case '-':
+			moved--
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }
 
 // position is where a hunk begins on either side, counted from 0.

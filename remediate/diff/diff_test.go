@@ -45,6 +45,26 @@ func TestPatch(t *testing.T) {
  }
 \ No newline at end of file
 `},
+		{"two edits in one hunk, and another", remediate.Change{Path: "/x", Before: root("a\nb\nc\nd\n1\n2\n3\n4\n5\n6\n7\ne\n"), After: root("A\na\nb\nC\nc\nd\n1\n2\n3\n4\n5\n6\n7\nE\n")},
+			`# /x
+# sha256 4d2ed035b82727c8795a0c6312791b03dfbe6d158ae1622c5d596de532d0f0c6 -> d4e82327effa32b4e570c860843eb8a621cf33c382f48f21fb4fea66a6074bf9
+--- /x
++++ /x
+@@ -1,5 +1,7 @@
++A
+ a
+ b
++C
+ c
+ d
+ 1
+@@ -9,4 +11,4 @@
+ 5
+ 6
+ 7
+-e
++E
+`},
 		{"created", remediate.Change{Path: "/etc/x", Created: true, After: root("a\n")},
 			"# /etc/x\n# sha256 none -> 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\n# mode none -> 0644\n" +
 				"# owner none -> root:root\n--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\n"},

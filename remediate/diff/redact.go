@@ -68,6 +68,9 @@ var (
 	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
 	unitEnv    = pattern(`^(\s*(?:Environment|SetCredential|SetCredentialEncrypted)\s*=\s*)(.*)$`)
 	trivial    = pattern(`^(?i:true|false|yes|no|on|off|[0-9]{0,5})$`)
+	fileName   = pattern(`(?i)[-_]file(?:\\?["'])?[ \t]*[=:]?[ \t]*$`)
+	filePath   = pattern(`^/[A-Za-z0-9._/-]*$`)
+	structure  = pattern(`^[[{]+[A-Za-z]+:$`)
 	options    = pattern(`^(?:PATH|LANG|LANGUAGE|TZ|TERM|LC_[A-Z]+|[A-Z0-9_]*(?:OPTS|OPTIONS|ARGS|FLAGS))$`)
 )
 
@@ -118,6 +121,9 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 	var b strings.Builder
 	last := 0
 	for _, m := range re.FindAllStringSubmatchIndex(s, -1) {
+		if open(s[m[2]:m[3]], s[m[4]:m[5]]) {
+			continue
+		}
 		b.WriteString(s[last:m[4]])
 		for line := range strings.Lines(s[m[4]:m[5]]) {
 			b.WriteString(r.value(line))
@@ -127,10 +133,18 @@ func (r *Redactor) replace(re *regexp.Regexp, s string) string {
 	return b.String() + s[last:]
 }
 
+// open reports whether a value cannot be a secret, whatever the name that stands before it: a switch, where a file is, or
+// the beginning of a structure, whose own members are looked at.
+func open(name, value string) bool {
+	value = strings.Trim(value, "\"'\\,")
+	return value == "true" || value == "false" || structure().MatchString(value) ||
+		fileName().MatchString(name) && filePath().MatchString(value)
+}
+
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()") == "" || marked().FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()…`,") == "" || marked().FindString(inner) == inner {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)

@@ -87,6 +87,11 @@ func TestRedact(t *testing.T) {
 		{"/x", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"},
 		{"/x", "GET https://me:pw@host/a: 401, token=abc, sha256:0123", "GET https://‹redacted 5 bytes›@host/a: 401, token=‹redacted 4 bytes› sha256:0123"},
 		{"/x", "login as ghp_0123456789abcdefghij failed, AKIAIOSFODNN7EXAMPLE", "login as ‹redacted 24 bytes› failed, ‹redacted 20 bytes›"},
+		{"/x", "    - --tls-private-key-file=/etc/pki/a.key\n    - --token-auth-file /a\n    - --enable-token-auth=true\n    - --token=/etc/a\n    - --token-file=a/b",
+			"    - --tls-private-key-file=/etc/pki/a.key\n    - --token-auth-file /a\n    - --enable-token-auth=true\n    - --token=‹redacted 6 bytes›\n" +
+				"    - --token-file=‹redacted 3 bytes›"},
+		{"/x", "`[{secretbox: {keys: [{name: key1, secret: …}]}}]`, or secret: {a: b, secret: c}", "`[{secretbox: {keys: [{name: key1, secret: …}]}}]`, or secret: {a: b, secret: ‹redacted 2 bytes›"},
+		{"/x", "token=trueish, secret: {name:x}", "token=‹redacted 8 bytes› secret: ‹redacted 8 bytes›"},
 		{"/x", "", ""},
 	} {
 		once := r.Redact(tt.path, []byte(tt.in))

@@ -52,14 +52,26 @@ func BenchmarkNode(b *testing.B) {
 		if err := os.CopyFS(filepath.Join(n.Root, "root", "kube-bench"), os.DirFS(dir)); err != nil {
 			b.Fatal(err)
 		}
-		took := timed(func() {
-			p := n.Start("/root/kube-bench/kube-bench", "run", "--config-dir", "/root/kube-bench/cfg", "--benchmark", "cis-1.12",
-				"--targets", "master,node,etcd,controlplane", "--json")
-			if err := p.Wait(); err != nil {
-				b.Errorf("kube-bench: %v\n%s", err, p.Log())
-			}
-			b.ReportMetric(float64(p.Peak())/(1<<20), "kube-bench-peak-MiB")
-		})
-		b.ReportMetric(took.Seconds()/whole.Seconds(), "kube-bench/harden")
+		// the sections that harden has, and then all of it as it is called by default: section 5 asks kubectl again and again
+		sections := time.Hour
+		for range 3 {
+			sections = min(sections, timed(func() {
+				p := kubeBench(b, n, "run", "--benchmark", "cis-1.12", "--targets", "master,node,etcd,controlplane", "--json")
+				b.ReportMetric(float64(p.Peak())/(1<<20), "kube-bench-peak-MiB")
+			}))
+		}
+		all := timed(func() { kubeBench(b, n) })
+		b.ReportMetric(sections.Seconds()/whole.Seconds(), "kube-bench/harden")
+		b.ReportMetric(all.Seconds()/whole.Seconds(), "kube-bench-by-default/harden")
 	}
+}
+
+func kubeBench(b *testing.B, n *kube.Node, args ...string) *kube.Process {
+	b.Helper()
+	args = append([]string{"KUBECONFIG=/etc/kubernetes/super-admin.conf", "/root/kube-bench/kube-bench"}, args...)
+	p := n.Start("/usr/bin/env", append(args, "--config-dir", "/root/kube-bench/cfg")...)
+	if err := p.Wait(); err != nil {
+		b.Errorf("kube-bench: %v\n%s", err, p.Log())
+	}
+	return p
 }

@@ -1,5 +1,5 @@
-// Package compare holds harden's verdicts beside those of docker-bench-security, on the same hosts: each is equal, or is
-// one of the differences that differences.tsv gives the reason of.
+// Package compare holds harden's verdicts beside those of docker-bench-security and kube-bench, on the same hosts: each is
+// equal, or is one of the differences that a table gives the reason of.
 package compare
 
 import (
@@ -20,7 +20,7 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-var update = flag.Bool("update", false, "record docker-bench-security's verdicts, and write the differences into the README")
+var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into the README")
 
 // edition is the one that docker-bench-security's master is numbered by.
 const edition = "docker@1.6.0"
@@ -76,8 +76,15 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 
+	differ(t, "docker-bench-security", differences, alike, theirs, ours)
+}
+
+// differ compares verdicts: each pair is alike, or one of the differences that are told of, and those are no more than
+// are met. It gives the latter.
+func differ(t *testing.T, program, told string, alike map[string][]string, theirs, ours verdicts) (known map[difference]bool) {
+	t.Helper()
 	known, met := map[difference]bool{}, map[difference]bool{}
-	for _, row := range rows(differences, 4) {
+	for _, row := range rows(told, 4) {
 		known[difference{row[0], row[1], row[2]}] = true
 	}
 	for at, their := range theirs {
@@ -93,12 +100,13 @@ func TestVerdicts(t *testing.T) {
 		d := difference{number, their, our}
 		met[d] = true
 		if !known[d] {
-			t.Errorf("%s: docker-bench-security says %s of %s and harden says %s: differences.tsv does not tell why", host, their, number, our)
+			t.Errorf("%s: %s says %s of %s and harden says %s: nothing tells why", host, program, their, number, our)
 		}
 	}
 	if diff := cmp.Diff(met, known); diff != "" {
-		t.Errorf("differences.tsv (-met +told of):\n%s", diff)
+		t.Errorf("the differences (-met +told of):\n%s", diff)
 	}
+	return known
 }
 
 // harden adds what harden says of every item.
@@ -147,31 +155,37 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 	}
 }
 
-// TestReadme holds the README's table of differences to differences.tsv.
+// TestReadme holds the README's tables of differences to those that the comparisons are held to.
 func TestReadme(t *testing.T) {
-	const begin, end = "<!-- differences -->\n", "<!-- /differences -->\n"
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
+	tables := []struct{ name, head, told string }{
+		{"differences", "| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n", differences},
+		{"kube-differences", "| item (1.12) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
 	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	shown, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
-	}
-	var b strings.Builder
-	b.WriteString("| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n")
-	for _, row := range rows(differences, 4) {
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
-	}
-	if *update {
-		if err := os.WriteFile(readme, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
+	for _, table := range tables {
+		begin, end := "<!-- "+table.name+" -->\n", "<!-- /"+table.name+" -->\n"
+		text, err := os.ReadFile(readme)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return
-	}
-	if diff := cmp.Diff(b.String(), shown); diff != "" {
-		t.Errorf("README.md's table of differences; -update writes it (-want +got):\n%s", diff)
+		head, rest, ok := strings.Cut(string(text), begin)
+		shown, tail, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
+		}
+		var b strings.Builder
+		b.WriteString(table.head)
+		for _, row := range rows(table.told, 4) {
+			fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+		}
+		if *update {
+			if err := os.WriteFile(readme, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(b.String(), shown); diff != "" {
+			t.Errorf("README.md's table %s; -update writes it (-want +got):\n%s", table.name, diff)
+		}
 	}
 }
 

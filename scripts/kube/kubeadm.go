@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -57,6 +58,9 @@ func (n *Node) IdleKubelet() *Process {
 	n.t.Helper()
 	socket := filepath.Join(n.Root, "run/containerd/containerd.sock")
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one before
 		n.t.Fatal(err)
 	}
 	l, err := net.Listen("unix", socket)

@@ -146,6 +146,15 @@ func (n *Node) dial(ctx context.Context, network, address string) (conn net.Conn
 	return conn, err
 }
 
+// Listen listens on a TCP address of the node's network.
+func (n *Node) Listen(address string) (l net.Listener, err error) {
+	err = n.inside(func() error {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
+	return l, err
+}
+
 // A Process is a program that runs on a node until it ends, is stopped, or the test ends.
 type Process struct {
 	PID int // as the machine of the test counts
@@ -213,11 +222,27 @@ func (p *Process) Wait() error {
 	return nil
 }
 
+// Running reports whether the program has not ended.
+func (p *Process) Running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Code gives how a program that has ended exited, -1 for one that a signal ended.
 func (p *Process) Code() int { return p.cmd.ProcessState.ExitCode() }
 
 // Peak gives the most memory that a program that has ended held, or any that it waited for, in bytes.
 func (p *Process) Peak() int64 { return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+
+// Kill ends the program at once.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill()
+	<-p.done
+}
 
 // Stop ends the program in good order.
 func (p *Process) Stop() error {

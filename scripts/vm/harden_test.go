@@ -47,6 +47,7 @@ type result struct {
 type change struct {
 	Target, Diff, Disruption string
 	Checks                   []string
+	Upgrade                  *struct{ Safe bool }
 }
 
 // harden runs a harden command that writes JSON, and wants its exit code.

@@ -22,13 +22,19 @@ const slow = `timeouts: {controlPlaneComponentHealthCheck: 30m0s, kubeletHealthC
 ---
 `
 
+// leaderless spares the two that elect a leader the election: where the processor is shared they would lose a lease
+// that nobody else wants, end over it, and use up what is left of the processor as they start again.
+const leaderless = `controllerManager: {extraArgs: [{name: leader-elect, value: "false"}]}
+scheduler: {extraArgs: [{name: leader-elect, value: "false"}]}
+`
+
 // ControlPlane gives the test host as the one node of a cluster that kubeadm init made of it: kubelet.service and
 // containerd, with etcd, the API server, the controller manager and the scheduler as static pods, all running and ready,
 // unhardened. Docker is off. The node is node1, its API server https://192.0.2.10:6443.
 func ControlPlane(t testing.TB) Snapshot {
 	t.Helper()
 	base, bin := Build(t), kube.Build(t)
-	config := strings.Replace(kube.Config, "---\n", slow, 1)
+	config := strings.Replace(kube.Config, "---\n", slow, 1) + leaderless
 	sum := sha256.Sum256([]byte(base.disk + bin.Key + config + controlPlane))
 	return kept(t, "kube", hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
 		began := time.Now()
@@ -51,7 +57,7 @@ func ControlPlane(t testing.TB) Snapshot {
 		stage("images imported")
 		m.Put("/root/kubeadm.yaml", 0o600, []byte(config))
 		m.OK(controlPlane)
-		m.Until("kubeadm init", 40*time.Minute, "systemctl show -P SubState kubeadm-init | grep -qxE 'exited|failed'")
+		m.Until("kubeadm init", 45*time.Minute, "systemctl show -P SubState kubeadm-init | grep -qxE 'exited|failed'")
 		m.OK("systemctl is-active kubeadm-init || { journalctl --no-pager -u kubeadm-init; exit 1; }")
 		stage("kubeadm init ended")
 		m.Ready()
