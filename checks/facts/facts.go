@@ -138,6 +138,12 @@ type Source interface {
 	Engine(ctx context.Context) (Engine, Endpoint, error)
 }
 
+// A Counter is a Source that looks at all processes once and then knows those of any name. Where thousands run, one look
+// takes longer than all else.
+type Counter interface {
+	Census(ctx context.Context) (processes func(name string) ([]Process, error), err error)
+}
+
 // Choices are what the site has decided and no machine can: they come from the configuration.
 type Choices struct {
 	TrustedUsers         []string            // who may drive the daemon (members of the socket's group)
@@ -215,7 +221,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
 	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
-	h.processes = perKey(func(name string) ([]Process, error) { return src.Processes(ctx, name) })
+	h.processes = perKey(processes(ctx, src))
 	h.contained = perKey(func(names string) (map[string]string, error) { return src.Contained(ctx, strings.Fields(names)...) })
 	h.unit = perKey(h.readUnit)
 	h.engine = sync.OnceValues(h.readEngine)
@@ -236,6 +242,22 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.sources = sync.OnceValues(h.readSources)
 	h.compose = perKey(h.readCompose)
 	return h
+}
+
+// processes finds those of a name, in one look for all names where the source can.
+func processes(ctx context.Context, src Source) func(name string) ([]Process, error) {
+	c, ok := src.(Counter)
+	if !ok {
+		return func(name string) ([]Process, error) { return src.Processes(ctx, name) }
+	}
+	census := sync.OnceValues(func() (func(string) ([]Process, error), error) { return c.Census(ctx) })
+	return func(name string) ([]Process, error) {
+		find, err := census()
+		if err != nil {
+			return nil, err
+		}
+		return find(name)
+	}
 }
 
 // Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
@@ -347,7 +369,7 @@ type Overlay struct {
 // what the Docker Engine has said: that is of before the plan, and the same were it asked again.
 func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after, n.Earlier, n.SourceDirs = o, h.Earlier, h.SourceDirs
+	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
 	n.containers = withUpdates(h.containers, o.Updated)

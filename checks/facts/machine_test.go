@@ -50,6 +50,11 @@ func newMachine(t *testing.T, archive string) *machine {
 
 func (m *machine) host() *facts.Host { return facts.New(context.Background(), m, facts.Choices{}) }
 
+// Census stands before that of the files' Source.
+func (m *machine) Census(ctx context.Context) (func(name string) ([]facts.Process, error), error) {
+	return func(name string) ([]facts.Process, error) { return m.Processes(ctx, name) }, nil
+}
+
 func (m *machine) Processes(_ context.Context, name string) ([]facts.Process, error) {
 	var ps []facts.Process
 	for _, p := range m.processes {

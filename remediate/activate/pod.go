@@ -1,6 +1,7 @@
 package activate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -42,7 +43,10 @@ type podContainer struct {
 }
 
 type probe struct {
-	HTTP *struct {
+	Delay    int `yaml:"initialDelaySeconds"`
+	Period   int `yaml:"periodSeconds"`
+	Failures int `yaml:"failureThreshold"`
+	HTTP     *struct {
 		Host, Path, Port, Scheme string
 		Headers                  []struct{ Name, Value string } `yaml:"httpHeaders"`
 	} `yaml:"httpGet"`
@@ -71,6 +75,15 @@ func readManifest(path string) (*manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// patience is for how long the kubelet lets a container start before it starts it again: whoever made that longer has a
+// slow machine. Zero where no startup probe says it.
+func (c podContainer) patience() time.Duration {
+	if c.Startup == nil {
+		return 0
+	}
+	return time.Duration(c.Startup.Delay+cmp.Or(c.Startup.Period, 10)*cmp.Or(c.Startup.Failures, 3)) * time.Second
 }
 
 func (c podContainer) argv() []string { return slices.Concat(c.Command, c.Args) }

@@ -17,7 +17,7 @@ import (
 // Waits are how long a roll-out takes its time. The zero value stands for what each comment says.
 type Waits struct {
 	Appear time.Duration // until a process with the new arguments is there: 3 minutes, for the old one may end slowly
-	Ready  time.Duration // until it answers the kubelet's probes: 5 minutes, more than kubeadm gives an API server to start
+	Ready  time.Duration // until it answers the kubelet's probes: 5 minutes, or what the startup probe gives it if that is more
 	Stable time.Duration // for which it must then go on doing so: 1 minute
 	Settle time.Duration // after which a process from before, with the right arguments, is believed to stay: 1 minute
 	Poll   time.Duration // between two looks: 1 second
@@ -76,6 +76,9 @@ func (s *Services) rollOut(ctx context.Context, path string) error {
 	}
 	for _, c := range m.Spec.Containers {
 		r := &roll{Services: s, manifest: m, container: c, waits: s.opts.RollOut.defaults(), began: time.Now()}
+		if s.opts.RollOut.Ready == 0 {
+			r.waits.Ready = max(r.waits.Ready, c.patience())
+		}
 		if err := r.appear(ctx); err != nil {
 			return err
 		}

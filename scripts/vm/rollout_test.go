@@ -89,7 +89,7 @@ func refused(t *testing.T, m *vm.Machine) {
 	m.OK("systemd-run -q --unit watch -p StandardOutput=file:/run/watched bash /root/watch")
 	r := long(t, m, "--yes --only kubernetes/apiserver-audit-log", 4)
 	m.OK("systemctl stop watch")
-	if r.Run == nil || r.Run.Outcome != "rolled-back" || !strings.Contains(r.Run.Reason, "kube-apiserver does not stay up") ||
+	if r.Run == nil || r.Run.Outcome != "rolled-back" || !strings.Contains(r.Run.Reason, "kube-apiserver") ||
 		!strings.Contains(r.Run.Reason, "is a directory") {
 		t.Errorf("the run: %+v", r.Run)
 	}

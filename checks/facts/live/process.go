@@ -19,6 +19,15 @@ import (
 // Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace from
 // those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
 func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
+	find, err := s.Census(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return find(name)
+}
+
+// Census looks once at what every process runs. The function that it returns is Processes, of those that ran then.
+func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process, error), error) {
 	if err := s.running(); err != nil {
 		return nil, err
 	}
@@ -30,24 +39,41 @@ func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, e
 	if err != nil {
 		return nil, err
 	}
-	var ps []facts.Process
+	byName := map[string][]int{}
+	var unknown []int // whose executable is not for us to know
 	for _, pid := range pids {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		p, err := process(pid, name, namespace)
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if p != nil {
-			ps = append(ps, *p)
+		exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+		switch {
+		case err == nil:
+			name := executable(exe)
+			byName[name] = append(byName[name], pid)
+		case !gone(err):
+			unknown = append(unknown, pid)
 		}
 	}
-	return ps, nil
+	return func(name string) ([]facts.Process, error) {
+		var ps []facts.Process
+		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
+			p, err := process(pid, name, namespace)
+			if gone(err) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if p != nil {
+				ps = append(ps, *p)
+			}
+		}
+		return ps, nil
+	}, nil
 }
+
+// executable is the base name of what /proc/PID/exe leads to.
+func executable(exe string) string { return path.Base(strings.TrimSuffix(exe, " (deleted)")) }
 
 // pids returns the numbers in /proc, in order.
 func pids() ([]int, error) {

@@ -110,3 +110,38 @@ func TestListeners(t *testing.T) {
 		t.Errorf("a process that does not exist listens on %v, %v", ls, err)
 	}
 }
+
+// A Host looks at all processes once, whatever the number of names that it is asked for.
+func TestCensus(t *testing.T) {
+	dir := t.TempDir()
+	program, err := os.ReadFile("/bin/sleep")
+	must(t, err)
+	start := func(name string) int {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, program, 0o755))
+		cmd := exec.Command(path, "600")
+		must(t, cmd.Start())
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd.Process.Pid
+	}
+	host := facts.New(t.Context(), machine, facts.Choices{})
+	found := func(name string) (pids []int) {
+		ps, err := host.Processes(name)
+		must(t, err)
+		for _, p := range ps {
+			pids = append(pids, p.PID)
+		}
+		return pids
+	}
+	one, two := start("census-one"), start("census-two")
+	if diff := cmp.Diff([]int{one}, found("census-one")); diff != "" {
+		t.Errorf("one (-want +got)\n%s", diff)
+	}
+	start("census-late")
+	if diff := cmp.Diff([]int{two}, found("census-two")); diff != "" {
+		t.Errorf("two (-want +got)\n%s", diff)
+	}
+	if got := found("census-late"); got != nil {
+		t.Errorf("one that was started later is among those that were counted: %v", got)
+	}
+}
