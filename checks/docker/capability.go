@@ -46,16 +46,11 @@ func how(c *facts.Container) string {
 	return ""
 }
 
-// The capabilities that the Engine gives a container by itself, and all that Linux 6.18 has. Sources: moby
-// oci/caps/defaults.go, linux/capability.h.
-var (
-	defaultCapabilities = []string{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
-		"NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
-	allCapabilities = append([]string{"AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH",
-		"IPC_LOCK", "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "NET_ADMIN", "NET_BROADCAST", "PERFMON",
-		"SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME",
-		"SYS_TTY_CONFIG", "WAKE_ALARM"}, defaultCapabilities...)
-)
+// allCapabilities are those of Linux 6.18. Source: linux/capability.h.
+var allCapabilities = append([]string{"AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH",
+	"IPC_LOCK", "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "NET_ADMIN", "NET_BROADCAST", "PERFMON",
+	"SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME",
+	"SYS_TTY_CONFIG", "WAKE_ALARM"}, facts.DefaultCapabilities...)
 
 // effective is the capabilities that a container's processes can have, by the Engine's own rules. Source: moby
 // oci/caps/utils.go, TweakCapabilities.
@@ -72,7 +67,7 @@ func effective(c *facts.Container) []string {
 	case slices.Contains(drop, "ALL"):
 		return add
 	}
-	return append(without(defaultCapabilities), add...)
+	return append(without(facts.DefaultCapabilities), add...)
 }
 
 // normal spells capabilities as the kernel does, without CAP_.
@@ -96,7 +91,7 @@ func fewCapabilities(_ *facts.Host, c *facts.Container) []checks.Finding {
 	}
 	var more []string
 	for _, s := range effective(c) {
-		if s == "NET_RAW" || !slices.Contains(defaultCapabilities, s) {
+		if s == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, s) {
 			more = append(more, clip(s))
 		}
 	}

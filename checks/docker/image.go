@@ -116,7 +116,7 @@ func trustedImages(h *facts.Host) ([]checks.Finding, error) {
 			if !slices.Contains(from, r) {
 				from = append(from, r)
 			}
-			trusted := slices.ContainsFunc(h.Choices.TrustedRegistries, func(t string) bool { return within(r, t) })
+			trusted := slices.ContainsFunc(h.Choices.TrustedRegistries, func(t string) bool { return facts.Within(r, t) })
 			if h.Choices.TrustedRegistries != nil && !trusted {
 				findings = append(findings, checks.Finding{Subject: "image " + clip(name), Got: "from " + clip(r),
 					Must: "from one of " + some(slices.Clone(h.Choices.TrustedRegistries))})

@@ -371,26 +371,15 @@ func resolved(h *facts.Host, p string) string {
 	return p
 }
 
-// systemDirs are the directories of which a container must not be able to write anything.
-var systemDirs = []string{"/boot", "/dev", "/etc", "/proc", "/root", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-	"/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/systemd"}
-
-// sharedDirs are those that as a whole give the system's parts, and of which single entries are anybody's.
-var sharedDirs = []string{"/home", "/run", "/var", "/var/lib", "/var/log"}
-
 func sensitive(h *facts.Host, c *facts.Container, m facts.Mount, source string) []checks.Finding {
 	if !m.RW || m.Type == "volume" && source == m.Source {
 		return nil
 	}
-	dirs := systemDirs
+	var more []string
 	if e, err := h.Engine(); err == nil && e.DockerRootDir != "" {
-		dirs = append([]string{e.DockerRootDir}, dirs...)
+		more = []string{e.DockerRootDir}
 	}
-	bad := slices.Contains(sharedDirs, source)
-	for _, d := range dirs {
-		bad = bad || within(source, d) || within(d, source)
-	}
-	if !bad {
+	if !facts.OfSystem(source, more...) {
 		return nil
 	}
 	return found(c, "can write to "+place(m, source), "mounted read-only, or not at all",
@@ -403,11 +392,6 @@ func place(m facts.Mount, source string) string {
 		text += " (mounted as " + clip(cmp.Or(m.Name, m.Source)) + ")"
 	}
 	return text
-}
-
-// within reports whether p is dir or below it.
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // propagated: the volumes' own default is private.
@@ -428,7 +412,7 @@ func sockets(h *facts.Host, c *facts.Container, m facts.Mount, source string) []
 		}
 	}
 	for _, s := range known {
-		if within(s, source) {
+		if facts.Within(s, source) {
 			return found(c, "sees "+s+" through its mount of "+place(m, source), "without it",
 				"no such mount, or a proxy that lets through what it needs")
 		}

@@ -16,7 +16,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 		host      facts.HostConfig
 		has, lack []string
 	}{
-		{"as made", facts.HostConfig{}, defaultCapabilities, []string{"SYS_ADMIN"}},
+		{"as made", facts.HostConfig{}, facts.DefaultCapabilities, []string{"SYS_ADMIN"}},
 		{"privileged, whatever is dropped", facts.HostConfig{Privileged: true, CapDrop: []string{"ALL"}}, allCapabilities, nil},
 		{"all but some", facts.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}}, []string{"SYS_MODULE", "BPF"}, []string{"SYS_ADMIN"}},
 		{"all added and dropped", facts.HostConfig{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}}, []string{"SYS_ADMIN"}, nil},
@@ -36,8 +36,8 @@ func TestEffectiveCapabilities(t *testing.T) {
 			}
 		}
 	}
-	if len(allCapabilities) != 41 || len(defaultCapabilities) != 14 {
-		t.Errorf("%d capabilities, %d of them by default; Linux has 41 and the Engine gives 14", len(allCapabilities), len(defaultCapabilities))
+	if len(allCapabilities) != 41 || len(facts.DefaultCapabilities) != 14 {
+		t.Errorf("%d capabilities, %d of them by default; Linux has 41 and the Engine gives 14", len(allCapabilities), len(facts.DefaultCapabilities))
 	}
 }
 

@@ -193,10 +193,6 @@ var Privileged Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding
 		s.Name + " fails wherever it needs a capability or a device that it is not given by name"})}, nil
 }
 
-// defaultCapabilities are what a container has unless it says otherwise. Source: moby oci/caps/defaults.go.
-var defaultCapabilities = []string{"CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-	"NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"}
-
 func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 // Capabilities wants the default set at most, and not NET_RAW.
@@ -208,7 +204,7 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	for i, c := range adds {
 		name := capability(c)
 		raw = raw || name == "NET_RAW" || name == "ALL"
-		if name == "NET_RAW" || !slices.Contains(defaultCapabilities, name) {
+		if name == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, name) {
 			f := about(s, added[i], "cap_add "+masked(name), "added", "of the default set at most, without NET_RAW")
 			f.Reason = "take it out, unless the service does not work without it; then waive it"
 			findings = append(findings, f)

@@ -95,18 +95,7 @@ func (m mount) readOnly() (bool, error) {
 	return truth(v)
 }
 
-// systemDirs are the directories of which a container must not be able to write anything; of sharedDirs single entries
-// are anybody's.
-var (
-	systemDirs = []string{"/boot", "/dev", "/etc", "/proc", "/root", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-		"/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/systemd"}
-	sharedDirs = []string{"/home", "/run", "/var", "/var/lib", "/var/log"}
-	sockets    = []string{"/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/crio/crio.sock"}
-)
-
-func within(p, dir string) bool {
-	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
-}
+var sockets = []string{"/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/crio/crio.sock"}
 
 func real(p string) string {
 	if rest, ok := strings.CutPrefix(p, "/var/run"); ok && (rest == "" || rest[0] == '/') {
@@ -121,10 +110,7 @@ var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 	var findings []checks.Finding
 	for _, m := range all {
 		source := real(m.source)
-		bad := slices.Contains(sharedDirs, source)
-		for _, d := range systemDirs {
-			bad = bad || within(source, d) || within(d, source)
-		}
+		bad := facts.OfSystem(source)
 		if slices.Contains(sockets, source) {
 			continue // read-only or not, a socket is open: another check is about it
 		}
@@ -158,7 +144,7 @@ var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	var findings []checks.Finding
 	for _, m := range all {
 		for _, socket := range sockets {
-			if source := real(m.source); within(socket, source) {
+			if source := real(m.source); facts.Within(socket, source) {
 				f := about(s, m.at, "volumes "+masked(m.source), "gives "+socket, "left out, or a proxy that filters what may be asked")
 				f.Reason = "take the mount out, or put a proxy in between that lets through what the service needs; read-only does not help"
 				findings = append(findings, f)
