@@ -76,8 +76,14 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 
+	compare(t, theirs, ours, "differences.tsv", differences)
+}
+
+// compare holds the verdicts to be alike, or to differ as the table of differences in file tells.
+func compare(t *testing.T, theirs, ours verdicts, file, table string) {
+	t.Helper()
 	known, met := map[difference]bool{}, map[difference]bool{}
-	for _, row := range rows(differences, 4) {
+	for _, row := range rows(table, 4) {
 		known[difference{row[0], row[1], row[2]}] = true
 	}
 	for at, their := range theirs {
@@ -93,11 +99,11 @@ func TestVerdicts(t *testing.T) {
 		d := difference{number, their, our}
 		met[d] = true
 		if !known[d] {
-			t.Errorf("%s: docker-bench-security says %s of %s and harden says %s: differences.tsv does not tell why", host, their, number, our)
+			t.Errorf("%s: docker-bench-security says %s of %s and harden says %s: %s does not tell why", host, their, number, our, file)
 		}
 	}
 	if diff := cmp.Diff(met, known); diff != "" {
-		t.Errorf("differences.tsv (-met +told of):\n%s", diff)
+		t.Errorf("%s (-met +told of):\n%s", file, diff)
 	}
 }
 
@@ -147,7 +153,7 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 	}
 }
 
-// TestReadme holds the README's table of differences to differences.tsv.
+// TestReadme holds the README's table of differences to differences.tsv and object-differences.tsv.
 func TestReadme(t *testing.T) {
 	const begin, end = "<!-- differences -->\n", "<!-- /differences -->\n"
 	text, err := os.ReadFile(readme)
@@ -161,7 +167,7 @@ func TestReadme(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString("| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n")
-	for _, row := range rows(differences, 4) {
+	for _, row := range slices.Concat(rows(differences, 4), rows(objectDifferences, 4)) {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
 	if *update {
