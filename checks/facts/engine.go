@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
@@ -131,7 +132,9 @@ func (h *Host) readExecs() ([]Exec, error) {
 		}
 	}
 	containers, errContainers := h.Containers()
+	own := map[string]string{}
 	for _, c := range containers {
+		own[c.ID] = c.Config.User
 		for _, id := range c.ExecIDs {
 			note(id, c.ID, c.ShortName())
 		}
@@ -144,6 +147,8 @@ func (h *Host) readExecs() ([]Exec, error) {
 		case errors.Is(err, ErrAbsent): // it ended a while ago
 		case err != nil:
 			return execs, err
+		case e.User == own[e.ContainerID]: // which the Engine fills in, where none was asked for and for health checks
+			e.User = ""
 		}
 		execs = append(execs, *e)
 	}
@@ -159,9 +164,9 @@ func (h *Host) execEvents(note func(id, container, name string)) error {
 	if err != nil {
 		return err
 	}
-	until := strings.TrimSpace(e.SystemTime)
-	if until == "" {
-		until = "1" // of an engine that does not tell the time nothing is known to have happened
+	until := "1" // of an engine that does not tell the time nothing is known to have happened
+	if now, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(e.SystemTime)); err == nil {
+		until = fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()) // the Engine takes no other form
 	}
 	path := "/events?" + url.Values{"since": {"0"}, "until": {until},
 		"filters": {`{"type":["container"],"event":["exec_create"]}`}}.Encode()
