@@ -34,7 +34,8 @@ func Careless(socket string) map[string]func(*container.Config, *container.HostC
 		"shared": host(func(h *container.HostConfig) {
 			h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: "/srv", Target: "/x", BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
 		}),
-		"open": host(func(h *container.HostConfig) {
+		"open": host(func(h *container.HostConfig) { // never to be started, since there is no such network: without one no port is published
+			h.NetworkMode = "front"
 			h.PortBindings = nat.PortMap{"80/tcp": {{HostPort: "80"}}, "81/tcp": {{HostIP: "::1", HostPort: "8081"}}}
 		}),
 		"disk": host(func(h *container.HostConfig) { h.DeviceCgroupRules = []string{"c 1:3 r"} }),
