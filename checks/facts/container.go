@@ -127,10 +127,15 @@ type PortBinding struct {
 	HostPort string // empty where the Engine is to choose
 }
 
-// Published gives where a container's ports are, or will be once it runs.
+// Published gives where a container's ports are, or will be once it runs. With the host's network, another container's or
+// none, the Engine keeps what was asked for and publishes nothing.
 func (c *Container) Published() Ports {
-	if c.State.Running && len(c.NetworkSettings.Ports) > 0 {
+	mode := c.HostConfig.NetworkMode
+	switch {
+	case c.State.Running && len(c.NetworkSettings.Ports) > 0:
 		return c.NetworkSettings.Ports
+	case mode.IsHost(), mode.IsNone(), mode.IsContainer():
+		return nil
 	}
 	return c.HostConfig.PortBindings
 }

@@ -132,7 +132,9 @@ func (h *Host) readExecs() ([]Exec, error) {
 		}
 	}
 	containers, errContainers := h.Containers()
+	own := map[string]string{}
 	for _, c := range containers {
+		own[c.ID] = c.Config.User
 		for _, id := range c.ExecIDs {
 			note(id, c.ID, c.ShortName())
 		}
@@ -145,6 +147,8 @@ func (h *Host) readExecs() ([]Exec, error) {
 		case errors.Is(err, ErrAbsent): // it ended a while ago
 		case err != nil:
 			return execs, err
+		case e.User == own[e.ContainerID]: // which the Engine fills in, where none was asked for and for health checks
+			e.User = ""
 		}
 		execs = append(execs, *e)
 	}

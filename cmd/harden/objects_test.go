@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,11 +13,6 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/api/types/mount"
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/swarm"
-	"github.com/docker/go-connections/nat"
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/scripts/testdocker"
@@ -30,16 +23,16 @@ import (
 func TestObjects(t *testing.T) {
 	d := testdocker.Start(t)
 	running := map[string]string{}
-	for name, configure := range careless(d.Socket) {
+	for name, configure := range testdocker.Careless(d.Socket) {
 		if name == "web" || name == "forever" {
 			running[name] = d.Run(name, configure)
 		} else {
 			d.Create(name, configure)
 		}
 	}
-	images(t, d)
-	port := oneNodeSwarm(t, d)
-	sessions(t, d, running["web"])
+	d.CarefulImage()
+	port := d.Swarm()
+	d.Sessions(running["web"])
 
 	harden := program(t, d, `choices:
   containers:
@@ -51,88 +44,6 @@ allow: [behaviour]
 	t.Run("verdicts", func(t *testing.T) { verdicts(t, harden(2, "check"), port) })
 	t.Run("module", func(t *testing.T) { byModule(t, d, running) })
 	t.Run("live", func(t *testing.T) { inPlace(t, d, harden, running) })
-}
-
-// careless are containers that each break one rule; "web", besides, breaks those that everybody breaks.
-func careless(socket string) map[string]func(*container.Config, *container.HostConfig) {
-	host := func(f func(*container.HostConfig)) func(*container.Config, *container.HostConfig) {
-		return func(_ *container.Config, h *container.HostConfig) { f(h) }
-	}
-	return map[string]func(*container.Config, *container.HostConfig){
-		"web":     nil,
-		"forever": host(func(h *container.HostConfig) { h.RestartPolicy.Name = "always" }),
-		"vanilla": host(func(h *container.HostConfig) { h.Privileged = true }), // its name hides it from docker-bench-security
-		"agent": host(func(h *container.HostConfig) {
-			h.NetworkMode, h.PidMode, h.IpcMode, h.UTSMode = "host", "host", "host", "host"
-		}),
-		"admin":  host(func(h *container.HostConfig) { h.CapAdd = []string{"ALL"}; h.CapDrop = []string{"SYS_MODULE"} }),
-		"tracer": host(func(h *container.HostConfig) { h.CapAdd = []string{"sys_ptrace"}; h.CapDrop = []string{"NET_RAW"} }),
-		"editor": host(func(h *container.HostConfig) { h.Binds = []string{"/etc:/x", "/usr:/y:ro"} }),
-		"panel":  host(func(h *container.HostConfig) { h.Binds = []string{filepath.Dir(socket) + ":/x:ro"} }),
-		"shared": host(func(h *container.HostConfig) {
-			h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: "/srv", Target: "/x", BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
-		}),
-		"open": host(func(h *container.HostConfig) {
-			h.PortBindings = nat.PortMap{"80/tcp": {{HostPort: "80"}}, "81/tcp": {{HostIP: "::1", HostPort: "8081"}}}
-		}),
-		"disk": host(func(h *container.HostConfig) { h.DeviceCgroupRules = []string{"c 1:3 r"} }),
-		"loose": host(func(h *container.HostConfig) {
-			h.SecurityOpt = []string{"seccomp=unconfined", "no-new-privileges=false"}
-			h.CgroupParent = "/elsewhere"
-		}),
-		"plenty":  host(func(h *container.HostConfig) { h.Ulimits = []*container.Ulimit{{Name: "core", Soft: -1, Hard: -1}} }),
-		"spelled": func(c *container.Config, _ *container.HostConfig) { c.User = "0:1000" },
-		"good": func(c *container.Config, h *container.HostConfig) {
-			c.User, c.Healthcheck = "1000:1000", &container.HealthConfig{Test: []string{"CMD", "/sleeper"}}
-			h.ReadonlyRootfs, h.SecurityOpt, h.CapDrop = true, []string{"no-new-privileges"}, []string{"ALL"}
-			pids := int64(100)
-			h.PidsLimit, h.Memory, h.CPUShares, h.RestartPolicy = &pids, 64<<20, 512, container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 5}
-		},
-	}
-}
-
-// images adds one with a user and a health check beside the one without that containers run.
-func images(t *testing.T, d *testdocker.Daemon) {
-	t.Helper()
-	var empty bytes.Buffer
-	empty.Write(make([]byte, 1024)) // the end of a tar archive
-	progress, err := d.Client.ImageImport(t.Context(), image.ImportSource{Source: &empty, SourceName: "-"}, "careful:1",
-		image.ImportOptions{Changes: []string{"USER 1000:1000", `HEALTHCHECK CMD ["/probe"]`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	progress.Close()
-}
-
-// oneNodeSwarm makes a swarm with an overlay network that is encrypted and one that is not.
-func oneNodeSwarm(t *testing.T, d *testdocker.Daemon) (port string) {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	l.Close()
-	if _, err := d.Client.SwarmInit(t.Context(), swarm.InitRequest{ListenAddr: "127.0.0.1:" + port, AdvertiseAddr: "127.0.0.1"}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Client.SwarmLeave(context.Background(), true) })
-	for name, options := range map[string]map[string]string{"plain": nil, "secret": {"encrypted": "true"}} {
-		if _, err := d.Client.NetworkCreate(t.Context(), name, network.CreateOptions{Driver: "overlay", Options: options}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return port
-}
-
-// sessions begins two exec sessions, of which one is privileged and one root's.
-func sessions(t *testing.T, d *testdocker.Daemon, id string) {
-	t.Helper()
-	for _, o := range []container.ExecOptions{{Privileged: true, Cmd: []string{"/sleeper"}}, {User: "0:0", Cmd: []string{"/sleeper"}}} {
-		if _, err := d.Client.ContainerExecCreate(t.Context(), id, o); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // A document is as much of a report as the test reads.
@@ -190,7 +101,7 @@ func verdicts(t *testing.T, r document, port string) {
 		}
 		slices.Sort(got[id])
 	}
-	for name := range careless("") {
+	for name := range testdocker.Careless("") {
 		all = append(all, name)
 	}
 	slices.Sort(all)
@@ -277,7 +188,7 @@ func inPlace(t *testing.T, d *testdocker.Daemon, harden func(int, ...string) doc
 		pids[name] = c.State.Pid
 	}
 	plan := harden(2, append([]string{"--dry-run"}, only...)...).Plan
-	all := slices.Sorted(maps.Keys(careless("")))
+	all := slices.Sorted(maps.Keys(testdocker.Careless("")))
 	var planned []string
 	for _, u := range plan.Updates {
 		planned = append(planned, u.Container)

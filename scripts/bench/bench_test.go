@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -28,19 +29,42 @@ func BenchmarkCheck(b *testing.B) {
 	d := testdocker.Start(b)
 	d.Run("one", nil)
 	whole := compare(b, program, least, client, d.Socket, record(b, program, d.Socket), maxMemory)
-	if dir := os.Getenv("DOCKER_BENCH_DIR"); dir != "" {
-		script := exec.Command("bash", "docker-bench-security.sh", "-b")
-		script.Dir, script.Env = b.TempDir(), append(os.Environ(), "DOCKER_HOST="+d.Host)
-		if err := os.CopyFS(script.Dir, os.DirFS(dir)); err != nil { // it writes its log beside itself
-			b.Fatal(err)
-		}
-		took := timed(func() {
-			if out, err := script.CombinedOutput(); err != nil {
-				b.Errorf("docker-bench-security: %v\n%s", err, out)
-			}
-		})
-		b.ReportMetric(took.Seconds()/whole.Seconds(), "docker-bench/harden")
+	besideDockerBench(b, d, whole, "docker-bench/harden")
+}
+
+// BenchmarkContainers audits a host whose engine runs twenty containers, beside docker-bench-security: as a user runs it,
+// and with its sections on objects alone, while harden does all that it does.
+func BenchmarkContainers(b *testing.B) {
+	program, least, client := build(b, "cmd/harden"), build(b, "scripts/bench/bare"), build(b, "scripts/bench/client")
+	d := testdocker.Start(b)
+	for i := range 20 {
+		d.Run(fmt.Sprintf("web%d", i), nil)
 	}
+	whole := compare(b, program, least, client, d.Socket, record(b, program, d.Socket), maxMemory)
+	besideDockerBench(b, d, whole, "docker-bench/harden")
+	besideDockerBench(b, d, whole, "docker-bench-objects/harden", "-c",
+		"container_images,container_runtime,docker_security_operations,docker_swarm_configuration")
+}
+
+// besideDockerBench tells how many times as long as harden docker-bench-security takes, where DOCKER_BENCH_DIR leads to it.
+func besideDockerBench(b *testing.B, d *testdocker.Daemon, whole time.Duration, unit string, args ...string) {
+	b.Helper()
+	dir := os.Getenv("DOCKER_BENCH_DIR")
+	if dir == "" {
+		return
+	}
+	script := exec.Command("bash", append([]string{"docker-bench-security.sh", "-b"}, args...)...)
+	script.Dir, script.Env = b.TempDir(), append(os.Environ(), "DOCKER_HOST="+d.Host)
+	if err := os.CopyFS(script.Dir, os.DirFS(dir)); err != nil { // it writes its log beside itself
+		b.Fatal(err)
+	}
+	took := timed(func() {
+		if out, err := script.CombinedOutput(); err != nil {
+			b.Errorf("docker-bench-security: %v\n%s", err, out)
+		}
+	})
+	b.Logf("docker-bench-security took %v", took)
+	b.ReportMetric(took.Seconds()/whole.Seconds(), unit)
 }
 
 // compare times audits of the engine on a socket, the bare loop of their calls, and a loop over its containers that decodes
