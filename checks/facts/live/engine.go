@@ -119,7 +119,7 @@ func (s *Source) reach(e *engine) error {
 
 // connect makes the clients. They share connections, as many as there are questions at once.
 func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
-	transport := &http.Transport{MaxIdleConnsPerHost: questions, IdleConnTimeout: answerTimeout}
+	transport := &http.Transport{MaxIdleConnsPerHost: questions, IdleConnTimeout: answerTimeout, ReadBufferSize: 16 << 10}
 	// The client puts tracing around the transport that it is given; one look at each of ten thousand needs none.
 	e.http = &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
 	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}, options...)

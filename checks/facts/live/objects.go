@@ -4,17 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"example.com/harden/checks/facts"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // questions is how many the engine is asked at once: an answer waits for the engine more than it works here.
@@ -25,17 +26,17 @@ const maxObject = 32 << 20
 
 // Containers inspects every container, several at a time.
 func (e *engine) Containers(ctx context.Context) ([]facts.Container, error) {
-	return every(ctx, e, "/containers/json?all=1", func(id string, answer func(string, any) error) (facts.Container, error) {
-		var c facts.Container
-		return c, answer("/containers/"+url.PathEscape(id)+"/json", &c)
+	return every(ctx, e, "/containers/json?all=1", func(id string, answer func(string, any) error) (*facts.Container, error) {
+		c := new(facts.Container)
+		return c, answer("/containers/"+url.PathEscape(id)+"/json", c)
 	}, func(c *facts.Container) string { return c.ID })
 }
 
 // Images inspects every image, several at a time, with its history.
 func (e *engine) Images(ctx context.Context) ([]facts.Image, error) {
-	return every(ctx, e, "/images/json", func(id string, answer func(string, any) error) (facts.Image, error) {
-		var i facts.Image
-		err := answer("/images/"+url.PathEscape(id)+"/json", &i)
+	return every(ctx, e, "/images/json", func(id string, answer func(string, any) error) (*facts.Image, error) {
+		i := new(facts.Image)
+		err := answer("/images/"+url.PathEscape(id)+"/json", i)
 		if err == nil {
 			err = answer("/images/"+url.PathEscape(id)+"/history", &i.History)
 		}
@@ -43,75 +44,130 @@ func (e *engine) Images(ctx context.Context) ([]facts.Image, error) {
 	}, func(i *facts.Image) string { return i.ID })
 }
 
-// every lists objects and looks at each, a bounded number at a time and sorted by ID. One that is gone meanwhile is left
-// out; with an error come those that could be looked at.
-func every[T any](ctx context.Context, e *engine, list string, look func(id string, answer func(string, any) error) (T, error),
+// every lists objects and looks at each as soon as it is listed, a bounded number at a time; they come sorted by ID. One
+// that is gone meanwhile is left out; with an error come those that could be looked at.
+func every[T any](ctx context.Context, e *engine, list string, look func(id string, answer func(string, any) error) (*T, error),
 	id func(*T) string) ([]T, error) {
-	ids, err := e.list(ctx, list)
-	if err != nil {
-		return nil, err
-	}
-	all, errs := make([]T, len(ids)), make([]error, len(ids))
-	var next atomic.Int64
+	var ids queue
+	var mu sync.Mutex
+	var kept []*T
+	var failed int
+	var first error
 	var wg sync.WaitGroup
-	for range min(questions, len(ids)) {
+	for range questions {
 		wg.Go(func() {
 			var buf bytes.Buffer // one for all of a worker's answers
 			answer := func(path string, v any) error {
 				return e.Get(ctx, path, func(r io.Reader) error { return decode(r, &buf, v) })
 			}
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(ids) {
-					return
+			for next, ok := ids.take(); ok; next, ok = ids.take() {
+				var o *T
+				err := context.Cause(ctx)
+				if err == nil {
+					o, err = look(next, answer)
 				}
-				if errs[i] = context.Cause(ctx); errs[i] == nil {
-					all[i], errs[i] = look(ids[i], answer)
+				mu.Lock()
+				switch {
+				case err == nil:
+					kept = append(kept, o)
+				case !errors.Is(err, facts.ErrAbsent):
+					failed++
+					first = cmp.Or(first, err)
 				}
+				mu.Unlock()
 			}
 		})
 	}
+	listed, err := e.list(ctx, list, ids.put)
+	ids.end(err == nil)
 	wg.Wait()
-	kept := make([]T, 0, len(all))
-	failed, first := 0, error(nil)
-	for i := range all {
-		switch {
-		case errs[i] == nil:
-			kept = append(kept, all[i])
-		case !errors.Is(errs[i], facts.ErrAbsent):
-			failed++
-			first = cmp.Or(first, errs[i])
-		}
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(kept, func(a, b T) int { return cmp.Compare(id(&a), id(&b)) })
+	slices.SortFunc(kept, func(a, b *T) int { return cmp.Compare(id(a), id(b)) })
+	all := make([]T, len(kept))
+	for i, o := range kept {
+		all[i] = *o
+	}
 	if failed > 1 {
-		first = fmt.Errorf("%d of %d could not be looked at: %w", failed, len(ids), first)
+		first = fmt.Errorf("%d of %d could not be looked at: %w", failed, listed, first)
 	}
-	return kept, first
+	return all, first
+}
+
+// A queue hands out IDs while more are put into it. It takes however many: a list that waited for what is done with it
+// would not be told within the time that an answer has.
+type queue struct {
+	mu    sync.Mutex
+	more  *sync.Cond
+	ids   []string
+	ended bool
+}
+
+// locked locks the queue.
+func (q *queue) locked() (unlock func()) {
+	q.mu.Lock()
+	if q.more == nil {
+		q.more = sync.NewCond(&q.mu)
+	}
+	return q.mu.Unlock
+}
+
+func (q *queue) put(id string) {
+	defer q.locked()()
+	q.ids = append(q.ids, id)
+	q.more.Signal()
+}
+
+// take waits for an ID; it is not ok when there will be none.
+func (q *queue) take() (id string, ok bool) {
+	defer q.locked()()
+	for len(q.ids) == 0 && !q.ended {
+		q.more.Wait()
+	}
+	if len(q.ids) == 0 {
+		return "", false
+	}
+	id, q.ids = q.ids[0], q.ids[1:]
+	return id, true
+}
+
+// end says that no more is put, and whether what is still there is worth taking.
+func (q *queue) end(worth bool) {
+	defer q.locked()()
+	q.ended = true
+	if !worth {
+		q.ids = nil
+	}
+	q.more.Broadcast()
 }
 
 // list reads the IDs of a list one object at a time: the rest of it may be larger than all that is kept.
-func (e *engine) list(ctx context.Context, path string) (ids []string, err error) {
+func (e *engine) list(ctx context.Context, path string, found func(id string)) (n int, err error) {
 	seen := map[string]bool{}
 	err = e.Get(ctx, path, func(r io.Reader) error {
-		d := json.NewDecoder(r)
-		if _, err := d.Token(); err != nil {
+		d := jsontext.NewDecoder(r, spelling)
+		if begin, err := d.ReadToken(); err != nil || begin.Kind() == jsontext.KindNull {
 			return err
 		}
-		for d.More() {
+		for d.PeekKind() != jsontext.KindEndArray {
 			var o struct{ ID string }
-			if err := d.Decode(&o); err != nil {
+			if err := json.UnmarshalDecode(d, &o, spelling); err != nil {
 				return err
 			}
 			if o.ID != "" && !seen[o.ID] {
 				seen[o.ID] = true
-				ids = append(ids, o.ID)
+				found(o.ID)
 			}
 		}
 		return nil
 	})
-	return ids, err
+	return len(seen), err
 }
+
+// spelling is what encoding/json takes too: an engine tells names and environments as whoever made the containers has
+// chosen them. encoding/json itself reads an answer three times as long.
+var spelling = json.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
 
 func decode(r io.Reader, buf *bytes.Buffer, v any) error {
 	buf.Reset()
@@ -120,7 +176,7 @@ func decode(r io.Reader, buf *bytes.Buffer, v any) error {
 	} else if n > maxObject {
 		return fmt.Errorf("an answer of more than %d bytes", maxObject)
 	}
-	return json.Unmarshal(buf.Bytes(), v)
+	return json.Unmarshal(buf.Bytes(), v, spelling)
 }
 
 // silence is for how long the engine may send nothing of an image that it saves.
