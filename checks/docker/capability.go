@@ -63,7 +63,7 @@ func effective(c *facts.Container) []string {
 	case c.HostConfig.Privileged:
 		return allCapabilities
 	case len(add) == 0 && len(drop) == 0:
-		return defaultCapabilities
+		return facts.DefaultCapabilities
 	case slices.Contains(add, "ALL"):
 		return without(allCapabilities)
 	case slices.Contains(drop, "ALL"):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -224,14 +225,11 @@ type Usage struct {
 	Of     string // "at its peak", or "now" where no peak is kept
 }
 
-// readUsage asks the kernel for the peaks since the container started, and the Engine for the rest.
+// readUsage asks the kernel, or where this machine's kernel does not run the container the Engine, which takes a second
+// for each.
 func (h *Host) readUsage(id string) (Usage, error) {
-	dir := h.cgroup(id)
-	if dir != "" { // where the kernel tells all of it, the Engine, which takes a second for each container, is not asked
-		memory, okMemory := h.number(dir + "/memory.peak")
-		if pids, ok := h.number(dir + "/pids.peak"); ok && okMemory {
-			return Usage{Memory: memory, PIDs: pids, Of: "at its peak"}, nil
-		}
+	if u, ok := h.kernelUsage(id); ok {
+		return u, nil
 	}
 	stats, err := get[struct {
 		MemoryStats struct {
@@ -249,38 +247,60 @@ func (h *Host) readUsage(id string) (Usage, error) {
 	if stats.MemoryStats.MaxUsage > 0 {
 		u.Of = "at its peak"
 	}
-	if dir != "" {
-		if peak, ok := h.number(dir + "/memory.peak"); ok {
-			u.Memory, u.Of = max(u.Memory, peak), "at its peak"
-		}
-		if peak, ok := h.number(dir + "/pids.peak"); ok {
-			u.PIDs = max(u.PIDs, peak)
-		}
-	}
 	return u, nil
 }
 
-// cgroup is the directory of a running container of this machine, where there is one hierarchy for all.
-func (h *Host) cgroup(id string) string {
+// kernelUsage reads a container's cgroups; false where they do not tell both. A peak of PIDs only newer kernels keep.
+func (h *Host) kernelUsage(id string) (u Usage, ok bool) {
+	memory, pids := h.cgroup(id, "memory"), h.cgroup(id, "pids")
+	if memory == "" || pids == "" {
+		return u, false
+	}
+	for _, f := range []struct{ name, of string }{
+		{"/memory.peak", "at its peak"}, {"/memory.max_usage_in_bytes", "at its peak"}, {"/memory.current", "now"},
+	} {
+		if u.Memory, ok = h.number(memory + f.name); ok {
+			u.Of = f.of
+			break
+		}
+	}
+	if !ok {
+		return u, false
+	}
+	if u.PIDs, ok = h.number(pids + "/pids.peak"); !ok {
+		u.PIDs, ok = h.number(pids + "/pids.current")
+	}
+	return u, ok
+}
+
+// cgroup is the directory that a controller has for a running container of this machine: its own, as in the first
+// version of cgroups, or that of all controllers.
+func (h *Host) cgroup(id, controller string) string {
 	if e, err := h.Engine(); err != nil || !e.Local {
 		return ""
 	}
 	containers, _ := h.Containers()
-	for _, c := range containers {
-		if c.ID != id || c.State.Pid == 0 {
-			continue
-		}
-		f, err := h.File(fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
-		if err != nil {
-			return ""
-		}
-		for line := range strings.Lines(string(f.Data)) {
-			if p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::/"); ok && p != "" {
-				return "/sys/fs/cgroup/" + p
-			}
+	i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == id })
+	if i < 0 || containers[i].State.Pid == 0 {
+		return ""
+	}
+	f, err := h.File(fmt.Sprintf("/proc/%d/cgroup", containers[i].State.Pid))
+	if err != nil {
+		return ""
+	}
+	all := ""
+	for line := range strings.Lines(string(f.Data)) { // "4:memory:/docker/ID", "0::/system.slice/docker-ID.scope"
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		names, dir, ok := strings.Cut(rest, ":")
+		switch {
+		case !ok || dir == "/":
+		case names == "":
+			all = "/sys/fs/cgroup" + dir
+		case slices.Contains(strings.Split(names, ","), controller):
+			return "/sys/fs/cgroup/" + controller + dir
 		}
 	}
-	return ""
+	return all
 }
 
 // number reads a file of the kernel's that holds one.
