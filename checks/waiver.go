@@ -2,6 +2,7 @@ package checks
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func Waive(results []Result, waivers []Waiver, now time.Time) []Result {
 	waived := make([]Result, len(results))
 	for i, r := range results {
 		waived[i] = r
-		if r.Status != Fail {
+		if r.Status != Fail || !slices.ContainsFunc(waivers, func(w Waiver) bool { return w.Check == r.Check.ID && !w.Expired(now) }) {
 			continue
 		}
 		waived[i].Findings = nil

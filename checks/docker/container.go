@@ -30,7 +30,11 @@ func each(judge func(*facts.Host, *facts.Container) []checks.Finding) checks.Rul
 		cs, err := containers(h)
 		var findings []checks.Finding
 		for i := range cs {
-			findings = append(findings, judge(h, &cs[i])...)
+			more := judge(h, &cs[i])
+			if len(findings)+len(more) > cap(findings) { // by twice, since append's own growth copies five times as much
+				findings = slices.Grow(findings, len(findings)+len(more))
+			}
+			findings = append(findings, more...)
 		}
 		return findings, err
 	})
@@ -57,11 +61,11 @@ func found(c *facts.Container, got, must, options string) []checks.Finding {
 func again(c *facts.Container, options string) string {
 	l := c.Config.Labels
 	if s := l[facts.LabelSwarmService]; s != "" {
-		return fmt.Sprintf("a Swarm service makes it, %s: update the service, with %s", clip(cmp.Or(l[facts.LabelSwarmName], s)), options)
+		return "a Swarm service makes it, " + clip(cmp.Or(l[facts.LabelSwarmName], s)) + ": update the service, with " + options
 	}
 	if p := l[facts.LabelComposeProject]; p != "" {
-		return fmt.Sprintf("service %s of the Compose project %s makes it: say there what `docker run` takes as %s; then `docker compose up -d`",
-			clip(l[facts.LabelComposeService]), clip(p), options)
+		return "service " + clip(l[facts.LabelComposeService]) + " of the Compose project " + clip(p) +
+			" makes it: say there what `docker run` takes as " + options + "; then `docker compose up -d`"
 	}
 	return "make it again with " + options
 }

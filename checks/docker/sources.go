@@ -86,9 +86,14 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	cs, _ := h.Containers()
 	bySubject := map[string]*facts.Container{}
 	for i := range cs {
-		bySubject[subject(&cs[i])] = &cs[i]
+		if cs[i].Sourced() {
+			bySubject[subject(&cs[i])] = &cs[i]
+		}
 	}
-	var open []checks.Finding
+	if len(bySubject) == 0 {
+		return findings, err
+	}
+	open := findings[:0]
 	for _, f := range findings {
 		if c := bySubject[f.Subject]; c != nil && len(f.Wants) == 0 {
 			var settled bool

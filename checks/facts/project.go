@@ -24,9 +24,9 @@ var ErrNoSource = errors.New("no Compose file is known for it")
 // ErrNoSource where Compose did not make it, or its file is not on this host.
 func (h *Host) ComposeService(c *Container) (*Service, error) {
 	l := c.Config.Labels
-	project, name, files := l[LabelComposeProject], l[LabelComposeService], l[LabelComposeFiles]
+	name, files := l[LabelComposeService], l[LabelComposeFiles]
 	switch {
-	case project == "" || name == "" || files == "" || strings.EqualFold(l[LabelComposeOnce], "true"):
+	case !c.Sourced():
 		return nil, ErrNoSource
 	case !h.local():
 		return nil, fmt.Errorf("%w on this machine", ErrNoSource)
@@ -59,6 +59,13 @@ func (h *Host) ComposeService(c *Container) (*Service, error) {
 		return nil, fmt.Errorf("%s: it no longer has a service %s", base.As, name)
 	}
 	return base.Services[i], nil
+}
+
+// Sourced reports whether Compose has made the container, and tells of which files: without a word of where they are.
+func (c *Container) Sourced() bool {
+	l := c.Config.Labels
+	return l[LabelComposeProject] != "" && l[LabelComposeService] != "" && l[LabelComposeFiles] != "" &&
+		!strings.EqualFold(l[LabelComposeOnce], "true")
 }
 
 func (h *Host) local() bool {

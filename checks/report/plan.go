@@ -46,7 +46,7 @@ func (p *page) left(r *Report, all []LeftOver) {
 	about := map[thing][]string{}
 	for _, l := range all {
 		f := findings[place{l.ID, l.Subject}]
-		t := thing{placed(f), f.Got, f.Must, l.Reason}
+		t := thing{placed(&f), f.Got, f.Must, l.Reason}
 		if about[t] == nil {
 			order = append(order, t)
 		}

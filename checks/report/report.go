@@ -292,6 +292,7 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 	if number != "" {
 		out.Section, out.Heading = edition.Heading(number)
 	}
+	out.Findings = slices.Grow(out.Findings, len(r.Findings))
 	for _, f := range r.Findings {
 		class := c.Class
 		fix := []string{}

@@ -202,20 +202,26 @@ func (p *page) findings(res Result) {
 		state             State
 	}
 	var kinds []kind
-	subjects := map[kind][]string{}
-	for _, f := range res.Findings {
+	subjects := map[kind]*[]string{}
+	var last kind // most are like the one before
+	var alike *[]string
+	for i := range res.Findings {
+		f := &res.Findings[i]
 		k := kind{got: f.Got, must: f.Must, state: f.State}
 		if f.State == Failed {
 			k.reason = f.Reason
 		}
-		if subjects[k] == nil {
-			kinds = append(kinds, k)
+		if k != last || alike == nil {
+			if last, alike = k, subjects[k]; alike == nil {
+				alike = new([]string)
+				kinds, subjects[k] = append(kinds, k), alike
+			}
 		}
-		subjects[k] = append(subjects[k], placed(f))
+		*alike = append(*alike, placed(f))
 	}
 	margin := strings.Repeat(" ", indent)
 	for _, k := range kinds {
-		text := difference(p.several(subjects[k]), k.got, k.must)
+		text := difference(p.several(*subjects[k]), k.got, k.must)
 		if k.state != res.State {
 			text += " (" + looks[k.state].phrase + ")"
 		}
@@ -227,7 +233,7 @@ func (p *page) findings(res Result) {
 }
 
 // placed is a finding's subject, with the line that it is on where it is of a source.
-func placed(f Finding) string {
+func placed(f *Finding) string {
 	if i := strings.LastIndexByte(f.Place, ':'); i > 0 {
 		return f.Place + " " + strings.TrimPrefix(f.Subject, f.Place[:i]+" ")
 	}

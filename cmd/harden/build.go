@@ -27,7 +27,10 @@ func (s *session) report(command string) *report.Report {
 	r.Host.Name, r.Host.Root = s.hostname(), s.Root
 	s.describe(&r.Host)
 	redacted := map[string]string{} // what is found of one container is found of many
-	redact := func(text string) string {
+	redact := func(before, clean, text string) string {
+		if text == before { // most are like the one before
+			return clean
+		}
 		clean, ok := redacted[text]
 		if !ok {
 			clean = s.redactor.RedactText(text)
@@ -38,9 +41,13 @@ func (s *session) report(command string) *report.Report {
 	for i := range r.Results {
 		res := &r.Results[i]
 		res.Reason = s.redactor.RedactText(res.Reason)
+		var before, clean report.Finding
 		for j := range res.Findings {
 			f := &res.Findings[j]
-			f.Got, f.Must, f.Reason = redact(f.Got), redact(f.Must), redact(f.Reason)
+			said := *f
+			f.Got, f.Must = redact(before.Got, clean.Got, f.Got), redact(before.Must, clean.Must, f.Must)
+			f.Reason = redact(before.Reason, clean.Reason, f.Reason)
+			before, clean = said, *f
 		}
 		for j := range res.Waived {
 			res.Waived[j].Got = s.redactor.RedactText(res.Waived[j].Got)
