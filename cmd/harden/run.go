@@ -47,8 +47,8 @@ func (s status) Error() string { return fmt.Sprintf("exit %d", int(s)) }
 // run is the whole program; it returns the exit code.
 func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
-	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(128 << 20)
+	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(170 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
