@@ -67,6 +67,8 @@ func effective(c *facts.Container) []string {
 	switch {
 	case c.HostConfig.Privileged:
 		return allCapabilities
+	case len(add) == 0 && len(drop) == 0:
+		return defaultCapabilities
 	case slices.Contains(add, "ALL"):
 		return without(allCapabilities)
 	case slices.Contains(drop, "ALL"):

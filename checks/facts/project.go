@@ -61,10 +61,10 @@ func (h *Host) ComposeService(c *Container) (*Service, error) {
 	return base.Services[i], nil
 }
 
-// Sourced reports whether Compose has made the container, and tells of which files: without a word of where they are.
+// Sourced reports whether Compose has made the container, and tells from which files.
 func (c *Container) Sourced() bool {
 	l := c.Config.Labels
-	return l[LabelComposeProject] != "" && l[LabelComposeService] != "" && l[LabelComposeFiles] != "" &&
+	return l[LabelComposeFiles] != "" && l[LabelComposeProject] != "" && l[LabelComposeService] != "" &&
 		!strings.EqualFold(l[LabelComposeOnce], "true")
 }
 
