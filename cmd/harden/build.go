@@ -219,6 +219,15 @@ func (s *session) activations(as []remediate.Activation) []report.Activation {
 	return out
 }
 
+// ended is a run with the reason for its end, which is failure's where the run itself has none.
+func (s *session) ended(run *apply.Run, failure error, failing []report.LeftOver) *report.Run {
+	out := s.ran(run, failing)
+	if failure != nil && out.Reason == "" {
+		out.Reason = s.redactor.RedactText(failure.Error())
+	}
+	return out
+}
+
 // ran is a run as reports have it, with what is still there of the findings that it was to settle.
 func (s *session) ran(run *apply.Run, failing []report.LeftOver) *report.Run {
 	out := &report.Run{ID: run.ID, Outcome: string(run.Outcome), Reason: s.redactor.RedactText(run.Reason),

@@ -25,11 +25,7 @@ what became of the run is told. That a run is confirmed already is no error.`,
 			if err != nil {
 				return err
 			}
-			id := ""
-			if len(args) > 0 {
-				id = args[0]
-			}
-			run, err := apply.Confirm(id, s.options())
+			run, err := apply.Confirm(optional(args), s.options())
 			if err != nil {
 				return err
 			}
@@ -58,11 +54,7 @@ func expireCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			id := ""
-			if len(args) > 0 {
-				id = args[0]
-			}
-			return s.expire(id)
+			return s.expire(optional(args))
 		},
 	}
 	addHost(cmd)

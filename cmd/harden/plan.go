@@ -294,10 +294,7 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 	r := s.report("apply")
 	r.Plan = s.planned(plan)
 	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ran(run, s.after(context.WithoutCancel(s.ctx)))
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
+	r.Run = s.ended(run, failure, s.after(context.WithoutCancel(s.ctx)))
 	r.Settle()
 	return r
 }

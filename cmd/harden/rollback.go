@@ -23,11 +23,7 @@ has changed a file since.`,
 			if err != nil {
 				return err
 			}
-			id := ""
-			if len(args) > 0 {
-				id = args[0]
-			}
-			return s.rollback(id, dry, yes)
+			return s.rollback(optional(args), dry, yes)
 		},
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
@@ -92,10 +88,7 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	if run == nil {
 		return failure
 	}
-	r.Run = s.ran(run, []report.LeftOver{})
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
+	r.Run = s.ended(run, failure, []report.LeftOver{})
 	var err error
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)

@@ -139,6 +139,14 @@ func newRoot() *cobra.Command {
 func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
 func atMost(n int) cobra.PositionalArgs  { return asUsage(cobra.MaximumNArgs(n)) }
 
+// optional is the one argument that atMost(1) accepts, empty where it is left out.
+func optional(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
 func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)

@@ -171,10 +171,7 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
 		return failure
 	}
-	r.Run = s.ran(run, []report.LeftOver{})
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
+	r.Run = s.ended(run, failure, []report.LeftOver{})
 	show := report.Scheduled(s.stdout, r, s.style())
 	if s.Format == "json" {
 		show = report.JSON(s.stdout, r)
