@@ -1,0 +1,12 @@
+package attack
+
+import (
+	"os"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	Clean()
+	os.Exit(code)
+}
