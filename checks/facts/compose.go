@@ -57,22 +57,15 @@ const (
 	maxChains = 16
 )
 
-// Compose reads a Compose file by its path, as of a project on this host. Root is its own directory.
-func (h *Host) Compose(file string) (*Compose, error) { return h.compose(file) }
-
-func (h *Host) readCompose(file string) (*Compose, error) {
-	f, err := h.File(file)
-	if err != nil {
-		return nil, err
-	}
-	return h.composeOf(&SourceFile{Path: f.Path, As: file, Root: path.Dir(f.Path), Data: f.Data}), nil
-}
-
-func (h *Host) composeOf(f *SourceFile) *Compose {
+// composeOf reads a Compose file, and the values of variables from environment files, of which the last counts most and
+// none need exist.
+func (h *Host) composeOf(f *SourceFile, envFiles ...string) *Compose {
 	c := &Compose{SourceFile: *f, env: map[string]string{}}
-	if env, err := h.File(path.Join(path.Dir(f.Path), ".env")); err == nil {
-		for _, a := range ParseEnv(env.Data) {
-			c.env[a.Name] = a.Value
+	for _, file := range envFiles {
+		if env, err := h.File(file); err == nil {
+			for _, a := range ParseEnv(env.Data) {
+				c.env[a.Name] = a.Value
+			}
 		}
 	}
 	if c.top, c.Err = parseCompose(f); c.Err != nil {

@@ -211,7 +211,8 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	compose    func(file string) (*Compose, error)
+	projects   func(unit string) (*Project, error) // of Compose, by "project/service"
+	spans      func() (*spans, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
@@ -240,7 +241,8 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.node = sync.OnceValues(h.readNode)
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
-	h.compose = perKey(h.readCompose)
+	h.projects = perKey(h.readProject)
+	h.spans = sync.OnceValues(h.readSpans)
 	return h
 }
 
@@ -372,7 +374,7 @@ func (h *Host) With(o Overlay) *Host {
 	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers = withUpdates(h.containers, o.Updated)
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
 	return n
 }
 
