@@ -138,6 +138,9 @@ func (t *txn) reversals(boot string) []Activated {
 			}
 			continue
 		}
+		if a.Reads != nil {
+			a.Reads = a.Reads.Undo()
+		}
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {
 		case took:
