@@ -151,9 +151,6 @@ func (h *Host) labelled(p *Project, members []Container) error {
 	if p.Files, err = p.list(LabelComposeFiles, first[LabelComposeFiles]); err != nil {
 		return err
 	}
-	if dir := path.Dir(p.Files[0]); dir != p.Dir && !within(dir, p.Dir) && !within(p.Dir, dir) {
-		return fmt.Errorf("label %s=%q: not a directory of %s; Compose was not called with both", LabelComposeDir, Clip(p.Dir), Clip(p.Files[0]))
-	}
 	if env := first[LabelComposeEnv]; env != "" {
 		p.EnvFiles, err = p.list(LabelComposeEnv, env)
 	}
@@ -211,6 +208,9 @@ func (h *Host) believed(p *Project) (doubt, err error) {
 		if err := note(file, p.EnvFiles == nil); err != nil {
 			return nil, err
 		}
+	}
+	if dir := path.Dir(p.Files[0]); dir != p.Dir && !within(dir, p.Dir) && !within(p.Dir, dir) {
+		return nil, fmt.Errorf("label %s=%q: neither above nor below %s; Compose was not called with both", LabelComposeDir, Clip(p.Dir), Clip(p.Files[0]))
 	}
 	return doubt, nil
 }
