@@ -177,8 +177,13 @@ func (s *Services) compose(ctx context.Context, p *facts.Project, before []conta
 		return err
 	}
 	// What is set here counts more than the .env file.
-	_, err = runAs(ctx, 5*time.Minute, []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
+	out, err := runAs(ctx, 5*time.Minute, []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
 		"COMPOSE_PROJECT_NAME=" + p.Name, "COMPOSE_FILE=", "COMPOSE_ENV_FILES=", "COMPOSE_IGNORE_ORPHANS=1", "COMPOSE_REMOVE_ORPHANS=0",
 		"COMPOSE_INTERACTIVE_NO_CLI=1", "HOME=/root"}, exe, args...)
+	for line := range strings.Lines(out) { // the last one says only that there have been errors
+		if strings.HasPrefix(line, "ERROR: for ") && err != nil {
+			return fmt.Errorf("%w (%s)", err, strings.TrimSpace(line))
+		}
+	}
 	return err
 }
