@@ -115,7 +115,7 @@ func (h *Host) readSpans() (*spans, error) {
 		s.mounts = mountPoints(f.Data)
 	}
 	for _, dir := range runtimeDirs {
-		h.span(s, span{at: dir, inside: true, by: "a container runtime, which keeps containers' files below " + dir})
+		h.span(s, span{at: dir, inside: true, by: "container runtimes keep containers' files below " + dir})
 	}
 	e, err := h.Engine()
 	switch {
@@ -127,7 +127,7 @@ func (h *Host) readSpans() (*spans, error) {
 		return s, nil
 	}
 	if root := e.DockerRootDir; path.IsAbs(root) {
-		h.span(s, span{at: root, inside: true, by: "the Docker Engine, which keeps containers' files below " + Clip(root)})
+		h.span(s, span{at: root, inside: true, by: "the Docker Engine keeps containers' files below " + Clip(root)})
 	}
 	volumes, errVolumes := h.Volumes()
 	for _, v := range volumes {
@@ -159,16 +159,28 @@ func (h *Host) span(s *spans, sp span) {
 	s.all = append(s.all, sp)
 }
 
-// A mountPoint is one line of mountinfo.
-type mountPoint struct{ device, root, at string }
+// A mountPoint is one line of mountinfo. User is the uid of whose program answers for it, where that is not root's: what
+// such a file system says of owners is what it likes.
+type mountPoint struct{ device, root, at, user string }
 
 // mountPoints reads mountinfo. Source: proc_pid_mountinfo(5).
 func mountPoints(mountinfo []byte) []mountPoint {
 	var all []mountPoint
 	for line := range strings.Lines(string(mountinfo)) {
-		if f := strings.Fields(line); len(f) > 4 {
-			all = append(all, mountPoint{f[2], unescape.Replace(f[3]), unescape.Replace(f[4])})
+		head, tail, _ := strings.Cut(line, " - ")
+		f := strings.Fields(head)
+		if len(f) < 5 {
+			continue
 		}
+		m := mountPoint{device: f[2], root: unescape.Replace(f[3]), at: unescape.Replace(f[4])}
+		if strings.HasPrefix(tail, "fuse") {
+			_, after, _ := strings.Cut(tail, "user_id=")
+			m.user, _, _ = strings.Cut(strings.TrimSpace(after), ",")
+		}
+		if m.user == "0" {
+			m.user = ""
+		}
+		all = append(all, m)
 	}
 	return all
 }
@@ -177,25 +189,34 @@ func mountPoints(mountinfo []byte) []mountPoint {
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // inode names a path by its file system and where it is there, "8:1/srv/shop"; empty where no mount is known to hold it.
-// Of several mounts on one place the last covers the others.
 func (s *spans) inode(p string) string {
+	m := s.mount(p)
+	if m == nil {
+		return ""
+	}
+	return m.device + path.Join("/", m.root, strings.TrimPrefix(p, m.at))
+}
+
+// mount is what holds a path; nil where that is not known. Of several mounts on one place the last covers the others.
+func (s *spans) mount(p string) *mountPoint {
 	var nearest *mountPoint
 	for i, m := range s.mounts {
 		if (p == m.at || within(p, m.at)) && (nearest == nil || len(m.at) >= len(nearest.at)) {
 			nearest = &s.mounts[i]
 		}
 	}
-	if nearest == nil {
-		return ""
-	}
-	return nearest.device + path.Join("/", nearest.root, strings.TrimPrefix(p, nearest.at))
+	return nearest
 }
 
 // rootsAlone says why it is not certain that root alone has put there what is at p, which is absolute and clean. A link
 // or a container on the way is one kind of doubt. The other kind, ErrNotRoots, is an owner: somebody whom root can name.
 func (h *Host) rootsAlone(p string) error {
 	reach, err := h.ContainerReach(p)
+	s, _ := h.spans()
+	m := s.mount(p)
 	switch {
+	case m != nil && m.user != "":
+		return fmt.Errorf("%s: on a file system of uid %s, mounted at %s", Clip(p), m.user, Clip(m.at))
 	case reach.Hold >= HoldContent:
 		return fmt.Errorf("%s: a container can write it (%s)", Clip(p), reach.By)
 	case err != nil:

@@ -107,10 +107,10 @@ func TestContainerReach(t *testing.T) {
 		"/volumes":                  {facts.HoldBelow, "every container that is given the volume vol", false},
 		"/export":                   {},
 		"/etc/docker/daemon.json":   {facts.HoldName, "container editor, which mounts /etc", true},
-		"/real/data":                {facts.HoldBelow, "the Docker Engine, which keeps containers' files below /data", false},
-		"/real/data/x":              {facts.HoldName, "the Docker Engine, which keeps containers' files below /data", false},
-		"/var/lib/kubelet":          {facts.HoldBelow, "a container runtime, which keeps containers' files below /var/lib/kubelet/pods", false},
-		"/var/lib/kubelet/pods/u/v": {facts.HoldName, "a container runtime, which keeps containers' files below /var/lib/kubelet/pods", false},
+		"/real/data":                {facts.HoldBelow, "the Docker Engine keeps containers' files below /data", false},
+		"/real/data/x":              {facts.HoldName, "the Docker Engine keeps containers' files below /data", false},
+		"/var/lib/kubelet":          {facts.HoldBelow, "container runtimes keep containers' files below /var/lib/kubelet/pods", false},
+		"/var/lib/kubelet/pods/u/v": {facts.HoldName, "container runtimes keep containers' files below /var/lib/kubelet/pods", false},
 		"/usr/bin/docker":           {},
 	} {
 		got, err := h.ContainerReach(p)
@@ -220,6 +220,11 @@ func TestProject(t *testing.T) {
 		"no such file": {archive: "\n-- srv/shop/x --\n", container: claimed(), err: "/srv/shop/compose.yaml: no such file"},
 		"another directory": {archive: plain + "-- srv/lab/.env --\n", container: claimed(facts.LabelComposeDir, "/srv/lab"),
 			err: "neither above nor below"},
+		"on a user's file system": {archive: plain + "-- proc/self/mountinfo --\n20 1 8:1 / / rw - ext4 /dev/sda1 rw\n" +
+			"21 20 0:40 / /srv/shop rw,nosuid - fuse.sshfs x:/ rw,user_id=1000,group_id=0,allow_other\n",
+			container: claimed(), err: "/srv/shop: on a file system of uid 1000"},
+		"on root's own such file system": {archive: plain + "-- proc/self/mountinfo --\n20 1 8:1 / / rw - ext4 /dev/sda1 rw\n" +
+			"21 20 0:40 / /srv/shop rw,nosuid - fuse.sshfs x:/ rw,user_id=0,group_id=0,allow_other\n", container: claimed(), reads: all},
 		"no directory":      {archive: plain, container: claimed(facts.LabelComposeDir, ""), err: "not a clean absolute path"},
 		"a path that turns": {archive: plain, container: claimed(facts.LabelComposeFiles, "/srv/x/../shop/compose.yaml"), err: "not a clean absolute path"},
 		"the labels of its image": {archive: plain, container: claimed(), image: claimed().Config.Labels,
