@@ -89,7 +89,7 @@ type SavedActivation struct {
 	Kind   Kind     `json:"kind"`
 	Unit   string   `json:"unit,omitempty"`
 	Later  bool     `json:"later,omitempty"`  // it cannot be part of the run
-	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after, one after the other; of what Compose reads
+	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after; of the sums of what Compose reads
 	Checks []string `json:"checks"`
 }
 

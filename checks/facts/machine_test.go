@@ -46,7 +46,8 @@ func newMachine(t *testing.T, archive string) *machine {
 			t.Fatal(err)
 		}
 	}
-	return &machine{Source: live.New(root, live.DockerOptions{}), dir: root, auditErr: facts.ErrAbsent, engineErr: facts.ErrAbsent}
+	return &machine{Source: live.New(root, live.DockerOptions{}), dir: root,
+		auditErr: facts.ErrAbsent, engineErr: facts.ErrAbsent}
 }
 
 func (m *machine) host() *facts.Host { return facts.New(context.Background(), m, facts.Choices{}) }

@@ -14,8 +14,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Labels by which Compose knows its containers again. They are a claim: whoever builds an image or starts a container can
-// write them.
+// Labels by which Compose knows its containers again. They are a claim: whoever builds an image or starts a container
+// can write them.
 const (
 	LabelComposeFiles = "com.docker.compose.project.config_files"
 	LabelComposeDir   = "com.docker.compose.project.working_dir"
@@ -26,8 +26,8 @@ const (
 // ErrNoSource means that nothing tells which file a container was made from.
 var ErrNoSource = errors.New("no Compose file is known for it")
 
-// A Project is one service of a Compose project: how Compose is called for it, and all that Compose then reads. Every file
-// is there by root's will alone: rootsAlone says so of each, and of the working directory.
+// A Project is one service of a Compose project: how Compose is called for it, and all that Compose then reads. Every
+// file is there by root's will alone: rootsAlone says so of each, and of the working directory.
 type Project struct {
 	Name, Service string
 	Dir           string            // working directory, which relative paths start from
@@ -72,7 +72,8 @@ func (h *Host) readProject(unit string) (*Project, error) {
 	case !projectName.MatchString(p.Name):
 		return nil, fmt.Errorf("label %s=%q: not a project name; Compose has not set it", LabelComposeProject, Clip(p.Name))
 	case !serviceName.MatchString(p.Service):
-		return nil, fmt.Errorf("label %s=%q: not a service name; Compose has not set it", LabelComposeService, Clip(p.Service))
+		return nil, fmt.Errorf("label %s=%q: not a service name; Compose has not set it",
+			LabelComposeService, Clip(p.Service))
 	}
 	members, err := h.members(unit)
 	if err != nil {
@@ -119,14 +120,15 @@ func (h *Host) members(unit string) ([]Container, error) {
 	return all, nil
 }
 
-// labelled takes from the containers' labels what a project is made from. All of them have to agree, and none may have it
-// from its image, whose author does not know this host.
+// labelled takes from the containers' labels what a project is made from. All of them have to agree, and none may have
+// it from its image, whose author does not know this host.
 func (h *Host) labelled(p *Project, members []Container) error {
 	first := members[0].Config.Labels
 	for _, c := range members {
 		for _, label := range []string{LabelComposeFiles, LabelComposeDir, LabelComposeEnv} {
 			if c.Config.Labels[label] != first[label] {
-				return fmt.Errorf("the containers of %s/%s were made from different files; recreate them yourself", p.Name, p.Service)
+				return fmt.Errorf("the containers of %s/%s were made from different files; recreate them yourself",
+					p.Name, p.Service)
 			}
 		}
 		images, err := h.Images()
@@ -210,7 +212,8 @@ func (h *Host) believed(p *Project) (doubt, err error) {
 		}
 	}
 	if dir := path.Dir(p.Files[0]); dir != p.Dir && !within(dir, p.Dir) && !within(p.Dir, dir) {
-		return nil, fmt.Errorf("label %s=%q: neither above nor below %s; Compose was not called with both", LabelComposeDir, Clip(p.Dir), Clip(p.Files[0]))
+		return nil, fmt.Errorf("label %s=%q: neither above nor below %s; Compose was not called with both",
+			LabelComposeDir, Clip(p.Dir), Clip(p.Files[0]))
 	}
 	return doubt, nil
 }
@@ -238,8 +241,8 @@ func (h *Host) reads(p *Project, file string, optional bool) error {
 	return doubt
 }
 
-// steady refuses a service that mounts what a container can replace by a link: recreated, it would be given where the link
-// leads.
+// steady refuses a service that mounts what a container can replace by a link: recreated, it would be given where the
+// link leads.
 func (h *Host) steady(members []Container) error {
 	s, err := h.spans()
 	if err != nil {

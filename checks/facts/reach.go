@@ -33,11 +33,12 @@ type Reach struct {
 // runtimeDirs are where container runtimes keep file systems, volumes and what else they mount into containers. Each
 // directory itself is the host's; what is inside is not.
 var runtimeDirs = []string{"/var/lib/docker", "/var/lib/containerd", "/run/containerd/io.containerd.runtime.v2.task",
-	"/run/containerd/io.containerd.runtime.v1.linux", "/var/lib/kubelet/pods", "/var/lib/containers", "/run/containers/storage",
-	"/var/lib/rancher/k3s/agent/containerd", "/var/lib/rancher/rke2/agent/containerd"}
+	"/run/containerd/io.containerd.runtime.v1.linux", "/var/lib/kubelet/pods", "/var/lib/containers",
+	"/run/containers/storage", "/var/lib/rancher/k3s/agent/containerd", "/var/lib/rancher/rke2/agent/containerd"}
 
 // rootsDirs are directories whose writer is root of the host, by the next program or configuration that he puts there.
-var rootsDirs = []string{"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var", "/var/lib"}
+var rootsDirs = []string{"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run",
+	"/sbin", "/sys", "/usr", "/var", "/var/lib"}
 
 // A span is a part of the host's files that containers can write.
 type span struct {
@@ -50,8 +51,8 @@ type span struct {
 
 // ContainerReach tells what containers can do to a path, which is absolute and has no links: by the mounts of the
 // Engine's containers, stopped ones too, by its volumes, mounted or not, and by the directories of this and other
-// runtimes. A read-only mount is none of them unless mounts are propagated from it to the host. A container that is root
-// of this host by other means (privileged, devices, the API's socket) is not told: it can write every path.
+// runtimes. A read-only mount is none of them unless mounts are propagated from it to the host. A container that is
+// root of this host by other means (privileged, devices, the API's socket) is not told: it can write every path.
 //
 // With an error, what is known is told all the same; NoHold then means nothing.
 func (h *Host) ContainerReach(p string) (Reach, error) {
@@ -139,7 +140,8 @@ func (h *Host) readSpans() (*spans, error) {
 	for _, c := range containers {
 		for _, m := range c.Mounts {
 			if m.RW || m.Propagation == "shared" || m.Propagation == "rshared" {
-				h.span(s, span{at: m.Source, mount: c.ID, by: "container " + Clip(c.ShortName()) + ", which mounts " + Clip(m.Source)})
+				by := "container " + Clip(c.ShortName()) + ", which mounts " + Clip(m.Source)
+				h.span(s, span{at: m.Source, mount: c.ID, by: by})
 			}
 		}
 	}
@@ -159,8 +161,8 @@ func (h *Host) span(s *spans, sp span) {
 	s.all = append(s.all, sp)
 }
 
-// A mountPoint is one line of mountinfo. User is the uid of whose program answers for it, where that is not root's: what
-// such a file system says of owners is what it likes.
+// A mountPoint is one line of mountinfo. User is the uid of whose program answers for it, where that is not root's:
+// what such a file system says of owners is what it likes.
 type mountPoint struct{ device, root, at, user string }
 
 // mountPoints reads mountinfo. Source: proc_pid_mountinfo(5).
@@ -188,7 +190,8 @@ func mountPoints(mountinfo []byte) []mountPoint {
 // unescape undoes what the kernel does to blanks and backslashes in mountinfo.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// inode names a path by its file system and where it is there, "8:1/srv/shop"; empty where no mount is known to hold it.
+// inode names a path by its file system and where it is there, "8:1/srv/shop"; empty where no mount is known to hold
+// it.
 func (s *spans) inode(p string) string {
 	m := s.mount(p)
 	if m == nil {
@@ -209,7 +212,8 @@ func (s *spans) mount(p string) *mountPoint {
 }
 
 // rootsAlone says why it is not certain that root alone has put there what is at p, which is absolute and clean. A link
-// or a container on the way is one kind of doubt. The other kind, ErrNotRoots, is an owner: somebody whom root can name.
+// or a container on the way is one kind of doubt. The other kind, ErrNotRoots, is an owner: somebody whom root can
+// name.
 func (h *Host) rootsAlone(p string) error {
 	reach, err := h.ContainerReach(p)
 	s, _ := h.spans()
@@ -248,8 +252,8 @@ func (h *Host) rootsAlone(p string) error {
 // ErrNotRoots means that somebody else than root owns a file, or can write it or a directory above it.
 var ErrNotRoots = errors.New("not only root can write it")
 
-// othersWrite says who beside root can change what is at a path; empty where nobody can. In a sticky directory nobody can
-// take away or rename what is root's.
+// othersWrite says who beside root can change what is at a path; empty where nobody can. In a sticky directory nobody
+// can take away or rename what is root's.
 func othersWrite(i, below Info) string {
 	sticky := i.Type.IsDir() && i.Mode&0o1000 != 0 && below.UID == 0
 	switch {

@@ -13,8 +13,8 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// temporary is how Compose renames a container for as long as another one takes its place: docker-compose 1 the old one,
-// Compose 2 the new one.
+// temporary is how Compose renames a container for as long as another one takes its place: docker-compose 1 the old
+// one, Compose 2 the new one.
 var temporary = regexp.MustCompile(`^[0-9a-f]{12}_`)
 
 // summaryName is a container's own name.

@@ -32,8 +32,8 @@ func serviceOf(labels map[string]string) string {
 	return p + "/" + s
 }
 
-// project finds out how Compose made the containers of a service, and that what it read then is what was judged: reads are
-// the sums that its files may have, one of which each of them must have.
+// project finds out how Compose made the containers of a service, and that what it read then is what was judged: reads
+// are the sums that its files may have, one of which each of them must have.
 func (s *Services) project(ctx context.Context, unit string, reads ...map[string]string) (*facts.Project, error) {
 	if err := s.local(); err != nil {
 		return nil, err
@@ -52,8 +52,10 @@ func unchanged(p *facts.Project, reads []map[string]string) error {
 		return nil // a journal of an older harden does not say
 	}
 	for _, file := range slices.Sorted(maps.Keys(p.Sums)) {
-		if !slices.ContainsFunc(reads, func(r map[string]string) bool { sum, ok := r[file]; return ok && sum == p.Sums[file] }) {
-			return fmt.Errorf("%s: changed since it was checked; check it and run `docker compose -p %s up -d %s` yourself", file, p.Name, p.Service)
+		known := func(r map[string]string) bool { sum, ok := r[file]; return ok && sum == p.Sums[file] }
+		if !slices.ContainsFunc(reads, known) {
+			return fmt.Errorf("%s: changed since it was checked; check it and run `docker compose -p %s up -d %s` yourself",
+				file, p.Name, p.Service)
 		}
 	}
 	return nil
@@ -93,8 +95,8 @@ func (s *Services) members(ctx context.Context, unit string) ([]container.Summar
 // settled is how long a container that was made again is looked at: one that cannot start ends within moments.
 const settled = 3 * time.Second
 
-// composeUp has Compose make the containers of a service again from its file, and looks whether those that ran run. Where
-// Compose fails, what was before is put back.
+// composeUp has Compose make the containers of a service again from its file, and looks whether those that ran run.
+// Where Compose fails, what was before is put back.
 func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error {
 	var reads []map[string]string
 	if a.Reads != nil {
@@ -151,7 +153,8 @@ func running(cs []container.Summary) int {
 	return n
 }
 
-// compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after "--".
+// compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after
+// "--".
 func (s *Services) compose(ctx context.Context, p *facts.Project, before []container.Summary) error {
 	exe, err := program(composePrograms)
 	if err != nil {
@@ -177,9 +180,10 @@ func (s *Services) compose(ctx context.Context, p *facts.Project, before []conta
 		return err
 	}
 	// What is set here counts more than the .env file.
-	out, err := runAs(ctx, 5*time.Minute, []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
-		"COMPOSE_PROJECT_NAME=" + p.Name, "COMPOSE_FILE=", "COMPOSE_ENV_FILES=", "COMPOSE_IGNORE_ORPHANS=1", "COMPOSE_REMOVE_ORPHANS=0",
-		"COMPOSE_INTERACTIVE_NO_CLI=1", "HOME=/root"}, exe, args...)
+	env := []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
+		"COMPOSE_PROJECT_NAME=" + p.Name, "COMPOSE_FILE=", "COMPOSE_ENV_FILES=", "COMPOSE_IGNORE_ORPHANS=1",
+		"COMPOSE_REMOVE_ORPHANS=0", "COMPOSE_INTERACTIVE_NO_CLI=1", "HOME=/root"}
+	out, err := runAs(ctx, 5*time.Minute, env, exe, args...)
 	for line := range strings.Lines(out) { // the last one says only that there have been errors
 		if strings.HasPrefix(line, "ERROR: for ") && err != nil {
 			return fmt.Errorf("%w (%s)", err, strings.TrimSpace(line))

@@ -70,14 +70,16 @@ func (s *shop) up(args ...string) {
 // sums are what Compose would read now.
 func (s *shop) sums() map[string]string {
 	s.t.Helper()
-	p, err := facts.New(s.t.Context(), live.New("/", live.DockerOptions{Host: s.Host}), facts.Choices{}).Project("shop/web")
+	h := facts.New(s.t.Context(), live.New("/", live.DockerOptions{Host: s.Host}), facts.Choices{})
+	p, err := h.Project("shop/web")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return p.Sums
 }
 
-// containers tells of all that there are but the seed: name, whether it runs, and its labels of Compose that name files.
+// containers tells of all that there are but the seed: name, whether it runs, and its labels of Compose that name
+// files.
 func (s *shop) containers(ids bool) []string {
 	s.t.Helper()
 	list, err := s.Client.ContainerList(context.Background(), container.ListOptions{All: true})
@@ -102,7 +104,8 @@ func (s *shop) containers(ids bool) []string {
 
 // activation is what a run does after it has changed the files from before to what they are now.
 func (s *shop) activation(before map[string]string) remediate.Activation {
-	return remediate.Activation{Kind: remediate.ComposeUp, Unit: "shop/web", Reads: &remediate.Reads{Before: before, After: s.sums()}}
+	reads := &remediate.Reads{Before: before, After: s.sums()}
+	return remediate.Activation{Kind: remediate.ComposeUp, Unit: "shop/web", Reads: reads}
 }
 
 // TestComposeUp has a service made again as its file says, by the same files and variables as before.
@@ -223,7 +226,8 @@ func TestComposeUpChanged(t *testing.T) {
 	if len(before) != 3 {
 		t.Errorf("Compose reads %v", slices.Sorted(maps.Keys(before)))
 	}
-	for name, content := range map[string]string{".env": "TAG=now", "web.env": "A=2\n", "compose.yaml": s.file(sleeps, "env_file: web.env", "privileged: true")} {
+	for name, content := range map[string]string{".env": "TAG=now", "web.env": "A=2\n",
+		"compose.yaml": s.file(sleeps, "env_file: web.env", "privileged: true")} {
 		old, err := os.ReadFile(filepath.Join(s.dir, name))
 		a := s.activation(before)
 		s.write(name, content)

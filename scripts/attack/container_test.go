@@ -61,7 +61,8 @@ func (y *yard) write(name, content string) string {
 func (y *yard) load(name string, labels ...string) {
 	y.t.Helper()
 	file := filepath.Join(y.t.TempDir(), "intruder")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "example.com/harden/scripts/attack/intruder")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file,
+		"example.com/harden/scripts/attack/intruder")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		y.t.Fatalf("%v\n%s", err, out)
@@ -83,7 +84,8 @@ func (y *yard) load(name string, labels ...string) {
 	for _, l := range labels {
 		changes = append(changes, "LABEL "+l)
 	}
-	progress, err := y.Client.ImageImport(context.Background(), image.ImportSource{Source: &layer, SourceName: "-"}, name, image.ImportOptions{Changes: changes})
+	source := image.ImportSource{Source: &layer, SourceName: "-"}
+	progress, err := y.Client.ImageImport(context.Background(), source, name, image.ImportOptions{Changes: changes})
 	if err != nil {
 		y.t.Fatal(err)
 	}
@@ -103,12 +105,13 @@ func (c claim) labels() map[string]string {
 	return map[string]string{
 		"com.docker.compose.project": c.project, "com.docker.compose.service": c.service,
 		"com.docker.compose.project.config_files": c.files, "com.docker.compose.project.working_dir": c.dir,
-		"com.docker.compose.oneoff": "False", "com.docker.compose.container-number": "1", "com.docker.compose.version": "1.29.2",
+		"com.docker.compose.oneoff": "False", "com.docker.compose.container-number": "1",
+		"com.docker.compose.version": "1.29.2",
 	}
 }
 
-// intrude runs a hostile container with labels and a mount, told what to do by env. It shares the host's process namespace,
-// which harden finds.
+// intrude runs a hostile container with labels and a mount, told what to do by env. It shares the host's process
+// namespace, which harden finds.
 func (y *yard) intrude(image string, c claim, bind string, env ...string) {
 	y.t.Helper()
 	y.Run("intruder", func(config *container.Config, host *container.HostConfig) {
@@ -184,8 +187,8 @@ func (y *yard) refused(said, exploit, reason string) {
 func TestLabelsSwap(t *testing.T) {
 	y := newYard(t)
 	dir := y.volume("vol")
-	y.intrude(intruder, claim{"pay", "web", dir + "/compose.yaml", dir}, "vol:/v", "FILE=/v/compose.yaml", "FIRST="+service("web", ""),
-		"THEN="+service("web", "    volumes: ["+y.secret+":/loot]\n"))
+	y.intrude(intruder, claim{"pay", "web", dir + "/compose.yaml", dir}, "vol:/v", "FILE=/v/compose.yaml",
+		"FIRST="+service("web", ""), "THEN="+service("web", "    volumes: ["+y.secret+":/loot]\n"))
 	y.refused(y.harden(), y.stolen(), "/vol/_data: a container can write it")
 }
 
@@ -257,8 +260,8 @@ func TestLabelsEnv(t *testing.T) {
 	y.refused(y.harden(), y.stolen(), "a container can write it")
 }
 
-// TestLabelsEnvSwap has labels name an honest project whose directory the container mounts, and replaces its .env file as
-// soon as harden has looked at it.
+// TestLabelsEnvSwap has labels name an honest project whose directory the container mounts, and replaces its .env file
+// as soon as harden has looked at it.
 func TestLabelsEnvSwap(t *testing.T) {
 	y := newYard(t)
 	file := y.write("shop/compose.yaml", service("web", "    volumes: [\"${DATA}:/data\"]\n"))

@@ -1,5 +1,5 @@
-// Sleeper is the one program of the image that test containers run: it waits to be told to stop. With an argument it fails
-// at once.
+// Sleeper is the one program of the image that test containers run: it waits to be told to stop. With an argument it
+// fails at once.
 package main
 
 import (
