@@ -211,7 +211,8 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	projects   func(unit string) (*Project, error) // of Compose, by "project/service"
+	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
+	units      func() (map[string][]*Container, error) // by "project/service"
 	spans      func() (*spans, error)
 }
 
@@ -242,6 +243,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
 	h.projects = perKey(h.readProject)
+	h.units = sync.OnceValues(h.readUnits)
 	h.spans = sync.OnceValues(h.readSpans)
 	return h
 }

@@ -1,11 +1,8 @@
 package facts
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"regexp"
 	"slices"
@@ -108,21 +105,32 @@ func (c *Container) ComposeUnit() string {
 }
 
 // members are a service's containers.
-func (h *Host) members(unit string) ([]Container, error) {
-	all, err := h.Containers()
+func (h *Host) members(unit string) ([]*Container, error) {
+	units, err := h.units()
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return !c.Sourced() || c.ComposeUnit() != unit })
-	if len(all) == 0 {
+	if len(units[unit]) == 0 {
 		return nil, fmt.Errorf("no container of %s is left", unit)
 	}
-	return all, nil
+	return units[unit], nil
+}
+
+// readUnits sorts the containers that Compose has made by "project/service".
+func (h *Host) readUnits() (map[string][]*Container, error) {
+	all, err := h.Containers()
+	units := map[string][]*Container{}
+	for i := range all {
+		if c := &all[i]; c.Sourced() {
+			units[c.ComposeUnit()] = append(units[c.ComposeUnit()], c)
+		}
+	}
+	return units, err
 }
 
 // labelled takes from the containers' labels what a project is made from. All of them have to agree, and none may have
 // it from its image, whose author does not know this host.
-func (h *Host) labelled(p *Project, members []Container) error {
+func (h *Host) labelled(p *Project, members []*Container) error {
 	first := members[0].Config.Labels
 	for _, c := range members {
 		for _, label := range []string{LabelComposeFiles, LabelComposeDir, LabelComposeEnv} {
@@ -218,32 +226,9 @@ func (h *Host) believed(p *Project) (doubt, err error) {
 	return doubt, nil
 }
 
-// reads adds a file to those that Compose reads, if root alone has put it there. An optional one need not exist: then
-// root alone can make it.
-func (h *Host) reads(p *Project, file string, optional bool) error {
-	doubt := h.rootsAlone(file)
-	if optional && errors.Is(doubt, fs.ErrNotExist) {
-		p.Sums[file] = ""
-		return h.rootsAlone(path.Dir(file))
-	}
-	if doubt != nil && !errors.Is(doubt, ErrNotRoots) {
-		return doubt
-	}
-	f, err := h.File(file)
-	if err != nil {
-		return err
-	}
-	if f.Path != file { // somebody has put a link there meanwhile
-		return fmt.Errorf("%s: symbolic link on the path; harden follows none", Clip(file))
-	}
-	sum := sha256.Sum256(f.Data)
-	p.Sums[file] = hex.EncodeToString(sum[:])
-	return doubt
-}
-
 // steady refuses a service that mounts what a container can replace by a link: recreated, it would be given where the
 // link leads.
-func (h *Host) steady(members []Container) error {
+func (h *Host) steady(members []*Container) error {
 	s, err := h.spans()
 	if err != nil {
 		return err
@@ -253,8 +238,7 @@ func (h *Host) steady(members []Container) error {
 			if m.Type != "bind" {
 				continue
 			}
-			r := s.reach(m.Source, func(sp span) bool { return sp.mount != "" && !slices.Contains(rootsDirs, sp.at) })
-			if r.Hold == HoldName {
+			if r := s.reach(s.shared, m.Source); r.Hold == HoldName && !r.System {
 				return fmt.Errorf("%s, which it mounts, is inside what a container can write (%s)", Clip(m.Source), r.By)
 			}
 		}
@@ -288,78 +272,6 @@ func (h *Host) parse(p *Project) error {
 	}
 	p.service = base.Services[i]
 	return nil
-}
-
-// references adds the files that the Compose files name for Compose to read. It reads those of every service, whichever
-// it is called for. Whole Compose files that they name are more than is looked into.
-func (h *Host) references(p *Project) (doubt, err error) {
-	base := p.service.File
-	for _, c := range append([]*Compose{base}, base.over...) {
-		if n := field(c.top, "include"); n != nil {
-			return nil, fmt.Errorf("%s: include: harden does not look into included files", c.At(n.Line))
-		}
-		services := field(c.top, "services")
-		for i := 1; services != nil && i < len(services.Content); i += 2 {
-			more, err := h.named(p, c, follow(services.Content[i]), 0)
-			if err != nil {
-				return nil, err
-			}
-			if doubt == nil {
-				doubt = more
-			}
-		}
-	}
-	return doubt, nil
-}
-
-// named adds the files that one service names, itself or by what it merges in.
-func (h *Host) named(p *Project, c *Compose, service *yaml.Node, depth int) (doubt, err error) {
-	if e := field(service, "extends"); e != nil && field(e, "file") != nil {
-		return nil, fmt.Errorf("%s: extends: harden does not look into other files", c.At(e.Line))
-	}
-	for _, key := range []string{"env_file", "label_file"} {
-		n := field(service, key)
-		if n == nil {
-			continue
-		}
-		for _, item := range (ComposeValue{Node: n, File: c}).Items() {
-			required := true
-			if file := field(item.Node, "path"); file != nil {
-				r := field(item.Node, "required")
-				required = r == nil || r.Value == "true"
-				item.Node = file
-			}
-			file, err := item.Text()
-			if err != nil {
-				return nil, err
-			}
-			if strings.HasPrefix(file, "~") {
-				return nil, fmt.Errorf("%s: %s: harden does not know whose home directory is meant", c.At(n.Line), key)
-			}
-			if !path.IsAbs(file) {
-				file = path.Join(p.Dir, file)
-			}
-			switch err := h.reads(p, path.Clean(file), !required); {
-			case errors.Is(err, ErrNotRoots):
-				doubt = err
-			case err != nil:
-				return nil, err
-			}
-		}
-	}
-	for _, m := range mergedInto(service) {
-		if depth >= maxChains {
-			break
-		}
-		more, err := h.named(p, c, m, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if doubt == nil {
-			doubt = more
-		}
-	}
-	return doubt, nil
 }
 
 // Sourced reports whether Compose has made the container, and tells from which files.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -43,9 +44,8 @@ var rootsDirs = []string{"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64",
 // A span is a part of the host's files that containers can write.
 type span struct {
 	at     string // without links
-	inode  string // the same as the file system knows it: a bind mount shows one directory in two places
 	inside bool   // only what is below it
-	mount  string // the container's ID, where a container's mount makes it one
+	system bool   // it is one of rootsDirs
 	by     string
 }
 
@@ -57,61 +57,83 @@ type span struct {
 // With an error, what is known is told all the same; NoHold then means nothing.
 func (h *Host) ContainerReach(p string) (Reach, error) {
 	s, err := h.spans()
-	r := s.reach(p, func(span) bool { return true })
+	r := s.reach(s.all, p)
 	if r.Hold > HoldBelow {
 		err = nil // nothing that is not known makes it firmer
 	}
 	return r, err
 }
 
-// reach is the firmest hold of those spans that count.
-func (s *spans) reach(p string, counts func(span) bool) Reach {
+// spans are all that containers can write, by path and by the name that the file system has for it: a bind mount shows one
+// directory in two places.
+type spans struct {
+	all    index
+	shared index // of containers' mounts
+	mounts map[string]mountPoint
+}
+
+// An index finds a span by where it is, and by each directory above.
+type index struct{ at, above map[string]span }
+
+func newIndex() index { return index{map[string]span{}, map[string]span{}} }
+
+func (x index) add(key string, sp span) {
+	keep(x.at, key, sp)
+	for dir := range ancestors(key) {
+		keep(x.above, dir, sp)
+	}
+}
+
+// keep leaves what says more: of two that are in one place, that of which more can be written, then what is not system.
+func keep(m map[string]span, key string, sp span) {
+	if old, ok := m[key]; !ok || old.inside && !sp.inside || old.inside == sp.inside && old.system && !sp.system {
+		m[key] = sp
+	}
+}
+
+// ancestors yields what is above a path, the nearest first. A path may have a file system's name before its first slash.
+func ancestors(p string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		root := strings.IndexByte(p, '/') + 1
+		for len(p) > root {
+			p = p[:max(root, strings.LastIndexByte(p, '/'))]
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// reach is the firmest hold that spans of an index have of a path.
+func (s *spans) reach(x index, p string) Reach {
 	p = path.Clean(p)
-	inode := s.inode(p)
 	var firmest Reach
-	for _, sp := range s.all {
-		if !counts(sp) {
-			continue
+	note := func(hold Hold, sp span, ok bool) {
+		if ok && (hold > firmest.Hold || hold == firmest.Hold && firmest.System && !sp.system) {
+			firmest = Reach{hold, sp.by, sp.system}
 		}
-		hold := max(holds(sp.at, p), holds(sp.inode, inode))
-		if sp.inside && hold == HoldContent {
-			hold = HoldBelow
+	}
+	for _, key := range []string{p, s.inode(p)} {
+		if sp, ok := x.at[key]; ok && !sp.inside {
+			note(HoldContent, sp, ok)
+		} else {
+			note(HoldBelow, sp, ok)
 		}
-		system := slices.Contains(rootsDirs, sp.at)
-		if hold > firmest.Hold || hold == firmest.Hold && firmest.System && !system {
-			firmest = Reach{hold, sp.by, system}
+		sp, ok := x.above[key]
+		note(HoldBelow, sp, ok)
+		for dir := range ancestors(key) {
+			sp, ok := x.at[dir]
+			note(HoldName, sp, ok)
 		}
 	}
 	return firmest
 }
 
-// holds says how who writes at a path holds p.
-func holds(at, p string) Hold {
-	switch {
-	case at == "" || p == "":
-		return NoHold
-	case at == p:
-		return HoldContent
-	case within(p, at):
-		return HoldName
-	case within(at, p):
-		return HoldBelow
-	}
-	return NoHold
-}
-
 // within reports whether p is strictly below dir.
-func within(p, dir string) bool {
-	return p != dir && Within(p, dir)
-}
-
-type spans struct {
-	all    []span
-	mounts []mountPoint
-}
+func within(p, dir string) bool { return p != dir && Within(p, dir) }
 
 func (h *Host) readSpans() (*spans, error) {
-	s := &spans{}
+	s := &spans{all: newIndex(), shared: newIndex()}
 	if f, err := h.File("/proc/self/mountinfo"); err == nil { // without it, or of another machine, paths have to do
 		s.mounts = mountPoints(f.Data)
 	}
@@ -141,15 +163,15 @@ func (h *Host) readSpans() (*spans, error) {
 		for _, m := range c.Mounts {
 			if m.RW || m.Propagation == "shared" || m.Propagation == "rshared" {
 				by := "container " + Clip(c.ShortName()) + ", which mounts " + Clip(m.Source)
-				h.span(s, span{at: m.Source, mount: c.ID, by: by})
+				h.span(s, span{at: m.Source, by: by}, s.shared)
 			}
 		}
 	}
 	return s, cmp.Or(errContainers, errVolumes)
 }
 
-// span adds a place to s, by where it really is.
-func (h *Host) span(s *spans, sp span) {
+// span adds a place to s, and to more, by where it really is.
+func (h *Host) span(s *spans, sp span, more ...index) {
 	if !path.IsAbs(sp.at) {
 		return
 	}
@@ -157,17 +179,23 @@ func (h *Host) span(s *spans, sp span) {
 	if info, err := h.Info(sp.at); err == nil {
 		sp.at = info.Path
 	}
-	sp.inode = s.inode(sp.at)
-	s.all = append(s.all, sp)
+	sp.system = slices.Contains(rootsDirs, sp.at)
+	for _, x := range append(more, s.all) {
+		x.add(sp.at, sp)
+		if inode := s.inode(sp.at); inode != "" {
+			x.add(inode, sp)
+		}
+	}
 }
 
 // A mountPoint is one line of mountinfo. User is the uid of whose program answers for it, where that is not root's:
 // what such a file system says of owners is what it likes.
 type mountPoint struct{ device, root, at, user string }
 
-// mountPoints reads mountinfo. Source: proc_pid_mountinfo(5).
-func mountPoints(mountinfo []byte) []mountPoint {
-	var all []mountPoint
+// mountPoints reads mountinfo. Of several mounts on one place the last covers the others.
+// Source: proc_pid_mountinfo(5).
+func mountPoints(mountinfo []byte) map[string]mountPoint {
+	all := map[string]mountPoint{}
 	for line := range strings.Lines(string(mountinfo)) {
 		head, tail, _ := strings.Cut(line, " - ")
 		f := strings.Fields(head)
@@ -182,7 +210,7 @@ func mountPoints(mountinfo []byte) []mountPoint {
 		if m.user == "0" {
 			m.user = ""
 		}
-		all = append(all, m)
+		all[m.at] = m
 	}
 	return all
 }
@@ -193,22 +221,24 @@ var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\13
 // inode names a path by its file system and where it is there, "8:1/srv/shop"; empty where no mount is known to hold
 // it.
 func (s *spans) inode(p string) string {
-	m := s.mount(p)
-	if m == nil {
+	m, ok := s.mount(p)
+	if !ok {
 		return ""
 	}
 	return m.device + path.Join("/", m.root, strings.TrimPrefix(p, m.at))
 }
 
-// mount is what holds a path; nil where that is not known. Of several mounts on one place the last covers the others.
-func (s *spans) mount(p string) *mountPoint {
-	var nearest *mountPoint
-	for i, m := range s.mounts {
-		if (p == m.at || within(p, m.at)) && (nearest == nil || len(m.at) >= len(nearest.at)) {
-			nearest = &s.mounts[i]
+// mount is what holds a path; false where that is not known.
+func (s *spans) mount(p string) (mountPoint, bool) {
+	if m, ok := s.mounts[p]; ok {
+		return m, true
+	}
+	for dir := range ancestors(p) {
+		if m, ok := s.mounts[dir]; ok {
+			return m, true
 		}
 	}
-	return nearest
+	return mountPoint{}, false
 }
 
 // rootsAlone says why it is not certain that root alone has put there what is at p, which is absolute and clean. A link
@@ -217,9 +247,9 @@ func (s *spans) mount(p string) *mountPoint {
 func (h *Host) rootsAlone(p string) error {
 	reach, err := h.ContainerReach(p)
 	s, _ := h.spans()
-	m := s.mount(p)
+	m, _ := s.mount(p)
 	switch {
-	case m != nil && m.user != "":
+	case m.user != "":
 		return fmt.Errorf("%s: on a file system of uid %s, mounted at %s", Clip(p), m.user, Clip(m.at))
 	case reach.Hold >= HoldContent:
 		return fmt.Errorf("%s: a container can write it (%s)", Clip(p), reach.By)

@@ -34,6 +34,9 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs a Docker Engine")
+	}
 	if _, err := os.Stat(compose); err != nil {
 		t.Skipf("needs docker-compose: %v", err)
 	}
