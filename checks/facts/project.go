@@ -79,7 +79,7 @@ func (h *Host) readProject(unit string) (*Project, error) {
 	if err := h.labelled(p, members); err != nil {
 		return nil, err
 	}
-	doubt, err := h.believed(p)
+	doubt, err := h.provenance(p)
 	if err != nil {
 		return nil, err
 	}
@@ -190,8 +190,8 @@ func (p *Project) env() []string {
 	return []string{path.Join(p.Dir, ".env")}
 }
 
-// believed checks that root alone could have written what the labels name. Nothing of it is opened before.
-func (h *Host) believed(p *Project) (doubt, err error) {
+// provenance checks that root alone could have written what the labels name. Nothing of it is opened before.
+func (h *Host) provenance(p *Project) (doubt, err error) {
 	note := func(file string, optional bool) error {
 		switch why := h.reads(p, file, optional); {
 		case errors.Is(why, ErrNotRoots):
@@ -246,7 +246,7 @@ func (h *Host) steady(members []*Container) error {
 	return nil
 }
 
-// parse reads the files that believed has looked at, and finds the service.
+// parse reads the files that provenance has looked at, and finds the service.
 func (h *Host) parse(p *Project) error {
 	var all []*Compose
 	for _, file := range p.Files {
