@@ -59,6 +59,8 @@ type entry struct {
 	Time  time.Time `json:"time"`
 	N     int       `json:"n,omitempty"`     // write, unwritten, activation: which one
 	State string    `json:"state,omitempty"` // activation
+	// of applied: the hash of what is in each file of which the run has changed attributes alone, by the item's number
+	Sums map[int]string `json:"sums,omitempty"`
 	// of undo: why, what there is to activate, and what ran when it began
 	Reason      string          `json:"reason,omitempty"`
 	Activations []Activated     `json:"activations,omitempty"`
@@ -255,6 +257,17 @@ func (t *txn) outcome() (o Outcome, at entry) {
 		}
 	}
 	return o, at
+}
+
+// recorded is the hash of what was in item i when the run had changed its attributes alone; empty where that is not
+// known, as in the journal of an older harden.
+func (t *txn) recorded(i int) (sum string) {
+	for _, e := range t.log {
+		if e.Event == string(Applied) {
+			sum = e.Sums[i]
+		}
+	}
+	return sum
 }
 
 // activations returns those of the run, or of its undoing once that has begun, each as it stands; tried tells of

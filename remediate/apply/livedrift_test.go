@@ -1,0 +1,155 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/docker/docker/api/types/system"
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+)
+
+// A running is what runs on a host, for what is compared with it.
+type running struct {
+	still
+	engine     string
+	containers []facts.Container
+	err        error // of the containers
+	audit      *facts.Audit
+	silent     error // of the kernel
+}
+
+func (r running) Engine() (*facts.EngineFacts, error) {
+	if r.engine == "" {
+		return nil, errors.New("connection refused")
+	}
+	return &facts.EngineFacts{Info: system.Info{ID: r.engine}}, nil
+}
+
+func (r running) Containers() ([]facts.Container, error) { return r.containers, r.err }
+func (r running) Audit() (*facts.Audit, error)           { return r.audit, r.silent }
+
+func container(id, name string, l want.Limits) facts.Container {
+	policy, err := facts.ParseRestart(l.Restart)
+	if err != nil {
+		panic(err)
+	}
+	return facts.Container{ID: id, Name: "/" + name, HostConfig: facts.HostConfig{Memory: l.Memory, MemorySwap: l.MemorySwap,
+		CPUShares: l.CPUShares, PidsLimit: &l.PIDs, RestartPolicy: policy}}
+}
+
+// TestDriftedContainers compares two containers with what a run has given them, and one of them with a later run too.
+func TestDriftedContainers(t *testing.T) {
+	w, e := newWorld(t), engineOfTwo()
+	first, err := Apply(t.Context(), updating(t, w), w.with(e))
+	must(t, err)
+	later := &remediate.Plan{Updates: []remediate.Update{{ID: "b2", Name: "db", Before: want.Limits{CPUShares: 7}, After: want.Limits{CPUShares: 512}}}}
+	second, err := Apply(t.Context(), later, w.with(e))
+	must(t, err)
+	a1, b2 := container("a1", "web", e.have["a1"]), container("b2", "db", e.have["b2"])
+	with := func(c facts.Container, l want.Limits) facts.Container {
+		return container(c.ID, c.ShortName(), c.Limits().With(l))
+	}
+	unknown := func(why string) []string {
+		return []string{"? container db (b2) " + second.ID + ": " + why, "? container web (a1) " + first.ID + ": " + why}
+	}
+	for name, test := range map[string]struct {
+		live running
+		want []string
+	}{
+		"as they were left":     {running{engine: "E", containers: []facts.Container{a1, b2}}, nil},
+		"what no run has given": {running{engine: "E", containers: []facts.Container{with(a1, want.Limits{CPUShares: 3}), b2}}, nil},
+		"docker update": {running{engine: "E", containers: []facts.Container{with(a1, want.Limits{Memory: 65, Restart: "always"}), with(b2, want.Limits{CPUShares: 9})}},
+			[]string{"db " + second.ID + " cpu-shares: 512 -> 9", "web " + first.ID + " memory: 64 -> 65", "web " + first.ID + " restart: on-failure:5 -> always"}},
+		"what the first run gave to the second's": {running{engine: "E", containers: []facts.Container{a1, with(b2, want.Limits{Memory: 65})}},
+			[]string{"db " + second.ID + " memory: 64 -> 65"}},
+		"gone": {running{engine: "E", containers: []facts.Container{a1}}, []string{"db " + second.ID + " existence: there -> gone", "db missing"}},
+		"made again": {running{engine: "E", containers: []facts.Container{a1, container("c3", "db", want.Limits{Memory: 64, MemorySwap: 128, Restart: "no"})}},
+			[]string{"db " + second.ID + " container: b2 -> made again as c3", "db " + second.ID + " cpu-shares: 512 -> 1024"}},
+		"renamed":            {running{engine: "E", containers: []facts.Container{a1, container("b2", "other", b2.Limits())}}, nil},
+		"no answer":          {running{}, unknown("the Docker Engine: connection refused")},
+		"another engine":     {running{engine: "F"}, unknown("it is of another Docker Engine than the one that answers: name that by --docker-host")},
+		"one cannot be seen": {running{engine: "E", containers: []facts.Container{b2}, err: errors.New("a1: timeout")}, []string{"? container web (a1) " + first.ID + ": a1: timeout"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Drifted(test.live, w.options())
+			must(t, err)
+			var got []string
+			for _, d := range c.Updated {
+				for _, x := range d.Differences {
+					got = append(got, fmt.Sprintf("%s %s %s: %s -> %s", d.Update.Name, d.Run, x.What, x.Was, x.Now))
+				}
+				if d.Missing {
+					got = append(got, d.Update.Name+" missing")
+				}
+			}
+			for _, u := range c.Unknown {
+				got = append(got, fmt.Sprintf("? %s %s: %s", u.Subject, u.Run, u.Reason))
+			}
+			if d := cmp.Diff(test.want, got); d != "" || c.Containers != 2 || len(c.Drifts) != 0 {
+				t.Errorf("of %d containers, %d files (-want +got):\n%s", c.Containers, len(c.Drifts), d)
+			}
+		})
+	}
+
+	// A later run on the container that has taken the name has its word, and that on the one before it is over.
+	e.have["c3"] = want.Limits{Memory: 1, MemorySwap: 2, CPUShares: 7, PIDs: -1, Restart: "no"}
+	later.Updates[0].ID = "c3"
+	_, err = Apply(t.Context(), later, w.with(e))
+	must(t, err)
+	c, err := Drifted(running{engine: "E", containers: []facts.Container{a1, container("c3", "db", e.have["c3"])}}, w.options())
+	if must(t, err); c.Containers != 2 || len(c.Updated)+len(c.Unknown) != 0 {
+		t.Errorf("after a run on the one that was made again: %+v", c)
+	}
+}
+
+// TestDriftedRules compares the rules of a file that a run has left, and loaded, with those of the kernel.
+func TestDriftedRules(t *testing.T) {
+	const file = "/etc/audit/rules.d/50-harden.rules"
+	rule := func(file, p string) facts.Rule {
+		return facts.Rule{Text: "-w " + p + " -p wa", File: file, Path: p, Perms: "wa"}
+	}
+	disk := []facts.Rule{rule("/etc/audit/rules.d/others.rules", "/etc/c"), rule(file, "/etc/a"), rule(file, "/etc/b")}
+	a, b := rule("", "/etc/a"), rule("", "/etc/b")
+	run := func(state, boot string) *txn {
+		t := &txn{journal: journal{ID: "0001-x", Seq: 1, Boot: boot, Activations: []Activated{{Kind: remediate.LoadAudit, State: state}},
+			Items: []item{{Path: []byte(file), Content: true, After: image{Exists: true}}}}}
+		return t
+	}
+	unloaded := []Difference{{LoadedRule, "-w /etc/b -p wa", "not loaded"}}
+	for name, test := range map[string]struct {
+		state, boot string
+		live        running
+		want        []Difference
+		unknown     string
+	}{
+		"loaded":              {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a, b}}}, nil, ""},
+		"unloaded":            {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}}, unloaded, ""},
+		"by a boot":           {Pending, "before", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}}, unloaded, ""},
+		"pending":             {Pending, "now", running{audit: &facts.Audit{OnDisk: disk}}, nil, ""},
+		"the kernel is mute":  {Done, "now", running{audit: &facts.Audit{OnDisk: disk, LoadErr: errors.New("EPERM")}}, nil, "the kernel's audit rules: EPERM"},
+		"nothing can be read": {Done, "now", running{silent: errors.New("EIO")}, nil, "the kernel's audit rules: EIO"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c Comparison
+			runs := []*txn{run(test.state, test.boot)}
+			s := kernel()
+			s.boot = "now"
+			c.rules(test.live, files(runs), runs, Options{Root: "/", sys: s})
+			var got []Difference
+			for _, d := range c.Drifts {
+				got = append(got, d.Differences...)
+			}
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if (test.unknown == "") != (len(c.Unknown) == 0) || test.unknown != "" && c.Unknown[0] != (Unknown{file, "0001-x", test.unknown}) {
+				t.Errorf("unknown: %+v", c.Unknown)
+			}
+		})
+	}
+}
