@@ -135,15 +135,12 @@ func (d *Drift) verdict() string {
 func (p *page) drifted(f Drifted) {
 	p.title(f.Path)
 	state := "changed"
-	switch {
-	case f.Missing:
+	if f.Missing {
 		state = "gone"
-	case f.Replaced:
-		state = "replaced"
 	}
 	p.labelled(state, "since run "+f.Run)
 	if f.Replaced {
-		p.labelled("", "The content is another's: harden has set only mode and owner.")
+		p.labelled("content", "replaced by somebody else; harden has set only mode and owner")
 	}
 	rest := []Difference{}
 	for _, x := range f.Differences {

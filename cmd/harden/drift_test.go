@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/checks/report"
+	"example.com/harden/remediate/apply"
+	"example.com/harden/scripts/testdocker"
+)
+
+// TestDriftedChecks judges checks that a run has settled on hosts that somebody has changed since: a rule was unloaded,
+// auditing was switched off, a daemon, a kubelet or an API server runs with something else than what its files say.
+func TestDriftedChecks(t *testing.T) {
+	const audit, etc = "docker/audit-etc-docker", "docker/audit-etc-default"
+	for _, test := range []struct {
+		host    string
+		settled apply.Settled
+		want    string
+	}{
+		{"docker/hardened.txtar", apply.Settled{Check: audit}, ""},
+		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc"}, ""},
+		{"docker/audit.txtar", apply.Settled{Check: etc},
+			"live /etc/default/docker: pass -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true},
+			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on disk that is not loaded"},
+		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true, Rebooted: true},
+			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+		{"docker/auditoff.txtar", apply.Settled{Check: audit}, "live kernel auditing: pass -> fail: switched off, must be on"},
+		{"docker/auditunasked.txtar", apply.Settled{Check: audit}, "unknown docker/audit-etc-docker: unknown: audit: permission denied"},
+		{"docker/pending.txtar", apply.Settled{Check: "docker/icc"},
+			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, must be false"},
+		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/kubelet-read-only-port"},
+			"live kubelet readOnlyPort: pass -> fail: 0 by --read-only-port in /var/lib/kubelet/kubeadm-flags.env, 10255 by --read-only-port in the running kubelet"},
+		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/scheduler-profiling"},
+			"live kube-scheduler --profiling: pass -> fail: false by --profiling in /etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
+		{"docker/nothing.txtar", apply.Settled{Check: "docker/icc"}, "unknown docker/icc: n/a: "},
+		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
+		{"docker/nothing.txtar", apply.Settled{Check: "docker/renamed"}, "unknown docker/renamed: this version of harden has no such check"},
+	} {
+		s := recorded(t, test.host)
+		test.settled.Run = "0001-x"
+		d := &report.Drift{}
+		s.driftedChecks(d, []apply.Settled{test.settled})
+		var got []string
+		for _, l := range d.Live {
+			got = append(got, fmt.Sprintf("live %s: %s -> %s", l.Subject, l.Differences[0].Was, l.Differences[0].Now))
+		}
+		for _, u := range d.Unknown {
+			got = append(got, "unknown "+u.Subject+": "+u.Reason)
+		}
+		for _, n := range d.Notes {
+			got = append(got, "note "+n)
+		}
+		if all := strings.Join(got, "\n"); test.want == "" && all != "" || !strings.HasPrefix(all, test.want) || len(got) > 1 {
+			t.Errorf("%s, %+v: %s, want %s", test.host, test.settled, all, test.want)
+		}
+	}
+}
+
+// TestDriftLive changes containers and has dockerd run otherwise, without touching a file that a run has left.
+func TestDriftLive(t *testing.T) {
+	d := testdocker.Start(t)
+	web, db := d.Run("web", nil), d.Run("db", nil)
+	dir, state := t.TempDir(), "/containers"
+	harden := func(code int, args ...string) []byte {
+		t.Helper()
+		args = append(args, "--format", "json", "--config", "", "--state", dir+state, "--docker-host", d.Host)
+		cmd := exec.Command("/proc/self/exe", args...)
+		cmd.Args[0] = "harden"
+		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		var out, said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &said
+		cmd.Run()
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Fatalf("harden %q exited %d, want %d\n%s\n%s", args, got, code, said.String(), out.String())
+		}
+		return out.Bytes()
+	}
+	drift := func(code int, compared [3]int, want ...string) {
+		t.Helper()
+		var r report.Drift
+		if err := json.Unmarshal(harden(code, "drift"), &r); err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, l := range r.Live {
+			for _, x := range l.Differences {
+				got = append(got, fmt.Sprintf("%s %s: %s: %s -> %s", l.Kind, l.Subject, x.What, x.Was, x.Now))
+			}
+		}
+		for _, u := range r.Unknown {
+			reason, _, _ := strings.Cut(u.Reason, ":")
+			got = append(got, "unknown "+u.Subject+": "+reason)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" || len(r.Drifted) > 0 || [3]int{r.Files, r.Containers, r.Checks} != compared {
+			t.Errorf("%d files, %d containers, %d checks, drifted files %v (-want +got):\n%s", r.Files, r.Containers, r.Checks, r.Drifted, diff)
+		}
+	}
+	update := func(id string, pids int64, policy container.RestartPolicyMode) {
+		t.Helper()
+		u := container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: policy}}
+		u.PidsLimit = &pids
+		if _, err := d.Client.ContainerUpdate(t.Context(), id, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(web, 0, "always")
+	harden(0, "--yes", "--only", "docker/pids,docker/restart-policy")
+	live := [3]int{0, 2, 2}
+	drift(0, live)
+	update(web, 77, "on-failure")
+	const fails, must = "check container web: verdict: pass -> fail: ", ", must be no, or on-failure with at most 5 retries"
+	drift(2, live, "container container web: pids-limit: 2048 -> 77", "container container web: restart: on-failure:5 -> on-failure", fails+"on-failure"+must)
+	update(web, 2048, "always")
+	drift(2, live, "container container web: restart: on-failure:5 -> always", fails+"always"+must)
+
+	for _, id := range []string{web, db} {
+		if err := d.Client.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := d.Create("web", nil)
+	drift(2, live, "container container db: existence: there -> gone",
+		"container container web: container: "+web[:12]+" -> made again as "+again[:12],
+		"container container web: pids-limit: 2048 -> -1", "container container web: restart: on-failure:5 -> no",
+		"check container web (created): verdict: pass -> fail: no limit on its processes, must be limited")
+	d.Stop()
+	drift(1, live, "unknown container db ("+db[:12]+"): the Docker Engine", "unknown container web ("+web[:12]+"): the Docker Engine",
+		"unknown docker/pids: unknown", "unknown docker/restart-policy: unknown")
+
+	// Another configuration file than the one that the run has written, which nobody has touched.
+	d.Restart()
+	state = "/daemon"
+	harden(0, "--yes", "--only", "docker/live-restore")
+	daemon := [3]int{1, 0, 1}
+	drift(0, daemon)
+	other := dir + "/other.json"
+	if err := os.WriteFile(other, []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.Restart("--config-file", other)
+	drift(2, daemon, "check daemon live-restore: verdict: pass -> fail: unset, so false, must be true")
+	d.Restart()
+	drift(0, daemon)
+}
