@@ -28,7 +28,8 @@ func driftCommand() *cobra.Command {
   - audit rules that the kernel no longer has loaded, timers that no longer run, what kubeadm's ConfigMaps say;
   - checks: each one that a run has settled is judged again, by what runs now.
 
-The newest run's word on each counts, and runs that were rolled back do not. Nothing is written.
+The newest run counts for each, and runs that were rolled back do not. Name the same --docker-host as they did. Nothing is
+written.
 
 The exit code is 0 without drift, 2 with some, and 1 when there is none but something could not be compared.`,
 		Args: exactly(0),

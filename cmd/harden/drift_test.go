@@ -155,3 +155,58 @@ func TestDriftLive(t *testing.T) {
 	d.Restart()
 	drift(0, daemon)
 }
+
+// TestDriftRules takes a rule out of the kernel's list that a run has loaded. The list is the machine's own, so the test
+// takes out what it has put in; /etc/audit is the test's, in a mount namespace.
+func TestDriftRules(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can load audit rules")
+	}
+	auditctl := func(args ...string) string {
+		out, err := exec.Command("auditctl", args...).CombinedOutput()
+		if err != nil {
+			t.Skipf("this kernel takes no audit rules: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	const watched = "/usr/sbin/dockerd"
+	if info, err := os.Stat(watched); err != nil || !info.Mode().IsRegular() {
+		t.Skipf("needs a file that is to be watched: %v", err)
+	}
+	if strings.Contains(auditctl("-s"), "enabled 2") || strings.Contains(auditctl("-l"), watched) {
+		t.Skip("the rules of this machine are its own")
+	}
+	dir, etc := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(etc+"/rules.d", 0o750); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	harden := func(code int, args ...string) string {
+		t.Helper()
+		args = append(args, "--config", "", "--state", dir+"/state")
+		cmd := exec.Command("unshare", append([]string{"--mount", "bash", "-c", `mount --bind "$0" /etc/audit && exec -a harden "$@"`, etc, self}, args...)...)
+		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Fatalf("harden %q exited %d, want %d\n%s", args, got, code, out)
+		}
+		return string(out)
+	}
+	rule := []string{watched, "-p", "wa", "-k", "docker"}
+	t.Cleanup(func() { exec.Command("auditctl", append([]string{"-W"}, rule...)...).Run() })
+	harden(0, "--yes", "--only", "docker/audit-dockerd")
+	loaded := strings.Contains(auditctl("-l"), watched)
+	if out := harden(0, "drift"); !loaded || !strings.HasPrefix(out, "No drift: nobody has changed what harden has left (1 file, ") {
+		t.Errorf("loaded %v:\n%s", loaded, out)
+	}
+	auditctl(append([]string{"-W"}, rule...)...)
+	out := harden(2, "drift")
+	if !strings.Contains(out, "differs loaded rule: -w "+watched+" -p wa -k docker -> not loaded") || strings.Contains(out, "sha256") {
+		t.Errorf("unloaded:\n%s", out)
+	}
+	auditctl(append([]string{"-w"}, rule...)...)
+	harden(0, "drift")
+}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/harden/remediate"
 )
 
@@ -206,20 +204,6 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 		err = fmt.Errorf("%w; but then: %w", err, back)
 	}
 	return e.result(), err
-}
-
-// sums are the hashes of what lies in the files of which the run has changed attributes alone. They are taken when all
-// is done: until then the programs that the run restarts may write those files. What cannot be read stays unknown.
-func (e *engine) sums() map[int]string {
-	sums := map[int]string{}
-	for i := range e.tx.Items {
-		if it := &e.tx.Items[i]; !it.Content && it.After.Type == unix.S_IFREG {
-			if now, err := it.see(e.tree, true); err == nil && now.data != nil {
-				sums[i] = now.Sum
-			}
-		}
-	}
-	return sums
 }
 
 // note writes an outcome to the journal. From then on it is decided.

@@ -259,17 +259,6 @@ func (t *txn) outcome() (o Outcome, at entry) {
 	return o, at
 }
 
-// recorded is the hash of what was in item i when the run had changed its attributes alone; empty where that is not
-// known, as in the journal of an older harden.
-func (t *txn) recorded(i int) (sum string) {
-	for _, e := range t.log {
-		if e.Event == string(Applied) {
-			sum = e.Sums[i]
-		}
-	}
-	return sum
-}
-
 // activations returns those of the run, or of its undoing once that has begun, each as it stands; tried tells of
 // each whether it was begun.
 func (t *txn) activations() (as []Activated, tried []bool) {

@@ -15,7 +15,6 @@ import (
 
 // A running is what runs on a host, for what is compared with it.
 type running struct {
-	still
 	engine     string
 	containers []facts.Container
 	err        error // of the containers

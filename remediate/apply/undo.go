@@ -228,28 +228,8 @@ func (t *txn) conflict(tree *tree, i int, cutShort bool) (sight, error) {
 	return now, nil
 }
 
-// replaced says that somebody has replaced the content of item i since the run, which changed its attributes alone;
-// empty where nobody has. The mode and owner of before were not meant for what is there now, which may be a secret.
-func (t *txn) replaced(tree *tree, i int) string {
-	it, was := &t.Items[i], t.recorded(i)
-	if it.Content || was == "" {
-		return ""
-	}
-	now, err := it.see(tree, true)
-	switch {
-	case err != nil:
-		return "its content cannot be compared: " + err.Error()
-	case now.Sum != was:
-		return fmt.Sprintf("its content is another's: sha256 %s, not %s; the run has set its mode and owner only", now.Sum, was)
-	}
-	return ""
-}
-
-// look is see with the content where that is the item's.
-func (it *item) look(tree *tree) (sight, error) { return it.see(tree, it.Content) }
-
-// see is target.look for an item whose directory may be gone with it.
-func (it *item) see(tree *tree, content bool) (sight, error) {
+// look is target.look for an item whose directory may be gone with it.
+func (it *item) look(tree *tree) (sight, error) {
 	g, err := tree.open(it.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return sight{}, nil
@@ -258,7 +238,7 @@ func (it *item) see(tree *tree, content bool) (sight, error) {
 		return sight{}, err
 	}
 	defer g.close()
-	return g.look(content)
+	return g.look(it.Content)
 }
 
 // restore brings item i back to what it was. What could not be said in the history meanwhile is unsaid.
