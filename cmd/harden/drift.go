@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,8 +73,8 @@ func (s *session) drift() error {
 		d.Live = append(d.Live, l)
 	}
 	s.driftedChecks(d, c.Settled)
-	s.driftedTimers(d, c.Timers)
-	s.driftedRecords(d, c.Records)
+	s.driftedTimers(d, c.Timers, activate.New(activate.Options{}).Timer)
+	s.driftedRecords(d, c.Records, s.cluster())
 	if daemon, err := s.host.Daemon(); err == nil && c.Runs > 0 && daemon.Stale {
 		d.Notes = append(d.Notes, "dockerd's configuration is newer than its process: what runs may wait for a restart.")
 	}
@@ -128,7 +130,7 @@ func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 	for _, x := range settled {
 		ids = append(ids, x.Check)
 	}
-	now := map[string]checks.Result{}
+	now, host := map[string]checks.Result{}, s.engineHost()
 	for _, r := range s.judge(s.ctx, s.host, named(ids)) {
 		now[r.Check.ID] = r
 	}
@@ -137,6 +139,8 @@ func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 		waits := x.Waiting && !x.Rebooted && r.Status == checks.Fail &&
 			!slices.ContainsFunc(r.Findings, func(f checks.Finding) bool { return !f.Pending })
 		switch {
+		case x.DockerHost != host && strings.HasPrefix(x.Check, "docker/"):
+			s.notCompared(d, x.Check, x.Run, "it was judged with another Docker Engine; use "+optionOf(x.DockerHost))
 		case !known:
 			s.notCompared(d, x.Check, x.Run, "this version of harden has no such check")
 		case waits:
@@ -157,11 +161,18 @@ func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 	}
 }
 
+// optionOf is how to have a host judged with the Docker Engine that is there.
+func optionOf(engineHost string) string {
+	if engineHost == "" {
+		return "no --docker-host and no DOCKER_HOST"
+	}
+	return "--docker-host " + engineHost
+}
+
 // driftedTimers asks systemd about the timers that the runs have set going. One without a unit file is told of as a file.
-func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled) {
-	services := activate.New(activate.Options{})
+func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled, ask func(context.Context, string) (activate.Timer, error)) {
 	for _, x := range timers {
-		t, err := services.Timer(s.ctx, x.Unit)
+		t, err := ask(s.ctx, x.Unit)
 		if err != nil {
 			s.notCompared(d, x.Unit, x.Run, err.Error())
 		} else if t.Load == "loaded" && t.Active != "active" {
@@ -172,13 +183,13 @@ func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled) {
 }
 
 // driftedRecords asks the cluster for what the runs have had it keep.
-func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded) {
+func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded, ask func(context.Context) (*remediate.Cluster, error)) {
 	if len(records) == 0 {
 		return
 	}
 	err := errors.New("no kubeconfig to ask the cluster with; name one by --kubeconfig")
 	var cluster *remediate.Cluster
-	if ask := s.cluster(); ask != nil {
+	if ask != nil {
 		cluster, err = ask(s.ctx)
 	}
 	for _, x := range records {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/report"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/scripts/testdocker"
 )
@@ -45,6 +49,9 @@ func TestDriftedChecks(t *testing.T) {
 			"live kube-scheduler --profiling: pass -> fail: false by --profiling in /etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/icc"}, "unknown docker/icc: n/a: "},
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
+		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc", DockerHost: "unix:///tmp/d.sock"},
+			"unknown docker/icc: it was judged with another Docker Engine; use --docker-host unix:///tmp/d.sock"},
+		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous", DockerHost: "unix:///tmp/d.sock"}, ""},
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/renamed"}, "unknown docker/renamed: this version of harden has no such check"},
 	} {
 		s := recorded(t, test.host)
@@ -67,14 +74,63 @@ func TestDriftedChecks(t *testing.T) {
 	}
 }
 
+// TestDriftedTimers asks about timers, and about what the cluster keeps, of which some have changed since.
+func TestDriftedTimers(t *testing.T) {
+	s := recorded(t, "docker/nothing.txtar")
+	say := func(d *report.Drift) (all []string) {
+		for _, l := range d.Live {
+			all = append(all, fmt.Sprintf("%s %s %s: %s -> %s\n%s", l.Kind, l.ID, l.Differences[0].What, l.Differences[0].Was, l.Differences[0].Now, l.Diff))
+		}
+		for _, u := range d.Unknown {
+			all = append(all, fmt.Sprintf("unknown %s of %s: %s", u.Subject, u.Run, u.Reason))
+		}
+		return all
+	}
+	d := &report.Drift{}
+	timers := map[string]activate.Timer{"runs": {Load: "loaded", Active: "active"}, "stopped": {Load: "loaded", Active: "inactive"},
+		"removed": {Load: "not-found", Active: "inactive"}}
+	var units []apply.Settled
+	for _, name := range []string{"runs", "stopped", "removed", "silent"} {
+		units = append(units, apply.Settled{Unit: name, Run: "0001-x"})
+	}
+	s.driftedTimers(d, units, func(_ context.Context, name string) (activate.Timer, error) {
+		if timer, ok := timers[name]; ok {
+			return timer, nil
+		}
+		return activate.Timer{}, errors.New("no systemd")
+	})
+	want := []string{"timer stopped state: active -> inactive\n", "unknown silent of 0001-x: no systemd"}
+	if diff := cmp.Diff(want, say(d)); diff != "" {
+		t.Errorf("timers (-want +got):\n%s", diff)
+	}
+
+	records := []apply.Recorded{
+		{Run: "0001-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Before: "old", After: "a: 1\n"}},
+		{Run: "0002-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubelet-config", Before: "old", After: "b: 1\n"}},
+	}
+	d = &report.Drift{}
+	s.driftedRecords(d, records, func(context.Context) (*remediate.Cluster, error) {
+		return &remediate.Cluster{Configuration: "a: 1\n", Kubelet: "b: 2\n"}, nil
+	})
+	if all := say(d); len(all) != 1 || !strings.HasPrefix(all[0], "configmap configmap/kube-system/kubelet-config content: sha256 ") ||
+		!strings.Contains(all[0], "-b: 1\n+b: 2\n") {
+		t.Errorf("records: %q", all)
+	}
+	d = &report.Drift{}
+	s.driftedRecords(d, records, nil)
+	if all := say(d); len(all) != 2 || all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name one by --kubeconfig" {
+		t.Errorf("without a cluster: %q", all)
+	}
+}
+
 // TestDriftLive changes containers and has dockerd run otherwise, without touching a file that a run has left.
 func TestDriftLive(t *testing.T) {
 	d := testdocker.Start(t)
 	web, db := d.Run("web", nil), d.Run("db", nil)
-	dir, state := t.TempDir(), "/containers"
+	dir, state, host := t.TempDir(), "/containers", d.Host
 	harden := func(code int, args ...string) []byte {
 		t.Helper()
-		args = append(args, "--format", "json", "--config", "", "--state", dir+state, "--docker-host", d.Host)
+		args = append(args, "--format", "json", "--config", "", "--state", dir+state, "--docker-host", host)
 		cmd := exec.Command("/proc/self/exe", args...)
 		cmd.Args[0] = "harden"
 		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
@@ -154,6 +210,8 @@ func TestDriftLive(t *testing.T) {
 	drift(2, daemon, "check daemon live-restore: verdict: pass -> fail: unset, so false, must be true")
 	d.Restart()
 	drift(0, daemon)
+	host = "unix://" + dir + "/another.sock"
+	drift(1, daemon, "unknown docker/live-restore: it was judged with another Docker Engine; use --docker-host unix")
 }
 
 // TestDriftRules takes a rule out of the kernel's list that a run has loaded. The list is the machine's own, so the test

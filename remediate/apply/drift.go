@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,8 +46,9 @@ type Difference struct {
 type Settled struct {
 	Check, Unit string
 	Run         string
-	Waiting     bool // it was not verified, since it waited for an activation
-	Rebooted    bool // and the host has booted since, which is an activation
+	DockerHost  string // where the Docker Engine was that it was judged with; empty for the host's own
+	Waiting     bool   // it was not verified, since it waited for an activation
+	Rebooted    bool   // and the host has booted since, which is an activation
 }
 
 // A Recorded is what a run has had the cluster keep.
@@ -157,16 +159,20 @@ func (s *store) applied(root string) ([]*txn, error) {
 
 // settled returns the checks that the runs have settled, each as the newest run that did has left it.
 func settled(runs []*txn, o Options) []Settled {
-	byID := map[string]Settled{}
+	type key struct{ id, engine string }
+	all := map[key]Settled{}
 	for _, t := range runs {
 		for _, id := range t.Checks {
-			byID[id] = Settled{Check: id, Run: t.ID}
+			all[key{id, t.DockerHost}] = Settled{Check: id, Run: t.ID, DockerHost: t.DockerHost}
 		}
 		for _, id := range t.Waiting {
-			byID[id] = Settled{Check: id, Run: t.ID, Waiting: true, Rebooted: o.Root == "/" && t.Boot != o.sys.boot}
+			all[key{id, t.DockerHost}] = Settled{Check: id, Run: t.ID, DockerHost: t.DockerHost, Waiting: true,
+				Rebooted: o.Root == "/" && t.Boot != o.sys.boot}
 		}
 	}
-	return slices.SortedFunc(maps.Values(byID), func(a, b Settled) int { return strings.Compare(a.Check, b.Check) })
+	return slices.SortedFunc(maps.Values(all), func(a, b Settled) int {
+		return cmp.Or(strings.Compare(a.Check, b.Check), strings.Compare(a.DockerHost, b.DockerHost))
+	})
 }
 
 // timers returns the timers that the runs have set going.

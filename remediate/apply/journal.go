@@ -28,6 +28,7 @@ type journal struct {
 	Dirs        [][]byte        `json:"dirs,omitempty"` // made for the items, the topmost first
 	Updates     []update        `json:"updates,omitempty"`
 	Engine      string          `json:"engine,omitempty"` // whose containers those are
+	DockerHost  string          `json:"docker_host,omitempty"`
 	Activations []Activated     `json:"activations,omitempty"`
 	Checks      []string        `json:"checks,omitempty"`
 	Waiting     []string        `json:"waiting,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -150,5 +151,59 @@ func TestDriftedRules(t *testing.T) {
 				t.Errorf("unknown: %+v", c.Unknown)
 			}
 		})
+	}
+}
+
+// TestDriftedWords takes the newest run's word on checks, timers and what the cluster keeps, and none of a run that was
+// taken back.
+func TestDriftedWords(t *testing.T) {
+	w := newWorld(t)
+	check := func(ids ...string) (cs []*checks.Check) {
+		for _, id := range ids {
+			cs = append(cs, &checks.Check{ID: id})
+		}
+		return cs
+	}
+	record := func(after string) *remediate.Record {
+		return &remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Key: "k", Before: "b", After: after}
+	}
+	o := w.options()
+	s := &services{pending: map[remediate.Kind]string{}}
+	o.Services = s
+	run := func(path string, as ...remediate.Activation) string {
+		t.Helper()
+		c := created(path, "x")
+		c.Checks = check("docker/file")
+		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{c}, Activations: as}, o)
+		must(t, err)
+		return run.ID
+	}
+	timer := remediate.Activation{Kind: remediate.SetTimer, Unit: "a.timer"}
+	first := run("/etc/1", timer, remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/a", "docker/b")},
+		remediate.Activation{Kind: remediate.RecordInCluster, Record: record("one")})
+	s.pending[remediate.Restart], s.pending[remediate.SetTimer] = "locked", "no systemd"
+	o.DockerHost = "tcp://e"
+	second := run("/etc/2", timer, remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/a")},
+		remediate.Activation{Kind: remediate.RecordInCluster, Record: record("two")})
+	o.DockerHost = ""
+	third := run("/etc/3", remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/b")})
+
+	c, err := Drifted(still{}, o)
+	must(t, err)
+	wantSettled := []Settled{{Check: "docker/a", Run: first}, {Check: "docker/a", Run: second, DockerHost: "tcp://e", Waiting: true},
+		{Check: "docker/b", Run: third, Waiting: true}, {Check: "docker/file", Run: third}, {Check: "docker/file", Run: second, DockerHost: "tcp://e"}}
+	if d := cmp.Diff(wantSettled, c.Settled); d != "" {
+		t.Errorf("checks (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]Settled{{Unit: "a.timer", Run: first}}, c.Timers); d != "" {
+		t.Errorf("timers (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]Recorded{{second, *record("two")}}, c.Records); d != "" {
+		t.Errorf("records (-want +got):\n%s", d)
+	}
+	_, err = Rollback(t.Context(), third, o)
+	must(t, err)
+	if c, err = Drifted(still{}, o); err != nil || c.Settled[2] != (Settled{Check: "docker/b", Run: first}) {
+		t.Errorf("without the third: %+v, %v", c.Settled, err)
 	}
 }
