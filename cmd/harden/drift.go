@@ -24,14 +24,14 @@ func driftCommand() *cobra.Command {
 		Short: "Show what somebody has changed since harden did",
 		Long: `Compare what applied runs have left with what is there now, and show what somebody has changed since:
 
-  - files: content as a diff, mode, owner, access lists and other extended attributes, files that are gone or there again.
-    Where harden has set only mode and owner, a new content is shown as "replaced";
+  - files: content as a diff, mode, owner, access lists and other extended attributes, files that are gone or there
+    again. Where harden has set only mode and owner, a new content is shown as "replaced";
   - containers that were changed in place: their limits and restart policy, and whether they are gone or were recreated;
   - audit rules that the kernel no longer has loaded, timers that no longer run, what kubeadm's ConfigMaps say;
   - checks: each one that a run has settled is judged again, by what runs now.
 
-The newest run counts for each, and runs that were rolled back do not. Name the same --docker-host as they did. Nothing is
-written.
+The newest run counts for each, and runs that were rolled back do not. Name the same --docker-host as they did.
+Nothing is written.
 
 The exit code is 0 without drift, 2 with some, and 1 when there is none but something could not be compared.`,
 		Args: exactly(0),
@@ -55,8 +55,8 @@ func (s *session) drift() error {
 	if err != nil {
 		return err
 	}
-	d := &report.Drift{Schema: report.DriftSchema, Version: version(), Time: s.now.UTC().Truncate(time.Second), Runs: c.Runs, Files: c.Files,
-		Containers: c.Containers, Checks: len(c.Settled), Unconfirmed: c.Unconfirmed,
+	d := &report.Drift{Schema: report.DriftSchema, Version: version(), Time: s.now.UTC().Truncate(time.Second),
+		Runs: c.Runs, Files: c.Files, Containers: c.Containers, Checks: len(c.Settled), Unconfirmed: c.Unconfirmed,
 		Notes: []string{}, Drifted: []report.Drifted{}, Live: []report.DriftedLive{}, Unknown: []report.NotCompared{}}
 	d.Host.Name, d.Host.Root = s.hostname(), s.Root
 	for _, u := range c.Unknown {
@@ -66,7 +66,8 @@ func (s *session) drift() error {
 		d.Drifted = append(d.Drifted, s.driftedFile(x))
 	}
 	for _, x := range c.Updated {
-		l := report.DriftedLive{Kind: report.LiveContainer, ID: x.Update.ID, Subject: "container " + x.Update.Name, Run: x.Run, Differences: differences(x.Differences)}
+		l := report.DriftedLive{Kind: report.LiveContainer, ID: x.Update.ID, Subject: "container " + x.Update.Name,
+			Run: x.Run, Differences: differences(x.Differences)}
 		if x.Update.Before != x.Update.After {
 			l.Diff = diff.Container(x.Update)
 		}
@@ -109,7 +110,8 @@ func (s *session) notCompared(d *report.Drift, subject, run, reason string) {
 }
 
 func (s *session) driftedFile(x apply.Drift) report.Drifted {
-	f := report.Drifted{Path: x.Change.Path, Run: x.Run, Missing: x.Missing, Replaced: x.Replaced, Differences: differences(x.Differences)}
+	f := report.Drifted{Path: x.Change.Path, Run: x.Run, Missing: x.Missing, Replaced: x.Replaced,
+		Differences: differences(x.Differences)}
 	if slices.ContainsFunc(x.Differences, func(d apply.Difference) bool { return d.What != apply.LoadedRule }) {
 		f.Diff = s.unified(x.Change)
 	}
@@ -124,7 +126,8 @@ func differences(all []apply.Difference) []report.Difference {
 	return out
 }
 
-// driftedChecks judges again what the runs have settled. A check that was left waiting, and waits still, has not drifted.
+// driftedChecks judges again what the runs have settled. A check that was left waiting, and still waits, has not
+// drifted.
 func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 	ids := []string{}
 	for _, x := range settled {
@@ -144,11 +147,12 @@ func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 		case !known:
 			s.notCompared(d, x.Check, x.Run, "this version of harden has no such check")
 		case waits:
-			d.Notes = append(d.Notes, s.redactor.RedactText(fmt.Sprintf("%s: pending, as run %s has left it: %s: %s", x.Check, x.Run,
-				r.Findings[0].Subject, r.Findings[0].Got)))
+			d.Notes = append(d.Notes, s.redactor.RedactText(fmt.Sprintf("%s: pending, as run %s has left it: %s: %s",
+				x.Check, x.Run, r.Findings[0].Subject, r.Findings[0].Got)))
 		case r.Status == checks.Fail:
 			for _, f := range r.Findings {
-				was := report.Difference{What: "verdict", Was: checks.Pass.String(), Now: s.redactor.RedactText("fail: " + f.Got + ", must be " + f.Must)}
+				was := report.Difference{What: "verdict", Was: checks.Pass.String(),
+					Now: s.redactor.RedactText("fail: " + f.Got + ", must be " + f.Must)}
 				if x.Waiting {
 					was.Was = "pending"
 				}
@@ -169,8 +173,9 @@ func optionOf(engineHost string) string {
 	return "--docker-host " + engineHost
 }
 
-// driftedTimers asks systemd about the timers that the runs have set going. One without a unit file is told of as a file.
-func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled, ask func(context.Context, string) (activate.Timer, error)) {
+// driftedTimers asks systemd about the timers that the runs have set going. A missing unit file is reported as a file.
+func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled,
+	ask func(context.Context, string) (activate.Timer, error)) {
 	for _, x := range timers {
 		t, err := ask(s.ctx, x.Unit)
 		if err != nil {
@@ -183,7 +188,8 @@ func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled, ask fun
 }
 
 // driftedRecords asks the cluster for what the runs have had it keep.
-func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded, ask func(context.Context) (*remediate.Cluster, error)) {
+func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded,
+	ask func(context.Context) (*remediate.Cluster, error)) {
 	if len(records) == 0 {
 		return
 	}
@@ -204,8 +210,9 @@ func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded, ask 
 		}
 		if now.Before != now.After {
 			sum := func(text string) string { return fmt.Sprintf("sha256 %x", sha256Of([]byte(text))) }
-			d.Live = append(d.Live, report.DriftedLive{Kind: report.LiveConfigMap, ID: now.String(), Subject: now.String(), Run: x.Run,
-				Differences: []report.Difference{{What: "content", Was: sum(now.Before), Now: sum(now.After)}}, Diff: s.unified(now.Change())})
+			d.Live = append(d.Live, report.DriftedLive{Kind: report.LiveConfigMap, ID: now.String(), Subject: now.String(),
+				Run: x.Run, Diff: s.unified(now.Change()),
+				Differences: []report.Difference{{What: "content", Was: sum(now.Before), Now: sum(now.After)}}})
 		}
 	}
 }

@@ -39,8 +39,10 @@ func TestDriftedChecks(t *testing.T) {
 			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on disk that is not loaded"},
 		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true, Rebooted: true},
 			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
-		{"docker/auditoff.txtar", apply.Settled{Check: audit}, "live kernel auditing: pass -> fail: switched off, must be on"},
-		{"docker/auditunasked.txtar", apply.Settled{Check: audit}, "unknown docker/audit-etc-docker: unknown: audit: permission denied"},
+		{"docker/auditoff.txtar", apply.Settled{Check: audit},
+			"live kernel auditing: pass -> fail: switched off, must be on"},
+		{"docker/auditunasked.txtar", apply.Settled{Check: audit},
+			"unknown docker/audit-etc-docker: unknown: audit: permission denied"},
 		{"docker/pending.txtar", apply.Settled{Check: "docker/icc"},
 			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, must be false"},
 		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/kubelet-read-only-port"},
@@ -51,8 +53,10 @@ func TestDriftedChecks(t *testing.T) {
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc", DockerHost: "unix:///tmp/d.sock"},
 			"unknown docker/icc: it was judged with another Docker Engine; use --docker-host unix:///tmp/d.sock"},
-		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous", DockerHost: "unix:///tmp/d.sock"}, ""},
-		{"docker/nothing.txtar", apply.Settled{Check: "docker/renamed"}, "unknown docker/renamed: this version of harden has no such check"},
+		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous",
+			DockerHost: "unix:///tmp/d.sock"}, ""},
+		{"docker/nothing.txtar", apply.Settled{Check: "docker/renamed"},
+			"unknown docker/renamed: this version of harden has no such check"},
 	} {
 		s := recorded(t, test.host)
 		test.settled.Run = "0001-x"
@@ -68,7 +72,8 @@ func TestDriftedChecks(t *testing.T) {
 		for _, n := range d.Notes {
 			got = append(got, "note "+n)
 		}
-		if all := strings.Join(got, "\n"); test.want == "" && all != "" || !strings.HasPrefix(all, test.want) || len(got) > 1 {
+		if all := strings.Join(got, "\n"); test.want == "" && all != "" || !strings.HasPrefix(all, test.want) ||
+			len(got) > 1 {
 			t.Errorf("%s, %+v: %s, want %s", test.host, test.settled, all, test.want)
 		}
 	}
@@ -79,7 +84,8 @@ func TestDriftedTimers(t *testing.T) {
 	s := recorded(t, "docker/nothing.txtar")
 	say := func(d *report.Drift) (all []string) {
 		for _, l := range d.Live {
-			all = append(all, fmt.Sprintf("%s %s %s: %s -> %s\n%s", l.Kind, l.ID, l.Differences[0].What, l.Differences[0].Was, l.Differences[0].Now, l.Diff))
+			all = append(all, fmt.Sprintf("%s %s %s: %s -> %s\n%s", l.Kind, l.ID, l.Differences[0].What, l.Differences[0].Was,
+				l.Differences[0].Now, l.Diff))
 		}
 		for _, u := range d.Unknown {
 			all = append(all, fmt.Sprintf("unknown %s of %s: %s", u.Subject, u.Run, u.Reason))
@@ -87,7 +93,8 @@ func TestDriftedTimers(t *testing.T) {
 		return all
 	}
 	d := &report.Drift{}
-	timers := map[string]activate.Timer{"runs": {Load: "loaded", Active: "active"}, "stopped": {Load: "loaded", Active: "inactive"},
+	timers := map[string]activate.Timer{"runs": {Load: "loaded", Active: "active"}, "stopped": {Load: "loaded",
+		Active: "inactive"},
 		"removed": {Load: "not-found", Active: "inactive"}}
 	var units []apply.Settled
 	for _, name := range []string{"runs", "stopped", "removed", "silent"} {
@@ -105,82 +112,100 @@ func TestDriftedTimers(t *testing.T) {
 	}
 
 	records := []apply.Recorded{
-		{Run: "0001-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Before: "old", After: "a: 1\n"}},
-		{Run: "0002-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubelet-config", Before: "old", After: "b: 1\n"}},
+		{Run: "0001-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Before: "old",
+			After: "a: 1\n"}},
+		{Run: "0002-x", Record: remediate.Record{Namespace: "kube-system", ConfigMap: "kubelet-config", Before: "old",
+			After: "b: 1\n"}},
 	}
 	d = &report.Drift{}
 	s.driftedRecords(d, records, func(context.Context) (*remediate.Cluster, error) {
 		return &remediate.Cluster{Configuration: "a: 1\n", Kubelet: "b: 2\n"}, nil
 	})
-	if all := say(d); len(all) != 1 || !strings.HasPrefix(all[0], "configmap configmap/kube-system/kubelet-config content: sha256 ") ||
+	if all := say(d); len(all) != 1 || !strings.HasPrefix(all[0],
+		"configmap configmap/kube-system/kubelet-config content: sha256 ") ||
 		!strings.Contains(all[0], "-b: 1\n+b: 2\n") {
 		t.Errorf("records: %q", all)
 	}
 	d = &report.Drift{}
 	s.driftedRecords(d, records, nil)
-	if all := say(d); len(all) != 2 || all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name one by --kubeconfig" {
+	if all := say(d); len(all) != 2 ||
+		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name one by --kubeconfig" {
 		t.Errorf("without a cluster: %q", all)
 	}
 }
 
-// TestDriftLive changes containers and has dockerd run otherwise, without touching a file that a run has left.
-func TestDriftLive(t *testing.T) {
+// An audited is a dockerd that harden has changed, and what it was told.
+type audited struct {
+	*testing.T
+	*testdocker.Daemon
+	host, state string
+}
+
+func (a *audited) harden(code int, args ...string) []byte {
+	a.Helper()
+	args = append(args, "--format", "json", "--config", "", "--state", a.state, "--docker-host", a.host)
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Args[0] = "harden"
+	cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	cmd.Run()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		a.Fatalf("harden %q exited %d, want %d\n%s\n%s", args, got, code, said.String(), out.String())
+	}
+	return out.Bytes()
+}
+
+// drift looks for drift among so many files, containers and checks.
+func (a *audited) drift(code int, compared [3]int, want ...string) {
+	a.Helper()
+	var r report.Drift
+	if err := json.Unmarshal(a.harden(code, "drift"), &r); err != nil {
+		a.Fatal(err)
+	}
+	got := []string{}
+	for _, l := range r.Live {
+		for _, x := range l.Differences {
+			got = append(got, fmt.Sprintf("%s: %s: %s -> %s", l.Subject, x.What, x.Was, x.Now))
+		}
+	}
+	for _, u := range r.Unknown {
+		reason, _, _ := strings.Cut(u.Reason, ":")
+		got = append(got, "unknown "+u.Subject+": "+reason)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(append([]string{}, want...), got); diff != "" || len(r.Drifted) > 0 {
+		a.Errorf("drifted files %v (-want +got):\n%s", r.Drifted, diff)
+	}
+	if found := [3]int{r.Files, r.Containers, r.Checks}; found != compared {
+		a.Errorf("compared %d files, containers and checks, want %d", found, compared)
+	}
+}
+
+// TestDriftContainers has a real engine update containers, remove and recreate them behind the back of a run.
+func TestDriftContainers(t *testing.T) {
 	d := testdocker.Start(t)
+	a := &audited{t, d, d.Host, t.TempDir() + "/state"}
 	web, db := d.Run("web", nil), d.Run("db", nil)
-	dir, state, host := t.TempDir(), "/containers", d.Host
-	harden := func(code int, args ...string) []byte {
-		t.Helper()
-		args = append(args, "--format", "json", "--config", "", "--state", dir+state, "--docker-host", host)
-		cmd := exec.Command("/proc/self/exe", args...)
-		cmd.Args[0] = "harden"
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
-		var out, said bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &said
-		cmd.Run()
-		if got := cmd.ProcessState.ExitCode(); got != code {
-			t.Fatalf("harden %q exited %d, want %d\n%s\n%s", args, got, code, said.String(), out.String())
-		}
-		return out.Bytes()
-	}
-	drift := func(code int, compared [3]int, want ...string) {
-		t.Helper()
-		var r report.Drift
-		if err := json.Unmarshal(harden(code, "drift"), &r); err != nil {
-			t.Fatal(err)
-		}
-		got := []string{}
-		for _, l := range r.Live {
-			for _, x := range l.Differences {
-				got = append(got, fmt.Sprintf("%s %s: %s: %s -> %s", l.Kind, l.Subject, x.What, x.Was, x.Now))
-			}
-		}
-		for _, u := range r.Unknown {
-			reason, _, _ := strings.Cut(u.Reason, ":")
-			got = append(got, "unknown "+u.Subject+": "+reason)
-		}
-		slices.Sort(got)
-		slices.Sort(want)
-		if diff := cmp.Diff(append([]string{}, want...), got); diff != "" || len(r.Drifted) > 0 || [3]int{r.Files, r.Containers, r.Checks} != compared {
-			t.Errorf("%d files, %d containers, %d checks, drifted files %v (-want +got):\n%s", r.Files, r.Containers, r.Checks, r.Drifted, diff)
-		}
-	}
-	update := func(id string, pids int64, policy container.RestartPolicyMode) {
+	update := func(pids int64, policy container.RestartPolicyMode) {
 		t.Helper()
 		u := container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: policy}}
 		u.PidsLimit = &pids
-		if _, err := d.Client.ContainerUpdate(t.Context(), id, u); err != nil {
+		if _, err := d.Client.ContainerUpdate(t.Context(), web, u); err != nil {
 			t.Fatal(err)
 		}
 	}
-	update(web, 0, "always")
-	harden(0, "--yes", "--only", "docker/pids,docker/restart-policy")
-	live := [3]int{0, 2, 2}
-	drift(0, live)
-	update(web, 77, "on-failure")
-	const fails, must = "check container web: verdict: pass -> fail: ", ", must be no, or on-failure with at most 5 retries"
-	drift(2, live, "container container web: pids-limit: 2048 -> 77", "container container web: restart: on-failure:5 -> on-failure", fails+"on-failure"+must)
-	update(web, 2048, "always")
-	drift(2, live, "container container web: restart: on-failure:5 -> always", fails+"always"+must)
+	update(0, "always")
+	a.harden(0, "--yes", "--only", "docker/pids,docker/restart-policy")
+	all := [3]int{0, 2, 2}
+	a.drift(0, all)
+	update(77, "on-failure")
+	const fails, must = "container web: verdict: pass -> fail: ", ", must be no, or on-failure with at most 5 retries"
+	a.drift(2, all, "container web: pids-limit: 2048 -> 77", "container web: restart: on-failure:5 -> on-failure",
+		fails+"on-failure"+must)
+	update(2048, "always")
+	a.drift(2, all, "container web: restart: on-failure:5 -> always", fails+"always"+must)
 
 	for _, id := range []string{web, db} {
 		if err := d.Client.ContainerRemove(t.Context(), id, container.RemoveOptions{Force: true}); err != nil {
@@ -188,34 +213,38 @@ func TestDriftLive(t *testing.T) {
 		}
 	}
 	again := d.Create("web", nil)
-	drift(2, live, "container container db: existence: there -> gone",
-		"container container web: container: "+web[:12]+" -> made again as "+again[:12],
-		"container container web: pids-limit: 2048 -> -1", "container container web: restart: on-failure:5 -> no",
-		"check container web (created): verdict: pass -> fail: no limit on its processes, must be limited")
+	a.drift(2, all, "container db: existence: there -> gone",
+		"container web: container: "+web[:12]+" -> recreated as "+again[:12],
+		"container web: pids-limit: 2048 -> -1", "container web: restart: on-failure:5 -> no",
+		"container web (created): verdict: pass -> fail: no limit on its processes, must be limited")
 	d.Stop()
-	drift(1, live, "unknown container db ("+db[:12]+"): the Docker Engine", "unknown container web ("+web[:12]+"): the Docker Engine",
+	a.drift(1, all, "unknown container db ("+db[:12]+"): the Docker Engine",
+		"unknown container web ("+web[:12]+"): the Docker Engine",
 		"unknown docker/pids: unknown", "unknown docker/restart-policy: unknown")
+}
 
-	// Another configuration file than the one that the run has written, which nobody has touched.
-	d.Restart()
-	state = "/daemon"
-	harden(0, "--yes", "--only", "docker/live-restore")
-	daemon := [3]int{1, 0, 1}
-	drift(0, daemon)
-	other := dir + "/other.json"
+// TestDriftDaemon has dockerd run with another configuration file than the one that a run has written, which nobody has
+// touched.
+func TestDriftDaemon(t *testing.T) {
+	d := testdocker.Start(t)
+	a := &audited{t, d, d.Host, t.TempDir() + "/state"}
+	a.harden(0, "--yes", "--only", "docker/live-restore")
+	all := [3]int{1, 0, 1}
+	a.drift(0, all)
+	other := t.TempDir() + "/other.json"
 	if err := os.WriteFile(other, []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	d.Restart("--config-file", other)
-	drift(2, daemon, "check daemon live-restore: verdict: pass -> fail: unset, so false, must be true")
+	a.drift(2, all, "daemon live-restore: verdict: pass -> fail: unset, so false, must be true")
 	d.Restart()
-	drift(0, daemon)
-	host = "unix://" + dir + "/another.sock"
-	drift(1, daemon, "unknown docker/live-restore: it was judged with another Docker Engine; use --docker-host unix")
+	a.drift(0, all)
+	a.host = "unix://" + other
+	a.drift(1, all, "unknown docker/live-restore: it was judged with another Docker Engine; use --docker-host unix")
 }
 
-// TestDriftRules takes a rule out of the kernel's list that a run has loaded. The list is the machine's own, so the test
-// takes out what it has put in; /etc/audit is the test's, in a mount namespace.
+// TestDriftRules takes a rule out of the kernel's list that a run has loaded. The list is the machine's own, so the
+// test takes out what it has put in; /etc/audit is the test's, in a mount namespace.
 func TestDriftRules(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can load audit rules")
@@ -245,7 +274,8 @@ func TestDriftRules(t *testing.T) {
 	harden := func(code int, args ...string) string {
 		t.Helper()
 		args = append(args, "--config", "", "--state", dir+"/state")
-		cmd := exec.Command("unshare", append([]string{"--mount", "bash", "-c", `mount --bind "$0" /etc/audit && exec -a harden "$@"`, etc, self}, args...)...)
+		cmd := exec.Command("unshare", append([]string{"--mount", "bash", "-c",
+			`mount --bind "$0" /etc/audit && exec -a harden "$@"`, etc, self}, args...)...)
 		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
 		out, _ := cmd.CombinedOutput()
 		if got := cmd.ProcessState.ExitCode(); got != code {
@@ -257,12 +287,14 @@ func TestDriftRules(t *testing.T) {
 	t.Cleanup(func() { exec.Command("auditctl", append([]string{"-W"}, rule...)...).Run() })
 	harden(0, "--yes", "--only", "docker/audit-dockerd")
 	loaded := strings.Contains(auditctl("-l"), watched)
-	if out := harden(0, "drift"); !loaded || !strings.HasPrefix(out, "No drift: nobody has changed what harden has left (1 file, ") {
+	if out := harden(0, "drift"); !loaded || !strings.HasPrefix(out,
+		"No drift: nobody has changed what harden has left (1 file, ") {
 		t.Errorf("loaded %v:\n%s", loaded, out)
 	}
 	auditctl(append([]string{"-W"}, rule...)...)
 	out := harden(2, "drift")
-	if !strings.Contains(out, "differs loaded rule: -w "+watched+" -p wa -k docker -> not loaded") || strings.Contains(out, "sha256") {
+	if !strings.Contains(out, "differs loaded rule: -w "+watched+" -p wa -k docker -> not loaded") ||
+		strings.Contains(out, "sha256") {
 		t.Errorf("unloaded:\n%s", out)
 	}
 	auditctl(append([]string{"-w"}, rule...)...)

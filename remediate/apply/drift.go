@@ -68,10 +68,10 @@ type Live interface {
 }
 
 // Drifted compares what the applied runs have left of Options.Root with what is there now: files, the audit rules of
-// those that the kernel has loaded, and containers. The newest run's word on each counts; a file that does not outlive a
-// boot is compared only in the boot of its run. The checks that the runs have settled are for the caller to judge again.
-// What could not be compared is in Unknown; ErrInterrupted tells that there is a run of which nobody knows how far it got.
-// Drifted writes nothing, and the Comparison is empty without a state directory.
+// those that the kernel has loaded, and containers. The newest run's word on each counts; a file that does not outlive
+// a boot is compared only in the boot of its run. The checks that the runs have settled are for the caller to judge
+// again. What could not be compared is in Unknown; ErrInterrupted tells that there is a run of which nobody knows how
+// far it got. Drifted writes nothing, and the Comparison is empty without a state directory.
 func Drifted(live Live, o Options) (Comparison, error) {
 	var c Comparison
 	_, s, o, err := reading(o)
@@ -142,7 +142,8 @@ func (s *store) applied(root string) ([]*txn, error) {
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort {
-			return nil, fmt.Errorf("run %s: %w: finish it or take it back, to be able to tell what others have changed", t.ID, ErrInterrupted)
+			return nil, fmt.Errorf("run %s: %w: finish it or take it back, to be able to tell what others have changed",
+				t.ID, ErrInterrupted)
 		}
 		all = append(all, t) // decided, and not put away yet
 	}
@@ -200,5 +201,7 @@ func records(runs []*txn) []Recorded {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(byKey), func(a, b Recorded) int { return strings.Compare(a.Record.String(), b.Record.String()) })
+	return slices.SortedFunc(maps.Values(byKey), func(a, b Recorded) int {
+		return strings.Compare(a.Record.String(), b.Record.String())
+	})
 }

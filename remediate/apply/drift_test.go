@@ -52,18 +52,27 @@ func TestDrifted(t *testing.T) {
 		path   string
 		want   []string
 	}{
-		"nothing":                            {func(*testing.T, world) {}, "", nil},
-		"a file that harden has not touched": {func(t *testing.T, w world) { w.file(t, "/etc/bystander", "x", 0o666, 0, 0) }, "", nil},
+		"nothing": {func(*testing.T, world) {}, "", nil},
+		"a file that harden has not touched": {func(t *testing.T, w world) {
+			w.file(t, "/etc/bystander", "x", 0o666, 0,
+				0)
+		}, "", nil},
 		"content": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path(json), []byte("{}"), 0)) }, json,
-			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum([]byte("{}"))[:5], fmt.Sprintf("%q -> %q", left, "{}")}},
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum([]byte("{}"))[:5],
+				fmt.Sprintf("%q -> %q", left, "{}")}},
 		"emptied": {func(t *testing.T, w world) { must(t, os.Truncate(w.path(json), 0)) }, json,
-			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum(nil)[:5], fmt.Sprintf("%q -> %q", left, "")}},
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum(nil)[:5], fmt.Sprintf("%q -> %q", left,
+				"")}},
 		"mode and owner": {func(t *testing.T, w world) {
 			must(t, os.Chown(w.path(odd), 7, 8))
 			must(t, os.Chmod(w.path(odd), 0o666))
 		}, odd, []string{"mode: 0640 -> 0666", "owner: 1:2 -> 7:8", same}},
-		"content under attributes alone": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path("/etc/default/docker"), []byte("X=1\n"), 0)) },
-			"/etc/default/docker", []string{"content: sha256 " + sum([]byte("DOCKER_OPTS=\n"))[:5] + " -> sha256 " + sum([]byte("X=1\n"))[:5], "replaced"}},
+		"content under attributes alone": {func(t *testing.T, w world) {
+			must(t, os.WriteFile(w.path("/etc/default/docker"),
+				[]byte("X=1\n"), 0))
+		},
+			"/etc/default/docker", []string{"content: sha256 " + sum([]byte("DOCKER_OPTS=\n"))[:5] + " -> sha256 " +
+				sum([]byte("X=1\n"))[:5], "replaced"}},
 		"an attribute under attributes alone": {func(t *testing.T, w world) {
 			must(t, unix.Setxattr(w.path("/etc/default/docker"), "user.new", []byte("v"), 0))
 		}, "/etc/default/docker", []string{"xattr user.new: none -> sha256 " + sum([]byte("v"))[:5]}},
@@ -73,7 +82,8 @@ func TestDrifted(t *testing.T) {
 		"a directory that was made": {func(t *testing.T, w world) {
 			must(t, os.Chmod(w.path("/etc/systemd/system/docker.service.d"), 0o777))
 		}, "/etc/systemd/system/docker.service.d", []string{"mode: 0755 -> 0777"}},
-		"a directory": {func(t *testing.T, w world) { must(t, os.Chmod(w.path("/etc/docker"), 0o777)) }, "/etc/docker", []string{"mode: 0755 -> 0777"}},
+		"a directory": {func(t *testing.T, w world) { must(t, os.Chmod(w.path("/etc/docker"), 0o777)) }, "/etc/docker",
+			[]string{"mode: 0755 -> 0777"}},
 		"an attribute": {func(t *testing.T, w world) { must(t, unix.Setxattr(w.path(odd), "user.new", []byte("v"), 0)) }, odd,
 			[]string{"xattr user.new: none -> sha256 " + sum([]byte("v"))[:5], same}},
 		"gone": {func(t *testing.T, w world) { must(t, os.Remove(w.path(created))) }, created,
@@ -155,7 +165,8 @@ func TestDriftedRuns(t *testing.T) {
 	third := one(w.attributes(t, p, 0o640, 3, 4))
 	expect(3)
 	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
-	changed := []string{"content: sha256 " + sum([]byte("second\n"))[:5] + " -> sha256 " + sum([]byte("somebody's\n"))[:5], `"second\n" -> "somebody's\n"`}
+	changed := []string{"content: sha256 " + sum([]byte("second\n"))[:5] + " -> sha256 " +
+		sum([]byte("somebody's\n"))[:5], `"second\n" -> "somebody's\n"`}
 	expect(3, append([]string{third.ID}, changed...)...)
 	must(t, os.WriteFile(w.path(p), []byte("second\n"), 0))
 	_, err := Rollback(t.Context(), third.ID, w.options())
@@ -241,7 +252,8 @@ func TestDriftedTooLong(t *testing.T) {
 	w := newWorld(t)
 	const p = "/etc/bystander"
 	must(t, os.Truncate(w.path(p), facts.MaxFile+1))
-	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o640, 3, 4)}}, w.options())
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o640, 3, 4)}},
+		w.options())
 	must(t, err)
 	c, err := Drifted(still{}, w.options())
 	must(t, err)
@@ -254,13 +266,15 @@ func TestDriftedTooLong(t *testing.T) {
 func TestRollbackReplaced(t *testing.T) {
 	w := newWorld(t)
 	const p = "/etc/bystander"
-	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}}, w.options())
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
 	must(t, err)
 	before := "not in the plan\n"
 	must(t, os.WriteFile(w.path(p), []byte("a new secret\n"), 0))
 	after := w.look(t)
 	for range 2 {
-		if _, _, err := RollbackPlan(t.Context(), "", w.options()); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), p+": changed by somebody else since: its content is another's") {
+		if _, _, err := RollbackPlan(t.Context(), "", w.options()); !errors.Is(err, ErrConflict) ||
+			!strings.Contains(err.Error(), p+": changed by somebody else since: its content is another's") {
 			t.Errorf("the plan: %v", err)
 		}
 		if _, err := Rollback(t.Context(), run.ID, w.options()); !errors.Is(err, ErrConflict) {
@@ -274,7 +288,8 @@ func TestRollbackReplaced(t *testing.T) {
 	}
 
 	// The journal of an older harden does not know, and where the mode is back already nothing is done to the file.
-	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}}, w.options())
+	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
 	must(t, err)
 	must(t, os.WriteFile(w.path(p), []byte("another\n"), 0))
 	must(t, os.Chown(w.path(p), 3, 4))
@@ -282,7 +297,8 @@ func TestRollbackReplaced(t *testing.T) {
 	if run, err := Rollback(t.Context(), run.ID, w.options()); err != nil || run.Outcome != RolledBack {
 		t.Errorf("with the mode back: %+v, %v", run, err)
 	}
-	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}}, w.options())
+	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
 	must(t, err)
 	w.older(t, run.ID)
 	must(t, os.WriteFile(w.path(p), []byte("a third\n"), 0))

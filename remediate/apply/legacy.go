@@ -88,7 +88,8 @@ func (l *legacy) compare(tree *tree) (*Drift, error) {
 		return nil, nil
 	}
 	d.Missing = !now.Exists && link == ""
-	d.Replaced = l.content == nil && slices.ContainsFunc(d.Differences, func(x Difference) bool { return x.What == "content" })
+	d.Replaced = l.content == nil &&
+		slices.ContainsFunc(d.Differences, func(x Difference) bool { return x.What == "content" })
 	whole := l.item
 	whole.Content = l.content != nil
 	if !l.after.Exists { // harden removed it, and somebody has made it anew

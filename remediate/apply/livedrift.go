@@ -58,7 +58,8 @@ func (l *legacy) loaded(runs []*txn, o Options) bool {
 
 // also adds a difference to what is known of a file.
 func (c *Comparison) also(l legacy, x Difference) {
-	i, found := slices.BinarySearchFunc(c.Drifts, l.path(), func(d Drift, p string) int { return strings.Compare(d.Change.Path, p) })
+	byPath := func(d Drift, p string) int { return strings.Compare(d.Change.Path, p) }
+	i, found := slices.BinarySearchFunc(c.Drifts, l.path(), byPath)
 	if !found {
 		c.Drifts = slices.Insert(c.Drifts, i, Drift{Run: l.run.ID, Change: remediate.Change{Path: l.path()}})
 	}
@@ -79,7 +80,8 @@ type given struct {
 	run *txn // the last that changed it
 }
 
-// updatesOf merges what the runs have given to containers. Who has the ID of one, or has come to its name, takes its place.
+// updatesOf merges what the runs have given to containers. A container with the ID or the name of an earlier one takes
+// its place.
 func updatesOf(runs []*txn) []given {
 	var all []given
 	for _, t := range runs {
@@ -122,7 +124,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		case engine == nil:
 			c.unknown(g.String(), g.run.ID, "the Docker Engine: "+err.Error())
 		case engine.ID != g.run.Engine:
-			c.unknown(g.String(), g.run.ID, "it is of another Docker Engine than the one that answers: name that by --docker-host")
+			c.unknown(g.String(), g.run.ID, "it is of another Docker Engine than the one that answers; use --docker-host")
 		case now == nil && err != nil:
 			c.unknown(g.String(), g.run.ID, err.Error())
 		default:
@@ -142,7 +144,7 @@ func (g given) compare(now, named *facts.Container) *ContainerDrift {
 		d.Differences = []Difference{{"existence", "there", "gone"}}
 		return d
 	case now == nil:
-		d.Differences = []Difference{{"container", facts.ShortID(g.ID), "made again as " + facts.ShortID(named.ID)}}
+		d.Differences = []Difference{{"container", facts.ShortID(g.ID), "recreated as " + facts.ShortID(named.ID)}}
 		now = named
 	}
 	d.Update.After = now.Limits().Of(g.After)

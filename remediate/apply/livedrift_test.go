@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/docker/docker/api/types/system"
@@ -38,8 +39,8 @@ func container(id, name string, l want.Limits) facts.Container {
 	if err != nil {
 		panic(err)
 	}
-	return facts.Container{ID: id, Name: "/" + name, HostConfig: facts.HostConfig{Memory: l.Memory, MemorySwap: l.MemorySwap,
-		CPUShares: l.CPUShares, PidsLimit: &l.PIDs, RestartPolicy: policy}}
+	return facts.Container{ID: id, Name: "/" + name, HostConfig: facts.HostConfig{Memory: l.Memory,
+		MemorySwap: l.MemorySwap, CPUShares: l.CPUShares, PidsLimit: &l.PIDs, RestartPolicy: policy}}
 }
 
 // TestDriftedContainers compares two containers with what a run has given them, and one of them with a later run too.
@@ -47,7 +48,8 @@ func TestDriftedContainers(t *testing.T) {
 	w, e := newWorld(t), engineOfTwo()
 	first, err := Apply(t.Context(), updating(t, w), w.with(e))
 	must(t, err)
-	later := &remediate.Plan{Updates: []remediate.Update{{ID: "b2", Name: "db", Before: want.Limits{CPUShares: 7}, After: want.Limits{CPUShares: 512}}}}
+	later := &remediate.Plan{Updates: []remediate.Update{{ID: "b2", Name: "db", Before: want.Limits{CPUShares: 7},
+		After: want.Limits{CPUShares: 512}}}}
 	second, err := Apply(t.Context(), later, w.with(e))
 	must(t, err)
 	a1, b2 := container("a1", "web", e.have["a1"]), container("b2", "db", e.have["b2"])
@@ -57,23 +59,29 @@ func TestDriftedContainers(t *testing.T) {
 	unknown := func(why string) []string {
 		return []string{"? container db (b2) " + second.ID + ": " + why, "? container web (a1) " + first.ID + ": " + why}
 	}
+	on := func(cs ...facts.Container) running { return running{engine: "E", containers: cs} }
+	db := func(text string) string { return "db " + second.ID + " " + text }
+	web := func(text string) string { return "web " + first.ID + " " + text }
+	renamed := container("b2", "other", b2.Limits())
+	recreated := container("c3", "db", want.Limits{Memory: 64, MemorySwap: 128, Restart: "no"})
+	partly := on(b2)
+	partly.err = errors.New("a1: timeout")
 	for name, test := range map[string]struct {
 		live running
 		want []string
 	}{
-		"as they were left":     {running{engine: "E", containers: []facts.Container{a1, b2}}, nil},
-		"what no run has given": {running{engine: "E", containers: []facts.Container{with(a1, want.Limits{CPUShares: 3}), b2}}, nil},
-		"docker update": {running{engine: "E", containers: []facts.Container{with(a1, want.Limits{Memory: 65, Restart: "always"}), with(b2, want.Limits{CPUShares: 9})}},
-			[]string{"db " + second.ID + " cpu-shares: 512 -> 9", "web " + first.ID + " memory: 64 -> 65", "web " + first.ID + " restart: on-failure:5 -> always"}},
-		"what the first run gave to the second's": {running{engine: "E", containers: []facts.Container{a1, with(b2, want.Limits{Memory: 65})}},
-			[]string{"db " + second.ID + " memory: 64 -> 65"}},
-		"gone": {running{engine: "E", containers: []facts.Container{a1}}, []string{"db " + second.ID + " existence: there -> gone", "db missing"}},
-		"made again": {running{engine: "E", containers: []facts.Container{a1, container("c3", "db", want.Limits{Memory: 64, MemorySwap: 128, Restart: "no"})}},
-			[]string{"db " + second.ID + " container: b2 -> made again as c3", "db " + second.ID + " cpu-shares: 512 -> 1024"}},
-		"renamed":            {running{engine: "E", containers: []facts.Container{a1, container("b2", "other", b2.Limits())}}, nil},
-		"no answer":          {running{}, unknown("the Docker Engine: connection refused")},
-		"another engine":     {running{engine: "F"}, unknown("it is of another Docker Engine than the one that answers: name that by --docker-host")},
-		"one cannot be seen": {running{engine: "E", containers: []facts.Container{b2}, err: errors.New("a1: timeout")}, []string{"? container web (a1) " + first.ID + ": a1: timeout"}},
+		"as they were left":     {on(a1, b2), nil},
+		"what no run has given": {on(with(a1, want.Limits{CPUShares: 3}), b2), nil},
+		"docker update": {on(with(a1, want.Limits{Memory: 65, Restart: "always"}), with(b2, want.Limits{CPUShares: 9})),
+			[]string{db("cpu-shares: 512 -> 9"), web("memory: 64 -> 65"), web("restart: on-failure:5 -> always")}},
+		"what the first run gave to the second's": {on(a1, with(b2, want.Limits{Memory: 65})), []string{db("memory: 64 -> 65")}},
+		"gone":      {on(a1), []string{db("existence: there -> gone"), "db missing"}},
+		"recreated": {on(a1, recreated), []string{db("container: b2 -> recreated as c3"), db("cpu-shares: 512 -> 1024")}},
+		"renamed":   {on(a1, renamed), nil},
+		"no answer": {running{}, unknown("the Docker Engine: connection refused")},
+		"another engine": {running{engine: "F"},
+			unknown("it is of another Docker Engine than the one that answers; use --docker-host")},
+		"one cannot be seen": {partly, []string{"? container web (a1) " + first.ID + ": a1: timeout"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := Drifted(test.live, w.options())
@@ -101,7 +109,8 @@ func TestDriftedContainers(t *testing.T) {
 	later.Updates[0].ID = "c3"
 	_, err = Apply(t.Context(), later, w.with(e))
 	must(t, err)
-	c, err := Drifted(running{engine: "E", containers: []facts.Container{a1, container("c3", "db", e.have["c3"])}}, w.options())
+	c, err := Drifted(running{engine: "E", containers: []facts.Container{a1, container("c3", "db", e.have["c3"])}},
+		w.options())
 	if must(t, err); c.Containers != 2 || len(c.Updated)+len(c.Unknown) != 0 {
 		t.Errorf("after a run on the one that was made again: %+v", c)
 	}
@@ -116,8 +125,9 @@ func TestDriftedRules(t *testing.T) {
 	disk := []facts.Rule{rule("/etc/audit/rules.d/others.rules", "/etc/c"), rule(file, "/etc/a"), rule(file, "/etc/b")}
 	a, b := rule("", "/etc/a"), rule("", "/etc/b")
 	run := func(state, boot string) *txn {
-		t := &txn{journal: journal{ID: "0001-x", Seq: 1, Boot: boot, Activations: []Activated{{Kind: remediate.LoadAudit, State: state}},
-			Items: []item{{Path: []byte(file), Content: true, After: image{Exists: true}}}}}
+		t := &txn{journal: journal{ID: "0001-x", Seq: 1, Boot: boot,
+			Activations: []Activated{{Kind: remediate.LoadAudit, State: state}},
+			Items:       []item{{Path: []byte(file), Content: true, After: image{Exists: true}}}}}
 		return t
 	}
 	unloaded := []Difference{{LoadedRule, "-w /etc/b -p wa", "not loaded"}}
@@ -127,11 +137,14 @@ func TestDriftedRules(t *testing.T) {
 		want        []Difference
 		unknown     string
 	}{
-		"loaded":              {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a, b}}}, nil, ""},
-		"unloaded":            {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}}, unloaded, ""},
-		"by a boot":           {Pending, "before", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}}, unloaded, ""},
-		"pending":             {Pending, "now", running{audit: &facts.Audit{OnDisk: disk}}, nil, ""},
-		"the kernel is mute":  {Done, "now", running{audit: &facts.Audit{OnDisk: disk, LoadErr: errors.New("EPERM")}}, nil, "the kernel's audit rules: EPERM"},
+		"loaded": {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a, b}}}, nil, ""},
+		"unloaded": {Done, "now", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}}, unloaded,
+			""},
+		"by a boot": {Pending, "before", running{audit: &facts.Audit{OnDisk: disk, Loaded: []facts.Rule{a}}},
+			unloaded, ""},
+		"pending": {Pending, "now", running{audit: &facts.Audit{OnDisk: disk}}, nil, ""},
+		"the kernel is mute": {Done, "now", running{audit: &facts.Audit{OnDisk: disk, LoadErr: errors.New("EPERM")}}, nil,
+			"the kernel's audit rules: EPERM"},
 		"nothing can be read": {Done, "now", running{silent: errors.New("EIO")}, nil, "the kernel's audit rules: EIO"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +160,11 @@ func TestDriftedRules(t *testing.T) {
 			if d := cmp.Diff(test.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
-			if (test.unknown == "") != (len(c.Unknown) == 0) || test.unknown != "" && c.Unknown[0] != (Unknown{file, "0001-x", test.unknown}) {
+			var unknown []Unknown
+			if test.unknown != "" {
+				unknown = []Unknown{{file, "0001-x", test.unknown}}
+			}
+			if !slices.Equal(c.Unknown, unknown) {
 				t.Errorf("unknown: %+v", c.Unknown)
 			}
 		})
@@ -179,19 +196,27 @@ func TestDriftedWords(t *testing.T) {
 		return run.ID
 	}
 	timer := remediate.Activation{Kind: remediate.SetTimer, Unit: "a.timer"}
-	first := run("/etc/1", timer, remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/a", "docker/b")},
+	restart := func(ids ...string) remediate.Activation {
+		return remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check(ids...)}
+	}
+	first := run("/etc/1", timer, restart("docker/a", "docker/b"),
 		remediate.Activation{Kind: remediate.RecordInCluster, Record: record("one")})
 	s.pending[remediate.Restart], s.pending[remediate.SetTimer] = "locked", "no systemd"
 	o.DockerHost = "tcp://e"
-	second := run("/etc/2", timer, remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/a")},
+	second := run("/etc/2", timer, restart("docker/a"),
 		remediate.Activation{Kind: remediate.RecordInCluster, Record: record("two")})
 	o.DockerHost = ""
-	third := run("/etc/3", remediate.Activation{Kind: remediate.Restart, Unit: "d", Checks: check("docker/b")})
+	third := run("/etc/3", restart("docker/b"))
 
 	c, err := Drifted(still{}, o)
 	must(t, err)
-	wantSettled := []Settled{{Check: "docker/a", Run: first}, {Check: "docker/a", Run: second, DockerHost: "tcp://e", Waiting: true},
-		{Check: "docker/b", Run: third, Waiting: true}, {Check: "docker/file", Run: third}, {Check: "docker/file", Run: second, DockerHost: "tcp://e"}}
+	wantSettled := []Settled{
+		{Check: "docker/a", Run: first},
+		{Check: "docker/a", Run: second, DockerHost: "tcp://e", Waiting: true},
+		{Check: "docker/b", Run: third, Waiting: true},
+		{Check: "docker/file", Run: third},
+		{Check: "docker/file", Run: second, DockerHost: "tcp://e"},
+	}
 	if d := cmp.Diff(wantSettled, c.Settled); d != "" {
 		t.Errorf("checks (-want +got):\n%s", d)
 	}

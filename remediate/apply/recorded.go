@@ -45,7 +45,8 @@ func (t *txn) replaced(tree *tree, i int) string {
 	case err != nil:
 		return "its content cannot be compared: " + err.Error()
 	case now.Sum != was:
-		return fmt.Sprintf("its content is another's: sha256 %s, not %s; the run has set its mode and owner only", now.Sum, was)
+		return fmt.Sprintf("its content is another's: sha256 %s, not %s; the run has set its mode and owner only",
+			now.Sum, was)
 	}
 	return ""
 }
