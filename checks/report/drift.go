@@ -60,8 +60,8 @@ type DriftedLive struct {
 
 // A Difference is one thing that differs.
 type Difference struct {
-	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME" or "loaded rule"; of a container
-	// "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
+	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME", "loaded rule", "in force" or
+	// "drop-in"; of a container "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
 	What string `json:"what"`
 	Was  string `json:"was"`
 	Now  string `json:"now"`

@@ -27,6 +27,7 @@ func driftCommand() *cobra.Command {
   - files: content as a diff, mode, owner, access lists and other extended attributes, files that are gone or there
     again. Where harden has set only mode and owner, a new content is shown as "replaced";
   - containers that were changed in place: their limits and restart policy, and whether they are gone or were recreated;
+  - units and drop-ins that another file overrides;
   - audit rules that the kernel no longer has loaded, timers that no longer run, what kubeadm's ConfigMaps say;
   - checks: each one that a run has settled is judged again, by what runs now.
 
@@ -112,7 +113,7 @@ func (s *session) notCompared(d *report.Drift, subject, run, reason string) {
 func (s *session) driftedFile(x apply.Drift) report.Drifted {
 	f := report.Drifted{Path: x.Change.Path, Run: x.Run, Missing: x.Missing, Replaced: x.Replaced,
 		Differences: differences(x.Differences)}
-	if slices.ContainsFunc(x.Differences, func(d apply.Difference) bool { return d.What != apply.LoadedRule }) {
+	if x.Change.Before.Path+x.Change.After.Path != "" { // the file itself differs
 		f.Diff = s.unified(x.Change)
 	}
 	return f

@@ -38,7 +38,7 @@ type Drift struct {
 // A Difference is one thing that differs. The two sides are for people: "0644", "root:root", a hash; empty where there
 // is nothing to show, as with the values of extended attributes.
 type Difference struct {
-	What     string // "existence", "type", "content", "mode", "owner", "xattr NAME" or LoadedRule
+	What     string // "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn
 	Was, Now string
 }
 
@@ -65,6 +65,7 @@ type Live interface {
 	Engine() (*facts.EngineFacts, error)
 	Containers() ([]facts.Container, error)
 	Audit() (*facts.Audit, error)
+	Unit(name string) (*facts.Unit, error)
 }
 
 // Drifted compares what the applied runs have left of Options.Root with what is there now: files, the audit rules of
@@ -113,6 +114,7 @@ func Drifted(live Live, o Options) (Comparison, error) {
 			c.unknown(l.path(), l.run.ID, "content unknown to this run, which set mode and owner only: it was not recorded")
 		}
 	}
+	c.units(live, left)
 	c.rules(live, left, runs, o)
 	c.containers(live, runs)
 	return c, nil

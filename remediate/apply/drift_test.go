@@ -23,6 +23,7 @@ type still struct{}
 func (still) Engine() (*facts.EngineFacts, error)    { return nil, facts.ErrAbsent }
 func (still) Containers() ([]facts.Container, error) { return nil, facts.ErrAbsent }
 func (still) Audit() (*facts.Audit, error)           { return nil, facts.ErrAbsent }
+func (still) Unit(string) (*facts.Unit, error)       { return nil, facts.ErrAbsent }
 
 // told is a drift on few lines: hashes cut short, contents whole.
 func told(d Drift) []string {

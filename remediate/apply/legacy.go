@@ -21,6 +21,7 @@ type legacy struct {
 	content *txn  // the last that wrote the content, nil when none has
 	n       int   // the item's number in content
 	after   image // with the content's hash, whichever run wrote or recorded that
+	ours    bool  // harden has made it
 	made    bool  // a directory made for a file: only its mode and owner are harden's
 }
 
@@ -38,9 +39,9 @@ func files(runs []*txn) []legacy {
 			}
 		}
 		for i, it := range t.Items {
-			l := legacy{item: it, run: t, content: t, n: i, after: it.After}
+			earlier := byPath[it.path()]
+			l := legacy{item: it, run: t, content: t, n: i, after: it.After, ours: !it.Before.Exists || earlier.ours}
 			if !it.Content {
-				earlier := byPath[it.path()]
 				l.content = earlier.content
 				l.n = earlier.n
 				l.after.Sum = t.recorded(i)

@@ -3,6 +3,8 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path"
 	"slices"
 	"testing"
 
@@ -11,12 +13,14 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
 // A running is what runs on a host, for what is compared with it.
 type running struct {
+	still
 	engine     string
 	containers []facts.Container
 	err        error // of the containers
@@ -230,5 +234,57 @@ func TestDriftedWords(t *testing.T) {
 	must(t, err)
 	if c, err = Drifted(still{}, o); err != nil || c.Settled[2] != (Settled{Check: "docker/b", Run: first}) {
 		t.Errorf("without the third: %+v, %v", c.Settled, err)
+	}
+}
+
+// TestDriftedUnits has files of others hide those that a run has left, or add to them.
+func TestDriftedUnits(t *testing.T) {
+	const timer, conf = unitDir + "/harden-audit.timer", unitDir + "/docker.service.d/50-harden.conf"
+	for name, test := range map[string]struct {
+		add  map[string]string
+		want []string
+	}{
+		"nothing": {nil, nil},
+		"a drop-in": {map[string]string{"/run/systemd/system/harden-audit.timer.d/x.conf": "[Timer]\n"},
+			[]string{timer + " drop-in: none -> /run/systemd/system/harden-audit.timer.d/x.conf"}},
+		"a drop-in of all timers":                        {map[string]string{unitDir + "/timer.d/x.conf": "[Timer]\n"}, nil},
+		"a later drop-in of a unit that is not harden's": {map[string]string{unitDir + "/docker.service.d/x.conf": "[Service]\n"}, nil},
+		"another unit": {map[string]string{"/run/systemd/transient/harden-audit.timer": "[Timer]\n"},
+			[]string{timer + " in force: yes -> hidden by /run/systemd/transient/harden-audit.timer"}},
+		"masked": {map[string]string{"/etc/systemd/system.control/harden-audit.timer": ""},
+			[]string{timer + " in force: yes -> harden-audit.timer is masked by /etc/systemd/system.control/harden-audit.timer: " +
+				"not present on this host"}},
+		"the same name": {map[string]string{"/etc/systemd/system.control/docker.service.d/50-harden.conf": "[Service]\n"},
+			[]string{conf + " in force: yes -> hidden by a file of the same name"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			add := func(p, data string) {
+				t.Helper()
+				must(t, os.MkdirAll(w.path(path.Dir(p)), 0o755))
+				w.file(t, p, data, 0o644, 0, 0)
+			}
+			add("/usr/lib/systemd/system/docker.service", "[Service]\nExecStart=/usr/bin/dockerd\n")
+			plan := &remediate.Plan{Changes: []remediate.Change{created(conf, "[Service]\n"), created(timer, "[Timer]\n")}}
+			_, err := Apply(t.Context(), plan, w.options())
+			must(t, err)
+			_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, timer, "[Timer]\n#\n")}}, w.options())
+			must(t, err)
+			for p, data := range test.add {
+				add(p, data)
+			}
+			host := facts.New(t.Context(), live.New(w.root, live.DockerOptions{}), facts.Choices{})
+			c, err := Drifted(host, w.options())
+			must(t, err)
+			var got []string
+			for _, d := range c.Drifts {
+				for _, x := range d.Differences {
+					got = append(got, fmt.Sprintf("%s %s: %s -> %s", d.Change.Path, x.What, x.Was, x.Now))
+				}
+			}
+			if d := cmp.Diff(test.want, got); d != "" || len(c.Unknown) > 0 {
+				t.Errorf("unknown %v; (-want +got):\n%s", c.Unknown, d)
+			}
+		})
 	}
 }
