@@ -155,7 +155,7 @@ func (d *draft) reads() {
 			a.Pending = err.Error()
 			continue
 		}
-		a.Reads = &Reads{was.Sums, will.Sums}
+		a.Reads = &Reads{was.Sums, will.Sums, was.Running}
 	}
 }
 

@@ -115,11 +115,14 @@ func (r Record) Change() Change {
 	return Change{Path: r.String(), Before: file(r.Before), After: file(r.After)}
 }
 
-// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and
-// after it, empty where there is none. Compose is not called where they hold anything else.
+// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and after
+// it, empty where there is none. Compose is not called where they hold anything else.
 type Reads struct {
 	Before map[string]string `json:"before"`
 	After  map[string]string `json:"after"`
+	// Ran is how many of the service's containers ran. A Compose that fails may leave none that runs, and taking the run
+	// back has to start them all the same. 0 leaves it to how many run now.
+	Ran int `json:"ran,omitempty"`
 }
 
 // Undo is for taking a run back.

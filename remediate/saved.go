@@ -128,7 +128,7 @@ func (p *Plan) Save(diff func(Change) string) *Saved {
 			sa.SHA256 = hex.EncodeToString(sum[:])
 		}
 		if a.Reads != nil {
-			text, _ := json.Marshal(a.Reads) // maps of strings always can be, sorted by key
+			text, _ := json.Marshal([]map[string]string{a.Reads.Before, a.Reads.After}) // maps of strings always can be, sorted by key
 			sum := sha256.Sum256(text)
 			sa.SHA256 = hex.EncodeToString(sum[:])
 		}

@@ -31,6 +31,7 @@ type Project struct {
 	Files         []string          // Compose files; the first counts least
 	EnvFiles      []string          // environment files that Compose was told of; nil for the .env in Dir
 	Sums          map[string]string // of every file that Compose reads: SHA-256 of its bytes; empty where there is none
+	Running       int               // how many of its containers run
 
 	service *Service
 }
@@ -75,6 +76,11 @@ func (h *Host) readProject(unit string) (*Project, error) {
 	members, err := h.members(unit)
 	if err != nil {
 		return nil, err
+	}
+	for _, c := range members {
+		if c.State.Running {
+			p.Running++
+		}
 	}
 	if err := h.labelled(p, members); err != nil {
 		return nil, err

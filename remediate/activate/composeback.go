@@ -57,7 +57,7 @@ func (s *Services) restoreContainers(ctx context.Context, unit string, before []
 		case !slices.Contains(gone, name):
 			errs = append(errs, cli.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}))
 		default:
-			errs = append(errs, reinstate(ctx, cli, c, name, running(before) > 0))
+			errs = append(errs, reinstate(ctx, cli, c, name, false)) // taking the run back makes it again
 		}
 	}
 	for _, b := range before {

@@ -118,7 +118,11 @@ func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error 
 	s.recreated[a.Unit] = true
 	s.mu.Unlock()
 	s.opts.Progress("docker compose up -d " + p.Service)
-	if err := s.compose(ctx, p, before); err != nil {
+	ran, count := running(before), len(before)
+	if a.Reads != nil {
+		ran, count = max(ran, a.Reads.Ran), max(count, a.Reads.Ran)
+	}
+	if err := s.compose(ctx, p, count, ran > 0); err != nil {
 		if back := s.restoreContainers(ctx, a.Unit, before); back != nil {
 			err = fmt.Errorf("%w; %w", err, back)
 		}
@@ -136,7 +140,7 @@ func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error 
 	if err != nil {
 		return err
 	}
-	if ran, runs := running(before), running(after); runs < ran {
+	if runs := running(after); runs < ran {
 		return fmt.Errorf("%s: of %d containers that ran, %d run after they were made again", a.Unit, ran, runs)
 	}
 	return nil
@@ -155,7 +159,7 @@ func running(cs []container.Summary) int {
 
 // compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after
 // "--".
-func (s *Services) compose(ctx context.Context, p *facts.Project, before []container.Summary) error {
+func (s *Services) compose(ctx context.Context, p *facts.Project, count int, start bool) error {
 	exe, err := program(composePrograms)
 	if err != nil {
 		return err
@@ -168,13 +172,13 @@ func (s *Services) compose(ctx context.Context, p *facts.Project, before []conta
 		args = append(args, "--env-file="+f)
 	}
 	args = append(args, "up", "--no-deps", "--no-build")
-	if len(before) > 1 { // the file need not say how many there are
-		args = append(args, fmt.Sprintf("--scale=%s=%d", p.Service, len(before)))
+	if count > 1 { // the file need not say how many there are
+		args = append(args, fmt.Sprintf("--scale=%s=%d", p.Service, count))
 	}
-	if running(before) == 0 {
-		args = append(args, "--no-start")
-	} else {
+	if start {
 		args = append(args, "--detach")
+	} else {
+		args = append(args, "--no-start")
 	}
 	if args, err = operands(args, p.Service); err != nil {
 		return err
