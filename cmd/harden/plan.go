@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
@@ -47,11 +48,15 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
+	addDeep(cmd)
 	addSource(cmd)
 	addApply(cmd)
+	addFailOn(cmd)
 	addWait(cmd, 0)
 	addWithin(cmd)
 	addOutput(cmd)
+	addReading(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
 	addExitZero(cmd)
 	return cmd
@@ -59,19 +64,11 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 
 func runPlan(cmd *cobra.Command, _ []string) error {
 	s, dry, yes, err := openToChange(cmd)
+	if err != nil {
+		return err
+	}
 	out, _ := cmd.Flags().GetString("out")
-	switch {
-	case err != nil:
-		return err
-	case dry && cmd.Flags().Changed("confirm-within"):
-		return usageError{errors.New("--confirm-within is of a run: a --dry-run is none")}
-	case out != "" && !dry:
-		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
-	}
 	if err := s.setWithin(cmd); err != nil {
-		return err
-	}
-	if err := s.onlyLook(dry, out); err != nil {
 		return err
 	}
 	if !dry {
@@ -170,7 +167,8 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 			return err
 		}
 	}
-	return s.code(r)
+	said, _ := errors.AsType[status](s.code(r))
+	return ended(int(said) | s.openCode(r))
 }
 
 // save is the plan as a file.
@@ -201,17 +199,13 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 		r.Plan = s.planned(plan)
 		r.Settle()
 		if err := s.print(r); err != nil {
-			return err
+			return fmt.Errorf("nothing was applied, since the plan could not be shown: %w", err)
+		}
+		if plan.Empty() {
+			return s.nothing(r)
 		}
 	}
 	if plan.Empty() {
-		if s.Format == "text" {
-			fmt.Fprintln(s.stdout, "There is nothing to apply.")
-			if s.resumed && s.Detailed && !s.ExitZero {
-				return status(exitFindings)
-			}
-			return nil
-		}
 		return s.carryOut(plan)
 	}
 	if !yes {
@@ -221,6 +215,39 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 		}
 	}
 	return s.carryOut(plan)
+}
+
+// nothing says that there is nothing to apply, and what is open all the same.
+func (s *session) nothing(r *report.Report) error {
+	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
+		return err
+	}
+	if err := report.StillOpen(s.stdout, r, s.style()); err != nil {
+		return err
+	}
+	code := s.openCode(r)
+	if s.resumed && s.Detailed && !s.ExitZero {
+		code |= exitFindings
+	}
+	return ended(code)
+}
+
+// openCode is exitOpen where a check is in a state that --fail-on names.
+func (s *session) openCode(r *report.Report) int {
+	for _, state := range s.FailOn {
+		if r.Summary.Open[state] > 0 {
+			return exitOpen
+		}
+	}
+	return 0
+}
+
+// ended is the error of an exit code; nil for 0.
+func ended(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return status(code)
 }
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
@@ -244,8 +271,18 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Services, o.Progress = s.services(p), s.watched(p)
 	return o
+}
+
+// watched tells p of each step of a run, and notes that the run has begun to change the host.
+func (s *session) watched(p *progress) func(apply.Step) {
+	return func(step apply.Step) {
+		if step.Doing != apply.Checking {
+			mark(s.ctx)
+		}
+		p.applyStep(step)
+	}
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -274,16 +311,23 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
 	} else {
-		err = report.Outcome(s.stdout, r, s.style())
-	}
-	if err != nil {
-		return err
+		err = multierror.Append(report.Outcome(s.stdout, r, s.style()), report.StillOpen(s.stdout, r, s.style())).ErrorOrNil()
 	}
 	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
-	return s.runCode(run, r)
+	return s.unread(err, run, s.runCode(run, r))
+}
+
+// unread is what the command ends with: code, unless the report of the run could not be written.
+func (s *session) unread(err error, run *apply.Run, code error) error {
+	if err == nil {
+		return code
+	}
+	fmt.Fprintf(os.Stderr, "harden: run %s is %s, and its report could not be written: %v\n", run.ID, run.Outcome, err)
+	said, _ := errors.AsType[status](code)
+	return status(int(said) | exitError)
 }
 
 // concluded is the report of a run; nil where none was begun.
@@ -311,10 +355,7 @@ func (s *session) runCode(run *apply.Run, r *report.Report) error {
 	} else if changed && s.Detailed && !s.ExitZero {
 		code |= exitFindings
 	}
-	if code == 0 {
-		return nil
-	}
-	return status(code)
+	return ended(code | s.openCode(r))
 }
 
 // recover settles a run that was cut short before anything new is begun.
