@@ -70,11 +70,14 @@ func excluded(cmd *cobra.Command, root string) error {
 	return nil
 }
 
-// spelled is a flag as whoever gave it spelled it, or its variable.
+// spelled is a flag as it was given, or what stands for it.
 func spelled(cmd *cobra.Command, what string) string {
 	name, _, _ := strings.Cut(strings.Replace(what, "!=", "=", 1), "=")
-	if f := cmd.Flags().Lookup(name); f != nil && !f.Changed {
-		return variable(name)
+	if f := cmd.Flags().Lookup(name); f == nil || !f.Changed {
+		if _, ok := variables()[name]; ok {
+			return variable(name)
+		}
+		return "the configuration's " + name
 	}
 	if what == "format=json" {
 		return "--format json"

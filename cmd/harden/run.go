@@ -135,7 +135,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
-	fill(root)
+	refuseEmpty(root)
 	return root
 }
 

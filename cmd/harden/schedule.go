@@ -202,10 +202,10 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 		return nil, nil, usageError{err}
 	}
 	config, _ := configPath(cmd)
-	if config != "" {
-		if config, err = filepath.Abs(config); err != nil {
-			return nil, nil, err
-		}
+	if config == "" {
+		config = noConfig
+	} else if config, err = filepath.Abs(config); err != nil {
+		return nil, nil, err
 	}
 	for _, arg := range []struct{ name, value, usual string }{
 		{"config", config, defaultConfig}, {"state", s.State, defaultState},

@@ -45,7 +45,7 @@ func onTerminal(t *testing.T, columns uint16, env []string, input string, args .
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{"harden"}, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append([]string{"HARDEN_CONFIG="}, env...)
+	cmd.Env = append([]string{"HARDEN_CONFIG=none"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // so that its keys make signals
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

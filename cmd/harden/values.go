@@ -55,8 +55,8 @@ func notEmpty(text string, list bool) error {
 	return nil
 }
 
-// fill has every flag of cmd and of what is below it refuse to be empty.
-func fill(cmd *cobra.Command) {
+// refuseEmpty has every flag of cmd and of what is below it refuse to be empty.
+func refuseEmpty(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if mayBeEmpty[cmd.CommandPath()+" --"+f.Name] != "" {
 			return
@@ -71,7 +71,7 @@ func fill(cmd *cobra.Command) {
 		}
 	})
 	for _, c := range cmd.Commands() {
-		fill(c)
+		refuseEmpty(c)
 	}
 }
 
