@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"example.com/harden/scripts/child"
 )
 
 // readAs is where a setting is read; any other flag is read by its name.
@@ -208,26 +204,24 @@ func TestExcludedElsewhere(t *testing.T) {
 		{"HARDEN_DEEP=0", "check --root /", ""},
 		{"HARDEN_STATE=/x", "check --source testdata", ""},
 	} {
-		_, said, code := called(t, []string{test.env}, strings.Fields(test.args)...)
+		_, said, code := called(t, test.env, strings.Fields(test.args)...)
 		if wanted := exitUsage; test.says != "" && (code != wanted || !strings.Contains(said, test.says)) || test.says == "" && code == exitUsage {
 			t.Errorf("%s harden %s: %d, %s", test.env, test.args, code, said)
 		}
 	}
 }
 
-// called runs harden and returns what it says, and its exit code.
-func called(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
+// called runs harden with variables; without a configuration file, unless args name one.
+func called(t *testing.T, variable string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Args[0] = "harden"
-	cmd.Env = child.Environ(append([]string{"HARDEN_CONFIG=none", "TESTSCRIPT_COMMAND=harden"}, slices.DeleteFunc(env, func(v string) bool { return v == "" })...)...)
-	if slices.Contains(args, "--config") {
-		cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return v == "HARDEN_CONFIG=none" })
+	env := []string{}
+	if !slices.Contains(args, "--config") {
+		env = append(env, noFile...)
 	}
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
-	_ = cmd.Run()
-	return out.String(), said.String(), cmd.ProcessState.ExitCode()
+	if variable != "" {
+		env = append(env, strings.Fields(variable)...)
+	}
+	return ran(t, "harden", nil, env, args...)
 }
 
 // TestEmpty holds every flag of every command that takes a value, and every argument, to refusing to be empty.
@@ -258,7 +252,7 @@ func TestEmpty(t *testing.T) {
 		}
 	}
 	for _, args := range []string{"--dry-run --only|", "check --root|", "rollback|", "explain|", "confirm|", "list --only|docker/icc,", "check --config|"} {
-		if _, said, code := called(t, nil, append(strings.Fields(args[:strings.IndexByte(args, '|')]), args[strings.IndexByte(args, '|')+1:])...); code != exitUsage {
+		if _, said, code := called(t, "", append(strings.Fields(args[:strings.IndexByte(args, '|')]), args[strings.IndexByte(args, '|')+1:])...); code != exitUsage {
 			t.Errorf("harden %s: %d, %s", args, code, said)
 		}
 	}
@@ -279,7 +273,7 @@ func TestVariables(t *testing.T) {
 		if isSetting(name) || name == "config" {
 			want = "the value is empty"
 		}
-		if _, said, code := called(t, []string{variable(name) + "="}, "--dry-run", "--root", t.TempDir()); code != exitConfig || !strings.Contains(said, "harden: "+variable(name)+": "+want) {
+		if _, said, code := called(t, variable(name)+"=", "--dry-run", "--root", t.TempDir()); code != exitConfig || !strings.Contains(said, "harden: "+variable(name)+": "+want) {
 			t.Errorf("%s: %d, %s", variable(name), code, said)
 		}
 	}
@@ -293,11 +287,11 @@ func TestVariables(t *testing.T) {
 		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
 		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
 	} {
-		if _, said, code := called(t, []string{test.env}, strings.Fields(test.args)...); code != exitConfig || !strings.Contains(said, test.says) {
+		if _, said, code := called(t, test.env, strings.Fields(test.args)...); code != exitConfig || !strings.Contains(said, test.says) {
 			t.Errorf("%s harden %s: %d, %s", test.env, test.args, code, said)
 		}
 	}
-	if out, said, code := called(t, []string{"HARDEN_ONLY=docker/icc", "HARDEN_QUIET=1", "HARDEN_STATE=/x"}, "list"); code != 0 || strings.Count(out, "docker/") != 1 {
+	if out, said, code := called(t, "HARDEN_ONLY=docker/icc HARDEN_QUIET=1 HARDEN_STATE=/x", "list"); code != 0 || strings.Count(out, "docker/") != 1 {
 		t.Errorf("%d, %s%s", code, out, said)
 	}
 }

@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice,
-		"lockfile": lockfile, "held": holding})
+		"lockfile": lockfile, "held": holding, "signalled": signalled})
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
