@@ -258,44 +258,6 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestVariables holds each variable of harden's to being heard or refused.
-func TestVariables(t *testing.T) {
-	var names []string
-	for _, cmd := range commands(newRoot()) {
-		for _, f := range flagsOf(cmd) {
-			if !slices.Contains(names, f.Name) {
-				names = append(names, f.Name)
-			}
-		}
-	}
-	for _, name := range names {
-		want := "there is no such variable; use --" + name
-		if isSetting(name) || name == "config" {
-			want = "the value is empty"
-		}
-		if _, said, code := called(t, variable(name)+"=", "--dry-run", "--root", t.TempDir()); code != exitConfig || !strings.Contains(said, "harden: "+variable(name)+": "+want) {
-			t.Errorf("%s: %d, %s", variable(name), code, said)
-		}
-	}
-	for _, test := range []struct{ env, args, says string }{
-		{"HARDEN_ONLI=docker/icc", "list", `HARDEN_ONLI: there is no such variable; did you mean HARDEN_ONLY?`},
-		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: there is no such variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
-		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: there is no such variable`},
-		{"HARDEN_ONLY=docker/icc,,docker/live-restore", "list", "has an empty element"},
-		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: "one" is not a whole number`},
-		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: "perhaps": valid: true, false`},
-		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
-		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
-	} {
-		if _, said, code := called(t, test.env, strings.Fields(test.args)...); code != exitConfig || !strings.Contains(said, test.says) {
-			t.Errorf("%s harden %s: %d, %s", test.env, test.args, code, said)
-		}
-	}
-	if out, said, code := called(t, "HARDEN_ONLY=docker/icc HARDEN_QUIET=1 HARDEN_STATE=/x", "list"); code != 0 || strings.Count(out, "docker/") != 1 {
-		t.Errorf("%d, %s%s", code, out, said)
-	}
-}
-
 // TestFlagTable prints the table of flags by command: go test -v -run FlagTable.
 func TestFlagTable(t *testing.T) {
 	if !testing.Verbose() {
