@@ -132,8 +132,8 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	return f, errs.ErrorOrNil()
 }
 
-// settled refuses a setting that says nothing, as a template of which a variable is unset does. An empty list of checks to
-// skip or of classes to allow means what it says; one of the only checks does not.
+// settled refuses a setting that says nothing, as a template of which a variable is unset does. An empty list of checks
+// to skip or of classes to allow means what it says; one of the only checks does not.
 func settled(key string, value any) error {
 	switch v := value.(type) {
 	case string:

@@ -21,8 +21,8 @@ import (
 // envPrefix begins each variable that is harden's.
 const envPrefix = "HARDEN_"
 
-// telling are the settings that say how harden tells, and where it remembers. As variables they are for every command; any
-// other is for those commands alone that have a use for it, as its flag is.
+// telling are the settings that say how harden tells, and where it remembers. As variables they are for every command;
+// any other is for those commands alone that have a use for it, as its flag is.
 var telling = []string{"config", "state", "format", "color", "quiet", "verbose", "detailed-exitcode", "exit-zero"}
 
 // unflagged are the settings that a command takes from its configuration and has no flags for, since a timer starts it.
@@ -45,8 +45,8 @@ func variable(key string) string {
 	return envPrefix + strings.ReplaceAll(strings.ToUpper(key), "-", "_")
 }
 
-// takeEnvironment puts the variables into v, but for those that a flag overrides. None is passed over: one that the command
-// has no use for is an error, as HARDEN_DRY_RUN is, by which nothing would be dry.
+// takeEnvironment puts the variables into v, but for those that a flag overrides. None is passed over: one that the
+// command has no use for is an error, as HARDEN_DRY_RUN is, by which nothing would be dry.
 func takeEnvironment(cmd *cobra.Command, v *viper.Viper) error {
 	var errs *multierror.Error
 	set := variables()
@@ -172,8 +172,8 @@ func (s *session) chosen() (host, from string) {
 	return "", ""
 }
 
-// environmentNotes says what the environment of whoever started harden has chosen of the Docker Engine, and which variables of
-// others are set that harden does not read.
+// environmentNotes says what the environment of whoever started harden has chosen of the Docker Engine, and which
+// variables of others are set that harden does not read.
 func (s *session) environmentNotes() (notes []string) {
 	set := func(name string) bool { return os.Getenv(name) != "" }
 	host, from := s.chosen()
@@ -190,7 +190,8 @@ func (s *session) environmentNotes() (notes []string) {
 		}
 	}
 	for _, v := range []struct{ name, instead string }{
-		{"DOCKER_CONTEXT", "use --docker-host"}, {"DOCKER_API_VERSION", "harden and the Engine agree on a version"}, {"KUBECONFIG", "use --kubeconfig"},
+		{"DOCKER_CONTEXT", "use --docker-host"}, {"DOCKER_API_VERSION", "harden and the Engine agree on a version"},
+		{"KUBECONFIG", "use --kubeconfig"},
 	} {
 		if set(v.name) {
 			notes = append(notes, v.name+" of the environment is not read: "+v.instead)

@@ -13,12 +13,16 @@ func TestEnvironmentTold(t *testing.T) {
 		env, args string
 		says      []string // "!" before what it is not to say
 	}{
-		{"DOCKER_HOST=" + nobody, "", []string{"DOCKER_HOST of the environment chose the Docker Engine", `"from": "DOCKER_HOST"`, `"endpoint": "` + nobody}},
-		{"DOCKER_HOST=" + nobody, "--docker-host tcp://127.0.0.1:2", []string{"DOCKER_HOST of the environment is not used: --docker-host chose the Docker Engine", `"from": "--docker-host"`}},
+		{"DOCKER_HOST=" + nobody, "", []string{"DOCKER_HOST of the environment chose the Docker Engine",
+			`"from": "DOCKER_HOST"`, `"endpoint": "` + nobody}},
+		{"DOCKER_HOST=" + nobody, "--docker-host tcp://127.0.0.1:2", []string{`"from": "--docker-host"`,
+			"DOCKER_HOST of the environment is not used: --docker-host chose the Docker Engine"}},
 		{"HARDEN_DOCKER_HOST=" + nobody, "", []string{`"from": "HARDEN_DOCKER_HOST"`, "!DOCKER_HOST of the environment chose"}},
-		{"DOCKER_HOST=" + nobody + " DOCKER_CERT_PATH=/nowhere", "", []string{"DOCKER_CERT_PATH of the environment chose the certificates", "DOCKER_TLS_VERIFY is not set"}},
+		{"DOCKER_HOST=" + nobody + " DOCKER_CERT_PATH=/nowhere", "", []string{
+			"DOCKER_CERT_PATH of the environment chose the certificates", "DOCKER_TLS_VERIFY is not set"}},
 		{"DOCKER_HOST=unix:///nowhere DOCKER_CERT_PATH=/nowhere", "", []string{"!DOCKER_CERT_PATH"}},
-		{"DOCKER_CONTEXT=other KUBECONFIG=/x DOCKER_API_VERSION=1.41", "", []string{"DOCKER_CONTEXT of the environment is not read: use --docker-host",
+		{"DOCKER_CONTEXT=other KUBECONFIG=/x DOCKER_API_VERSION=1.41", "", []string{
+			"DOCKER_CONTEXT of the environment is not read: use --docker-host",
 			"KUBECONFIG of the environment is not read: use --kubeconfig", "DOCKER_API_VERSION of the environment is not read"}},
 		{"DOCKER_HOST=" + nobody, "--root /proc/self/cwd", []string{"!DOCKER_HOST"}},
 	} {
@@ -54,7 +58,8 @@ func TestVariables(t *testing.T) {
 		if isSetting(name) || name == "config" {
 			want = "the value is empty"
 		}
-		if _, said, code := called(t, variable(name)+"=", "--dry-run", "--root", t.TempDir()); code != exitConfig || !strings.Contains(said, "harden: "+variable(name)+": "+want) {
+		_, said, code := called(t, variable(name)+"=", "--dry-run", "--root", t.TempDir())
+		if code != exitConfig || !strings.Contains(said, "harden: "+variable(name)+": "+want) {
 			t.Errorf("%s: %d, %s", variable(name), code, said)
 		}
 	}
@@ -68,11 +73,13 @@ func TestVariables(t *testing.T) {
 		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
 		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
 	} {
-		if _, said, code := called(t, test.env, strings.Fields(test.args)...); code != exitConfig || !strings.Contains(said, test.says) {
+		_, said, code := called(t, test.env, strings.Fields(test.args)...)
+		if code != exitConfig || !strings.Contains(said, test.says) {
 			t.Errorf("%s harden %s: %d, %s", test.env, test.args, code, said)
 		}
 	}
-	if out, said, code := called(t, "HARDEN_ONLY=docker/icc HARDEN_QUIET=1 HARDEN_STATE=/x", "list"); code != 0 || strings.Count(out, "docker/") != 1 {
+	out, said, code := called(t, "HARDEN_ONLY=docker/icc HARDEN_QUIET=1 HARDEN_STATE=/x", "list")
+	if code != 0 || strings.Count(out, "docker/") != 1 {
 		t.Errorf("%d, %s%s", code, out, said)
 	}
 }

@@ -24,21 +24,26 @@ type exclusion struct {
 var exclusions = []exclusion{
 	{flag: "root!=/", with: []string{"docker-host"}, why: "--root reads files only, and asks no Docker Engine",
 		except: []string{"harden schedule install"}}, // whose units on that host will ask it
-	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within"}, why: "--root reads and writes files only; what runs is not that host"},
-	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within"}, why: "--source judges files, not a host"},
+	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within"},
+		why: "--root reads and writes files only; what runs is not that host"},
+	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within"},
+		why: "--source judges files, not a host"},
 	{flag: "source", with: []string{"allow"}, why: "--source shows every fix"},
 	{flag: "source", with: []string{"yes", "wait-lock", "detailed-exitcode"}, why: "--source applies nothing"},
 	{flag: "source", with: []string{"out"}, only: []string{"harden"},
 		why: "a saved plan is for a host; keep what --dry-run prints"},
-	{flag: "source", needs: "dry-run", only: []string{"harden"}, why: "--source applies nothing: take the diff over with `patch -p1 -d /`"},
+	{flag: "source", needs: "dry-run", only: []string{"harden"},
+		why: "--source applies nothing: take the diff over with `patch -p1 -d /`"},
 	{flag: "dry-run", with: []string{"yes", "wait-lock", "confirm-within"}, why: "--dry-run changes nothing"},
 	{flag: "exit-zero", with: []string{"detailed-exitcode"}, why: "one asks for exit code 2, the other against it"},
 	{flag: "exit-zero", needs: "dry-run", why: "a run exits with 2 only when --detailed-exitcode asks for it",
 		only: []string{"harden", "harden rollback", "harden schedule install", "harden schedule remove"}},
 	{flag: "out", needs: "dry-run", only: []string{"harden"}, why: "it saves the plan of a --dry-run, for harden apply"},
 	{flag: "apply-on-calendar", needs: "apply", why: "nothing is applied"},
-	{flag: "kubeconfig", needs: "apply", only: []string{"harden schedule run"}, why: "only an apply changes what the cluster keeps"},
-	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"}, why: "an audit does not wait for package managers"},
+	{flag: "kubeconfig", needs: "apply", only: []string{"harden schedule run"},
+		why: "only an apply changes what the cluster keeps"},
+	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"},
+		why: "an audit does not wait for package managers"},
 	{flag: "format=json", with: []string{"quiet", "verbose", "color"}, why: "JSON has everything, and no colours"},
 }
 
@@ -57,7 +62,8 @@ func excluded(cmd *cobra.Command, root string) error {
 		}
 		for _, other := range e.with {
 			if given(cmd, other) {
-				errs = multierror.Append(errs, fmt.Errorf("%s can't be combined with %s: %s", spelled(cmd, other), spelled(cmd, e.flag), e.why))
+				err := fmt.Errorf("%s can't be combined with %s: %s", spelled(cmd, other), spelled(cmd, e.flag), e.why)
+				errs = multierror.Append(errs, err)
 			}
 		}
 		if e.needs != "" && !given(cmd, e.needs) {

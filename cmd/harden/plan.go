@@ -33,8 +33,9 @@ Fixes that disturb nothing or that a daemon takes up in place are applied; the o
 flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
 
 The exit code is 0 when there is nothing to do or all was done, 2 when --dry-run finds something (or --detailed-exitcode
-tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 is an error, 64 a wrong command line,
-70 a bug in harden, 75 another run at work, 78 a bad configuration.`,
+tells of a change), 4 when some fixes failed and were taken back, 6 for both, and 8 more when a check is left in a state that
+--fail-on names; 1 is an error, 64 a wrong command line, 70 a bug in harden, 75 another run at work, 78 a bad configuration,
+129, 130 and 143 an interruption before anything was changed.`,
 		Example: `  harden --dry-run                        # look, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # one item, whatever it disturbs
@@ -217,39 +218,6 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	return s.carryOut(plan)
 }
 
-// nothing says that there is nothing to apply, and what is open all the same.
-func (s *session) nothing(r *report.Report) error {
-	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
-		return err
-	}
-	if err := report.StillOpen(s.stdout, r, s.style()); err != nil {
-		return err
-	}
-	code := s.openCode(r)
-	if s.resumed && s.Detailed && !s.ExitZero {
-		code |= exitFindings
-	}
-	return ended(code)
-}
-
-// openCode is exitOpen where a check is in a state that --fail-on names.
-func (s *session) openCode(r *report.Report) int {
-	for _, state := range s.FailOn {
-		if r.Summary.Open[state] > 0 {
-			return exitOpen
-		}
-	}
-	return 0
-}
-
-// ended is the error of an exit code; nil for 0.
-func ended(code int) error {
-	if code == exitOK {
-		return nil
-	}
-	return status(code)
-}
-
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.
 func (s *session) carryOut(plan *remediate.Plan) error {
 	run, err := s.apply(plan)
@@ -320,16 +288,6 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	return s.unread(err, run, s.runCode(run, r))
 }
 
-// unread is what the command ends with: code, unless the report of the run could not be written.
-func (s *session) unread(err error, run *apply.Run, code error) error {
-	if err == nil {
-		return code
-	}
-	fmt.Fprintf(os.Stderr, "harden: run %s is %s, and its report could not be written: %v\n", run.ID, run.Outcome, err)
-	said, _ := errors.AsType[status](code)
-	return status(int(said) | exitError)
-}
-
 // concluded is the report of a run; nil where none was begun.
 func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error) *report.Report {
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
@@ -341,21 +299,6 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 	r.Run = s.ended(run, failure, s.after(context.WithoutCancel(s.ctx)))
 	r.Settle()
 	return r
-}
-
-// runCode is what a run means to a caller.
-func (s *session) runCode(run *apply.Run, r *report.Report) error {
-	code := 0
-	changed := run.Outcome == apply.Applied || s.resumed
-	if r.Summary.Verdict == report.Broken {
-		code |= exitFailed
-		if changed {
-			code |= exitFindings
-		}
-	} else if changed && s.Detailed && !s.ExitZero {
-		code |= exitFindings
-	}
-	return ended(code | s.openCode(r))
 }
 
 // recover settles a run that was cut short before anything new is begun.

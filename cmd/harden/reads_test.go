@@ -18,8 +18,8 @@ import (
 	"testing"
 )
 
-// A reader is the program as source: what each function reads, and which others it uses. What a command reads is what can be
-// reached from its RunE.
+// A reader is the program as source: what each function reads, and which others it uses. What a command reads is what
+// can be reached from its RunE.
 type reader struct {
 	files map[string]string // of export data, by package
 	fset  *token.FileSet

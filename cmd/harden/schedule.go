@@ -228,6 +228,9 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 		times = append(times, spec.Apply.Calendar)
 	}
 	if manager == schedule.Cron {
+		if five := strings.Contains(strings.Join(times, ""), " "); five && f.Changed("randomized-delay") {
+			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, daily, weekly or monthly")}
+		}
 		if _, err := s.host.Info("/etc/cron.d"); err != nil {
 			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
 		}

@@ -52,10 +52,11 @@ func marked(ctx context.Context) bool {
 	return ok && b.Load()
 }
 
-// withSignals returns a context that SIGINT, SIGTERM and SIGHUP end: what has begun is then taken back, so that nothing is left
-// half done. A second SIGINT, or a second SIGTERM, kills at once: a run that is cut short can be finished or taken back later.
-// A second SIGHUP does not, nor one of another kind: a lost connection sends SIGHUP from the kernel and from the shell, and
-// sudo and systemd follow it with SIGTERM. A signal that was ignored from the start, as by nohup, stays so.
+// withSignals returns a context that SIGINT, SIGTERM and SIGHUP end: what has begun is then taken back, so that nothing
+// is left half done. A second SIGINT, or a second SIGTERM, kills at once: a run that is cut short can be finished or
+// taken back later. A second SIGHUP does not, nor one of another kind: a lost connection sends SIGHUP from the kernel
+// and from the shell, and sudo and systemd follow it with SIGTERM. A signal that was ignored from the start, as by
+// nohup, stays so.
 func withSignals(parent context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithValue(parent, begunKey{}, new(begun)))
 	got := make(chan os.Signal, 8)
@@ -64,8 +65,8 @@ func withSignals(parent context.Context) context.Context {
 			signal.Notify(got, s)
 		}
 	}
-	// While somebody asks for it, a write to a pipe or terminal that is gone fails and does not kill. Were it ignored, each
-	// program that harden starts would ignore it too.
+	// While somebody asks for it, a write to a pipe or terminal that is gone fails and does not kill. Were it ignored,
+	// each program that harden starts would ignore it too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		seen := map[os.Signal]bool{}
@@ -85,7 +86,8 @@ func withSignals(parent context.Context) context.Context {
 	return ctx
 }
 
-// interrupted returns err, and for an error that a signal has caused the interruption, which says what has become of the host.
+// interrupted returns err, and for an error that a signal has caused the interruption, which says what has become of
+// the host.
 func interrupted(ctx context.Context, err error) error {
 	cause, ok := errors.AsType[interruption](context.Cause(ctx))
 	if !ok || !errors.Is(err, context.Canceled) {

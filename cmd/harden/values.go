@@ -17,8 +17,8 @@ var mayBeEmpty = map[string]string{
 	"harden schedule run --config": "no configuration file: the units of an earlier harden say it so",
 }
 
-// A filled is the value of a flag that takes text. It refuses nothing, an empty element of a list, and another flag in its
-// place, which is what an unset variable without quotes leaves.
+// A filled is the value of a flag that takes text. It refuses nothing, an empty element of a list, and another flag in
+// its place, which is what an unset variable without quotes leaves.
 type filled struct {
 	pflag.Value
 	list bool // at commas

@@ -129,8 +129,8 @@ func hears(t *testing.T, c *exec.Cmd, p point, signal string) error {
 	return err
 }
 
-// TestTortureSignal sends SIGHUP and SIGTERM at each moment: what has begun is finished or taken back by the very same process,
-// and never left half done.
+// TestTortureSignal sends SIGHUP and SIGTERM at each moment: what has begun is finished or taken back by the very same
+// process, and never left half done.
 func TestTortureSignal(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")
@@ -167,7 +167,8 @@ func (s sweep) signal(t *testing.T) {
 			continue // it had not gone on yet with what another has left
 		}
 		if got := w.look(t); !cmp.Equal(old, got) && !cmp.Equal(new, got) {
-			t.Errorf("SIG%s at %s %d: half done:\nfrom old: %s\nfrom new: %s", s.then, p.call, p.nth, cmp.Diff(old, got), cmp.Diff(new, got))
+			t.Errorf("SIG%s at %s %d: half done:\nfrom old: %s\nfrom new: %s",
+				s.then, p.call, p.nth, cmp.Diff(old, got), cmp.Diff(new, got))
 		}
 		if wrong := s.atRest(w.options()); wrong != "" {
 			t.Errorf("SIG%s at %s %d: %s", s.then, p.call, p.nth, wrong)
