@@ -50,6 +50,10 @@ func signalled() {
 		}
 		for name := range strings.SplitSeq(os.Args[2], ",") {
 			number := unix.SignalNum(name)
+			if signal.Ignored(number) {
+				_ = syscall.Kill(os.Getpid(), number)
+				return
+			}
 			signal.Notify(heard, number)
 			_ = syscall.Kill(os.Getpid(), number)
 			<-heard
@@ -130,6 +134,21 @@ func TestTortureSignals(t *testing.T) {
 		if heard < 4 {
 			t.Errorf("%s: only %d steps", signals, heard)
 		}
+	}
+}
+
+// TestNohup has a signal that was ignored from the start, as by nohup, stay ignored.
+func TestNohup(t *testing.T) {
+	root, state := small(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-c", `trap "" HUP; exec -a signalled "$@"`, "bash", self, "4", "SIGHUP",
+		"--yes", "--root", root, "--state", state, "--only", twoFixes)
+	cmd.Env = child.Environ(noFile...)
+	if out, err := cmd.CombinedOutput(); err != nil || applied(t, root) != 2 {
+		t.Errorf("%v, %d fixes\n%s", err, applied(t, root), out)
 	}
 }
 
