@@ -66,14 +66,6 @@ func TestFlagsAreRead(t *testing.T) {
 	}
 }
 
-// argumentOf is what a command needs beside flags.
-func argumentOf(cmd *cobra.Command) []string {
-	if strings.Contains(cmd.Use, " ") && !strings.Contains(cmd.Use, "[") {
-		return []string{"x"}
-	}
-	return nil
-}
-
 // spelledOut is a flag as given describes it, as arguments.
 func spelledOut(cmd *cobra.Command, what string) string {
 	f := cmd.Flags().Lookup(flagName(what))

@@ -436,7 +436,7 @@ func (h *host) interrupt(way way, at string, half bool) {
 }
 
 func (h *host) rollback() string {
-	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: \"\"}\n", h.root, h.state)
+	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: none}\n", h.root, h.state)
 }
 
 // relative is a host's tree without where it lies.
@@ -458,6 +458,8 @@ func TestWrongArguments(t *testing.T) {
 		{"only: [3.20]", `only: 3.2 is a number`},
 		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is \"perhaps\"`},
 		{"mode: fix", `no mode is called \"fix\"`},
+		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it one`},
+		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
 		{"only: docker/ic", `nothing is called \"docker/ic\"; did you mean docker/icc?`},
 	} {
 		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n        root: %s\n        %s\n", h.root, tt.args))
