@@ -166,7 +166,8 @@ func (y *yard) stolen() string {
 // harden runs what is under attack, as root does without a second thought.
 func (y *yard) harden(args ...string) string {
 	y.t.Helper()
-	cmd := exec.Command(Binary(y.t), append(args, "--yes", "--allow", "all", "--only", "docker/host-pid", "--config", "",
+	cmd := exec.Command(Binary(y.t), append(args, "--yes", "--allow", "all", "--only", "docker/host-pid",
+		"--config", y.write("harden.yaml", "level: 2\n"),
 		"--state", filepath.Join(y.t.TempDir(), "state"), "--docker-host", y.Host)...)
 	out, _ := cmd.CombinedOutput()
 	return strings.Join(strings.Fields(string(out)), " ")
