@@ -12,8 +12,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/compose-spec/compose-go/v2/validation"
 	"github.com/go-viper/mapstructure/v2"
-	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -43,7 +43,7 @@ func readCompose(data []byte) (err error) {
 		}
 	}()
 	var doc map[string]any
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	if err := budget.Unmarshal(data, &doc); err != nil {
 		return errors.New("not YAML of a Compose file")
 	}
 	for key := range doc {
