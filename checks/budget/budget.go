@@ -30,10 +30,10 @@ const (
 type Limits [kinds]int
 
 // PerFile is what one file may use up. The largest of 1,116 Compose files and of the recorded hosts stay below a tenth of it.
-var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000, Steps: 32 << 20}
+var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000, Steps: 16 << 20}
 
 // Together is what all files of one directory of sources, or of one kind, may use up.
-var Together = Limits{Bytes: 32 << 20, Values: 300_000, Expanded: 300_000, Text: 16 << 20, Depth: 100, Names: 100_000, Steps: 256 << 20}
+var Together = Limits{Bytes: 32 << 20, Values: 300_000, Expanded: 300_000, Text: 16 << 20, Depth: 100, Names: 100_000, Steps: 128 << 20}
 
 var words = [kinds]string{"bytes", "values", "values once aliases, merge keys and extends are followed", "bytes once variables are expanded",
 	"levels of nesting", "files and directories", "bytes of work"}
@@ -51,15 +51,15 @@ type Exceeded struct {
 }
 
 func (e *Exceeded) Error() string {
-	where, whose := e.File, "the limit of one file"
+	var where, whose = "", "the limit of one file"
+	if e.File != "" {
+		where = e.File + ": "
+	}
 	if e.Line > 0 {
-		where += fmt.Sprintf(": line %d", e.Line)
+		where += fmt.Sprintf("line %d: ", e.Line)
 	}
 	if e.All {
 		whose = "the limit of all files together"
-	}
-	if where != "" {
-		where += ": "
 	}
 	return fmt.Sprintf("%s%v: more than %d %s (%s); make it smaller", where, Err, e.Limit, words[e.Kind], whose)
 }

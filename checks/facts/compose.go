@@ -193,7 +193,7 @@ func field(n *yaml.Node, key string) *yaml.Node {
 // merge in, and what it extends.
 func (s *Service) gather(c *Compose, name string, own bool, depth int) {
 	if depth > maxChains {
-		s.Err = fmt.Errorf("%s: service %s: it extends others without end", c.As, name)
+		s.Err = fmt.Errorf("%s: service %s: it extends others in more than %d steps, the limit", c.As, name, maxChains)
 		return
 	}
 	for _, o := range c.over {

@@ -171,7 +171,7 @@ func TestCron(t *testing.T) {
 		f := strings.Fields(got)
 		minute, err1 := strconv.Atoi(f[0])
 		hour, err2 := strconv.Atoi(f[1])
-		if err1 != nil || err2 != nil || minute > 59 || hour > 1 || strings.Join(f[2:], " ") != "* * * root /usr/local/sbin/harden schedule run" {
+		if err1 != nil || err2 != nil || minute > 59 || hour > 1 || strings.Join(f[2:], " ") != "* * * root ulimit -d 524288 && /usr/local/sbin/harden schedule run" {
 			t.Errorf("machine %d: %s", i, got)
 		}
 		seen[got] = true
