@@ -30,7 +30,7 @@ const (
 type Limits [kinds]int
 
 // PerFile is what one file may use up. The largest of 1,116 Compose files and of the recorded hosts stay below a tenth of it.
-var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000, Steps: 16 << 20}
+var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000, Steps: 8 << 20}
 
 // Together is what all files of one directory of sources, or of one kind, may use up.
 var Together = Limits{Bytes: 32 << 20, Values: 300_000, Expanded: 300_000, Text: 16 << 20, Depth: 100, Names: 100_000, Steps: 128 << 20}
@@ -123,6 +123,20 @@ func (b *Budget) Deep(levels, line int) error {
 		return nil
 	}
 	return b.exceed(Depth, line)
+}
+
+// spent reports whether all files together have used a kind up, so that another need not be parsed.
+func (b *Budget) spent(kind Kind) error {
+	if b.all == nil {
+		return nil
+	}
+	b.all.mu.Lock()
+	left := b.all.limits[kind] - b.all.used[kind]
+	b.all.mu.Unlock()
+	if left > 0 {
+		return nil
+	}
+	return b.Spend(kind, 1, 0)
 }
 
 func (b *Budget) exceed(kind Kind, line int) error {

@@ -83,9 +83,12 @@ func (b *Budget) Lines(data []byte) error {
 	return b.Spend(Values, line, 0)
 }
 
-// size refuses a text that is too long.
+// size refuses a text that is too long, and any once all files together have had their values.
 func (b *Budget) size(data []byte) error {
 	if err := b.Err(); err != nil {
+		return err
+	}
+	if err := b.spent(Values); err != nil {
 		return err
 	}
 	if len(data) > b.limits[Bytes] {

@@ -42,6 +42,9 @@ type Step struct {
 	OnBuild   bool // it is done in images made from this one, and not in this
 }
 
+// perInstruction is how many values an instruction counts for: BuildKit takes two kilobytes for each.
+const perInstruction = 8
+
 // parseDockerfile reads a Dockerfile. BuildKit's errors quote the line, in which there may be a secret: only where it
 // is wrong is kept.
 func parseDockerfile(f *SourceFile, all *budget.Budget) (d *Dockerfile) {
@@ -60,6 +63,9 @@ func parseDockerfile(f *SourceFile, all *budget.Budget) (d *Dockerfile) {
 		return d
 	}
 	d.Escape = result.EscapeToken
+	if d.Err = d.cost.Spend(budget.Values, perInstruction*len(result.AST.Children), 0); d.Err != nil {
+		return d
+	}
 	stages, args, err := instructions.Parse(result.AST, nil)
 	if err == nil && len(stages) == 0 {
 		err = errors.New("no FROM")
