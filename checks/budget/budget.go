@@ -48,6 +48,7 @@ type Exceeded struct {
 	Kind  Kind
 	Limit int
 	All   bool // it is the limit of all files together
+	Cycle bool // no limit is large enough: an alias stands for what it is part of
 }
 
 func (e *Exceeded) Error() string {
@@ -60,6 +61,9 @@ func (e *Exceeded) Error() string {
 	}
 	if e.All {
 		whose = "the limit of all files together"
+	}
+	if e.Cycle {
+		return fmt.Sprintf("%san alias is part of what it stands for, beyond any limit; remove it", where)
 	}
 	return fmt.Sprintf("%s%v: more than %d %s (%s); make it smaller", where, Err, e.Limit, words[e.Kind], whose)
 }
@@ -123,6 +127,16 @@ func (b *Budget) Deep(levels, line int) error {
 		return nil
 	}
 	return b.exceed(Depth, line)
+}
+
+// cycle reports as an error that an alias is part of what it stands for.
+func (b *Budget) cycle(line int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = &Exceeded{File: b.file, Line: line, Cycle: true}
+	}
+	return b.err
 }
 
 // spent reports whether all files together have used a kind up, so that another need not be parsed.

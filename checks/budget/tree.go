@@ -69,7 +69,7 @@ func (t *Tree) count(n *yaml.Node, depth int) (int, error) {
 		size, known := t.sizes[n.Alias]
 		switch {
 		case size < 0: // it stands for what it is in: there is no end to it
-			return 0, t.budget.exceed(Expanded, n.Line)
+			return 0, t.budget.cycle(n.Line)
 		case known:
 			return size + 1, nil
 		}

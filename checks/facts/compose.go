@@ -112,18 +112,12 @@ func (c *Compose) within() *Compose {
 
 // composeEnv reads the .env file beside a Compose file.
 func (h *Host) composeEnv(c *Compose) error {
-	file := path.Join(path.Dir(c.Path), ".env")
-	if i, err := h.Info(file); err != nil || i.Type != 0 {
-		return nil
-	} else if err := c.cost.Spend(budget.Bytes, int(i.Size), 0); err != nil {
+	env, err := h.within(budget.New(path.Join(path.Dir(c.As), ".env"), h.spent), path.Join(path.Dir(c.Path), ".env"))
+	if errors.Is(err, budget.Err) {
 		return err
 	}
-	env, err := h.File(file)
 	if err != nil {
-		return nil
-	}
-	if err := c.cost.Lines(env.Data); err != nil {
-		return err
+		return nil // it is not there, or Compose could not read it either
 	}
 	for _, a := range ParseEnv(env.Data) {
 		c.env[a.Name] = a.Value

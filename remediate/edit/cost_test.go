@@ -30,7 +30,10 @@ func TestCost(t *testing.T) {
 			return err
 		},
 		"a flag again and again": func() error { _, err := edit.Flag("/usr/bin/d "+rep("--a=b ", 50_000), "a", "c"); return err },
-		"JSON":                   func() error { _, err := edit.JSON([]byte(`{"a":[`+rep("0,", 25_000)+"0]}"), []string{"b"}, 1); return err },
+		"JSON": func() error {
+			_, err := edit.JSON([]byte(`{"a":[`+rep("0,", 25_000)+"0]}"), []string{"b"}, 1)
+			return err
+		},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
