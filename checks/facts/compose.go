@@ -66,12 +66,19 @@ const (
 func (h *Host) Compose(file string) (*Compose, error) { return h.compose(file) }
 
 func (h *Host) readCompose(file string) (*Compose, error) {
-	f, err := h.File(file)
+	info, err := h.Info(file)
 	if err != nil {
 		return nil, err
 	}
-	if f.Size > maxSourceSize {
-		return nil, fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, f.Size, maxSourceSize)
+	if info.Size > maxSourceSize {
+		return nil, fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
+	}
+	if err := budget.New(file, h.spent).Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		return nil, err
+	}
+	f, err := h.File(file)
+	if err != nil {
+		return nil, err
 	}
 	return h.composeOf(&SourceFile{Path: f.Path, As: file, Root: path.Dir(f.Path), Data: f.Data}), nil
 }
