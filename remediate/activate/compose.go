@@ -46,6 +46,9 @@ func readCompose(data []byte) (err error) {
 	if err := budget.Unmarshal(data, &doc); err != nil {
 		return errors.New("not YAML of a Compose file")
 	}
+	if err := brief(budget.New("", nil), doc); err != nil {
+		return err
+	}
 	for key := range doc {
 		if strings.HasPrefix(key, "x-") {
 			delete(doc, key)
@@ -106,4 +109,28 @@ func decodeItself(from, to reflect.Value) (any, error) {
 		return nil, err
 	}
 	return to.Interface(), nil
+}
+
+// perCopied is how many bytes are copied in the time that a byte of work takes.
+const perCopied = 256
+
+// brief spends what it costs to split commands as compose-go does: it copies all of a word again for each of its letters.
+func brief(b *budget.Budget, value any) error {
+	switch v := value.(type) {
+	case string:
+		return b.Spend(budget.Steps, len(v)*len(v)/perCopied, 0)
+	case []any:
+		for _, e := range v {
+			if err := brief(b, e); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if err := brief(b, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
