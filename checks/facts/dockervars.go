@@ -105,17 +105,3 @@ func (d *Dockerfile) Expand(word string) (value string, known bool) { return d.e
 
 // Names spends the names that are compared with the sources of an ADD.
 func (d *Dockerfile) Names(n, line int) error { return d.cost.Spend(budget.Names, n, line) }
-
-// Added returns a file that an ADD takes. All of them together are held to the budget of the sources.
-func (h *Host) Added(file string) (File, error) { return h.added(file) }
-
-func (h *Host) readAdded(file string) (File, error) {
-	info, err := h.Info(file)
-	if err != nil {
-		return File{}, err
-	}
-	if err := budget.New(file, h.spent).Spend(budget.Bytes, int(info.Size), 0); err != nil {
-		return File{Info: info}, err
-	}
-	return h.File(file)
-}

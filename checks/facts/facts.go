@@ -293,22 +293,6 @@ func (h *Host) File(path string) (File, error) {
 	return File{info, data}, err
 }
 
-// within returns a file with its content, where a budget has its bytes and lines left.
-func (h *Host) within(b *budget.Budget, path string) (File, error) {
-	info, err := h.Info(path)
-	if err != nil {
-		return File{}, err
-	}
-	if err := b.Spend(budget.Bytes, int(info.Size), 0); err != nil {
-		return File{Info: info}, err
-	}
-	f, err := h.File(path)
-	if err != nil {
-		return f, err
-	}
-	return f, b.Lines(f.Data)
-}
-
 // List returns the names in a directory, sorted.
 func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
 
