@@ -34,7 +34,8 @@ type Options struct {
 	Within  time.Duration
 	Guard   Guard
 	Recall  []string
-	Version string // harden's own, for the history
+	Resolve Resolution // of what somebody has changed since the run that is rolled back or finished
+	Version string     // harden's own, for the history
 
 	sys  *sys     // what tests replace; nil is the kernel
 	held *os.File // the lock, where Hold has taken it for longer than one call

@@ -213,7 +213,7 @@ func (e *engine) note(o Outcome, reason string) error {
 
 // close writes a decided outcome to the history and puts the journal away.
 func (e *engine) close(o Outcome, reason string) error {
-	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: reason})
+	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
 	err = together(err, e.tx.file())
 	if o != Applied && e.tx.Confirm != nil {
 		err = together(err, e.disarm(e.tx.ID))
@@ -297,4 +297,16 @@ func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
 		return nil, fmt.Errorf("what runs now: %w", err)
 	}
 	return text, nil
+}
+
+// butFor says how many files and containers were left as others made them; empty when none was.
+func butFor(left []Left) string {
+	if len(left) == 0 {
+		return ""
+	}
+	var paths []string
+	for _, l := range left {
+		paths = append(paths, l.Path)
+	}
+	return fmt.Sprintf(", but for %d left as others made them: %s", len(left), strings.Join(paths, ", "))
 }

@@ -64,7 +64,7 @@ func openStore(o Options, alone bool) (*store, error) {
 		flags, how = os.O_RDWR|os.O_CREATE, unix.LOCK_EX
 	}
 	var err error
-	if s.lock, err = os.OpenFile(s.lockFile(), flags|unix.O_NOFOLLOW, 0o600); err != nil {
+	if s.lock, err = openState(s.lockFile(), flags); err != nil {
 		return nil, err
 	}
 	if err := s.take(how); err != nil {
@@ -99,7 +99,7 @@ func (s *store) take(how int) error {
 // holder reads who holds the lock.
 func (s *store) holder() error {
 	var e LockedError
-	data, err := os.ReadFile(s.lockFile())
+	data, err := readState(s.lockFile())
 	if err == nil {
 		err = json.Unmarshal(data, &e)
 	}
