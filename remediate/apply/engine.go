@@ -233,13 +233,18 @@ func (e *engine) result() *Run {
 // current reads the journal of the run that is not put away; nil when there is none.
 func current(s *store) (*txn, error) { return optional(readTxn(s, s.current())) }
 
-// next is the number of the next run.
+// next is the number of the next run. A run that was set aside keeps its own.
 func (s *store) next() (int, error) {
 	ids, err := s.ids()
-	if err != nil || len(ids) == 0 {
-		return 1, err
+	if err != nil {
+		return 0, err
 	}
-	return sequence(ids[len(ids)-1]) + 1, nil
+	last := 0
+	aside, err := filepath.Glob(filepath.Join(s.dir, asidePrefix+"*", "runs", "*"))
+	for _, id := range append(ids, aside...) {
+		last = max(last, sequence(filepath.Base(id)))
+	}
+	return last + 1, err
 }
 
 // sequence is the number that a run's ID begins with.

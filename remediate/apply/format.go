@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/harden/remediate"
 )
 
@@ -64,8 +66,11 @@ func located(err error) string {
 // unreadable is the error of a journal's file that cannot be read. A journal is renamed into place whole, so one that
 // lacks a file is damaged, and not absent.
 func unreadable(name string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return damaged(name, "it is gone")
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.EIO):
+		return damaged(name, errors.Unwrap(err))
 	}
 	return err
 }
@@ -132,7 +137,7 @@ func (t *txn) check(dir string) error {
 	for n, e := range t.log {
 		limit := -1
 		switch e.Event {
-		case evWrite, evUnwritten:
+		case evWrite, evUnwritten, evLost:
 			limit = len(t.Items)
 		case evUpdate:
 			limit = len(t.Updates)

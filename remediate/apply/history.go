@@ -185,38 +185,55 @@ func parseLine(text []byte) (r record, hash string, err error) {
 
 // readHistory checks the chain from its first record on and hands each to see.
 func readHistory(name string, see func(r record, hash string)) error {
+	_, err := scanHistory(name, see)
+	return err
+}
+
+// A chain is how far the history holds.
+type chain struct {
+	size int64 // bytes up to the end of the last record that holds
+	line int   // the line after that
+	seq  int
+	head string
+}
+
+func scanHistory(name string, see func(r record, hash string)) (c chain, err error) {
+	c.line = 1
 	f, err := openState(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return c, nil
 	}
 	if err != nil {
-		return err
+		return c, err
 	}
 	defer f.Close()
 	in := bufio.NewReader(f)
 	var torn []byte
-	seq, head := 0, ""
+	at := int64(0)
 	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
 		if err == io.EOF {
-			return nil // what has no end, or was torn and not marked yet, a crash has left: the next run marks it
+			return c, nil // what has no end, or was torn and not marked yet, a crash has left: the next run marks it
 		}
 		if err != nil {
-			return err
+			return c, err
 		}
+		at += int64(len(text))
 		r, hash, err := parseLine(text)
+		where := fmt.Sprintf("%s:%d", name, n)
 		switch {
 		case err != nil && json.Valid(text): // the beginning of a record is never valid JSON
-			return broken(fmt.Sprintf("%s:%d", name, n), err)
+			return c, broken(where, err)
 		case err != nil:
 			torn = append(torn, text...)
 			continue
-		case r.Seq != seq+1 || r.Prev != head:
-			return broken(fmt.Sprintf("%s:%d", name, n), fmt.Errorf("record %d does not follow record %d", r.Seq, seq))
+		case r.Seq != c.seq+1 || r.Prev != c.head:
+			return c, broken(where, fmt.Errorf("record %d does not follow record %d", r.Seq, c.seq))
 		case torn != nil && (r.Event != hiTorn || r.What != sum(torn)):
-			return broken(fmt.Sprintf("%s:%d", name, n), errors.New("what is before this line is no record"))
+			return c, broken(where, errors.New("what is before this line is no record"))
 		}
-		torn, seq, head = nil, r.Seq, hash
+		torn = nil
+		c = chain{at, n + 1, r.Seq, hash}
 		see(r, hash)
 	}
 }

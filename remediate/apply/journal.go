@@ -75,6 +75,7 @@ const (
 	evActivation = "activation" // and this became of it
 	evUndo       = "undo"       // from here on the run is being taken back
 	evResolved   = "resolved"   // it goes on, though somebody has changed something since
+	evLost       = "lost"       // the bytes of item N, before or after by State, were damaged and set aside
 	evConfirmed  = "confirmed"  // the run stays
 	evKept       = "kept"       // it was not confirmed in time, and could not be taken back for Reason
 )
