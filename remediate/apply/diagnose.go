@@ -111,7 +111,8 @@ func (s *store) diagnoseRun(dir string) ([]Damage, error) {
 	d := Damage{File: s.below(dir), Run: id, Why: bare(err), Does: "sets the whole journal aside", Kept: []string{},
 		Lost: []string{fmt.Sprintf("run %s can no longer be rolled back", id)}}
 	if dir == s.current() {
-		d.Lost = []string{fmt.Sprintf("run %s, which was interrupted, can no longer be finished or rolled back", id)}
+		d.Lost = []string{fmt.Sprintf("run %s, which was interrupted, can no longer be finished or rolled back", id),
+			"where its temporary files are: any .harden-" + id + "-* beside a configuration file can be removed"}
 	}
 	d.Kept, d.Lost = s.remains(dir, id, d.Kept, d.Lost)
 	d.mend = func(e *engine, to string) error { return e.store.aside(dir, filepath.Join(to, "runs", id)) }

@@ -200,7 +200,7 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 		return e.result(), fmt.Errorf("%w; it could not be taken back either: %w", err, back)
 	}
 	err = fmt.Errorf("%w: %w", ErrRolledBack, err)
-	if back != nil {
+	if back != nil && back != e.store.gone {
 		err = fmt.Errorf("%w; but then: %w", err, back)
 	}
 	return e.result(), err

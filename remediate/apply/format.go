@@ -34,6 +34,21 @@ func strictly(data []byte, into any) error {
 	return nil
 }
 
+// vouched checks a plan against its log, whose first line holds its hash, whichever harden has written the two.
+func vouched(name string, log, plan []byte) error {
+	line, _, _ := bytes.Cut(log, []byte("\n"))
+	check, body, _ := bytes.Cut(line, []byte(" "))
+	var first struct{ Event, Reason string }
+	switch {
+	case string(check) != sum(body)[:16] || json.Unmarshal(body, &first) != nil || first.Event != evPlanned:
+		return damaged(name, "line 1 (byte 1) is not as it was written")
+	case first.Reason != sum(plan):
+		return damaged(filepath.Join(filepath.Dir(name), planFile), fmt.Sprintf("its sha256 is %s, and was %s", sum(plan), first.Reason))
+	}
+	return nil
+}
+
+// parseJournal reads a plan that its log vouches for.
 func parseJournal(name string, text []byte) (j journal, err error) {
 	var head struct {
 		Schema string `json:"schema"`
@@ -44,7 +59,11 @@ func parseJournal(name string, text []byte) (j journal, err error) {
 	if head.Schema != "" && head.Schema != journalSchema {
 		return j, newer(name, fmt.Sprintf("its schema is %q, and this one knows %q", head.Schema, journalSchema))
 	}
-	if err := strictly(text, &j); err != nil {
+	err = strictly(text, &j)
+	switch {
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field"):
+		return j, newer(name, located(err))
+	case err != nil:
 		return j, damaged(name, located(err))
 	}
 	return j, nil

@@ -83,6 +83,8 @@ func help(does string, w world) error {
 		_, err = Rollback(context.Background(), "", o)
 	case "resume":
 		_, err = Resume(context.Background(), o)
+	case "end skip", "end ours", "end abandon", "end repair":
+		err = doEnd(strings.TrimPrefix(does, "end "), o)
 	default:
 		err = errors.New(does)
 	}

@@ -70,8 +70,8 @@ type history struct {
 	boot  string
 	seq   int
 	head  string
-	still func() error // refuses once the state directory is another
-	bad   bool         // a write failed: what is in the file has to be looked at again
+	still func() (bool, error) // refuses once the state directory is another
+	bad   bool                 // a write failed: what is in the file has to be looked at again
 }
 
 const tailSize = 256 << 10 // more than any one record takes
@@ -126,6 +126,9 @@ func (h *history) recover() error {
 
 // append writes one record to the end and flushes it.
 func (h *history) append(r record) error {
+	if ok, err := h.still(); !ok {
+		return err
+	}
 	if h.bad {
 		if err := h.recover(); err != nil {
 			return err
@@ -150,9 +153,6 @@ func (h *history) append(r record) error {
 }
 
 func (h *history) write(text []byte) error {
-	if err := h.still(); err != nil {
-		return err
-	}
 	f, err := openState(h.name, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err

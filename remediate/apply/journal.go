@@ -172,21 +172,24 @@ func readTxn(s *store, dir string) (*txn, error) {
 	if err != nil {
 		return nil, unreadable(filepath.Join(dir, planFile), err)
 	}
-	if t.journal, err = parseJournal(filepath.Join(dir, planFile), plan); err != nil {
-		return nil, err
-	}
 	name := filepath.Join(dir, logFile)
 	text, err := readState(name)
 	if err != nil {
 		return nil, unreadable(name, err)
 	}
+	if err := vouched(name, text, plan); err != nil {
+		return nil, err
+	}
+	if t.journal, err = parseJournal(filepath.Join(dir, planFile), plan); err != nil {
+		return nil, err
+	}
 	if t.log, _, err = parseLog(name, text); err != nil {
 		return nil, err
 	}
-	if len(t.log) == 0 || t.log[0].Event != evPlanned || t.log[0].Reason != sum(plan) {
-		return nil, damaged(dir, fmt.Sprintf("its log is of another plan: %s has sha256 %s", planFile, sum(plan)))
+	if err := t.check(dir); err != nil {
+		return nil, err
 	}
-	return t, t.check(dir)
+	return t, nil
 }
 
 // note appends to the log, flushed; what a crash left of an earlier line is cut off first.
@@ -196,7 +199,10 @@ func (t *txn) note(e entry) error {
 	if err != nil {
 		return err
 	}
-	if err := t.store.still(); err != nil {
+	if ok, err := t.store.still(); !ok {
+		if err == nil {
+			t.log = append(t.log, e)
+		}
 		return err
 	}
 	f, err := openState(filepath.Join(t.dir, logFile), os.O_RDWR|os.O_CREATE)
@@ -230,7 +236,7 @@ func (t *txn) note(e entry) error {
 // file puts the journal among those that have their outcome.
 func (t *txn) file() error {
 	to := t.store.run(t.ID)
-	if err := t.store.still(); err != nil {
+	if ok, err := t.store.still(); !ok {
 		return err
 	}
 	if err := t.store.move(t.dir, to); err != nil {

@@ -252,11 +252,12 @@ func (s *store) salvage(dir string) (t *txn, lines [][]byte, ok bool) {
 	if err != nil {
 		return nil, nil, false
 	}
-	if t.journal, err = parseJournal(filepath.Join(dir, planFile), plan); err != nil {
+	name := filepath.Join(dir, logFile)
+	text, err := readState(name)
+	if err != nil || vouched(name, text, plan) != nil {
 		return nil, nil, false
 	}
-	text, err := readState(filepath.Join(dir, logFile))
-	if err != nil {
+	if t.journal, err = parseJournal(filepath.Join(dir, planFile), plan); err != nil {
 		return nil, nil, false
 	}
 	for line := range bytes.Lines(text) {
@@ -268,9 +269,6 @@ func (s *store) salvage(dir string) (t *txn, lines [][]byte, ok bool) {
 			continue
 		}
 		t.log, lines = append(t.log, e), append(lines, line)
-	}
-	if len(t.log) == 0 || t.log[0].Event != evPlanned || t.log[0].Reason != sum(plan) {
-		return nil, nil, false
 	}
 	lines = t.supplement(lines)
 	return t, lines, t.check(dir) == nil

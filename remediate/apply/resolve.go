@@ -297,10 +297,12 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 		return now, nil, nil // made anew since, by whoever makes it at each start
 	}
 	if back && it.Content && it.Before.Exists && stands != isBefore {
-		if _, err := t.bytes("before", i); err != nil {
+		data, err := t.bytes("before", i)
+		if err != nil {
 			c.Why, c.Stuck, c.err = err.Error(), "what it was before the run is lost", err
 			return now, c, nil
 		}
+		it.before = data // whatever becomes of the journal while the run is taken back
 	}
 	if stands != isConflict && (stands != isBetween || cutShort) {
 		return now, nil, nil
@@ -336,10 +338,12 @@ func (it *item) stuck(tree *tree, now sight) string {
 
 // keep saves in the journal what is about to be written over. It is flushed before anything is.
 func (e *engine) keep(ds []resolved) error {
+	kept := 0
 	for _, d := range ds {
 		if d.Keep || d.Update || !d.Found.Exists || !e.tx.Items[d.N].Content {
 			continue
 		}
+		kept++
 		name := e.tx.theirs(d)
 		if data, err := readState(name); err == nil && sum(data) == d.Found.Sum {
 			continue
@@ -357,6 +361,9 @@ func (e *engine) keep(ds []resolved) error {
 		if err := e.store.write(name, now.data); err != nil {
 			return err
 		}
+	}
+	if kept == 0 {
+		return nil
 	}
 	return e.store.syncDir(e.tx.dir)
 }

@@ -68,20 +68,26 @@ func touch(name string) error {
 }
 
 // still refuses to go on once the state directory has been removed or replaced: what is written there now would be
-// another run's, and whoever holds its new lock does not know of this one.
-func (s *store) still() error {
+// another run's, and whoever holds its new lock does not know of this one. A run that is being taken back goes on without:
+// it is not ok to write then, and no error.
+func (s *store) still() (ok bool, err error) {
 	if s.lock == nil {
-		return nil
+		return true, nil
 	}
 	held, err := s.lock.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	named, err := os.Lstat(s.lockFile())
-	if err != nil || !os.SameFile(held, named) {
-		return fmt.Errorf("%s: %w", s.dir, errStateGone)
+	if err == nil && os.SameFile(held, named) {
+		return true, nil
 	}
-	return nil
+	err = fmt.Errorf("%s: %w", s.dir, errStateGone)
+	if s.back {
+		s.gone = err
+		return false, nil
+	}
+	return false, err
 }
 
 var errStateGone = errors.New("the state directory was removed or replaced while harden was at work")

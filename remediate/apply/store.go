@@ -27,7 +27,9 @@ type store struct {
 	dir  string
 	sys  *sys
 	lock *os.File
-	kept bool // the lock is Hold's to give back
+	kept bool  // the lock is Hold's to give back
+	back bool  // a run is being taken back, with or without a record of it
+	gone error // the state directory was removed meanwhile
 }
 
 func (s *store) staging() string      { return filepath.Join(s.dir, "staging") }

@@ -26,6 +26,7 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 	if err != nil {
 		return err
 	}
+	e.store.back = true
 	late := e.sayResolved(ds) // what must not stop the restoring: a full disk under the history, say
 	en := entry{Event: evResolved, Resolved: ds}
 	if e.tx.undoing() == nil {
@@ -52,7 +53,8 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 			return together(late, pods, err)
 		}
 	}
-	return together(late, e.restart(ctx, pods))
+	err = e.restart(ctx, pods)
+	return together(late, err, e.store.gone)
 }
 
 // backwards are the items in the order in which they are restored: the manifests that were written last come first.
