@@ -134,7 +134,7 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if run, err := apply.Interrupted(s.options()); err != nil {
 		return 0, err
 	} else if run != nil {
-		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
+		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	plan, err := s.planAllowed(s.allowedByClock)
 	if err != nil || plan.Empty() {

@@ -44,6 +44,7 @@ type session struct {
 	progress  func(steps int) *progress
 	resumed   bool          // an interrupted run was settled first, which has changed the host
 	images    imageProgress // of --deep
+	resolve   apply.Resolution
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.

@@ -56,6 +56,24 @@ func History(o Options) ([]Run, error) {
 	return runs, together(errs...)
 }
 
+// Newest returns the last run that has its outcome; nil when there is none. It writes nothing and needs no state directory.
+func Newest(o Options) (*Run, error) {
+	_, s, o, err := reading(o)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	defer s.close()
+	ids, err := s.ids()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	t, err := optional(readTxn(s, s.run(ids[len(ids)-1])))
+	if t == nil || err != nil || string(t.Root) != o.Root {
+		return nil, err
+	}
+	return t.summary(), nil
+}
+
 // VerifyHistory checks the history's chain from its first record on, and that every run there is appears in it.
 // ErrHistory tells that it does not hold, with the line where it breaks.
 func VerifyHistory(o Options) error {
