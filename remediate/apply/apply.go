@@ -130,8 +130,13 @@ type LockedError struct {
 	PID     int
 	Since   time.Time
 	Command string // its arguments, joined by spaces, quoted where they need it
+	Loose   string `json:",omitempty"` // the lock file, where any user could have taken it instead
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+	text := fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+	if e.Loose != "" {
+		text += fmt.Sprintf("; its lock was open to every user: if no harden runs, remove %s", e.Loose)
+	}
+	return text
 }
