@@ -222,9 +222,13 @@ func (s *session) keep(l look) error {
 func (s *session) writeMetrics(file string, l look, drifts []report.Shift) error {
 	if file == "" {
 		file = schedule.DefaultMetrics
-		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		dir, err := openPlace(filepath.Dir(file))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil
+		} else if err != nil {
+			return err
 		}
+		dir.Close()
 	}
 	run, err := apply.Interrupted(s.options())
 	if err != nil {
