@@ -28,7 +28,8 @@ type Kept struct {
 	Why  string `json:"why"`
 }
 
-// A Conflict is a file or container that somebody has changed since the run, of which nobody has said what becomes of it.
+// A Conflict is a file or container that somebody has changed since the run, of which nobody has said what becomes of
+// it.
 type Conflict struct {
 	Path   string   `json:"path"`
 	Why    string   `json:"why"`
@@ -62,7 +63,7 @@ func RollbackText(w io.Writer, r *Rollback, s Style) error {
 func TakenBack(w io.Writer, r *Rollback, s Style) error {
 	p := newPage(s)
 	outcome := " is taken back"
-	if r.Schema == ResumeSchema {
+	if r.Schema == ResumeSchema || r.Run.Outcome == "applied" {
 		outcome = " is now " + r.Run.Outcome
 	}
 	if n := len(r.Kept); n > 0 {

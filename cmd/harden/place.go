@@ -65,8 +65,9 @@ func openAtMode(dir *os.File, name string, flags int, mode uint32) (*os.File, er
 	return os.NewFile(uintptr(fd), full), nil
 }
 
-// openPlace opens a directory to write into, whoever's it is. A link on the way is followed only where root, or the invoking
-// user, made it in a directory that nobody else can write: any other could be made to lead elsewhere, at any moment.
+// openPlace opens a directory to write into, whoever's it is. A link on the way is followed only where root, or the
+// invoking user, made it in a directory that nobody else can write: any other could be made to lead elsewhere, at any
+// moment.
 func openPlace(path string) (*os.File, error) {
 	dir, err := openAt(nil, "/", "/", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {

@@ -19,7 +19,10 @@ that up. Without RUN it is the interrupted run, or else the newest. It is shown 
 
 Where somebody has changed a file since the run, nothing is rolled back, and each such file is named. Three flags go on:
 --skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one all the same. What --ours
-writes over is kept in the run's journal first. When a later run has changed the file, roll that one back first.`,
+writes over is kept in the run's journal first. When a later run has changed the file, roll that one back first.
+
+Of a RUN that was rolled back already, --theirs gives back what --ours had written over, and --ours restores what was left:
+that is a run of its own.`,
 		Example: `  harden rollback --dry-run                                # show what would be restored
   harden rollback --skip-conflicts                         # all but what others have changed
   harden rollback --ours /etc/docker/daemon.json --yes     # that file too, whatever it says now`,

@@ -95,9 +95,9 @@ func (t *txn) state(tree *tree, i int) FileState {
 	return f
 }
 
-// Abandon gives the interrupted run up as it stands: nothing is finished and nothing restored, and the run is no longer in
-// the way of others. Only harden's own temporary files beside the targets are removed. What the files are like is written to
-// the history. The run's journal is kept: Rollback can still be asked for it by its ID.
+// Abandon gives the interrupted run up as it stands: nothing is finished and nothing restored, and the run is no longer
+// in the way of others. Only harden's own temporary files beside the targets are removed. What the files are like is
+// written to the history. The run's journal is kept: Rollback can still be asked for it by its ID.
 func Abandon(id string, o Options) (*Run, error) {
 	e, err := begin(o)
 	if err != nil {

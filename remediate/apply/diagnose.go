@@ -24,8 +24,8 @@ type Damage struct {
 	mend func(e *engine, to string) error
 }
 
-// Diagnose looks for damage in the state directory. It writes nothing, and finds nothing where there is no state directory.
-// A journal of a newer harden is an error that wraps ErrNewer: it is not damaged.
+// Diagnose looks for damage in the state directory. It writes nothing, and finds nothing where there is no state
+// directory. A journal of a newer harden is an error that wraps ErrNewer: it is not damaged.
 func Diagnose(o Options) ([]Damage, error) {
 	o, err := o.defaults()
 	if err != nil {
@@ -142,8 +142,8 @@ func (s *store) nameOf(dir string) string {
 	return last
 }
 
-// remains tells, of a journal that cannot be read any more, which files its run has written by the history, and where what
-// they were before still is.
+// remains tells, of a journal that cannot be read any more, which files its run has written by the history, and where
+// what they were before still is.
 func (s *store) remains(dir, id string, kept, lost []string) ([]string, []string) {
 	blobs := map[string]string{}
 	entries, _ := os.ReadDir(dir)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestWrittenWhileResuming has somebody write a file that an earlier attempt may have written, in the moment in which it is
-// written again: it was touched, so it is judged when the run is taken back, and that stops there.
+// TestWrittenWhileResuming has somebody write a file that an earlier attempt may have written, in the moment in which
+// it is written again: it was touched, so it is judged when the run is taken back, and that stops there.
 func TestWrittenWhileResuming(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()

@@ -19,6 +19,7 @@ type engine struct {
 	tree  *tree
 	hist  *history
 	tx    *txn
+	about string // what the history says of the run that begins
 }
 
 // defaults fills in what an Options leaves out.
@@ -163,7 +164,7 @@ func (e *engine) publish(ctx context.Context, j *journal) error {
 	if err := e.open(); err != nil {
 		return err
 	}
-	r := record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}
+	r := record{Run: j.ID, Event: hiApply, What: e.about, Actor: &j.Actor, By: j.Version}
 	if e.Within > 0 {
 		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
 	}

@@ -16,8 +16,8 @@ import (
 	"example.com/harden/remediate"
 )
 
-// journalSchema names the shape of a journal. A journal without one is of a harden that had none yet, and is read as that
-// wrote it, which is the same.
+// journalSchema names the shape of a journal. A journal without one is of a harden that had none yet, and is read as
+// that wrote it, which is the same.
 const journalSchema = "harden-journal/v1"
 
 // strictly decodes JSON in which nothing is unknown and after which nothing comes: what harden did not know it would
@@ -96,8 +96,9 @@ func unreadable(name string, err error) error {
 
 func logLine(body []byte) []byte { return fmt.Appendf(nil, "%s %s\n", sum(body)[:16], body) }
 
-// parseLog returns the entries up to the first line that is not whole, and how many bytes those take. A crash cuts off the
-// last line, or leaves zeros in it: any other line that is not as it was written is damage, since what it said is lost.
+// parseLog returns the entries up to the first line that is not whole, and how many bytes those take. A crash cuts off
+// the last line, or leaves zeros in it: any other line that is not as it was written is damage, since what it said is
+// lost.
 func parseLog(name string, text []byte) (log []entry, size int, err error) {
 	n, torn := 0, false
 	for line := range bytes.Lines(text) {
@@ -117,8 +118,8 @@ func parseLog(name string, text []byte) (log []entry, size int, err error) {
 	return log, size, nil
 }
 
-// parseEntry reads one line of a log. It is not ok when the line is not as it was written, and an error when it is and this
-// harden does not understand it.
+// parseEntry reads one line of a log. It is not ok when the line is not as it was written, and an error when it is and
+// this harden does not understand it.
 func parseEntry(line []byte) (e entry, ok bool, err error) {
 	check, body, found := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
 	if !found || line[len(line)-1] != '\n' || check != sum([]byte(body))[:16] {

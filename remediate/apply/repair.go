@@ -178,8 +178,8 @@ func countLines(name string) (n int, err error) {
 	}
 }
 
-// restartHistory makes a history that holds of the beginning of one that does not: what was there is set aside whole, and
-// a record says where, with its SHA-256, so that nobody can put another in its place. One rename makes the change.
+// restartHistory makes a history that holds of the beginning of one that does not: what was there is set aside whole,
+// and a record says where, with its SHA-256, so that nobody can put another in its place. One rename makes the change.
 func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) error {
 	s := e.store
 	if !broken {
@@ -274,8 +274,8 @@ func (s *store) salvage(dir string) (t *txn, lines [][]byte, ok bool) {
 	return t, lines, t.check(dir) == nil
 }
 
-// supplement adds to the lines of a log what the lost ones may have said: whatever may have been written counts as begun, for
-// its content tells what it is.
+// supplement adds to the lines of a log what the lost ones may have said: whatever may have been written counts as
+// begun, for its content tells what it is.
 func (t *txn) supplement(lines [][]byte) [][]byte {
 	var add []entry
 	for i := range t.Items {

@@ -36,8 +36,8 @@ func (w world) small(t testing.TB, p string) *remediate.Plan {
 	return &remediate.Plan{Changes: []remediate.Change{w.content(t, p, fmt.Sprintf("new %s\n", p))}}
 }
 
-// TestRepairJournal damages the newest of two journals in each of its files: that blocks everything, by name, and a repair
-// makes the rest usable again.
+// TestRepairJournal damages the newest of two journals in each of its files: that blocks everything, by name, and a
+// repair makes the rest usable again.
 func TestRepairJournal(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(dir string)
@@ -225,8 +225,8 @@ func TestRepairFull(t *testing.T) {
 	must(t, err)
 }
 
-// TestStateRemoved removes the state directory in the middle of a run: the run is taken back all the same, and nothing is
-// written into a state directory that somebody else has made meanwhile.
+// TestStateRemoved removes the state directory in the middle of a run: the run is taken back all the same, and nothing
+// is written into a state directory that somebody else has made meanwhile.
 func TestStateRemoved(t *testing.T) {
 	for name, again := range map[string]bool{"removed": false, "and made anew": true} {
 		t.Run(name, func(t *testing.T) {
@@ -305,7 +305,8 @@ func (w world) lookPast(t testing.TB) map[string]string {
 	return all
 }
 
-// TestTortureEnds ends harden at each moment of a way out of a dead end. Doing it once more ends as if nothing had happened.
+// TestTortureEnds ends harden at each moment of a way out of a dead end. Doing it once more ends as if nothing had
+// happened.
 func TestTortureEnds(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")

@@ -16,8 +16,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// A Resolution says what becomes of files and containers that somebody has changed since a run. Files are named by their
-// path, containers by name or ID. Naming one that nobody has changed as Theirs leaves it as it is, too.
+// A Resolution says what becomes of files and containers that somebody has changed since a run. Files are named by
+// their path, containers by name or ID. Naming one that nobody has changed as Theirs leaves it as it is, too.
 type Resolution struct {
 	Skip   bool     // leave all that somebody has changed as it is, but for Ours
 	Theirs []string // leave these as they are
@@ -53,8 +53,8 @@ func (c Conflict) Error() string {
 	return text
 }
 
-// A ConflictError lists what of a run somebody has changed since, so that it is neither rolled back nor finished. Nothing
-// has been changed. It is an ErrConflict.
+// A ConflictError lists what of a run somebody has changed since, so that it is neither rolled back nor finished.
+// Nothing has been changed. It is an ErrConflict.
 type ConflictError struct {
 	Run       string
 	Conflicts []Conflict
@@ -124,7 +124,8 @@ func (t *txn) leftOver() (left []Left) {
 	return left
 }
 
-// stands judges item i by what is there. What was decided to be written over, and is kept in the journal, is in between.
+// stands judges item i by what is there. What was decided to be written over, and is kept in the journal, is in
+// between.
 func (t *txn) stands(i int, got image) (standing, string) {
 	s, why := t.Items[i].stands(got)
 	if d := t.decided(false, i); s == isConflict && d != nil && !d.Keep && differs(*d.Found, got, t.Items[i].Content) == "" {
@@ -197,8 +198,8 @@ func (e *engine) judge(ctx context.Context, back, all bool) ([]resolved, error) 
 	return e.Resolve.decide(e.tx.ID, subjects)
 }
 
-// subjects are what a run would write: back only what it may have written. With all, a container that cannot be looked at is
-// in conflict; without, it is not, since the Engine may be down for what its files say.
+// subjects are what a run would write: back only what it may have written. With all, a container that cannot be looked
+// at is in conflict; without, it is not, since the Engine may be down for what its files say.
 func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subject, err error) {
 	outcome, _ := e.tx.outcome()
 	var errs []error
@@ -276,8 +277,8 @@ func (t *txn) writes(path string) bool {
 		slices.ContainsFunc(t.Updates, func(u update) bool { return u.String() == path })
 }
 
-// conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put back is
-// not there any more.
+// conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put
+// back is not there any more.
 func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict, error) {
 	it := &t.Items[i]
 	c := &Conflict{Path: it.path(), n: i}
@@ -314,8 +315,8 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	return now, c, nil
 }
 
-// stuck says why the item cannot be written over what is there, empty when it can: what is there has to be such that it can
-// be kept.
+// stuck says why the item cannot be written over what is there, empty when it can: what is there has to be such that it
+// can be kept.
 func (it *item) stuck(tree *tree, now sight) string {
 	switch {
 	case now.Exists && it.Content && now.Type != unix.S_IFREG, now.Exists && !it.Content && now.Type != it.Before.Type:

@@ -235,7 +235,8 @@ func TestNewerInTheWay(t *testing.T) {
 	}
 }
 
-// TestAbandon gives an interrupted run up: nothing is written, nothing is in the way any more, and it can still be rolled back.
+// TestAbandon gives an interrupted run up: nothing is written, nothing is in the way any more, and it can still be
+// rolled back.
 func TestAbandon(t *testing.T) {
 	w := newWorld(t)
 	before := w.look(t)

@@ -32,9 +32,13 @@ func RollbackPlan(ctx context.Context, id string, o Options) (run string, plan *
 	return r.Run, r.Plan, err
 }
 
-// Reverse returns what Rollback would do. It writes nothing. What could not be looked at is in the error, beside the rest.
+// Reverse returns what Rollback would do. It writes nothing. What could not be looked at is in the error, beside the
+// rest.
 func Reverse(ctx context.Context, id string, o Options) (*Reversal, error) {
-	return foresee(o, func(s *store, o Options) (*txn, error) { return chosen(s, id, o.Root) }, func(e *engine, r *Reversal) error {
+	return foresee(o, func(s *store, o Options) (*txn, error) { return chosen(s, id, o) }, func(e *engine, r *Reversal) error {
+		if e.tx.amends(e.Resolve) {
+			return e.foreseeAmend(r)
+		}
 		outcome, _ := e.tx.outcome()
 		return e.foreseeBack(ctx, r, outcome == Applied)
 	})

@@ -56,7 +56,8 @@ func History(o Options) ([]Run, error) {
 	return runs, together(errs...)
 }
 
-// Newest returns the last run that has its outcome; nil when there is none. It writes nothing and needs no state directory.
+// Newest returns the last run that has its outcome; nil when there is none. It writes nothing and needs no state
+// directory.
 func Newest(o Options) (*Run, error) {
 	_, s, o, err := reading(o)
 	if s == nil || err != nil {
@@ -132,7 +133,8 @@ func reading(o Options) (*txn, *store, Options, error) {
 }
 
 // chosen finds the run to take back.
-func chosen(s *store, id, root string) (*txn, error) {
+func chosen(s *store, id string, o Options) (*txn, error) {
+	root := o.Root
 	t, err := current(s)
 	if err != nil {
 		return nil, err
@@ -169,7 +171,7 @@ func chosen(s *store, id, root string) (*txn, error) {
 		switch {
 		case id == "" && (outcome != Applied || string(t.Root) != root):
 			continue
-		case outcome != Applied && outcome != Abandoned:
+		case outcome != Applied && outcome != Abandoned && !t.amends(o.Resolve):
 			return nil, fmt.Errorf("%s: %w to take back: it is %s", id, ErrNoRun, outcome)
 		}
 		return t, t.below(root)

@@ -68,8 +68,8 @@ func touch(name string) error {
 }
 
 // still refuses to go on once the state directory has been removed or replaced: what is written there now would be
-// another run's, and whoever holds its new lock does not know of this one. A run that is being taken back goes on without:
-// it is not ok to write then, and no error.
+// another run's, and whoever holds its new lock does not know of this one. A run that is being taken back goes on
+// without: it is not ok to write then, and no error.
 func (s *store) still() (ok bool, err error) {
 	if s.lock == nil {
 		return true, nil

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-const nobody = 65534
+const endsUser = 65534
 
-// bare is a host below a directory with nothing on it but a daemon.json that anybody can write; run has the harden under
-// attack do something to it and returns its exit code and what it said.
-func bare(t *testing.T) (dir string, run func(args ...string) (int, string)) {
+// endsHost is a host below a directory with nothing on it but a daemon.json that anybody can write; run has the harden
+// under attack do something to it and returns its exit code and what it said.
+func endsHost(t *testing.T) (dir string, run func(args ...string) (int, string)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it is root that is attacked")
@@ -23,16 +23,16 @@ func bare(t *testing.T) (dir string, run func(args ...string) (int, string)) {
 	harden := Binary(t)
 	dir = t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		check(t, os.Chmod(d, 0o755))
+		endsDo(t, os.Chmod(d, 0o755))
 	}
 	for p, text := range map[string]string{"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n",
 		"etc/docker/daemon.json": "{}\n", "usr/bin/dockerd": "",
 		"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n"} {
 		p = filepath.Join(dir, "r", p)
-		check(t, os.MkdirAll(filepath.Dir(p), 0o755))
-		check(t, os.WriteFile(p, []byte(text), 0o644))
+		endsDo(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		endsDo(t, os.WriteFile(p, []byte(text), 0o644))
 	}
-	check(t, os.Chmod(filepath.Join(dir, "r/etc/docker/daemon.json"), 0o666))
+	endsDo(t, os.Chmod(filepath.Join(dir, "r/etc/docker/daemon.json"), 0o666))
 	return dir, func(args ...string) (int, string) {
 		cmd := exec.Command(harden, append(args, "--config=", "--root", filepath.Join(dir, "r"), "--state", filepath.Join(dir, "state"))...)
 		out, err := cmd.CombinedOutput()
@@ -43,20 +43,21 @@ func bare(t *testing.T) (dir string, run func(args ...string) (int, string)) {
 	}
 }
 
-func check(t *testing.T, err error) {
+// endsDo fails the test on an error.
+func endsDo(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestMetricsElsewhere has the user who owns the node exporter's directory put a link in its place: root would write where
-// that leads.
+// TestMetricsElsewhere has the user who owns the node exporter's directory put a link in its place: root would write
+// where that leads.
 func TestMetricsElsewhere(t *testing.T) {
-	dir, run := bare(t)
+	dir, run := endsHost(t)
 	theirs, victim := filepath.Join(dir, "exporter"), filepath.Join(dir, "cron.d")
-	check(t, errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, nobody, nobody), os.Mkdir(victim, 0o755)))
-	check(t, as(nobody, "ln", "-s", victim, filepath.Join(theirs, "collector")))
+	endsDo(t, errors.Join(os.Mkdir(theirs, 0o755), os.Chown(theirs, endsUser, endsUser), os.Mkdir(victim, 0o755)))
+	endsDo(t, endsAs(endsUser, "ln", "-s", victim, filepath.Join(theirs, "collector")))
 	code, said := run("schedule", "run", "--metrics", filepath.Join(theirs, "collector", "harden"))
 	if _, err := os.Lstat(filepath.Join(victim, "harden")); err == nil {
 		t.Error("written where the user's link leads")
@@ -68,17 +69,17 @@ func TestMetricsElsewhere(t *testing.T) {
 
 // TestLockedForEver has a user who can read a package manager's lock file take that lock, as any reader can by flock.
 func TestLockedForEver(t *testing.T) {
-	dir, run := bare(t)
+	dir, run := endsHost(t)
 	for _, file := range []string{"var/lib/rpm/.rpm.lock", "lib/apk/db/lock"} {
 		lock := filepath.Join(dir, "r", file)
-		check(t, errors.Join(os.MkdirAll(filepath.Dir(lock), 0o755), os.WriteFile(lock, nil, 0o644)))
+		endsDo(t, errors.Join(os.MkdirAll(filepath.Dir(lock), 0o755), os.WriteFile(lock, nil, 0o644)))
 		holder := exec.Command("flock", lock, "sh", "-c", "echo locked; cat")
-		holder.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		holder.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: endsUser, Gid: endsUser}}
 		in, err := holder.StdinPipe()
-		check(t, err)
+		endsDo(t, err)
 		out, err := holder.StdoutPipe()
-		check(t, err)
-		check(t, holder.Start())
+		endsDo(t, err)
+		endsDo(t, holder.Start())
 		if _, err := io.ReadFull(out, make([]byte, len("locked"))); err != nil {
 			t.Fatal(err)
 		}
@@ -90,8 +91,8 @@ func TestLockedForEver(t *testing.T) {
 	}
 }
 
-// as runs a program as another user.
-func as(uid uint32, program string, args ...string) error {
+// endsAs runs a program as another user.
+func endsAs(uid uint32, program string, args ...string) error {
 	cmd := exec.Command(program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	return cmd.Run()

@@ -38,9 +38,9 @@ func (p *Packager) String() string {
 }
 
 // packageLocks are the files that package managers lock while they change a host. dpkg, apt, rpm, dnf 5 and apk 3 lock
-// by fcntl, which takes a file that is open for writing; apk 2 by flock, which any reader of the file can do. Sources: dpkg
-// lib/dpkg/dbmodify.c, rpm lib/rpmlock.c, libdnf5 utils/locker.cpp, apk-tools src/database.c. rpm's moved with its database
-// in Fedora 36.
+// by fcntl, which takes a file that is open for writing; apk 2 by flock, which any reader of the file can do. Sources:
+// dpkg lib/dpkg/dbmodify.c, rpm lib/rpmlock.c, libdnf5 utils/locker.cpp, apk-tools src/database.c. rpm's moved with its
+// database in Fedora 36.
 var packageLocks = []struct {
 	name, file string
 	flock      bool
@@ -54,9 +54,9 @@ var packageLocks = []struct {
 	{"apk", "/usr/lib/apk/db/lock", true},
 }
 
-// Packaging returns the package manager that is at work on the host, nil when none is. It only asks the kernel: no lock is
-// taken, not for a moment, so that a package manager that starts just then is not turned away. A lock that another user than
-// root holds, or could hold, is no package manager's: it would keep harden from its work for ever.
+// Packaging returns the package manager that is at work on the host, nil when none is. It only asks the kernel: no lock
+// is taken, not for a moment, so that a package manager that starts just then is not turned away. A lock that another
+// user than root holds, or could hold, is no package manager's: it would keep harden from its work for ever.
 func (s *Source) Packaging() (*Packager, error) {
 	for _, l := range packageLocks {
 		pid, held, err := s.lockedBy(l.file, l.flock)
@@ -99,8 +99,8 @@ func (s *Source) lockedBy(name string, flock bool) (pid int, held bool, err erro
 		return 0, false, err
 	}
 	defer f.Close()
-	// Asked for a lock for reading, the kernel names one for writing alone: a query of rpm's changes nothing. The length 0 is
-	// the whole file.
+	// Asked for a lock for reading, the kernel names one for writing alone: a query of rpm's changes nothing. The
+	// length 0 is the whole file.
 	lock := unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart}
 	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil {
 		return 0, false, &fs.PathError{Op: "ask for the lock of", Path: name, Err: err}
@@ -121,9 +121,9 @@ func (s *Source) lockedBy(name string, flock bool) (pid int, held bool, err erro
 	return pid, held && believed(pid, &st, 0o066), err
 }
 
-// believed reports whether root, or who runs this, holds the lock: because nobody else can open the file in a way that can
-// be locked, or because the process that has it open runs as root in every way. A set-user-ID program does not: its real
-// user is whoever started it, and it inherits what they had locked.
+// believed reports whether root, or who runs this, holds the lock: because nobody else can open the file in a way that
+// can be locked, or because the process that has it open runs as root in every way. A set-user-ID program does not: its
+// real user is whoever started it, and it inherits what they had locked.
 func believed(pid int, st *unix.Stat_t, others uint32) bool {
 	mine := func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 	if mine(int(st.Uid)) && st.Mode&others == 0 {
@@ -152,7 +152,8 @@ func userOf(pid int) (ids [3]int, err error) {
 	return ids, fs.ErrNotExist
 }
 
-// hasOpen reports whether a process has a file open: the kernel names who took a lock, whose number another may have by now.
+// hasOpen reports whether a process has a file open: the kernel names who took a lock, whose number another may have by
+// now.
 func hasOpen(pid int, st *unix.Stat_t) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	fds, err := os.ReadDir(dir)
