@@ -104,8 +104,8 @@ type FileState struct {
 }
 
 var fileStates = map[string]string{
-	"before": "as before the run", "after": "as the run writes it", "partly": "partly changed", "theirs": "changed by somebody else",
-	"unknown": "unknown",
+	"before": "as before the run", "after": "as the run writes it", "partly": "partly changed",
+	"theirs": "changed by somebody else", "unknown": "unknown",
 }
 
 // AbandonText writes what would be given up.

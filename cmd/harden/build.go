@@ -107,6 +107,11 @@ func (s *session) describe(h *report.Host) {
 			note("this is inside a container: it is the container's files that are judged, and not its host's")
 		}
 	}
+	s.describeRuns(note)
+}
+
+// describeRuns says what of earlier runs is still to be settled.
+func (s *session) describeRuns(note func(string, ...any)) {
 	if run, _ := apply.Unconfirmed(s.options()); run != nil && run.Outcome == apply.Applied {
 		note("run %s is not confirmed yet: `harden confirm` keeps it", run.ID)
 	}

@@ -14,9 +14,9 @@ func abandonCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abandon [RUN]",
 		Short: "Give up an interrupted run as it stands",
-		Long: `Give the interrupted run up: what it has written stays, what it has not written is not written, and the run is no longer in
-the way of others. The state of each of its files is shown first, and is written to the history. Nothing is written to a file
-of the host; only harden's own temporary files beside them are removed.
+		Long: `Give the interrupted run up: what it has written stays, what it has not written is not written, and the run is no
+longer in the way of others. The state of each of its files is shown first, and is written to the history. Nothing is
+written to a file of the host; only harden's own temporary files beside them are removed.
 
 The run's journal is kept: harden rollback RUN still rolls it back.`,
 		Args:              atMost(1),
@@ -46,7 +46,8 @@ func (s *session) abandon(id string, dry, yes bool) error {
 	} else if err != nil {
 		return err
 	}
-	r := &report.Abandoned{Schema: report.AbandonSchema, Version: version(), Run: run.ID, Outcome: string(run.Outcome), Files: []report.FileState{}}
+	r := &report.Abandoned{Schema: report.AbandonSchema, Version: version(), Run: run.ID, Outcome: string(run.Outcome),
+		Files: []report.FileState{}}
 	for _, f := range files {
 		r.Files = append(r.Files, report.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
 	}
@@ -82,12 +83,12 @@ func repairCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Set damaged journals and history aside, so that the rest can be used",
-		Long: `Look for damage in the state directory: a journal or a history that is not as harden wrote it. Each damage is shown with the
-run, the file and the line or byte, with what is lost by it and what can still be used.
+		Long: `Look for damage in the state directory: a journal or a history that is not as harden wrote it. Each damage is shown
+with the run, the file and the line or byte, with what is lost by it and what can still be used.
 
-Then what is damaged is moved to a directory damaged-… in the state directory: nothing is deleted. A journal whose log alone is
-damaged is made usable again. The history goes on after its last record that holds, with a record that says so and has the
-SHA-256 of what was set aside. No file of the host is changed.`,
+Then what is damaged is moved to a directory damaged-… in the state directory: nothing is deleted. A journal whose log
+alone is damaged is made usable again. The history goes on after its last record that holds, with a record that says so
+and has the SHA-256 of what was set aside. No file of the host is changed.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, dry, yes, err := openToChange(cmd)
@@ -114,7 +115,8 @@ func (s *session) repair(dry, yes bool) error {
 	}
 	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State, Damages: []report.Damage{}}
 	for _, d := range damages {
-		r.Damages = append(r.Damages, report.Damage{File: d.File, Run: d.Run, Why: d.Why, Does: d.Does, Lost: d.Lost, Kept: d.Kept})
+		r.Damages = append(r.Damages, report.Damage{File: d.File, Run: d.Run, Why: d.Why, Does: d.Does,
+			Lost: d.Lost, Kept: d.Kept})
 	}
 	if s.Format == "text" {
 		err = report.RepairText(s.stdout, r, s.style())

@@ -14,15 +14,15 @@ func rollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [RUN]",
 		Short: "Roll back a run, byte for byte",
-		Long: `Give every file of a run back its bytes, mode, owner and extended attributes, remove what it made, and have the services take
-that up. Without RUN it is the interrupted run, or else the newest. It is shown as a diff first.
+		Long: `Give every file of a run back its bytes, mode, owner and extended attributes, remove what it made, and have the
+services take that up. Without RUN it is the interrupted run, or else the newest. It is shown as a diff first.
 
 Where somebody has changed a file since the run, nothing is rolled back, and each such file is named. Three flags go on:
 --skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one all the same. What --ours
 writes over is kept in the run's journal first. When a later run has changed the file, roll that one back first.
 
-Of a RUN that was rolled back already, --theirs gives back what --ours had written over, and --ours restores what was left:
-that is a run of its own.`,
+Of a RUN that was rolled back already, --theirs gives back what --ours had written over, and --ours restores what was
+left: that is a run of its own.`,
 		Example: `  harden rollback --dry-run                                # show what would be restored
   harden rollback --skip-conflicts                         # all but what others have changed
   harden rollback --ours /etc/docker/daemon.json --yes     # that file too, whatever it says now`,
@@ -50,11 +50,11 @@ func resumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Finish an interrupted run",
-		Long: `Finish the run that was interrupted: write what it had not written yet and have the services take that up; or go on rolling
-it back, where that had begun. It is shown as a diff first.
+		Long: `Finish the run that was interrupted: write what it had not written yet and have the services take that up; or go on
+rolling it back, where that had begun. It is shown as a diff first.
 
-Where somebody has changed a file meanwhile, nothing is written, and each such file is named: --skip-conflicts, --theirs and
---ours go on, as with harden rollback. harden rollback rolls the run back instead, and harden abandon gives it up.`,
+Where somebody has changed a file meanwhile, nothing is written, and each such file is named: --skip-conflicts,
+--theirs and --ours go on, as with harden rollback. harden rollback rolls the run back instead, and harden abandon gives it up.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, dry, yes, err := openToResolve(cmd)
@@ -126,11 +126,14 @@ func (s *session) finishRun(dry, yes bool) error {
 }
 
 // carryBack shows what a run is to be brought back or forward to, asks, and does it.
-func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error, do func() (*apply.Run, error)) error {
-	r := &report.Rollback{Schema: schema, Version: version(), Changes: s.changes(back.Plan.Changes), Updates: updates(back.Plan.Updates),
-		Kept: append([]report.Kept{}, s.kept(back.Kept)...), Conflicts: []report.Conflict{}}
+func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error,
+	do func() (*apply.Run, error)) error {
+	r := &report.Rollback{Schema: schema, Version: version(), Changes: s.changes(back.Plan.Changes),
+		Updates: updates(back.Plan.Updates), Kept: append([]report.Kept{}, s.kept(back.Kept)...),
+		Conflicts: []report.Conflict{}}
 	for _, c := range back.Conflicts {
-		r.Conflicts = append(r.Conflicts, report.Conflict{Path: c.Path, Why: s.redactor.RedactText(c.Why), Kept: c.Kept, NoOurs: c.Stuck, Newer: c.Newer})
+		r.Conflicts = append(r.Conflicts, report.Conflict{Path: c.Path, Why: s.redactor.RedactText(c.Why), Kept: c.Kept,
+			NoOurs: c.Stuck, Newer: c.Newer})
 	}
 	conflicts := len(back.Conflicts) > 0
 	var err error

@@ -123,7 +123,8 @@ func Abandon(id string, o Options) (*Run, error) {
 		if f.Why != "" {
 			what += ": " + f.Why
 		}
-		if err := e.hist.append(record{Run: e.tx.ID, Event: hiAbandon, Path: e.tx.Items[i].Path, What: what}); err != nil {
+		r := record{Run: e.tx.ID, Event: hiAbandon, Path: e.tx.Items[i].Path, What: what}
+		if err := e.hist.append(r); err != nil {
 			return nil, err
 		}
 		e.tidy(i)

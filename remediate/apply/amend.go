@@ -103,7 +103,8 @@ func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
 		return nil, err
 	}
 	for _, a := range t.Activations {
-		if a.Kind == remediate.RecordInCluster || a.Kind == remediate.RollOut && !slices.ContainsFunc(j.Items, func(it item) bool { return it.path() == a.Unit }) {
+		amended := slices.ContainsFunc(j.Items, func(it item) bool { return it.path() == a.Unit })
+		if a.Kind == remediate.RecordInCluster || a.Kind == remediate.RollOut && !amended {
 			continue
 		}
 		j.Activations = append(j.Activations, e.ready(ctx, Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class}))
@@ -137,8 +138,8 @@ func (e *engine) foreseeAmend(r *Reversal) error {
 	}
 	for i := range j.Items {
 		it := &j.Items[i]
-		c := remediate.Change{Path: it.path(), Before: it.Before.file(it, it.before), After: it.After.file(it, it.after)}
-		c.Created, c.Removed = !it.Before.Exists, !it.After.Exists
+		c := remediate.Change{Path: it.path(), Created: !it.Before.Exists, Removed: !it.After.Exists}
+		c.Before, c.After = it.Before.file(it, it.before), it.After.file(it, it.after)
 		r.Plan.Changes = append(r.Plan.Changes, c)
 	}
 	return nil

@@ -101,7 +101,7 @@ func (t *txn) refusal() error {
 	d := t.deadline()
 	switch {
 	case d.Kept != "":
-		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or settle that and take it back with `harden rollback %s`",
+		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or roll the rest back with `harden rollback %s --skip-conflicts`",
 			t.ID, ErrUnconfirmed, d.Kept, t.ID, t.ID)
 	case d.Passed:
 		return fmt.Errorf("run %s: %w, and its time is over: it is about to be taken back; `harden rollback %s` does that now", t.ID, ErrUnconfirmed, t.ID)

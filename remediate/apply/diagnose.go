@@ -89,7 +89,8 @@ func (s *store) below(name string) string { return strings.TrimPrefix(name, s.di
 
 // strange is what is not a regular file and has to be one.
 func (s *store) strange(name string) Damage {
-	return Damage{File: s.below(name), Why: "it is not a regular file", Does: "sets it aside", Lost: []string{}, Kept: []string{},
+	return Damage{File: s.below(name), Why: "it is not a regular file", Does: "sets it aside",
+		Lost: []string{}, Kept: []string{},
 		mend: func(e *engine, to string) error { return e.store.aside(name, filepath.Join(to, filepath.Base(name))) }}
 }
 
@@ -164,9 +165,11 @@ func (s *store) remains(dir, id string, kept, lost []string) ([]string, []string
 		case b == nil || b.Owner == "" && b.Mode == 0:
 			kept = append(kept, fmt.Sprintf("%s: the run made it: it was not there before", r.Path))
 		case b.SHA256 == "":
-			kept = append(kept, fmt.Sprintf("%s: before the run its mode was %04o and its owner %d:%d", r.Path, uint32(b.Mode), b.UID, b.GID))
+			kept = append(kept, fmt.Sprintf("%s: before the run its mode was %04o and its owner %d:%d",
+				r.Path, uint32(b.Mode), b.UID, b.GID))
 		case blobs[b.SHA256] != "":
-			kept = append(kept, fmt.Sprintf("%s: what it was before the run is in runs/%s/%s (mode %04o, owner %d:%d)", r.Path, id, blobs[b.SHA256], uint32(b.Mode), b.UID, b.GID))
+			kept = append(kept, fmt.Sprintf("%s: what it was before the run is in runs/%s/%s (mode %04o, owner %d:%d)",
+				r.Path, id, blobs[b.SHA256], uint32(b.Mode), b.UID, b.GID))
 		default:
 			lost = append(lost, fmt.Sprintf("%s: what it was before the run", r.Path))
 		}
@@ -180,7 +183,9 @@ func (t *txn) diagnoseBlobs() (all []Damage) {
 		it := &t.Items[i]
 		for _, when := range []string{"before", "after"} {
 			there := it.Before.Exists && when == "before" || it.After.Exists && when == "after"
-			known := slices.ContainsFunc(t.log, func(e entry) bool { return e.Event == evLost && e.N == i && e.State == when })
+			known := slices.ContainsFunc(t.log, func(e entry) bool {
+				return e.Event == evLost && e.N == i && e.State == when
+			})
 			if !it.Content || !there || known {
 				continue
 			}
@@ -189,9 +194,11 @@ func (t *txn) diagnoseBlobs() (all []Damage) {
 				continue
 			}
 			d := Damage{File: t.store.below(t.blob(when, i)), Run: t.ID, Why: bare(err), Does: "sets it aside",
-				Kept: []string{"all other files of the run"}, Lost: []string{fmt.Sprintf("%s: what run %s has written, for drift to show", it.path(), t.ID)}}
+				Kept: []string{"all other files of the run"},
+				Lost: []string{fmt.Sprintf("%s: what run %s has written, for drift to show", it.path(), t.ID)}}
 			if when == "before" {
-				d.Lost = []string{fmt.Sprintf("%s: what it was before run %s; rolling that back leaves this file (--skip-conflicts)", it.path(), t.ID)}
+				d.Lost = []string{fmt.Sprintf("%s: what it was before run %s; rolling that back leaves this file "+
+					"(--skip-conflicts)", it.path(), t.ID)}
 			}
 			d.mend = func(e *engine, to string) error {
 				if err := t.note(entry{Event: evLost, N: i, State: when}); err != nil {
@@ -206,7 +213,8 @@ func (t *txn) diagnoseBlobs() (all []Damage) {
 }
 
 func (s *store) diagnoseArmed(err error) Damage {
-	return Damage{File: s.below(s.armedFile()), Why: bare(err), Does: "sets it aside, and removes the unit that would roll a run back after a reboot",
+	return Damage{File: s.below(s.armedFile()), Why: bare(err),
+		Does: "sets it aside, and removes the unit that would roll a run back after a reboot",
 		Lost: []string{"an unconfirmed run is no longer rolled back after a reboot"}, Kept: []string{},
 		mend: func(e *engine, to string) error {
 			for _, f := range slices.Backward(e.planted()) {

@@ -43,7 +43,8 @@ func vouched(name string, log, plan []byte) error {
 	case string(check) != sum(body)[:16] || json.Unmarshal(body, &first) != nil || first.Event != evPlanned:
 		return damaged(name, "line 1 (byte 1) is not as it was written")
 	case first.Reason != sum(plan):
-		return damaged(filepath.Join(filepath.Dir(name), planFile), fmt.Sprintf("its sha256 is %s, and was %s", sum(plan), first.Reason))
+		why := fmt.Sprintf("its sha256 is %s, and was %s", sum(plan), first.Reason)
+		return damaged(filepath.Join(filepath.Dir(name), planFile), why)
 	}
 	return nil
 }

@@ -53,7 +53,6 @@ const (
 	hiRestored = "restored"
 	hiConfirm  = "confirm"
 	hiExpire   = "expire"         // nobody has confirmed the run in time: it is about to be taken back
-	hiKept     = "not-undone"     // and could not be, so it is left to a person
 	hiTheirs   = "left-theirs"    // what somebody has changed since stays as it is
 	hiOurs     = "overwrite-ours" // it is about to be written over; Before is what it was, kept in the journal
 	hiAbandon  = "abandon"

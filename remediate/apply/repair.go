@@ -99,8 +99,9 @@ func (e *engine) mend(found []Damage, to string) error {
 	}
 	who := actor()
 	for _, d := range found {
-		what := fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to), strings.Join(d.Lost, "; "))
-		if err := e.hist.append(record{Run: d.Run, Event: hiRepair, What: what, Actor: &who, By: e.Version}); err != nil {
+		r := record{Run: d.Run, Event: hiRepair, Actor: &who, By: e.Version}
+		r.What = fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to), strings.Join(d.Lost, "; "))
+		if err := e.hist.append(r); err != nil {
 			return err
 		}
 	}
@@ -141,18 +142,20 @@ func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
 	if err == nil && len(runs) == 0 {
 		return nil, nil
 	}
-	d := Damage{File: s.below(s.historyFile()), Lost: []string{}, Kept: []string{fmt.Sprintf("%d records, which still follow each other", c.seq)}}
+	d := Damage{File: s.below(s.historyFile()), Lost: []string{},
+		Kept: []string{fmt.Sprintf("%d records, which still follow each other", c.seq)}}
 	if err != nil {
 		d.Why, d.Does = bare(err), "sets the whole history aside, and goes on with a copy up to there"
 		if records, err := countLines(s.historyFile()); err == nil {
 			after = records - (c.line - 1)
 		}
-		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable where they are set aside", after, c.line, c.size+1))
+		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable "+
+			"where they are set aside", after, c.line, c.size+1))
 	} else {
 		d.Why, d.Does = "nothing is in it of "+strings.Join(runs, ", "), "writes a record that says so"
 	}
 	if len(runs) > 0 {
-		d.Lost = append(d.Lost, "who made these runs, when, and what they wrote, is no longer proved: "+strings.Join(runs, ", "))
+		d.Lost = append(d.Lost, "proof of who made these runs, when, and what they wrote: "+strings.Join(runs, ", "))
 	}
 	broken := err != nil
 	d.mend = func(e *engine, to string) error { return e.restartHistory(c, runs, broken, to) }
@@ -186,7 +189,8 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 		if err := e.open(); err != nil {
 			return err
 		}
-		return e.hist.append(record{Event: hiRestart, Runs: runs, What: "nothing was known of these runs", By: e.Version})
+		r := record{Event: hiRestart, Runs: runs, What: "nothing was known of these runs", By: e.Version}
+		return e.hist.append(r)
 	}
 	fresh := s.historyFile() + ".new"
 	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -204,8 +208,9 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 		old = whole
 		h := &history{name: fresh, sys: s.sys, boot: s.sys.boot, still: s.still, seq: c.seq, head: c.head}
 		who := actor()
+		kept := s.below(filepath.Join(to, filepath.Base(s.historyFile())))
 		return h.append(record{Event: hiRestart, Runs: runs, Actor: &who, By: e.Version,
-			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", s.below(filepath.Join(to, filepath.Base(s.historyFile()))), old, c.line)})
+			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", kept, old, c.line)})
 	}()
 	if err != nil {
 		return together(err, os.Remove(fresh))
@@ -279,7 +284,9 @@ func (s *store) salvage(dir string) (t *txn, lines [][]byte, ok bool) {
 func (t *txn) supplement(lines [][]byte) [][]byte {
 	var add []entry
 	for i := range t.Items {
-		if !slices.ContainsFunc(t.log, func(e entry) bool { return e.N == i && (e.Event == evWrite || e.Event == evUnwritten) }) {
+		if !slices.ContainsFunc(t.log, func(e entry) bool {
+			return e.N == i && (e.Event == evWrite || e.Event == evUnwritten)
+		}) {
 			add = append(add, entry{Event: evWrite, N: i})
 		}
 	}
@@ -326,7 +333,8 @@ func (s *store) outcomeOf(id string) Outcome {
 
 func (s *store) diagnoseLog(t *txn, lines [][]byte, why error) Damage {
 	dir := t.dir
-	d := Damage{File: s.below(filepath.Join(dir, logFile)), Run: t.ID, Why: bare(why), Does: "sets it aside and writes it anew of its good lines",
+	d := Damage{File: s.below(filepath.Join(dir, logFile)), Run: t.ID, Why: bare(why),
+		Does: "sets it aside and writes it anew of its good lines",
 		Lost: []string{"the damaged lines: how far the run had come is told by the files' content"},
 		Kept: []string{"the run can still be rolled back"}}
 	if o, _ := t.outcome(); dir != s.current() {

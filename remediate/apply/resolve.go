@@ -128,7 +128,8 @@ func (t *txn) leftOver() (left []Left) {
 // between.
 func (t *txn) stands(i int, got image) (standing, string) {
 	s, why := t.Items[i].stands(got)
-	if d := t.decided(false, i); s == isConflict && d != nil && !d.Keep && differs(*d.Found, got, t.Items[i].Content) == "" {
+	d := t.decided(false, i)
+	if s == isConflict && d != nil && !d.Keep && differs(*d.Found, got, t.Items[i].Content) == "" {
 		return isForeign, why
 	}
 	return s, why
@@ -162,7 +163,8 @@ func (r Resolution) decide(run string, subjects []subject) (ds []resolved, err e
 		case !subjects[i].open:
 			continue
 		case ours && len(c.Newer) > 0:
-			return nil, fmt.Errorf("%s: it %w as ours: a later run has changed it: roll run %s back first", c.Path, ErrChoice, strings.Join(c.Newer, ", then run "))
+			return nil, fmt.Errorf("%s: it %w as ours: a later run has changed it: roll run %s back first",
+				c.Path, ErrChoice, strings.Join(c.Newer, ", then run "))
 		case ours && c.Stuck != "":
 			return nil, fmt.Errorf("%s: it %w as ours: %s", c.Path, ErrChoice, c.Stuck)
 		case ours && c.update:
@@ -225,7 +227,8 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 		if back && !e.tx.updating(i) {
 			continue
 		}
-		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true, ids: []string{u.ID, u.Name, facts.ShortID(u.ID)}}}
+		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true}}
+		s.ids = []string{u.ID, u.Name, facts.ShortID(u.ID)}
 		if back {
 			now, _, err := e.stale(ctx, e.Containers, e.tx, i)
 			if errors.Is(err, ErrConflict) {

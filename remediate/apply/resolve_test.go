@@ -245,23 +245,7 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("nothing to abandon: %v", err)
 	}
 	interrupt(t, w)
-	temps, err := filepath.Glob(w.path("/etc/*/.harden-*"))
-	must(t, err)
-	for _, p := range temps { // harden's own, and no host file
-		must(t, os.Remove(p))
-	}
-	temps, err = filepath.Glob(w.path("/etc/.harden-*"))
-	must(t, err)
-	for _, p := range temps {
-		must(t, os.Remove(p))
-	}
-	deep := w.path("/etc/systemd/system/docker.service.d")
-	must(t, filepath.WalkDir(deep, func(p string, d os.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), ".harden-") {
-			return os.Remove(p)
-		}
-		return err
-	}))
+	w.tidy(t)
 	must(t, touches["content"](w.path(odd)))
 	now := w.look(t)
 	run, states, err := Abandonment("", o)
@@ -303,4 +287,15 @@ func TestAbandon(t *testing.T) {
 	if after[daemonJSON] != before[daemonJSON] {
 		t.Errorf("rolled back after all: %s, want %s", after[daemonJSON], before[daemonJSON])
 	}
+}
+
+// tidy removes harden's own temporary files, which are no host's.
+func (w world) tidy(t *testing.T) {
+	t.Helper()
+	must(t, filepath.WalkDir(w.root, func(p string, d os.DirEntry, err error) error {
+		if err == nil && strings.HasPrefix(d.Name(), ".harden-") {
+			return os.Remove(p)
+		}
+		return err
+	}))
 }

@@ -35,7 +35,8 @@ func RollbackPlan(ctx context.Context, id string, o Options) (run string, plan *
 // Reverse returns what Rollback would do. It writes nothing. What could not be looked at is in the error, beside the
 // rest.
 func Reverse(ctx context.Context, id string, o Options) (*Reversal, error) {
-	return foresee(o, func(s *store, o Options) (*txn, error) { return chosen(s, id, o) }, func(e *engine, r *Reversal) error {
+	choose := func(s *store, o Options) (*txn, error) { return chosen(s, id, o) }
+	return foresee(o, choose, func(e *engine, r *Reversal) error {
 		if e.tx.amends(e.Resolve) {
 			return e.foreseeAmend(r)
 		}
@@ -71,7 +72,8 @@ func Onward(ctx context.Context, o Options) (r *Reversal, back bool, err error) 
 }
 
 // foresee opens the state to look at one run.
-func foresee(o Options, choose func(*store, Options) (*txn, error), see func(*engine, *Reversal) error) (*Reversal, error) {
+func foresee(o Options, choose func(*store, Options) (*txn, error),
+	see func(*engine, *Reversal) error) (*Reversal, error) {
 	r := &Reversal{Plan: new(remediate.Plan)}
 	_, s, o, err := reading(o)
 	if err != nil {
@@ -156,7 +158,8 @@ func (e *engine) foreseeForward(ctx context.Context, r *Reversal) error {
 	}
 	for i, u := range e.tx.Updates {
 		if d := e.tx.decided(true, i); d == nil || !d.Keep {
-			r.Plan.Updates = append(r.Plan.Updates, remediate.Update{ID: u.ID, Name: u.Name, Before: u.Before, After: u.After})
+			next := remediate.Update{ID: u.ID, Name: u.Name, Before: u.Before, After: u.After}
+			r.Plan.Updates = append(r.Plan.Updates, next)
 		}
 	}
 	return together(errs...)

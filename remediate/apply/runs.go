@@ -27,7 +27,8 @@ func History(o Options) ([]Run, error) {
 		defer s.close()
 	}
 	heads := map[string]string{}
-	if err := readHistory(s.historyFile(), func(r record, hash string) { heads[r.Run] = hash }); err != nil && !errors.Is(err, ErrHistory) && !errors.Is(err, ErrDamaged) {
+	err = readHistory(s.historyFile(), func(r record, hash string) { heads[r.Run] = hash })
+	if err != nil && !errors.Is(err, ErrHistory) && !errors.Is(err, ErrDamaged) {
 		return nil, err // a broken chain is VerifyHistory's to tell
 	}
 	ids, err := s.ids()

@@ -27,7 +27,8 @@ const maxState = 256 << 20
 // openState opens a regular file of the state directory, and nothing else: opening a FIFO would wait for ever.
 func openState(name string, flags int) (*os.File, error) {
 	f, err := os.OpenFile(name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EISDIR) { // a link, a FIFO, a directory
+	// What a link, a FIFO and a directory answer.
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EISDIR) {
 		return nil, damaged(name, "it is not a regular file")
 	}
 	if err != nil {
