@@ -185,7 +185,7 @@ func TestFIFO(t *testing.T) {
 				_, _ = Reverse(t.Context(), "", o)
 				_, _ = Earlier(o, daemonJSON)
 				_, _ = Expire(t.Context(), "", o)
-				_, _ = Drifted(o)
+				_, _ = Drifted(still{}, o)
 				_, _ = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{created("/etc/new", "x")}}, o)
 				_, _ = Rollback(t.Context(), "", o)
 			}()

@@ -297,6 +297,11 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 		return now, nil, err
 	}
 	stands, why := t.stands(i, now.image)
+	if stands == isAfter && back && !cutShort && !it.Volatile {
+		if replaced := t.replaced(tree, i); replaced != "" {
+			stands, why = isConflict, replaced
+		}
+	}
 	if it.Volatile && (stands == isConflict || !now.Exists) {
 		return now, nil, nil // made anew since, by whoever makes it at each start
 	}
