@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -60,5 +61,37 @@ func TestRollbackCancelled(t *testing.T) {
 	same(t, "afterwards", before, w.look(t))
 	if runs, err := History(o); err != nil || len(runs) != 1 || runs[0].Outcome != Applied {
 		t.Errorf("history: %+v, %v", runs, err)
+	}
+}
+
+// TestStuckSince has a file that nothing can change any more: the way on is named, and leaves that file alone.
+func TestStuckSince(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	w := newWorld(t)
+	must(t, os.RemoveAll(w.root))
+	ext4(t, filepath.Join(filepath.Dir(w.root), "img"), w.root)
+	defer command(t, "umount", w.root)
+	w.furnish(t)
+	before := w.look(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	before[daemonJSON] = w.look(t)[daemonJSON]
+	chattr("+i", daemonJSON)(t, w)
+	defer chattr("-i", daemonJSON)(t, w)
+	if _, err := Rollback(t.Context(), "", o); err == nil || !strings.Contains(err.Error(), "--theirs "+daemonJSON) {
+		t.Errorf("as it is: %v", err)
+	}
+	o.Resolve.Skip = true
+	got, err := Rollback(t.Context(), run.ID, o)
+	must(t, err)
+	if got.Outcome != RolledBack || len(got.Left) != 1 || got.Left[0].Path != daemonJSON {
+		t.Errorf("%+v", got)
+	}
+	same(t, "rolled back", before, w.look(t))
+	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+		t.Error(wrong)
 	}
 }

@@ -313,6 +313,9 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 		}
 		it.before = data // whatever becomes of the journal while the run is taken back
 	}
+	if now.Type == unix.S_IFREG && now.links > 1 && (back && stands != isBefore || !back && stands != isAfter) {
+		stands, why = isConflict, fmt.Sprintf("it has %d names (hard links), and a change would reach or lose the others", now.links)
+	}
 	if stands != isConflict && (stands != isBetween || cutShort) {
 		return now, nil, nil
 	}
@@ -343,6 +346,23 @@ func (it *item) stuck(tree *tree, now sight) string {
 		g.close()
 	}
 	return ""
+}
+
+// passing reports whether an error may be gone the next time, so that what met it is not given up.
+func passing(err error) bool {
+	for _, e := range []error{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.EINTR, unix.ETIMEDOUT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// leave gives item i up, which cannot be restored, so that the rest can.
+func (e *engine) leave(i int, why error) error {
+	e.tidy(i)
+	ds := []resolved{{N: i, Keep: true, Why: why.Error()}}
+	return together(e.sayResolved(ds), e.tx.note(entry{Event: evResolved, Resolved: ds}))
 }
 
 // keep saves in the journal what is about to be written over. It is flushed before anything is.

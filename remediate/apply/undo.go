@@ -43,8 +43,12 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 	for _, i := range e.backwards() {
 		unsaid, err := e.restore(i)
 		late = together(late, unsaid)
+		if err != nil && e.Resolve.Skip && !passing(err) {
+			late = together(late, e.leave(i, err))
+			continue
+		}
 		if err != nil {
-			return together(late, pods, err)
+			return together(late, pods, fmt.Errorf("%w; `harden rollback --theirs %s` leaves it as it is", err, e.tx.Items[i].path()))
 		}
 		pods = together(pods, e.rollBack(ctx, i))
 	}
@@ -126,9 +130,9 @@ func (e *engine) revivable(ctx context.Context, a Activated) Activated {
 }
 
 // reversals are the activations that make what runs forget the run. A restart undoes a restart, and the reload before
-// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of the
-// old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What the run
-// has not begun needs nothing undone, unless a boot has done it since.
+// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of
+// the old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What
+// the run has not begun needs nothing undone, unless a boot has done it since.
 func (t *txn) reversals(boot string) []Activated {
 	as, tried := t.activations()
 	var back []Activated
