@@ -11,7 +11,7 @@ import (
 )
 
 // A journal is one run as it was decided: all that finishing or undoing it needs, but for the files' bytes, which
-// lie beside it as before.N and after.N.
+// lie beside it as before.N and after.N; what was written over lies there as theirs.N.HASH.
 type journal struct {
 	Schema      string          `json:"schema,omitempty"` // journalSchema; empty where harden wrote none yet
 	ID          string          `json:"id"`

@@ -23,6 +23,7 @@ import (
 //	runs/ID/      journals of runs that have their outcome
 //	unconfirmed/  what takes an unconfirmed run back by itself: a copy of harden, and what else was made for it
 //	audit.jsonl   the history
+//	damaged-…/    what Repair has set aside, each in the place that it had
 type store struct {
 	dir  string
 	sys  *sys

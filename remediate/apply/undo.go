@@ -48,7 +48,8 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 			continue
 		}
 		if err != nil {
-			return together(late, pods, fmt.Errorf("%w; `harden rollback --theirs %s` leaves it as it is", err, e.tx.Items[i].path()))
+			err = fmt.Errorf("%w; `harden rollback --theirs %s` leaves it as it is", err, e.tx.Items[i].path())
+			return together(late, pods, err)
 		}
 		pods = together(pods, e.rollBack(ctx, i))
 	}
