@@ -83,7 +83,7 @@ func help(does string, w world) error {
 		_, err = Rollback(context.Background(), "", o)
 	case "resume":
 		_, err = Resume(context.Background(), o)
-	case "end skip", "end ours", "end abandon", "end repair":
+	case "end skip", "end ours", "end onward", "end abandon", "end repair":
 		err = doEnd(strings.TrimPrefix(does, "end "), o)
 	default:
 		err = errors.New(does)

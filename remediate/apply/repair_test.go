@@ -269,6 +269,7 @@ var ends = map[string]func(t *testing.T, w world){
 		must(t, err)
 		must(t, touches["content"](w.path(daemonJSON)))
 	},
+	"onward":  func(t *testing.T, w world) { interrupt(t, w); must(t, touches["content"](w.path(daemonJSON))) },
 	"abandon": interrupt,
 	"repair": func(t *testing.T, w world) {
 		_, err := Apply(t.Context(), w.small(t, "/etc/bystander"), w.options())
@@ -281,8 +282,11 @@ var ends = map[string]func(t *testing.T, w world){
 
 // doEnd is one of the ends, as a program that is tortured does it.
 func doEnd(does string, o Options) error {
-	o.Resolve = map[string]Resolution{"skip": {Skip: true}, "ours": {Ours: []string{daemonJSON}}}[does]
+	o.Resolve = map[string]Resolution{"skip": {Skip: true}, "ours": ways["ours"], "onward": ways["ours"]}[does]
 	switch does {
+	case "onward":
+		_, err := Resume(context.Background(), o)
+		return err
 	case "abandon":
 		_, err := Abandon("", o)
 		return err
@@ -311,7 +315,7 @@ func TestTortureEnds(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")
 	}
-	for _, does := range []string{"skip", "ours", "abandon", "repair"} {
+	for _, does := range []string{"skip", "ours", "onward", "abandon", "repair"} {
 		t.Run(does, func(t *testing.T) {
 			w := newWorld(t)
 			begin := func() { fresh(t, w); ends[does](t, w) }
