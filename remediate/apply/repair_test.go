@@ -324,7 +324,7 @@ func TestTortureEnds(t *testing.T) {
 			want := w.lookPast(t)
 			begin()
 			ps := points(t, w, "end "+does)
-			some := sample(ps, 16)
+			some := sample(ps, 10)
 			missed := 0
 			for _, p := range some {
 				begin()
