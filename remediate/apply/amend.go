@@ -69,6 +69,8 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 			return nil, fmt.Errorf("%s: %w: %s", p, ErrConflict, why)
 		}
 		to = *d.Found
+	} else if err := e.inOrder(t, p); err != nil {
+		return nil, err
 	} else if why := of.stuck(e.tree, now); why != "" {
 		return nil, fmt.Errorf("%s: it %w as ours: %s", p, ErrChoice, why)
 	}
@@ -94,6 +96,15 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 		to.Owner = fmt.Sprintf("%d:%d", to.UID, to.GID)
 	}
 	return &item{Path: of.Path, Content: of.Content, Before: from, After: to, before: now.data, after: data}, nil
+}
+
+// inOrder refuses to restore what a later run has changed, which stands.
+func (e *engine) inOrder(t *txn, p string) error {
+	s := []subject{{Conflict: Conflict{Path: p}, open: true}}
+	if err := e.supersededBy(t, s); err != nil || len(s[0].Newer) == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: it %w as ours: a later run has changed it: %s", p, ErrChoice, order(s[0].Newer))
 }
 
 // amend carries an amendment out, and has what runs take it up as the run would have.

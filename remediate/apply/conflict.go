@@ -34,11 +34,16 @@ func (c Conflict) Error() string {
 		text = fmt.Sprintf("%s: it cannot be restored: %s", c.Path, c.Why)
 	}
 	if len(c.Newer) > 0 {
-		text += ": roll run " + strings.Join(c.Newer, ", then run ") + " back first"
+		text += "; a later run has changed it: " + order(c.Newer)
 	} else if c.Kept != "" {
 		text += "; what it was before the run is in " + c.Kept
 	}
 	return text
+}
+
+// order says which runs are to be rolled back first.
+func order(newer []string) string {
+	return "first `harden rollback " + strings.Join(newer, "`, then `harden rollback ") + "`"
 }
 
 // A ConflictError lists what of a run somebody has changed since, so that it is neither rolled back nor finished.
@@ -66,30 +71,31 @@ func (e *ConflictError) Unwrap() []error {
 	return errs
 }
 
-// supersededBy tells of each conflict which later runs have changed the file and still stand.
-func (e *engine) supersededBy(subjects []subject) error {
-	if !slices.ContainsFunc(subjects, func(s subject) bool { return s.open }) {
-		return nil
-	}
+// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where both
+// have made the same of it.
+func (e *engine) supersededBy(of *txn, subjects []subject) error {
 	ids, err := e.store.ids()
 	if err != nil {
 		return err
 	}
 	for _, id := range slices.Backward(ids) {
-		if sequence(id) <= e.tx.Seq {
+		if sequence(id) <= of.Seq {
 			break
 		}
 		t, err := readTxn(e.store, e.store.run(id))
 		if err != nil {
 			continue // Diagnose tells
 		}
-		if outcome, _ := t.outcome(); outcome != Applied || string(t.Root) != string(e.tx.Root) {
+		if outcome, _ := t.outcome(); outcome != Applied || string(t.Root) != string(of.Root) {
 			continue
 		}
 		for i := range subjects {
-			c := &subjects[i].Conflict
-			if subjects[i].open && t.writes(c.Path) {
-				c.Newer = append(c.Newer, id)
+			s := &subjects[i]
+			if !s.open && !s.standing || !t.writes(s.Path) {
+				continue
+			}
+			if s.Newer = append(s.Newer, id); !s.open {
+				s.open, s.Why = true, "what a later run has made of it stands"
 			}
 		}
 	}

@@ -91,7 +91,8 @@ func (c *Conflict) named(name string) bool {
 // A subject is one item or container that is to be written, and its conflict, nil where there is none.
 type subject struct {
 	Conflict
-	open bool
+	open     bool // somebody has changed it
+	standing bool // what the run made of it has not been taken back
 }
 
 // decide says of each subject what becomes of it. What is in conflict and not decided is a *ConflictError.
@@ -109,8 +110,7 @@ func (r Resolution) decide(run string, subjects []subject) (ds []resolved, err e
 		case !subjects[i].open:
 			continue
 		case ours && len(c.Newer) > 0:
-			return nil, fmt.Errorf("%s: it %w as ours: a later run has changed it: roll run %s back first",
-				c.Path, ErrChoice, strings.Join(c.Newer, ", then run "))
+			return nil, fmt.Errorf("%s: it %w as ours: a later run has changed it: %s", c.Path, ErrChoice, order(c.Newer))
 		case ours && c.Stuck != "":
 			return nil, fmt.Errorf("%s: it %w as ours: %s", c.Path, ErrChoice, c.Stuck)
 		case ours && c.update:
@@ -158,11 +158,13 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 		c := Conflict{Path: e.tx.Items[i].path(), n: i}
 		s := subject{Conflict: c}
 		if !e.tx.keeps(i) || slices.ContainsFunc(e.Resolve.Ours, c.named) {
-			_, found, err := e.tx.conflict(e.tree, i, back, outcome == CutShort || outcome == Abandoned)
+			now, found, err := e.tx.conflict(e.tree, i, back, outcome == CutShort || outcome == Abandoned)
 			errs = append(errs, err)
 			if found != nil {
 				s.Conflict, s.open = *found, true
 			}
+			stands, _ := e.tx.stands(i, now.image)
+			s.standing = back && stands != isBefore
 		}
 		subjects = append(subjects, s)
 	}
@@ -176,7 +178,8 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true}}
 		s.ids = []string{u.ID, u.Name, facts.ShortID(u.ID)}
 		if back {
-			now, _, err := e.stale(ctx, e.Containers, e.tx, i)
+			now, stale, err := e.stale(ctx, e.Containers, e.tx, i)
+			s.standing = stale
 			if errors.Is(err, ErrConflict) {
 				s.open, s.limits = true, &now
 				s.Why = fmt.Sprintf("it has %+v, and the run left %+v", now, u.After)
@@ -187,7 +190,7 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 		}
 		subjects = append(subjects, s)
 	}
-	return subjects, e.supersededBy(subjects)
+	return subjects, e.supersededBy(e.tx, subjects)
 }
 
 // passing reports whether an error may be gone the next time, so that what met it is not given up.

@@ -219,7 +219,7 @@ func TestNewerInTheWay(t *testing.T) {
 		must(t, err)
 		ids = append(ids, run.ID)
 	}
-	order := "roll run " + ids[2] + ", then run " + ids[1] + " back first"
+	order := "first `harden rollback " + ids[2] + "`, then `harden rollback " + ids[1] + "`"
 	_, err := Rollback(t.Context(), ids[0], o)
 	if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), order) {
 		t.Errorf("%v: must say %q", err, order)
@@ -228,8 +228,17 @@ func TestNewerInTheWay(t *testing.T) {
 	if _, err := Rollback(t.Context(), ids[0], o); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), ids[2]) {
 		t.Errorf("over a newer run: %v", err)
 	}
+	o.Resolve = Resolution{Skip: true}
+	run, err := Rollback(t.Context(), ids[0], o)
+	if err != nil || len(run.Left) == 0 {
+		t.Errorf("all but that: %+v, %v", run, err)
+	}
+	o.Resolve = Resolution{Ours: []string{odd}}
+	if _, err := Rollback(t.Context(), ids[0], o); !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), ids[2]) {
+		t.Errorf("over a newer run, afterwards: %v", err)
+	}
 	o.Resolve = Resolution{}
-	for _, id := range []string{ids[2], ids[1], ids[0]} {
+	for _, id := range []string{ids[2], ids[1]} {
 		_, err := Rollback(t.Context(), id, o)
 		must(t, err)
 	}
