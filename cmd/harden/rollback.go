@@ -40,6 +40,7 @@ left: that is a run of its own.`,
 	cmd.Flags().BoolP("yes", "y", false, "take it back without asking")
 	addResolution(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
 	addApply(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
@@ -68,6 +69,7 @@ Where somebody has changed a file meanwhile, nothing is written, and each such f
 	cmd.Flags().BoolP("yes", "y", false, "finish it without asking")
 	addResolution(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
 	addApply(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
@@ -194,8 +196,8 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 		return status(exitFailed)
 	case failure != nil:
 		return failure
-	case err == nil && s.Detailed && !s.ExitZero:
-		return status(exitFindings)
+	case s.Detailed && !s.ExitZero:
+		return s.unread(err, run, status(exitFindings))
 	}
-	return err
+	return s.unread(err, run, nil)
 }
