@@ -97,7 +97,7 @@ func load(name string) (*pkg, error) {
 			return nil, err
 		}
 		f := &finder{fset: fset, file: fset.File(file.Pos()), name: rel, src: src[i], info: info, pkg: checked,
-			imports: imported(file, checked), next: &next, seen: map[ast.Node]bool{}}
+			imports: imported(file, checked), next: &next, seen: map[ast.Node]bool{}, same: map[ast.Expr]int{}}
 		for _, d := range file.Decls {
 			f.fn = ""
 			ast.Walk(f, d)

@@ -42,6 +42,7 @@ type finder struct {
 	fn      string
 	depth   int
 	seen    map[ast.Node]bool // what has its mutants, or the same ones as something else
+	same    map[ast.Expr]int  // integers of which one more, or one less, is what the other comparison is
 	mutants []*mutant
 	inserts []insertion
 }
@@ -168,6 +169,7 @@ func (f *finder) binary(b *ast.BinaryExpr) {
 		return
 	}
 	mutated := x + " " + to + " " + y
+	f.same[b.Y] = map[token.Token]int{token.LSS: 1, token.GEQ: 1, token.GTR: -1, token.LEQ: -1}[b.Op]
 	switch b.Op {
 	case token.EQL, token.NEQ:
 		if !f.seen[b] {
@@ -240,8 +242,12 @@ func (f *finder) constant(b *ast.BasicLit) {
 	if !ok {
 		return
 	}
-	more, less := f.add(b, "+1", b.Value+" + 1"), f.add(b, "-1", b.Value+" - 1")
-	f.wrap(b, "(", fmt.Sprintf(" + %s(mutateBy(%d)) - %s(mutateBy(%d)))", name, more, name, less))
+	if f.same[b] != 1 {
+		f.wrap(b, "(", fmt.Sprintf(" + %s(mutateBy(%d)))", name, f.add(b, "+1", b.Value+" + 1")))
+	}
+	if f.same[b] != -1 {
+		f.wrap(b, "(", fmt.Sprintf(" - %s(mutateBy(%d)))", name, f.add(b, "-1", b.Value+" - 1")))
+	}
 }
 
 // named returns how the file calls a type, if it can.
