@@ -34,7 +34,8 @@ func TestSecurity(t *testing.T) {
 		head, body, _ := strings.Cut(threat, "\n")
 		letter, name, _ := strings.Cut(head, " ")
 		id := stride.ID(name)
-		if id.Platform() != "harden" || id.Category().Letter() != letter || letter == "?" || strings.Count(name, "/") != 2 {
+		if id.Platform() != "harden" || id.Category().Letter() != letter || letter == "?" || strings.Count(name,
+			"/") != 2 {
 			t.Errorf("%s: an ID is harden/surface/category, after the category's letter", head)
 		}
 		if seen[name] {
@@ -58,7 +59,8 @@ func TestSecurity(t *testing.T) {
 			t.Errorf("no threat of %s", c)
 		}
 	}
-	for _, name := range regexp.MustCompile("`([a-z0-9/]+\\.(?:Test|Fuzz)[A-Za-z0-9_]*|[a-z/]+\\.txtar)`").FindAllStringSubmatch(string(text), -1) {
+	named := regexp.MustCompile("`([a-z0-9/]+\\.(?:Test|Fuzz)[A-Za-z0-9_]*|[a-z/]+\\.txtar)`")
+	for _, name := range named.FindAllStringSubmatch(string(text), -1) {
 		if !exist[name[1]] {
 			t.Errorf("there is no test %s", name[1])
 		}
@@ -85,7 +87,8 @@ func tests(t *testing.T) map[string]bool {
 				}
 				for _, d := range parsed.Decls {
 					f, ok := d.(*ast.FuncDecl)
-					if ok && f.Recv == nil && (strings.HasPrefix(f.Name.Name, "Test") || strings.HasPrefix(f.Name.Name, "Fuzz")) {
+					if ok && f.Recv == nil && (strings.HasPrefix(f.Name.Name, "Test") ||
+						strings.HasPrefix(f.Name.Name, "Fuzz")) {
 						found[filepath.ToSlash(filepath.Dir(name))+"."+f.Name.Name] = true
 					}
 				}

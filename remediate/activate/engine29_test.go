@@ -30,7 +30,8 @@ func TestEngine29(t *testing.T) {
 		t.Errorf("update: %v", err)
 	}
 	asked := slices.DeleteFunc(mock.Asked(), func(s string) bool { return strings.HasSuffix(s, "/_ping") })
-	expected := []string{"GET /v1.51/info", "GET /v1.51/containers/" + id + "/json", "POST /v1.51/containers/" + id + "/update"}
+	expected := []string{"GET /v1.51/info", "GET /v1.51/containers/" + id + "/json",
+		"POST /v1.51/containers/" + id + "/update"}
 	if !slices.Equal(asked, expected) {
 		t.Errorf("asked %q, want %q", asked, expected)
 	}

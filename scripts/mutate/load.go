@@ -34,7 +34,8 @@ type listed struct {
 }
 
 func list(args ...string) ([]listed, error) {
-	cmd := exec.Command("go", append([]string{"list", "-e", "-json=Dir,ImportPath,Export,GoFiles,Module"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-e", "-json=Dir,ImportPath,Export,GoFiles,Module"},
+		args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

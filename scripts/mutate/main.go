@@ -64,7 +64,8 @@ func parse() (*options, []string) {
 	flag.StringVar(&shard, "shard", "0/1", "try only every n-th mutant, from the i-th")
 	flag.Float64Var(&o.least, "least", 90, "percentage that must be caught")
 	flag.Float64Var(&o.factor, "factor", 8, "a test may take so many times as long as without a mutant, and 3 s")
-	flag.StringVar(&o.allow, "allow", "scripts/mutate/equivalent.tsv", "file of mutants that change nothing, with reasons")
+	flag.StringVar(&o.allow, "allow", "scripts/mutate/equivalent.tsv",
+		"file of mutants that change nothing, with reasons")
 	flag.StringVar(&match, "match", "", "try only mutants whose line in the report matches")
 	flag.StringVar(&skip, "skip", "", "leave out tests whose names match")
 	flag.Parse()

@@ -54,7 +54,8 @@ func (f *finder) text(n ast.Node) string {
 // add writes down a mutant; the caller inserts what makes it.
 func (f *finder) add(n ast.Node, op, source string) int {
 	*f.next++
-	f.mutants = append(f.mutants, &mutant{id: *f.next, file: f.name, line: f.fset.Position(n.Pos()).Line, fn: f.fn, op: op,
+	f.mutants = append(f.mutants, &mutant{id: *f.next, file: f.name, line: f.fset.Position(n.Pos()).Line, fn: f.fn,
+		op:     op,
 		source: strings.Join(strings.Fields(source), " ")})
 	return *f.next
 }
@@ -165,7 +166,8 @@ var turned = map[token.Token]string{token.LAND: "||", token.LOR: "&&", token.EQL
 func (f *finder) binary(b *ast.BinaryExpr) {
 	to, ok := turned[b.Op]
 	x, y := f.text(b.X), f.text(b.Y)
-	if tv := f.info.Types[b]; !ok || tv.Value != nil || strings.Contains(x+y, "\n") && b.Op != token.LAND && b.Op != token.LOR {
+	if tv := f.info.Types[b]; !ok || tv.Value != nil || strings.Contains(x+y, "\n") && b.Op != token.LAND &&
+		b.Op != token.LOR {
 		return
 	}
 	mutated := x + " " + to + " " + y
@@ -181,9 +183,11 @@ func (f *finder) binary(b *ast.BinaryExpr) {
 		f.wrap(b.X, "((", ") != "+on+")")
 		f.wrap(b.Y, "((", ") != "+on+")")
 	case token.LSS, token.GTR:
-		f.wrap(b, "((", fmt.Sprintf(") || mutateOn(%d) && (%s) == (%s))", f.add(b, b.Op.String()+" to "+to, mutated), x, y))
+		f.wrap(b, "((", fmt.Sprintf(") || mutateOn(%d) && (%s) == (%s))", f.add(b, b.Op.String()+" to "+to,
+			mutated), x, y))
 	default:
-		f.wrap(b, "((", fmt.Sprintf(") && (!mutateOn(%d) || (%s) != (%s)))", f.add(b, b.Op.String()+" to "+to, mutated), x, y))
+		f.wrap(b, "((", fmt.Sprintf(") && (!mutateOn(%d) || (%s) != (%s)))", f.add(b, b.Op.String()+" to "+to,
+			mutated), x, y))
 	}
 }
 
@@ -221,7 +225,11 @@ func (f *finder) statements(list []ast.Stmt, guard bool) {
 
 // blank tells an assignment to nothing, which only the compiler misses.
 func blank(s *ast.AssignStmt) bool {
-	return !slices.ContainsFunc(s.Lhs, func(e ast.Expr) bool { id, ok := e.(*ast.Ident); return !ok || id.Name != "_" })
+	return !slices.ContainsFunc(s.Lhs, func(e ast.Expr) bool {
+		id, ok := e.(*ast.Ident)
+		return !ok ||
+			id.Name != "_"
+	})
 }
 
 func closes(c *ast.CallExpr) bool {
@@ -235,7 +243,8 @@ func (f *finder) constant(b *ast.BasicLit) {
 	if b.Kind != token.INT || t == nil {
 		return
 	}
-	if basic, ok := t.Underlying().(*types.Basic); !ok || basic.Info()&types.IsInteger == 0 || basic.Info()&types.IsUntyped != 0 {
+	if basic, ok := t.Underlying().(*types.Basic); !ok || basic.Info()&types.IsInteger == 0 ||
+		basic.Info()&types.IsUntyped != 0 {
 		return
 	}
 	name, ok := f.named(t)

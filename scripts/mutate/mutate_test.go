@@ -32,8 +32,10 @@ func TestMutate(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"First": {"reached by no test: false instead of len(all) == 0", "reached by no test: true instead of len(all) == 0",
-			"reached by no test: 0 + 1", "reached by no test: 0 - 1", "reached by no test: 0 + 1", "reached by no test: 0 - 1"},
+		"First": {"reached by no test: false instead of len(all) == 0",
+			"reached by no test: true instead of len(all) == 0",
+			"reached by no test: 0 + 1", "reached by no test: 0 - 1", "reached by no test: 0 + 1",
+			"reached by no test: 0 - 1"},
 		"Mode": {"survived: 0o022 + 1", "survived: 0o022 - 1", "survived: 0 + 1", "survived: 0 - 1"},
 		"Sum":  {"survived: n >= 0"},
 	}
@@ -42,7 +44,7 @@ func TestMutate(t *testing.T) {
 	}
 }
 
-// TestLines holds what is compiled to the lines of what was written, and to compiling to the same while no mutant is called.
+// TestLines holds what is compiled to the lines of what was written, and mutants to naming a place in it.
 func TestLines(t *testing.T) {
 	p, err := load("./testdata/sample")
 	if err != nil {
@@ -82,7 +84,8 @@ func TestChoose(t *testing.T) {
 	if len(whole) != 7 || slices.Equal(whole, some(p.mutants, options{seed: 2, sample: 7, shards: 1})) {
 		t.Errorf("a sample of 7 is %q, whatever the seed", whole)
 	}
-	parts := append(some(p.mutants, options{seed: 1, sample: 7, shards: 2}), some(p.mutants, options{seed: 1, sample: 7, shard: 1, shards: 2})...)
+	parts := append(some(p.mutants, options{seed: 1, sample: 7, shards: 2}), some(p.mutants, options{seed: 1,
+		sample: 7, shard: 1, shards: 2})...)
 	slices.Sort(parts)
 	if diff := cmp.Diff(whole, parts); diff != "" {
 		t.Errorf("two shards (-whole +parts)\n%s", diff)

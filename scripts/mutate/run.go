@@ -35,8 +35,8 @@ const long = 2 * time.Second
 
 var errTime = errors.New("too long")
 
-// alone is run by a shell in namespaces of its own, as root: a mutant of what changes hosts changes none, since only the
-// work directory and Go's cache can be written, and it sees no process but its own.
+// alone is run by a shell in namespaces of its own, as root: a mutant of what changes hosts changes none, since only
+// the work directory and Go's cache can be written, and it sees no process but its own.
 const alone = `mount --make-rprivate / && for dir in "$1" "$2"; do mount --bind "$dir" "$dir" || exit 125; done &&
 mount -o remount,bind,ro / && for dir in /tmp /var /home /srv /run; do
 	mountpoint -q $dir && { mount -o remount,bind,ro $dir || exit 125; }; done
@@ -55,7 +55,8 @@ func (r *runner) start(u *unit, timeout time.Duration, what string, args ...stri
 		if err != nil {
 			return nil, err
 		}
-		words = append([]string{"unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", alone, "sh",
+		words = append([]string{"unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+			alone, "sh",
 			r.work, strings.TrimSpace(string(cache)), u.dir}, words...)
 	}
 	var out bytes.Buffer
@@ -109,7 +110,8 @@ func (r *runner) measure(u *unit) []byte {
 	out, err := r.start(u, 10*time.Minute, file, "-test.v", "-test.run", u.run)
 	u.took = time.Since(began)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s %s: not used, it fails without a mutant: %v\n", filepath.Base(u.program), u.run, err)
+		fmt.Fprintf(os.Stderr, "%s %s: not used, it fails without a mutant: %v\n", filepath.Base(u.program), u.run,
+			err)
 		return out
 	}
 	u.reaches = map[int]bool{}

@@ -68,11 +68,12 @@ func (m *Mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(http.StatusNotFound, "page not found")
 		return
 	case minor < m.Least:
-		say(http.StatusBadRequest, "client version 1.%d is too old. Minimum supported API version is 1.%d, please upgrade your client to a newer version",
-			minor, m.Least)
+		say(http.StatusBadRequest, "client version 1.%d is too old. Minimum supported API version is 1.%d, "+
+			"please upgrade your client to a newer version", minor, m.Least)
 		return
 	case minor > m.Most:
-		say(http.StatusBadRequest, "client version 1.%d is too new. Maximum supported API version is 1.%d", minor, m.Most)
+		say(http.StatusBadRequest, "client version 1.%d is too new. Maximum supported API version is 1.%d", minor,
+			m.Most)
 		return
 	}
 	answer, ok := m.answers[r.Method+" /"+path]

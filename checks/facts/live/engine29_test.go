@@ -16,9 +16,10 @@ func TestEngine29(t *testing.T) {
 	t.Setenv("DOCKER_API_VERSION", "1.41")
 	id, image := strings.Repeat("c", 64), "sha256:"+strings.Repeat("1", 64)
 	mock := testdocker.Engine29(t, map[string]any{
-		"GET /info":                         map[string]any{"ID": "mock", "ServerVersion": "29.0.0"},
-		"GET /containers/json":              []any{map[string]any{"Id": id}},
-		"GET /containers/" + id + "/json":   map[string]any{"Id": id, "Name": "/web", "State": map[string]any{"Running": true}},
+		"GET /info":            map[string]any{"ID": "mock", "ServerVersion": "29.0.0"},
+		"GET /containers/json": []any{map[string]any{"Id": id}},
+		"GET /containers/" + id + "/json": map[string]any{"Id": id, "Name": "/web",
+			"State": map[string]any{"Running": true}},
 		"GET /images/json":                  []any{map[string]any{"Id": image}},
 		"GET /images/" + image + "/json":    map[string]any{"Id": image},
 		"GET /images/" + image + "/history": []any{map[string]any{"CreatedBy": "RUN x"}},
@@ -33,7 +34,8 @@ func TestEngine29(t *testing.T) {
 	if info, err := e.Info(t.Context()); err != nil || info.ServerVersion != "29.0.0" {
 		t.Errorf("info: %+v, %v", info, err)
 	}
-	if all, err := e.Containers(t.Context()); err != nil || len(all) != 1 || all[0].Name != "/web" || !all[0].State.Running {
+	if all, err := e.Containers(t.Context()); err != nil || len(all) != 1 || all[0].Name != "/web" ||
+		!all[0].State.Running {
 		t.Errorf("containers: %+v, %v", all, err)
 	}
 	if all, err := e.Images(t.Context()); err != nil || len(all) != 1 || len(all[0].History) != 1 {
@@ -67,10 +69,12 @@ func TestEngineTooNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(), "Minimum supported API version is 1.60") {
+	if _, err := e.Info(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"Minimum supported API version is 1.60") {
 		t.Errorf("info: %v", err)
 	}
-	if all, err := e.Containers(t.Context()); err == nil || !strings.Contains(err.Error(), "Minimum supported API version is 1.60") {
+	if all, err := e.Containers(t.Context()); err == nil || !strings.Contains(err.Error(),
+		"Minimum supported API version is 1.60") {
 		t.Errorf("containers: %+v, %v", all, err)
 	}
 }
