@@ -131,10 +131,26 @@ func (f *finder) Visit(n ast.Node) ast.Visitor {
 			id := f.add(n, "drop !", f.text(n.X))
 			f.wrap(n, "((", fmt.Sprintf(") != mutateOn(%d))", id))
 		}
+	case *ast.ReturnStmt:
+		f.beside(n)
 	case *ast.BasicLit:
 		f.constant(n)
 	}
 	return f
+}
+
+// beside leaves alone the numbers that are returned beside an error: nobody looks at them.
+func (f *finder) beside(r *ast.ReturnStmt) {
+	if len(r.Results) < 2 {
+		return
+	}
+	last := f.info.Types[r.Results[len(r.Results)-1]]
+	if last.IsNil() || !types.Implements(last.Type, types.Universe.Lookup("error").Type().Underlying().(*types.Interface)) {
+		return
+	}
+	for _, e := range r.Results {
+		f.seen[e] = true
+	}
 }
 
 // in returns a finder that says it is in a declaration. Files are walked one declaration at a time.
@@ -240,7 +256,7 @@ func closes(c *ast.CallExpr) bool {
 // constant adds one to an integer and takes one away. Its type must be written, because what is added is no constant.
 func (f *finder) constant(b *ast.BasicLit) {
 	t := f.info.Types[b].Type
-	if b.Kind != token.INT || t == nil {
+	if b.Kind != token.INT || t == nil || f.seen[b] {
 		return
 	}
 	if basic, ok := t.Underlying().(*types.Basic); !ok || basic.Info()&types.IsInteger == 0 ||
