@@ -96,7 +96,7 @@ func proposed() *report.Plan {
 		Checks: []string{"docker/file-3"}, Disruption: want.None, Breaks: []string{"web"}}
 	p := &report.Plan{
 		Changes: []report.Change{{Target: "/etc/docker/daemon.json", Action: "content", Diff: diffText,
-			Checks: []string{"docker/file-2"}, Disruption: want.None,
+			Checks: []string{"docker/file-2", "docker/file-1"}, Disruption: want.None,
 			Breaks: []string{"", "old clients"}}},
 		Updates: []report.Update{update},
 		Activations: []report.Activation{{Kind: "restart", Unit: "docker.service", Disruption: want.Restart,
@@ -144,6 +144,12 @@ func TestGolden(t *testing.T) {
 	silent := host(t)
 	silent.Host.Engine, silent.Plan = &report.Engine{Error: "not running"}, nil
 	text("audit without an engine", silent, report.Style{})
+	short := host(t)
+	short.Plan = &report.Plan{Activations: proposed().Activations[:1]}
+	text("a plan of one activation", short, report.Style{Quiet: true})
+	few := host(t)
+	few.Plan = &report.Plan{Left: proposed().Left[6:10]}
+	text("four checks that wait for one thing", few, report.Style{Quiet: true})
 	page("outcomes", func(w io.Writer) error { return outcomes(t, w) })
 	page("others", func(w io.Writer) error { return others(t, w) })
 	got := strings.NewReplacer("\x1b", "^[").Replace(out.String())
@@ -164,14 +170,15 @@ func TestGolden(t *testing.T) {
 
 func outcomes(t *testing.T, w io.Writer) error {
 	t.Helper()
+	long := strings.Repeat(", and this is said at length", 6)
 	for _, outcome := range []string{"unchanged", "applied", "rolled-back", "failed"} {
 		r := host(t)
 		r.Run = &report.Run{ID: "0007-x", Outcome: outcome, Waiting: []string{}, Activations: []report.Activated{
 			{Kind: "restart", Unit: "docker.service", State: "done"}, {Kind: "reload", Unit: "x.service",
-				State: "failed", Reason: "no answer"}}}
+				State: "failed", Reason: "no answer" + long}}}
 		if outcome != "applied" {
-			r.Run.Reason = "docker.service is not well: " + strings.Repeat("it says so at length and ", 6)
-			r.Run.Failing = []report.LeftOver{{ID: "docker/file-2", Subject: "/a", Reason: "still 0666"},
+			r.Run.Reason = "docker.service is not well" + long
+			r.Run.Failing = []report.LeftOver{{ID: "docker/file-2", Subject: "/a", Reason: "still 0666" + long},
 				{ID: "docker/file-1", Subject: "/z", Reason: "not the run's"}}
 		}
 		r.Settle()
@@ -207,7 +214,7 @@ func others(t *testing.T, w io.Writer) error {
 	}
 	for _, style := range []report.Style{{}, {Color: true, Verbose: true}, {Quiet: true, Width: 50}} {
 		write(report.List(w, report.Entries(s), style))
-		for _, i := range []int{1, 3, 4, 6} {
+		for _, i := range []int{1, 2, 3, 4, 6} {
 			write(report.Explain(w, all[i], r.Results[i], style))
 		}
 		write(report.WriteThreats(w, threats(r), style))
@@ -225,8 +232,8 @@ func others(t *testing.T, w io.Writer) error {
 		Activations: proposed().Activations}} {
 		write(report.ScheduleText(w, c, report.Style{Color: true}))
 	}
-	write(report.Scheduled(w, &report.Schedule{Run: done}, report.Style{}), report.Scheduled(w, &report.Schedule{},
-		report.Style{}))
+	write(report.Scheduled(w, &report.Schedule{Run: done}, report.Style{}))
+	write(report.Scheduled(w, &report.Schedule{}, report.Style{}))
 	for _, c := range []*report.ScheduleStatus{{}, {Files: []string{"/f"}, Looked: now, Summary: &r.Summary,
 		Timers: []report.Timer{
 			{Unit: "a", Calendar: "daily", State: "active", Last: now, Next: now}, {Unit: "b", Calendar: "weekly",
@@ -236,7 +243,10 @@ func others(t *testing.T, w io.Writer) error {
 	}
 	back := &report.Rollback{Changes: []report.Change{change}, Updates: proposed().Updates, Run: done}
 	write(report.RollbackText(w, back, report.Style{}), report.TakenBack(w, back, report.Style{}))
-	shifts := report.Compare(empty(t), r)
+	other := host(t)
+	other.Results[1].Findings[0].Got, other.Results[2].Findings[1].Must, other.Results = "0777", "within 0600",
+		other.Results[:5]
+	shifts := append(report.Compare(other, r), report.Compare(empty(t), r)...)
 	shifts = append(shifts, report.Compare(r, empty(t))...)
 	write(report.ChangesText(w, &report.Changes{Host: "h", Time: now, Since: now.Add(-time.Hour), Changes: shifts,
 		Summary: r.Summary}, report.Style{}))

@@ -26,7 +26,6 @@ var also = map[string][]string{
 	"remediate/edit":  {"remediate", "remediate/activate"},
 	"checks/rule":     {"fixtures", "checks/catalog", "remediate"},
 	"checks/be":       {"fixtures", "checks/catalog", "remediate"},
-	"checks/report":   {"cmd/harden"},
 }
 
 type options struct {
