@@ -84,7 +84,8 @@ var deeds = []deed{
 		_, err := Apply(ctx, plan, o)
 		return err
 	}},
-	{"apply, to be confirmed", func(*testing.T, world) {}, func(ctx context.Context, w world, spoil func(*sys)) error {
+	{"apply, to be confirmed", func(*testing.T, world) {}, func(ctx context.Context, w world,
+		spoil func(*sys)) error {
 		var t failer
 		plan, o := w.plan(&t), w.guarded(&guard{}, &clock{"one", time.Hour})
 		spoil(o.sys)
@@ -178,7 +179,8 @@ func settled(t *testing.T, w world, old, new map[string]string) string {
 		return strings.Contains(p, "harden-unconfirmed") || strings.HasSuffix(p, "/sysinit.target.d")
 	})
 	if !cmp.Equal(got, old) && !cmp.Equal(got, new) {
-		return fmt.Sprintf("neither wholly old nor wholly new:\nfrom old: %s\nfrom new: %s", cmp.Diff(old, got), cmp.Diff(new, got))
+		return fmt.Sprintf("neither wholly old nor wholly new:\nfrom old: %s\nfrom new: %s", cmp.Diff(old, got),
+			cmp.Diff(new, got))
 	}
 	return ""
 }
