@@ -9,15 +9,19 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"flag"
 	"fmt"
 	"hash/fnv"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // also are the packages whose tests are tests of another too. Those that take minutes are not among them.
@@ -37,9 +41,11 @@ type options struct {
 
 func main() {
 	o, names := parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
 	bad := 0
 	for _, name := range names {
-		score, err := o.mutate(name)
+		score, err := o.mutate(ctx, name)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "mutate:", err)
 			os.Exit(1)
@@ -81,7 +87,7 @@ func parse() (*options, []string) {
 }
 
 // mutate returns which percentage of a package's mutants is caught.
-func (o *options) mutate(name string) (float64, error) {
+func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 	equivalent, err := allowed(o.allow)
 	if err != nil {
 		return 0, err
@@ -90,7 +96,7 @@ func (o *options) mutate(name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r := &runner{factor: o.factor, skip: o.skip}
+	r := &runner{ctx: ctx, factor: o.factor, skip: o.skip}
 	if r.work, err = os.MkdirTemp("", "mutate"); err != nil {
 		return 0, err
 	}
@@ -102,6 +108,9 @@ func (o *options) mutate(name string) (float64, error) {
 	counts := map[outcome]int{}
 	for i, m := range chosen {
 		got, by := r.try(m)
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
 		counts[got]++
 		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", i+1, len(chosen), m.file, m.line, m.op, got, by)
 		if got == survived || got == unreached {

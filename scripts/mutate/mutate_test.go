@@ -17,7 +17,7 @@ func TestMutate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &runner{factor: 8, work: t.TempDir()}
+	r := &runner{ctx: t.Context(), factor: 8, work: t.TempDir()}
 	if err := r.prepare(p); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type unit struct {
 
 // A runner runs the tests of programs that have the mutants in them.
 type runner struct {
+	ctx    context.Context
 	work   string // everything that tests write lies below it
 	factor float64
 	skip   *regexp.Regexp
@@ -44,7 +45,7 @@ cd "$3" && shift 3 && exec "$@"`
 
 // start runs a program of tests with a mutant called, or with the file that takes the numbers of those come by.
 func (r *runner) start(u *unit, timeout time.Duration, what string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithTimeout(r.ctx, timeout)
 	defer cancel()
 	if err := os.WriteFile(u.program+".mutate", []byte(what), 0o644); err != nil {
 		return nil, err
@@ -64,7 +65,10 @@ func (r *runner) start(u *unit, timeout time.Duration, what string, args ...stri
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = u.dir, &out, &out, time.Second
 	cmd.Env = append(os.Environ(), "MUTATE="+what, "TMPDIR="+filepath.Join(r.work, "tmp"))
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	switch {
+	case r.ctx.Err() != nil:
+		return out.Bytes(), r.ctx.Err()
+	case ctx.Err() != nil:
 		return out.Bytes(), errTime
 	}
 	return out.Bytes(), err
@@ -77,6 +81,9 @@ func (r *runner) baseline(program, dir string) error {
 		return fmt.Errorf("%s: %w\n%s", program, err, out)
 	}
 	for _, name := range strings.Fields(string(out)) {
+		if r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
 		if r.skip != nil && r.skip.MatchString(name) {
 			continue
 		}
