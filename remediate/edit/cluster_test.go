@@ -58,4 +58,8 @@ func TestClusterConfiguration(t *testing.T) {
 			t.Errorf("%s: got %q, %v", tt.name, got, err)
 		}
 	}
+	one := volumes[:1]
+	if got, err := edit.ClusterConfiguration([]byte(head), "etcd.local", nil, one); err == nil {
+		t.Errorf("one volume of etcd's became %q", got)
+	}
 }

@@ -176,6 +176,7 @@ func TestYAMLNewFile(t *testing.T) {
 
 func TestYAMLRefuses(t *testing.T) {
 	ab := []string{"a", "b"}
+	const belowDash = "line 3, column 3: an element that is not on the line of its dash: a person must edit it"
 	for _, tt := range []struct {
 		name, in string
 		path     []string
@@ -209,6 +210,10 @@ func TestYAMLRefuses(t *testing.T) {
 		{"a merge key itself", "x: &x {b: 1}\na:\n  <<: *x\n", []string{"a", "<<"}, 1, "line 3, column 3: a merge key: a person must edit it"},
 		{"after a block scalar that a newline would change", "a: |\n  x", []string{"b"}, 1,
 			"the document is laid out in a way that cannot be edited for certain: a person must edit it"},
+		{"an element below its dash", "a:\n-\n  x\n- \"y\"\n", []string{"a"}, []string{"z", "y"}, belowDash},
+		{"an element below its dash goes", "a:\n-\n  x\n- \"y\"\n", []string{"a"}, []string{"y"}, belowDash},
+		{"one more before an element below its dash", "a:\n-\n  x\n- \"y\"\n", []string{"a"}, []string{"w", "x", "y"}, belowDash},
+		{"one more behind an element below its dash", "a:\n-\n  x\n", []string{"a", "-"}, "w", belowDash},
 		{"behind a document's marker", "--- {}\n", ab, 1, "line 1, column 5: the document begins behind something else on its line: a person must edit it"},
 		{"a comment in a list that is set whole", "a: {b: [x, # c\n  w]}\n", ab, []string{"z"},
 			"line 1, column 8: a comment would be lost: a person must edit it"},
