@@ -218,3 +218,80 @@ func TestBlocked(t *testing.T) {
 		}
 	}
 }
+
+// TestNext reads what is configured, and says where it is that cannot be read.
+func TestNext(t *testing.T) {
+	icc := Daemon("icc", Default(true))
+	for name, c := range map[string]struct {
+		file, flag string
+		err        error
+		value      bool
+		said, fail string
+	}{
+		"nothing": {"", "", nil, true, "unset, so true", ""},
+		"a key":   {"false", "", nil, false, "false in /d.json", ""},
+		"a flag":  {"", "false", nil, false, "false by --icc in docker.service", ""},
+		"both":    {"true", "false", nil, false, "set twice, by --icc in docker.service and in /d.json", ""},
+		"a wrong key": {`"no"`, "", nil, true, "",
+			"/d.json: icc: json: cannot unmarshal string into Go value of type bool"},
+		"a wrong flag": {"", "no", nil, false, "",
+			`--icc in docker.service: strconv.ParseBool: parsing "no": invalid syntax`},
+		"no such file": {"", "", fs.ErrPermission, true, "", "permission denied"},
+		"an empty flag": {"", " ", nil, false, "",
+			`--icc in docker.service: strconv.ParseBool: parsing " ": invalid syntax`},
+	} {
+		d := &facts.Daemon{File: "/d.json", KeysErr: c.err}
+		if c.file != "" {
+			d.Keys = &facts.Keys{Order: []string{"icc"},
+				Values: map[string]json.RawMessage{"icc": json.RawMessage(c.file)}}
+		}
+		if c.flag != "" {
+			d.Next = facts.Flags{"icc": facts.Flag{Name: "icc", Values: []string{c.flag}, Origin: "docker.service"}}
+		}
+		r, err := icc.Next(d)
+		fail, said := "", ""
+		if err != nil {
+			fail = err.Error()
+		} else {
+			said = r.String()
+		}
+		if r.Value != c.value || said != c.said || fail != c.fail {
+			t.Errorf("%s: %v, %q, %q; want %v, %q, %q", name, r.Value, said, fail, c.value, c.said, c.fail)
+		}
+	}
+}
+
+// TestPending says what takes up what is configured already, by how dockerd was started.
+func TestPending(t *testing.T) {
+	type pend struct {
+		said, reason string
+		wants        int
+	}
+	look := func(name string, d *facts.Daemon, next Reading[bool]) pend {
+		var f checks.Finding
+		said := Daemon(name, Default(true)).pending(d, next, be.False, &f)
+		if !f.Pending {
+			t.Errorf("%s of %s: not pending", name, d.Flavour)
+		}
+		return pend{said, f.Reason, len(f.Wants)}
+	}
+	inFile := Reading[bool]{File: "/d.json"}
+	rootless := &facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
+		Process: &facts.Process{UID: 1000}}
+	unit := &facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
+	byHand := &facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
+	for name, c := range map[string]struct{ got, want pend }{
+		"rootless": {look("icc", rootless, inFile), pend{"pending restart",
+			"run `systemctl --user restart docker` as uid 1000", 0}},
+		"a restart": {look("icc", unit, inFile), pend{"pending restart", "", 1}},
+		"a reload":  {look("live-restore", unit, inFile), pend{"pending reload", "", 1}},
+		"a key that is gone": {look("live-restore", unit, Reading[bool]{}),
+			pend{"a reload does not reset what is merely left out", "", 1}},
+		"by hand": {look("icc", byHand, inFile), pend{"pending restart",
+			"restart dockerd (process 7) the way it was started: no systemd unit does", 0}},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, c.got, c.want)
+		}
+	}
+}
