@@ -175,6 +175,9 @@ func (h *Host) labelled(p *Project, members []*Container) error {
 
 // list reads the paths of a label; old versions of Compose wrote them as they were given.
 func (p *Project) list(label, value string) ([]string, error) {
+	if strings.Count(value, ",") >= maxChains {
+		return nil, fmt.Errorf("label %s: names more than %d files, the limit", label, maxChains)
+	}
 	var all []string
 	for file := range strings.SplitSeq(value, ",") {
 		if !path.IsAbs(file) {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
 )
 
 // reads adds a file to those that Compose reads, if root alone has put it there. An optional one need not exist: then
@@ -23,7 +25,14 @@ func (h *Host) reads(p *Project, file string, optional bool) error {
 	if doubt != nil && !errors.Is(doubt, ErrNotRoots) {
 		return doubt
 	}
-	f, err := h.File(file)
+	info, err := h.Info(file)
+	if err != nil {
+		return err
+	}
+	if info.Size > maxSourceSize {
+		return fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
+	}
+	f, err := h.within(budget.New(file, h.spent), file)
 	if err != nil {
 		return err
 	}

@@ -141,8 +141,8 @@ func (y *yard) await(file string) {
 	}
 }
 
-// service is a Compose file of one service that shares the host's process namespace.
-func service(name, more string) string {
+// composeFile is a Compose file of one service that shares the host's process namespace.
+func composeFile(name, more string) string {
 	return fmt.Sprintf("services:\n  %q:\n    image: %s\n    network_mode: none\n    pid: host\n%s", name, intruder, more)
 }
 
@@ -189,14 +189,14 @@ func TestLabelsSwap(t *testing.T) {
 	y := newYard(t)
 	dir := y.volume("vol")
 	y.intrude(intruder, claim{"pay", "web", dir + "/compose.yaml", dir}, "vol:/v", "FILE=/v/compose.yaml",
-		"FIRST="+service("web", ""), "THEN="+service("web", "    volumes: ["+y.secret+":/loot]\n"))
+		"FIRST="+composeFile("web", ""), "THEN="+composeFile("web", "    volumes: ["+y.secret+":/loot]\n"))
 	y.refused(y.harden(), y.stolen(), "/vol/_data: a container can write it")
 }
 
 // TestLabelsLink has labels name a link in a volume, which leads to another project's file.
 func TestLabelsLink(t *testing.T) {
 	y := newYard(t)
-	content := service("web", "")
+	content := composeFile("web", "")
 	victim := y.write("shop/compose.yaml", content)
 	dir := y.volume("vol")
 	y.intrude(intruder, claim{"evil", "web", dir + "/compose.yaml", dir}, "vol:/v", "FILE=/v/compose.yaml", "LINK="+victim)
@@ -215,7 +215,7 @@ func TestLabelsOption(t *testing.T) {
 	})
 	dir := y.volume("vol")
 	y.intrude(intruder, claim{"shop", "--remove-orphans", dir + "/compose.yaml", dir}, "vol:/v", "FILE=/v/compose.yaml",
-		"FIRST="+service("--remove-orphans", ""))
+		"FIRST="+composeFile("--remove-orphans", ""))
 	said, exploit := y.harden(), ""
 	if _, err := y.Client.ContainerInspect(t.Context(), "victim"); err != nil {
 		exploit = err.Error()
@@ -226,7 +226,7 @@ func TestLabelsOption(t *testing.T) {
 // TestLabelsOfImage has the labels be the image's, of whose author nobody has asked anything.
 func TestLabelsOfImage(t *testing.T) {
 	y := newYard(t)
-	content := service("web", "")
+	content := composeFile("web", "")
 	victim := y.write("shop/compose.yaml", content)
 	var labels []string
 	for k, v := range (claim{"shop", "web", victim, filepath.Dir(victim)}).labels() {
@@ -244,17 +244,17 @@ func TestLabelsOfImage(t *testing.T) {
 // TestLabelsBind has labels name a file in a directory of root's that the container mounts, and replaces it there.
 func TestLabelsBind(t *testing.T) {
 	y := newYard(t)
-	file := y.write("app/compose.yaml", service("web", ""))
+	file := y.write("app/compose.yaml", composeFile("web", ""))
 	dir := filepath.Dir(file)
-	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/compose.yaml", "FIRST="+service("web", ""),
-		"THEN="+service("web", "    volumes: ["+y.secret+":/loot]\n"))
+	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/compose.yaml", "FIRST="+composeFile("web", ""),
+		"THEN="+composeFile("web", "    volumes: ["+y.secret+":/loot]\n"))
 	y.refused(y.harden(), y.stolen(), "container intruder, which mounts "+dir)
 }
 
 // TestLabelsEnv has labels name an honest file, and as its working directory one with another .env file than it has.
 func TestLabelsEnv(t *testing.T) {
 	y := newYard(t)
-	file := y.write("shop/compose.yaml", service("web", "    volumes: [\"${DATA}:/data\"]\n"))
+	file := y.write("shop/compose.yaml", composeFile("web", "    volumes: [\"${DATA}:/data\"]\n"))
 	y.write("shop/.env", "DATA="+filepath.Join(y.root, "shop"))
 	dir := y.volume("vol")
 	y.intrude(intruder, claim{"pay", "web", file, dir}, "vol:/v", "FILE=/v/.env", "FIRST=DATA="+y.secret)
@@ -265,7 +265,7 @@ func TestLabelsEnv(t *testing.T) {
 // as soon as harden has looked at it.
 func TestLabelsEnvSwap(t *testing.T) {
 	y := newYard(t)
-	file := y.write("shop/compose.yaml", service("web", "    volumes: [\"${DATA}:/data\"]\n"))
+	file := y.write("shop/compose.yaml", composeFile("web", "    volumes: [\"${DATA}:/data\"]\n"))
 	dir := filepath.Dir(file)
 	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/.env", "FIRST=DATA="+dir,
 		"THEN=DATA="+y.secret)
