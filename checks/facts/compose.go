@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
@@ -21,6 +22,8 @@ type Compose struct {
 	top  *yaml.Node
 	over []*Compose        // files that are read with it and count more, the strongest first
 	env  map[string]string // of the .env file beside it
+
+	envErr error // why that file is there and was not read
 }
 
 // A Service is one service of a Compose file.
@@ -70,10 +73,12 @@ func (h *Host) readCompose(file string) (*Compose, error) {
 
 func (h *Host) composeOf(f *SourceFile) *Compose {
 	c := &Compose{SourceFile: *f, env: map[string]string{}}
-	if env, err := h.File(path.Join(path.Dir(f.Path), ".env")); err == nil {
-		for _, a := range ParseEnv(env.Data) {
-			c.env[a.Name] = a.Value
-		}
+	env, err := h.File(path.Join(path.Dir(f.Path), envName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.envErr = err
+	}
+	for _, a := range ParseEnv(env.Data) {
+		c.env[a.Name] = a.Value
 	}
 	if c.top, c.Err = parseCompose(f); c.Err != nil {
 		return c

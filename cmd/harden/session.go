@@ -98,7 +98,11 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost}), s.Choices)
+	var machine facts.Source = live.New(s.Root, live.DockerOptions{Host: s.DockerHost})
+	if len(s.Sources) > 0 {
+		machine = live.Beneath(s.Sources)
+	}
+	h := facts.New(ctx, machine, s.Choices)
 	h.Earlier = func(path string) []facts.Version {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions

@@ -33,8 +33,11 @@ func (c *Config) takeSources(cmd *cobra.Command) error {
 	}
 	for _, dir := range dirs {
 		abs, err := filepath.Abs(dir)
+		if err == nil {
+			abs, err = filepath.EvalSymlinks(abs) // whoever named it trusts it; nothing below it is
+		}
 		if err != nil {
-			return err
+			return usageError{fmt.Errorf("--source: %w", err)}
 		}
 		if info, err := os.Stat(abs); err != nil {
 			return usageError{fmt.Errorf("--source: %w", err)}
