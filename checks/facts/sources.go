@@ -136,12 +136,16 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a link that leads nowhere, or a file that has just gone
 		return nil
-	case kind != noSource && err != nil:
-		w.skip(p, reasonOf(err))
+	case errors.Is(err, ErrOutside) || err == nil && !Within(info.Path, w.root):
+		if kind != noSource {
+			w.skip(p, "a link that leads out of "+w.as)
+		} else if name != envName {
+			w.found.Outside = append(w.found.Outside, w.name(p))
+		}
 		return nil
 	case err != nil:
-		if errors.Is(err, ErrOutside) && name != envName {
-			w.found.Outside = append(w.found.Outside, w.name(p))
+		if kind != noSource {
+			w.skip(p, reasonOf(err))
 		}
 		return nil
 	case kind != noSource && info.Type != 0 && !info.Type.IsDir():

@@ -82,11 +82,11 @@ func TestSources(t *testing.T) {
 		t.Errorf("found (-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{
-		"src/absolute.Dockerfile: it leads out of the directory of --source",
+		"src/absolute.Dockerfile: a link that leads out of src",
 		"src/fifo/Dockerfile: not a regular file",
 		"src/hard/Dockerfile: it has 2 names (hard links), of which one may be outside",
 		"src/large/Dockerfile: 2097160 bytes are more than any of its kind has",
-		"src/sub/Dockerfile: it leads out of the directory of --source",
+		"src/sub/Dockerfile: a link that leads out of src",
 		"src/round.Dockerfile: too many levels of symbolic links",
 		"src/fifo/.env: a FIFO, not a file",
 		"src/fine/.env: it leads out of the directory of --source",
