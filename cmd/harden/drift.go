@@ -54,9 +54,9 @@ func (s *session) drift() error {
 	}
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, d)
+		err = report.JSON(s.stdout, hide(s.redactor, d))
 	} else {
-		err = report.DriftText(s.stdout, d, s.style())
+		err = report.DriftText(s.stdout, hide(s.redactor, d), s.style())
 	}
 	if err = multierror.Append(err, failure).ErrorOrNil(); err != nil {
 		return err

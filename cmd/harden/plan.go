@@ -272,9 +272,9 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	}
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else {
-		err = report.Outcome(s.stdout, r, s.style())
+		err = report.Outcome(s.stdout, hide(s.redactor, r), s.style())
 	}
 	if err != nil {
 		return err

@@ -45,13 +45,13 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(plan.Changes),
 		Updates: updates(plan.Updates)}
 	if s.Format == "text" {
-		if err := report.RollbackText(s.stdout, r, s.style()); err != nil {
+		if err := report.RollbackText(s.stdout, hide(s.redactor, r), s.style()); err != nil {
 			return err
 		}
 	}
 	if dry {
 		if s.Format == "json" {
-			if err := report.JSON(s.stdout, r); err != nil {
+			if err := report.JSON(s.stdout, hide(s.redactor, r)); err != nil {
 				return err
 			}
 		}
@@ -91,9 +91,9 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	r.Run = s.ended(run, failure, []report.LeftOver{})
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else if failure == nil {
-		err = report.TakenBack(s.stdout, r, s.style())
+		err = report.TakenBack(s.stdout, hide(s.redactor, r), s.style())
 	}
 	switch {
 	case failure != nil && run.Outcome == apply.Failed:

@@ -107,6 +107,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	}
 	now.Report = s.report("check")
 	now.Report.Settle()
+	hide(s.redactor, now.Report) // as the look before is kept
 	changes := &report.Changes{Schema: report.ChangesSchema, Version: version(), Host: now.Report.Host.Name,
 		Time: now.Report.Time, Changes: []report.Shift{}, Summary: now.Report.Summary}
 	if last != nil {
@@ -158,7 +159,7 @@ func (s *session) applyScheduled() (failed int, err error) {
 	}
 	r.Settle()
 	if s.Format == "text" {
-		if err := report.Outcome(s.stdout, r, s.style()); err != nil {
+		if err := report.Outcome(s.stdout, hide(s.redactor, r), s.style()); err != nil {
 			return 0, err
 		}
 	}
@@ -183,9 +184,9 @@ func (s *session) allowedByClock(_ *checks.Check, class want.Class) bool {
 
 func (s *session) tell(c *report.Changes) error {
 	if s.Format == "json" {
-		return report.JSON(s.stdout, c)
+		return report.JSON(s.stdout, hide(s.redactor, c))
 	}
-	return report.ChangesText(s.stdout, c, s.style())
+	return report.ChangesText(s.stdout, hide(s.redactor, c), s.style())
 }
 
 // lastLook reads what the last scheduled run has left; nil when there was none, or when it was of another host.
@@ -211,7 +212,7 @@ func (s *session) lastLook() (*look, error) {
 // keep leaves a look for the next run, for root's eyes alone.
 func (s *session) keep(l look) error {
 	var b bytes.Buffer
-	if err := report.JSON(&b, l); err != nil {
+	if err := report.JSON(&b, hide(s.redactor, l)); err != nil {
 		return err
 	}
 	return writeFile(s.lookFile(), b.Bytes())

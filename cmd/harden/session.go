@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -81,11 +80,9 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 }
 
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
+		redactor: redactor(), validate: activate.Validate, progress: newProgress}
 	if config.Root == "/" {
 		s.validate = activate.ValidateHere
 	}
@@ -147,9 +144,9 @@ func (s *session) style() report.Style {
 // print writes a report in the chosen format.
 func (s *session) print(r *report.Report) error {
 	if s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
-	return report.Text(s.stdout, r, s.style())
+	return report.Text(s.stdout, hide(s.redactor, r), s.style())
 }
 
 // toFile sends what the command prints to a file from here on. done puts the file in place.

@@ -33,16 +33,16 @@ func (c *Config) takeSources(cmd *cobra.Command) error {
 	}
 	for _, dir := range dirs {
 		abs, err := filepath.Abs(dir)
-		if err == nil {
-			abs, err = filepath.EvalSymlinks(abs) // whoever named it trusts it; nothing below it is
-		}
 		if err != nil {
-			return usageError{fmt.Errorf("--source: %w", err)}
+			return err
 		}
 		if info, err := os.Stat(abs); err != nil {
 			return usageError{fmt.Errorf("--source: %w", err)}
 		} else if !info.IsDir() {
 			return usageError{fmt.Errorf("--source: %s is not a directory", dir)}
+		}
+		if abs, err = filepath.EvalSymlinks(abs); err != nil { // whoever named it trusts it; nothing below it is
+			return usageError{fmt.Errorf("--source: %w", err)}
 		}
 		c.Sources = append(c.Sources, facts.SourceDir{Path: abs, As: filepath.Clean(dir)})
 	}
