@@ -1,7 +1,9 @@
 package diff
 
 import (
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/harden/checks/secret"
@@ -12,13 +14,12 @@ type token struct {
 	from, to int
 	text     string
 	sign     byte // ':' or '=' where that stands behind it, else 0
-	open     bool // a quote that its line does not close
 }
 
+// tokens takes a text apart. A quote that its line does not close is none.
 func tokens(data string) (all []token) {
 	for i := 0; i < len(data); {
-		c := data[i]
-		switch {
+		switch c := data[i]; {
 		case strings.IndexByte(" \t\r\n,[]{}", c) >= 0:
 			i++
 		case c == ':' || c == '=':
@@ -34,57 +35,73 @@ func tokens(data string) (all []token) {
 				}
 				end++
 			}
-			closed := end < len(data) && data[end] == c
-			all = append(all, token{i, end, data[i+1 : end], 0, !closed})
-			i = end
-			if closed {
-				all[len(all)-1].to++
+			if end >= len(data) || data[end] != c {
 				i++
+				continue
 			}
+			all = append(all, token{from: i, to: end + 1, text: data[i+1 : end]})
+			i = end + 1
 		default:
-			end := i
+			end := i + 1
 			for end < len(data) && strings.IndexByte(" \t\r\n,[]{}\"'=", data[end]) < 0 &&
 				!(data[end] == ':' && (end+1 == len(data) || strings.IndexByte(" \t\r\n\"'", data[end+1]) >= 0)) {
 				end++
 			}
-			end = max(end, i+1)
-			all = append(all, token{i, end, data[i:end], 0, false})
+			all = append(all, token{from: i, to: end, text: data[i:end]})
 			i = end
 		}
 	}
 	return all
 }
 
-// inBroken finds the secrets of a document that no parser takes: whatever may be the value of a name that says so, on its line
-// or on the next, and whatever a pair of name and value holds.
+// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that says so,
+// on its line or on the next, and whatever a pair of name and value holds.
 func inBroken(data string) []span {
 	spans := append(inText(data), detected(data, "")...)
 	all := tokens(data)
-	named := false // a name of a secret stood in a pair's "name"
+	named, program := false, 0 // a name of a secret stood in a pair's "name"; a command that takes -pSECRET began so many words ago
 	for i, t := range all {
 		lower := strings.ToLower(t.text)
+		if program--; slices.Contains(attached, path.Base(t.text)) {
+			program = 8
+		}
+		if program > 0 && strings.HasPrefix(t.text, "-p") && len(t.text) > 2 {
+			spans = append(spans, span{t.from, t.to})
+		}
+		if strings.Contains(t.text, `\`) {
+			if said, err := strconv.Unquote(`"` + t.text + `"`); err != nil || len(inText(said)) > 0 {
+				spans = append(spans, span{t.from, t.to})
+			}
+		}
 		switch {
 		case i+1 == len(all):
 		case t.sign != 0 && slices.Contains(naming, lower):
 			named = secret.Sensitive(all[i+1].text)
-		case secret.Sensitive(t.text) && (t.sign != 0 || strings.HasPrefix(t.text, "-")) || t.text == "-p" ||
-			t.sign != 0 && named && slices.Contains(namedText, lower) || t.sign != 0 && loginOf(t.text, all[i+1].text):
+		case secret.Sensitive(t.text) && (t.sign != 0 || strings.HasPrefix(t.text, "-")),
+			t.text == "-p" && !notP().MatchString(all[i+1].text),
+			t.sign != 0 && named && slices.Contains(namedText, lower),
+			t.sign != 0 && loginOf(t.text, all[i+1].text):
 			spans = append(spans, rest(data, all, i+1)...)
 		}
 	}
 	return spans
 }
 
-// rest is the value that begins with token i: to the end of its line where that is not certain, and on to the quote that
+// rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote that
 // closes it.
 func rest(data string, all []token, i int) []span {
 	from, to := all[i].from, all[i].to
-	if strings.IndexByte("|>", data[from]) >= 0 || all[i].open { // text over several lines
+	if strings.IndexByte("|>", data[from]) >= 0 { // text over several lines
 		for i+1 < len(all) && all[i+1].sign == 0 {
 			i++
 			to = all[i].to
 		}
 		return []span{{from, to}}
+	}
+	if before := data[from-1]; (before == '"' || before == '\'') && data[from] != before {
+		if end := strings.IndexByte(data[from:], before); end >= 0 {
+			return []span{{from, from + end}}
+		}
 	}
 	if data[from] != '"' && data[from] != '\'' {
 		if end := strings.IndexAny(data[from:], "\r\n"); end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {

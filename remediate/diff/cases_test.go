@@ -82,7 +82,7 @@ var cases = []struct{ path, text string }{
 	{unit, "[Service]\nEnvironment=\"A_TOKEN=«x y»\" MODE=fast\nEnvironment=B_PASS=«x» \\\n  C_SECRET=«y»\nSetCredential=c:«abc»\nExecStart=/x --password «hunter2» \\\n  --api-key=«abc» --mode fast\n"},
 	{docker, "FROM x\nENV A_TOKEN=«x» MODE=fast B_PASS=\"«y z»\" \\\n # c\n  C_SECRET=«w»\nENV OLD_PASSWORD «first second»\nARG D_PWD=«x»\nRUN login --password «hunter2» \\\n  --mode fast && T_TOKEN=«abc» run\n"},
 	{docker, "FROM x\nCMD [\"mysql\", \"-p«hunter2»\", \"db\"]\nENTRYPOINT [\"x\", \"--token\", \"«abc»\"]\nADD https://«u:x»@h/f /f\nLABEL api.key=«c2VjcmV0IGtleSAxMjM0NTY3OA»\n"},
-	{plain, "-----BEGIN PRIVATE KEY-----\n«abc»\n«de»\n-----END PRIVATE KEY-----\nAuthorization: Bearer «abcdefgh»\nsecret_key = '«x»'\n"},
+	{plain, "-----BEGIN PRIVATE KEY-----\n«abc»\n«de»\n-----END PRIVATE KEY-----\nAuthorization: «Bearer abcdefgh»\nsecret_key = '«x»'\n"},
 	{"configmap/kube-system/kubeadm-config", "apiServer:\n  extraArgs:\n  - name: token\n    value: «abc»\n  - {name: v, value: \"2\"}\n"},
 }
 

@@ -455,7 +455,7 @@ func TestWrongArguments(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"onyl: [docker/icc]", `no option is called \"onyl\"`},
 		{"only: [3.20]", `only: 3.2 is a number`},
-		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is \"perhaps\"`},
+		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is text`},
 		{"mode: fix", `no mode is called \"fix\"`},
 		{"only: docker/ic", `nothing is called \"docker/ic\"; did you mean docker/icc?`},
 	} {
