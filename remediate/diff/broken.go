@@ -99,12 +99,12 @@ func rest(data string, all []token, i int) []span {
 		return []span{{from, to}}
 	}
 	if before := data[from-1]; (before == '"' || before == '\'') && data[from] != before {
-		if end := strings.IndexByte(data[from:], before); end >= 0 {
+		if end := strings.IndexByte(data[from:min(len(data), from+window)], before); end >= 0 {
 			return []span{{from, from + end}}
 		}
 	}
 	if data[from] != '"' && data[from] != '\'' {
-		if end := strings.IndexAny(data[from:], "\r\n"); end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {
+		if end := strings.IndexAny(data[from:min(len(data), from+window)], "\r\n"); end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {
 			to = max(to, from+end)
 		}
 	}

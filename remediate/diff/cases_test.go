@@ -136,3 +136,18 @@ func TestRedactText(t *testing.T) {
 		}
 	}
 }
+
+// TestRedactLong gives the redactor much of whatever might make it look at the same bytes again and again.
+func TestRedactLong(t *testing.T) {
+	r := NewRedactor([]byte("key"))
+	long := func(piece string) string { return strings.Repeat(piece, 1<<15/len(piece)) }
+	for _, piece := range []string{"a=", "key=", "password=", "${", "{{", "$(", "'\"", "=' ", "\"\\", "a: ", "[", "-p ", "--token ", "password: '", "x:y@", "u://",
+		"\\u0070assword=", "-----BEGIN PRIVATE KEY-----", "‹redacted ", "mysql -p", "basic a", "\\\n"} {
+		for _, path := range []string{compose, daemon, envFile, unit, docker, plain} {
+			r.Redact(path, []byte(long(piece)))
+		}
+		r.Redact(compose, []byte("a: \""+strings.ReplaceAll(strings.ReplaceAll(long(piece), `\`, `\\`), `"`, `\"`)+"\"\n"))
+		r.Redact(compose, []byte("a:\n- -"+strings.Repeat("\n- '"+strings.ReplaceAll(piece, "'", "")+"'", 2000)))
+		r.RedactText(long(piece))
+	}
+}

@@ -70,9 +70,13 @@ func apart(text string, bare bool) (spans []span) {
 	return spans
 }
 
+// window is how far a search for an end goes, so that a text full of beginnings takes no more than its length.
+const window = 4096
+
 // reference is how long the reference is that a text begins with, 0 where it begins with none, and what in it stands for
 // itself: a default.
 func reference(text string, bare bool) (n int, inner []span) {
+	text = text[:min(len(text), window)]
 	switch {
 	case markLength(text) > 0:
 		return markLength(text), nil
@@ -105,7 +109,8 @@ func markLength(text string) int {
 	if !strings.HasPrefix(text, "‹redacted ") {
 		return 0
 	}
-	if m := marked().FindStringIndex(text); m != nil && m[0] == 0 {
+	const longest = 64
+	if m := marked().FindStringIndex(text[:min(len(text), longest)]); m != nil && m[0] == 0 {
 		return m[1]
 	}
 	return 0

@@ -140,6 +140,10 @@ func byName(s string) (spans []span) {
 		start, from := at+m[0], at+m[1]
 		name := s[start:from]
 		at = from
+		plain := strings.TrimRight(name, "\\\"' \t=:")
+		if !secret.Sensitive(plain) && !secret.OfKey(plain) {
+			continue
+		}
 		value := given().FindString(s[from:])
 		if start > 1 && s[start-2:start] == "${" { // a reference, which may have a default
 			end := strings.IndexByte(s[from:], '}')
@@ -152,11 +156,12 @@ func byName(s string) (spans []span) {
 		if start > 0 && s[start-1] == '/' {
 			continue // a path, as of a volume
 		}
-		plain := strings.TrimRight(name, "\\\"' \t=:")
 		if value == "" || strings.EqualFold(value, "bearer") || strings.EqualFold(value, "basic") || structure().MatchString(value) || strings.HasSuffix(name, ":") && strings.HasPrefix(value, "//") {
 			continue
 		}
-		if secret.Sensitive(plain) || loginOf(plain, value) {
+		if !secret.Sensitive(plain) && len(value) > window {
+			at = from + len(value)
+		} else if secret.Sensitive(plain) || loginOf(plain, value) {
 			if i := another().FindStringIndex(value); i != nil {
 				value = value[:i[0]]
 			}

@@ -241,7 +241,10 @@ func commandOf(n *node, i int) (string, bool) {
 		return "", false
 	}
 	program := "x"
-	for _, w := range n.values[:i] {
+	for j, w := range n.values[:i] {
+		if j > 8 && j < i-8 {
+			continue // what it is stands at the beginning, or behind a shell's
+		}
 		if w.scalar() && w.text != "" && !strings.ContainsAny(w.text, " \n'\"") && !strings.HasPrefix(w.text, "-") {
 			program += " " + w.text
 		}

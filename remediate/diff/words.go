@@ -189,7 +189,7 @@ func assignment(s string, w word) []span {
 // loginOf reports whether the value of a name such as NEO4J_AUTH or APP_KEY has the form of a secret.
 func loginOf(name, value string) bool {
 	value = strings.Trim(value, "\"' \t\r\n")
-	if !secret.OfKey(name) || strings.ContainsAny(value, " \n") || strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") {
+	if len(value) > window || !secret.OfKey(name) || strings.ContainsAny(value, " \n") || strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") {
 		return false
 	}
 	if login := loginForm().MatchString(value); strings.HasSuffix(strings.ToLower(name), "auth") {
