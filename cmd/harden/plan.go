@@ -244,8 +244,20 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Services, o.Progress, o.DockerHost = s.services(p), p.applyStep, s.engineHost()
 	return o
+}
+
+// engineHost is where the Docker Engine is that this host is judged with; empty for the host's own.
+func (s *session) engineHost() string {
+	at := s.DockerHost
+	if e, err := s.host.Engine(); err == nil && e.From != "default" {
+		at = e.Host
+	}
+	if strings.Replace(at, "unix:///var/run/", "unix:///run/", 1) == "unix:///run/docker.sock" {
+		return ""
+	}
+	return at
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.

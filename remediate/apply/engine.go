@@ -152,7 +152,7 @@ func (e *engine) draft() (*journal, error) {
 	now := time.Now().UTC()
 	return &journal{
 		ID: fmt.Sprintf("%04d-%s", seq, now.Format("20060102T150405Z")), Seq: seq, Root: []byte(e.Root), Started: now,
-		Boot: e.sys.boot, Version: e.Version, Actor: actor(),
+		Boot: e.sys.boot, Version: e.Version, Actor: actor(), DockerHost: e.DockerHost,
 	}, nil
 }
 
@@ -187,7 +187,7 @@ func (e *engine) publish(ctx context.Context, j *journal) error {
 func (e *engine) finish(ctx context.Context) (*Run, error) {
 	err := e.forward(ctx)
 	if err == nil {
-		err = e.note(Applied, "")
+		err = e.tx.note(entry{Event: string(Applied), Sums: e.sums()})
 	}
 	if err == nil {
 		err = e.close(Applied, "")
