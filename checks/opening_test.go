@@ -13,17 +13,19 @@ import (
 )
 
 // What opens a file, or looks at one, by its path.
-var opens = regexp.MustCompile(`^(?:os|ioutil|filepath|unix|syscall|io/fs|fs)\.(?:Open\w*|ReadFile|ReadDir|Stat|Statx?|Lstat|Readlink\w*|Walk\w*|` +
-	`Glob|EvalSymlinks|DirFS|Create\w*|Fstatat|Statfs)$`)
+var opens = regexp.MustCompile(`^(?:os|ioutil|filepath|unix|syscall|fs)\.(?:` +
+	`Open\w*|ReadFile|ReadDir|Stat|Statx?|Lstat|` +
+	`Readlink\w*|Walk\w*|Glob|EvalSymlinks|DirFS|Create\w*|Fstatat|Statfs)$`)
 
-// TestOneWayToOpen holds every fact to one way in which files are opened: through facts.Source, of which the one for --source
-// is live.Beneath. Of the packages below checks only live opens anything, and of it only these functions.
+// TestOneWayToOpen holds every fact to one way in which files are opened: through facts.Source, of which the one for
+// --source is live.Beneath. Of the packages below checks only live opens anything, and of it only these functions.
 func TestOneWayToOpen(t *testing.T) {
 	allowed := map[string][]string{
 		"facts/live/walk.go": {"open", "straight", "follow", "step"},
 		"facts/live/file.go": {"stat", "locked", "reopen"},
 		// /proc of this machine, its locks and its Docker socket: never asked for a source.
-		"facts/live/listener.go": nil, "facts/live/process.go": nil, "facts/live/packages.go": nil, "facts/live/engine.go": nil,
+		"facts/live/listener.go": nil, "facts/live/process.go": nil,
+		"facts/live/packages.go": nil, "facts/live/engine.go": nil,
 	}
 	seen := 0
 	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {

@@ -387,8 +387,8 @@ var ErrVariable = errors.New("it depends on a variable")
 // Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
 func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
 
-// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know what
-// the .env file holds.
+// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
+// what the .env file holds.
 func (v ComposeValue) Said() string { return v.Node.Value }
 
 // Text puts the values of variables that are known into a scalar of this file.

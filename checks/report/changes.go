@@ -136,7 +136,9 @@ func compare(was Result, is *Result) (shifts []Shift) {
 }
 
 // A hidden secret has another tag in every process that hides it.
-var tag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(‹redacted [0-9]+ bytes), [0-9a-f]{8}›`) })
+var tag = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(‹redacted [0-9]+ bytes), [0-9a-f]{8}›`)
+})
 
 // same reports whether two texts of different looks are one, but for the tags of what is hidden in them.
 func same(a, b string) bool {

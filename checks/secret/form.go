@@ -13,14 +13,15 @@ var (
 	hexExpr    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[0-9a-f]{32,}|[0-9A-F]{32,})$`) })
 )
 
-// Opaque reports whether a word looks as if nobody had chosen it: long, and of letters and digits without order. Paths,
-// names of images, UUIDs and certificates are none.
+// Opaque reports whether a word looks as if nobody had chosen it: long, and of letters and digits without order.
+// Paths, names of images, UUIDs and certificates are none.
 func Opaque(word string) bool {
 	if !opaqueExpr().MatchString(word) || strings.HasPrefix(word, "/") || certificate(word) {
 		return false
 	}
 	for _, piece := range pieceExpr().FindAllString(word, -1) {
-		if hexExpr().MatchString(piece) && strings.ContainsAny(piece, "0123456789") && strings.ContainsAny(piece, "abcdefABCDEF") {
+		if hexExpr().MatchString(piece) && strings.ContainsAny(piece, "0123456789") &&
+			strings.ContainsAny(piece, "abcdefABCDEF") {
 			return true
 		}
 		var lower, upper, digits int
@@ -35,7 +36,8 @@ func Opaque(word string) bool {
 			}
 		}
 		slashes := strings.Count(piece, "/")
-		if len(piece) >= 16 && lower > 1 && upper > 1 && digits > 1 && entropy([]byte(piece)) >= 3.5 && slashes*16 <= len(piece) {
+		if len(piece) >= 16 && lower > 1 && upper > 1 && digits > 1 &&
+			entropy([]byte(piece)) >= 3.5 && slashes*16 <= len(piece) {
 			return true
 		}
 	}

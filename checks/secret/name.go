@@ -8,38 +8,52 @@ import (
 
 // Words that say that what they name is a secret; as a whole, and within longer words, such as DBPASSWORD.
 var (
-	secretWords = []string{"password", "passwords", "passwd", "pass", "pwd", "pw", "passphrase", "passcode", "secret", "secrets", "token",
-		"tokens", "credential", "credentials", "creds", "cred", "apikey", "accesskey", "secretkey", "privatekey", "signingkey", "masterkey",
+	secretWords = []string{"password", "passwords", "passwd", "pass", "pwd", "pw", "passphrase", "passcode", "secret",
+		"secrets", "token",
+		"tokens", "credential", "credentials", "creds", "cred", "apikey", "accesskey", "secretkey", "privatekey",
+		"signingkey", "masterkey",
 		"encryptionkey", "authorization", "bearer", "cookie", "salt", "keytab", "userinfo"}
 	withinWords = []string{"password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "privatekey"}
 	endingWords = []string{"pass", "pwd"}
 	// What a key is of when it is a secret: API_KEY, client-key-data.
-	keyOwners = []string{"api", "access", "private", "secret", "signing", "sign", "encryption", "encrypt", "encrypted", "crypt", "crypto",
-		"cipher", "master", "account", "app", "application", "auth", "session", "jwt", "license", "shared", "storage", "ssh", "deploy", "client",
+	keyOwners = []string{"api", "access", "private", "secret", "signing", "sign", "encryption", "encrypt", "encrypted",
+		"crypt", "crypto",
+		"cipher", "master", "account", "app", "application", "auth", "session", "jwt", "license", "shared", "storage", "ssh",
+		"deploy", "client",
 		"hmac", "webhook", "user", "admin", "service", "s3", "aes", "rsa"}
-	harmlessWords = []string{"tokenizer", "tokenizers", "tokenize", "tokenization", "tokenized", "secretary", "passwordless", "bypass",
+	harmlessWords = []string{"tokenizer", "tokenizers", "tokenize", "tokenization", "tokenized", "secretary",
+		"passwordless", "bypass",
 		"compass", "trespass", "surpass", "encompass", "overpass", "keyring", "tokenreview", "tokenreviews", "secretless"}
 	harmlessPairs = []string{"proxy pass", "fastcgi pass", "uwsgi pass", "grpc pass", "scgi pass", "memcached pass"}
 )
 
 // Last words of names that are about a secret and do not hold it, and first words that count some.
 var (
-	aboutLast = []string{"file", "files", "path", "paths", "dir", "directory", "name", "names", "namespace", "url", "uri", "endpoint", "type",
-		"types", "length", "len", "size", "ttl", "expiry", "expires", "expire", "expiration", "lifetime", "duration", "age", "header", "headers",
-		"algorithm", "alg", "algo", "mount", "store", "ref", "refs", "policy", "mode", "method", "methods", "enabled", "enable", "disabled",
-		"disable", "required", "require", "issuer", "audience", "audiences", "count", "limit", "limits", "min", "max", "timeout", "interval",
-		"rotation", "domain", "domains", "secure", "samesite", "host", "hosts", "port", "prefix", "suffix", "format", "provider", "providers",
-		"driver", "service", "server", "id", "ids", "role", "roles", "scope", "scopes", "username", "user", "email", "location", "version",
-		"strategy", "reset", "fields", "field", "strength", "stdin", "requests", "refresh", "minutes", "seconds", "hours", "days", "rounds",
-		"iterations", "complexity", "validation", "controller", "manager", "admission", "command", "cmd", "helper", "source", "env", "minutes",
-		"plugin", "label", "selector", "usage", "budget", "window", "rate", "cache", "allowed", "list", "change", "history", "encoder", "hostname", "language",
+	aboutLast = []string{"file", "files", "path", "paths", "dir", "directory", "name", "names", "namespace", "url", "uri",
+		"endpoint", "type",
+		"types", "length", "len", "size", "ttl", "expiry", "expires", "expire", "expiration", "lifetime", "duration", "age",
+		"header", "headers",
+		"algorithm", "alg", "algo", "mount", "store", "ref", "refs", "policy", "mode", "method", "methods", "enabled",
+		"enable", "disabled",
+		"disable", "required", "require", "issuer", "audience", "audiences", "count", "limit", "limits", "min", "max",
+		"timeout", "interval",
+		"rotation", "domain", "domains", "secure", "samesite", "host", "hosts", "port", "prefix", "suffix", "format",
+		"provider", "providers",
+		"driver", "service", "server", "id", "ids", "role", "roles", "scope", "scopes", "username", "user", "email",
+		"location", "version",
+		"strategy", "reset", "fields", "field", "strength", "stdin", "requests", "refresh", "minutes", "seconds", "hours",
+		"days", "rounds",
+		"iterations", "complexity", "validation", "controller", "manager", "admission", "command", "cmd", "helper", "source",
+		"env", "minutes",
+		"plugin", "label", "selector", "usage", "budget", "window", "rate", "cache", "allowed", "list", "change", "history",
+		"encoder", "hostname", "language",
 		"dockerfile"}
 	aboutFirst = []string{"max", "min", "num", "count", "total", "maximum", "minimum"}
 )
 
 // Sensitive reports whether a name says that its value is a secret, however the name is spelled: DB_PASS, dbPassword,
-// --basic-auth, client-key-data. It is broader than Named, by which checks judge: what is hidden in vain costs less than what
-// is shown in error.
+// --basic-auth, client-key-data. It is broader than Named, by which checks judge: what is hidden in vain costs less
+// than what is shown in error.
 func Sensitive(name string) bool {
 	if len(name) > 80 || strings.ContainsAny(name, "@/\n") {
 		return false
@@ -61,7 +75,8 @@ func Sensitive(name string) bool {
 			return true
 		case (w == "key" || w == "keys") && i > 0 && slices.Contains(keyOwners, words[i-1]):
 			return true
-		case w == "auth" && (n == 1 || i > 0 && (words[i-1] == "basic" || words[i-1] == "http")), w == "basicauth", w == "httpauth":
+		case w == "auth" && (n == 1 || i > 0 && (words[i-1] == "basic" || words[i-1] == "http")),
+			w == "basicauth", w == "httpauth":
 			return true
 		}
 	}
@@ -91,7 +106,8 @@ func OfKey(name string) bool {
 func OfDigest(name string) bool {
 	for _, w := range nameWords(name) {
 		switch w {
-		case "sha", "sha1", "sha256", "sha512", "digest", "commit", "rev", "revision", "checksum", "md5", "version", "hash", "id", "uid", "uuid",
+		case "sha", "sha1", "sha256", "sha512", "digest", "commit", "rev", "revision", "checksum", "md5",
+			"version", "hash", "id", "uid", "uuid",
 			"image", "fingerprint", "thumbprint", "etag", "ref", "certificate", "cert", "certs", "ca", "public", "pub", "pubkey":
 			return true
 		}
@@ -99,8 +115,8 @@ func OfDigest(name string) bool {
 	return false
 }
 
-// nameWords splits a name at what is neither letter nor digit, and where capitals begin a word, in lower case and without
-// numbers behind: "dbPassword2" is db and password.
+// nameWords splits a name at what is neither letter nor digit, and where capitals begin a word, in lower case and
+// without numbers behind: "dbPassword2" is db and password.
 func nameWords(name string) []string {
 	var words []string
 	var word []rune
@@ -121,7 +137,8 @@ func nameWords(name string) []string {
 			continue
 		}
 		upper := unicode.IsUpper(c)
-		if upper && len(word) > 0 && (!unicode.IsUpper(all[i-1]) || i+1 < len(all) && unicode.IsLower(all[i+1]) && len(word) > 1) {
+		if upper && len(word) > 0 &&
+			(!unicode.IsUpper(all[i-1]) || i+1 < len(all) && unicode.IsLower(all[i+1]) && len(word) > 1) {
 			end()
 		}
 		word = append(word, c)

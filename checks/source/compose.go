@@ -180,7 +180,8 @@ var ComposeImage Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") {
 		return nil, err
 	}
-	return []checks.Finding{about(s, v, "image "+masked(v.Said()), tagOf(v.Said()), "pinned by its digest (name:tag@sha256:…)")}, nil
+	f := about(s, v, "image "+masked(v.Said()), tagOf(v.Said()), "pinned by its digest (name:tag@sha256:…)")
+	return []checks.Finding{f}, nil
 }
 
 // Privileged wants no service to be privileged.
@@ -209,7 +210,8 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 		name := capability(c)
 		raw = raw || name == "NET_RAW" || name == "ALL"
 		if name == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, name) {
-			f := about(s, added[i], "cap_add "+masked(capability(added[i].Said())), "added", "of the default set at most, without NET_RAW")
+			f := about(s, added[i], "cap_add "+masked(capability(added[i].Said())), "added",
+				"of the default set at most, without NET_RAW")
 			f.Reason = "take it out, unless the service does not work without it; then waive it"
 			findings = append(findings, f)
 		}
@@ -342,7 +344,8 @@ var Devices Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, e
 	var findings []checks.Finding
 	items, _, err := list(s, "devices")
 	for _, item := range items {
-		findings = append(findings, about(s, item, "devices "+masked(item.Said()), "given", "left out, or read-only and waived"))
+		findings = append(findings, about(s, item, "devices "+masked(item.Said()), "given",
+			"left out, or read-only and waived"))
 	}
 	return findings, err
 }

@@ -155,7 +155,8 @@ var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	for _, m := range all {
 		for _, socket := range sockets {
 			if source := real(m.source); facts.Within(socket, source) {
-				f := about(s, m.at, "volumes "+masked(m.shown), "gives "+socket, "left out, or a proxy that filters what may be asked")
+				f := about(s, m.at, "volumes "+masked(m.shown), "gives "+socket,
+					"left out, or a proxy that filters what may be asked")
 				f.Reason = "take the mount out, or put a proxy in between that lets through what the service needs; read-only does not help"
 				findings = append(findings, f)
 				break

@@ -86,7 +86,8 @@ type difference struct {
 }
 
 func newAnswer() *answer {
-	return &answer{redactor: redactor(), Version: version(), Counts: map[report.State]int{}, Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
+	return &answer{redactor: redactor(), Version: version(), Counts: map[report.State]int{},
+		Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
 		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []waiting{}, Notes: []string{}}
 }
 

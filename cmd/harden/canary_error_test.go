@@ -39,7 +39,8 @@ func TestCanariesInErrors(t *testing.T) {
 	url := "tcp://user:" + one("--docker-host") + "@127.0.0.1:1"
 	c.harden(nil, "check", "--docker-host", url, "--only", "docker/icc")
 	c.harden(nil, "check", "--docker-host", "tcp://user:"+one("a URL that is none")+"@[::1", "--only", "docker/icc")
-	c.harden([]string{"DOCKER_HOST=tcp://user:" + one("DOCKER_HOST") + "@127.0.0.1:1"}, "check", "-v", "--only", "docker/icc", "--format", "json")
+	other := []string{"DOCKER_HOST=tcp://user:" + one("DOCKER_HOST") + "@127.0.0.1:1"}
+	c.harden(other, "check", "-v", "--only", "docker/icc", "--format", "json")
 	for name, text := range map[string]string{
 		"kube.conf":    "users:\n- name: a\n  user: {token: " + one("a kubeconfig") + "}\n",
 		"broken.conf":  "users: [{user: {token: " + one("a kubeconfig that is not closed") + "\n",
@@ -133,7 +134,8 @@ func TestCanariesOfContainers(t *testing.T) {
 	if err := report.Prometheus(&out, report.Metrics{Report: r}); err != nil {
 		t.Fatal(err)
 	}
-	changes := &report.Changes{Time: time.Now(), Since: time.Now(), Changes: report.Compare(&report.Report{}, r), Summary: r.Summary}
+	changes := &report.Changes{Time: time.Now(), Since: time.Now(), Summary: r.Summary,
+		Changes: report.Compare(&report.Report{}, r)}
 	if err := s.tell(changes); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,8 @@ func (c *canaryRun) harden(env []string, args ...string) string {
 		cmd.Path = other
 	}
 	cmd.Dir = c.dir
-	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=", "HARDEN_STATE=" + filepath.Join(c.dir, "state"), "PATH=/usr/bin:/bin"}, env...)
+	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=",
+		"HARDEN_STATE=" + filepath.Join(c.dir, "state"), "PATH=/usr/bin:/bin"}, env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() == exitInternal {
@@ -118,7 +119,8 @@ func (c *canaryRun) host() {
 	for _, program := range []string{"usr/bin/dockerd", "usr/bin/kubelet", "usr/sbin/auditctl"} {
 		c.write("r/"+program, "\x7fELF", 0o755)
 	}
-	c.write("r/usr/lib/systemd/system/kubelet.service", "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf\n", 0o644)
+	c.write("r/usr/lib/systemd/system/kubelet.service", "[Service]\nExecStart=/usr/bin/kubelet "+
+		"--config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf\n", 0o644)
 	for _, file := range slices.Sorted(keysOf(canaryFiles)) {
 		c.write("r"+file, c.content(file), canaryFiles[file].mode)
 	}
@@ -135,7 +137,8 @@ func (c *canaryRun) content(file string) string {
 	return strings.Replace(canaryFiles[file].skeleton, "%s", strings.Join(planted, "\n"), 1)
 }
 
-// TestCanaries plants every form of secret on a host, and has every command say all that it has to say, in every format.
+// TestCanaries plants every form of secret on a host, and has every command say all that it has to say, in every
+// format.
 func TestCanaries(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
@@ -160,7 +163,8 @@ func TestCanaries(t *testing.T) {
 		t.Errorf("nothing is hidden in a plan that has something to hide:\n%s", plan)
 	}
 	c.files("report.txt", "plan.json")
-	diff := c.module(map[string]any{"root": filepath.Join(c.dir, "r"), "state_dir": filepath.Join(c.dir, "state"), "allow": []string{"all"},
+	diff := c.module(map[string]any{"root": filepath.Join(c.dir, "r"),
+		"state_dir": filepath.Join(c.dir, "state"), "allow": []string{"all"},
 		"_ansible_check_mode": true, "_ansible_diff": true})
 	for _, file := range []string{inDaemon, inPod, inEtcd, inKubelet} {
 		if !strings.Contains(diff, `"before_header":"`+file) {
@@ -178,7 +182,8 @@ func TestCanaries(t *testing.T) {
 	c.rollback(with)
 }
 
-// touch changes every line of every file by a plan of its own, so that there is no line that drift and rollback do not show.
+// touch changes every line of every file by a plan of its own, so that there is no line that drift and rollback do not
+// show.
 func (c *canaryRun) touch() {
 	c.Helper()
 	h := facts.New(c.Context(), live.New(filepath.Join(c.dir, "r"), live.DockerOptions{}), facts.Choices{})
@@ -192,7 +197,8 @@ func (c *canaryRun) touch() {
 		after.Data = bytes.ReplaceAll(before.Data, []byte("\n"), []byte(" \n"))
 		plan.Changes = append(plan.Changes, remediate.Change{Path: file, Before: before, After: after})
 	}
-	run, err := apply.Apply(c.Context(), plan, apply.Options{State: filepath.Join(c.dir, "state"), Root: filepath.Join(c.dir, "r"), Version: "x"})
+	o := apply.Options{State: filepath.Join(c.dir, "state"), Root: filepath.Join(c.dir, "r"), Version: "x"}
+	run, err := apply.Apply(c.Context(), plan, o)
 	if err != nil || run.Outcome != apply.Applied {
 		c.Fatal(run, err)
 	}
@@ -210,13 +216,15 @@ func (c *canaryRun) files(names ...string) {
 	}
 }
 
-// drift changes every file that was changed, whole, so that every line of it is in a diff: by other text, and by what no
-// parser takes.
+// drift changes every file that was changed, whole, so that every line of it is in a diff: by other text, and by what
+// no parser takes.
 func (c *canaryRun) drift(with func(...string) []string) {
 	c.Helper()
 	for _, break_ := range []func(string) string{
 		func(s string) string { return "# x\n" + strings.ReplaceAll(s, "\n", " \n") },
-		func(s string) string { return strings.Replace(strings.ReplaceAll(s, ": ", ":\n    "), "\n}", "", 1) + "\n{[" },
+		func(s string) string {
+			return strings.Replace(strings.ReplaceAll(s, ": ", ":\n    "), "\n}", "", 1) + "\n{["
+		},
 		func(string) string { return "" },
 	} {
 		kept := map[string][]byte{}
@@ -253,8 +261,8 @@ func (c *canaryRun) rollback(with func(...string) []string) {
 		c.harden(nil, with("history", "--format", format)...)
 		c.harden(nil, with("rollback", "--dry-run", "--format", format)...)
 	}
-	c.module(map[string]any{"mode": "rollback", "run": "newest", "root": filepath.Join(c.dir, "r"), "state_dir": filepath.Join(c.dir, "state"),
-		"_ansible_check_mode": true, "_ansible_diff": true})
+	c.module(map[string]any{"mode": "rollback", "run": "newest", "root": filepath.Join(c.dir, "r"),
+		"state_dir": filepath.Join(c.dir, "state"), "_ansible_check_mode": true, "_ansible_diff": true})
 	c.harden(nil, with("rollback", "--yes")...)
 	c.harden(nil, with("history")...)
 }
@@ -271,10 +279,13 @@ func TestCanariesOfSources(t *testing.T) {
 		}
 		c.write(dir+f.file, strings.Replace(around, "%s", c.plant(f.file, f.text), 1), 0o644)
 	}
-	c.write("src/.env", "X="+c.canary(".env")+"\nSECRET="+c.canary(".env")+"\nCOMPOSE_PASS='"+c.canary(".env")+"'\n", 0o644)
-	c.write("src/b/compose.yaml", "services:\n  a:\n    image: ${X}\n    user: ${X:-root}\n    cgroup_parent: $SECRET\n    restart: ${X}\n", 0o644)
+	c.write("src/.env", "X="+c.canary(".env")+
+		"\nSECRET="+c.canary(".env")+"\nCOMPOSE_PASS='"+c.canary(".env")+"'\n", 0o644)
+	c.write("src/b/compose.yaml", "services:\n  a:\n    image: ${X}\n    user: ${X:-root}\n"+
+		"    cgroup_parent: $SECRET\n    restart: ${X}\n", 0o644)
 	c.write("src/b/.env", "X="+c.canary("b/.env")+"\nSECRET="+c.canary("b/.env")+"\n", 0o644)
-	c.write("src/broken/compose.yaml", "services:\n  a:\n    environment: {DB_PASS: "+c.canary("broken")+"\n  token: "+c.canary("broken")+"\n ]", 0o644)
+	c.write("src/broken/compose.yaml", "services:\n  a:\n    environment: {DB_PASS: "+
+		c.canary("broken")+"\n  token: "+c.canary("broken")+"\n ]", 0o644)
 	c.write("src/broken/Dockerfile", "FROM x\nENV\nPASSWORD="+c.canary("broken")+"\n", 0o644)
 	for _, format := range []string{"text", "json"} {
 		c.harden(nil, "check", "-v", "--source", "src", "--format", format)

@@ -166,7 +166,7 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 }
 
 var (
-	yamlLine  = regexp.MustCompile(`^line ([0-9]+): `)
+	yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
 	// The parser quotes the value, which may be a secret that stands in the wrong place.
 	yamlType  = regexp.MustCompile("(?s)^cannot unmarshal !!\\w+ (?:`.*` )?into (\\S+)$")
 	yamlField = regexp.MustCompile(`^field (.*) not found in type .*$`)
@@ -175,7 +175,8 @@ var (
 )
 
 // yamlTypes names Go's types as YAML does.
-var yamlTypes = map[string]string{"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text",
+var yamlTypes = map[string]string{
+	"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text",
 	"[]string": "a list", "map[string]string": "a mapping", "main.settings": "a mapping", "main.configFile": "a mapping"}
 
 // located words an error of the YAML package with the file and line in front.

@@ -15,9 +15,9 @@ var redactor = sync.OnceValue(func() *diff.Redactor {
 	return diff.NewRedactor(key)
 })
 
-// hide returns what is about to be told, a report or a list of runs, with the secrets in every text of it replaced. It is the
-// last thing that happens to whatever leaves harden, so that no text needs to have been thought of before. What it leaves alone
-// are diffs, which are redacted by the tree of their file, and the catalogue's own words.
+// hide returns what is about to be told, a report or a list of runs, with the secrets in every text of it replaced. It
+// is the last thing that happens to whatever leaves harden, so that no text needs to have been thought of before. What
+// it leaves alone are diffs, which are redacted by the tree of their file, and the catalogue's own words.
 func hide[T any](r *diff.Redactor, v T) T {
 	h := hider{r, map[string]string{}}
 	h.walk(reflect.ValueOf(&v).Elem())

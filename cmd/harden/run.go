@@ -71,8 +71,8 @@ func guard(f func() error) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "harden: internal error: %s\n\n%s\n"+
-				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n", redactor().RedactText(fmt.Sprint(p)),
-				debug.Stack())
+				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n",
+				redactor().RedactText(fmt.Sprint(p)), debug.Stack())
 			code = exitInternal
 		}
 	}()

@@ -54,12 +54,13 @@ func tokens(data string) (all []token) {
 	return all
 }
 
-// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that says so,
-// on its line or on the next, and whatever a pair of name and value holds.
+// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that
+// says so, on its line or on the next, and whatever a pair of name and value holds.
 func inBroken(data string) []span {
 	spans := append(inText(data), detected(data, "")...)
 	all := tokens(data)
-	named, program := false, 0 // a name of a secret stood in a pair's "name"; a command that takes -pSECRET began so many words ago
+	named := false // a name of a secret stood in a pair's "name"
+	program := 0   // for so many words more, -pSECRET is an option of the command's
 	for i, t := range all {
 		lower := strings.ToLower(t.text)
 		if program--; slices.Contains(attached, path.Base(t.text)) {
@@ -87,8 +88,8 @@ func inBroken(data string) []span {
 	return spans
 }
 
-// rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote that
-// closes it.
+// rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote
+// that closes it.
 func rest(data string, all []token, i int) []span {
 	from, to := all[i].from, all[i].to
 	if strings.IndexByte("|>", data[from]) >= 0 { // text over several lines
@@ -104,7 +105,8 @@ func rest(data string, all []token, i int) []span {
 		}
 	}
 	if data[from] != '"' && data[from] != '\'' {
-		if end := strings.IndexAny(data[from:min(len(data), from+window)], "\r\n"); end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {
+		end := strings.IndexAny(data[from:min(len(data), from+window)], "\r\n")
+		if end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {
 			to = max(to, from+end)
 		}
 	}

@@ -14,7 +14,8 @@ var (
 	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
 	unitLine   = pattern(`^\s*([A-Za-z][A-Za-z0-9]*)\s*=`)
 	dockerLine = pattern(`(?i)^\s*(?:ONBUILD\s+)?([A-Z]+)\s+`)
-	dockerOld  = pattern(`(?i)^(\s*(?:ONBUILD\s+)?(?:ENV|LABEL)\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+)([^\s=].*)$`) // ENV NAME VALUE, as of old
+	// ENV NAME VALUE, as of old.
+	dockerOld = pattern(`(?i)^(\s*(?:ONBUILD\s+)?(?:ENV|LABEL)\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+)([^\s=].*)$`)
 )
 
 // ofVariable finds the secrets in the value of a variable.
@@ -25,8 +26,8 @@ func ofVariable(name, value string) []span {
 	return append(inText(value), detected(value, name)...)
 }
 
-// inEnv finds the secrets of an environment file, those included that go over several lines. A line that is no assignment
-// may be the rest of a value: all of it is hidden.
+// inEnv finds the secrets of an environment file, those included that go over several lines. A line that is no
+// assignment may be the rest of a value: all of it is hidden.
 func inEnv(data string) (spans []span) {
 	for at := 0; at < len(data); {
 		line, _, _ := strings.Cut(data[at:], "\n")
@@ -59,8 +60,8 @@ func inEnv(data string) (spans []span) {
 	return spans
 }
 
-// valueEnd is where a value ends that begins at from, on a line that ends at end: on a later line where a quote is open, or a
-// backslash continues it.
+// valueEnd is where a value ends that begins at from, on a line that ends at end: on a later line where a quote is
+// open, or a backslash continues it.
 func valueEnd(data string, from, end int) int {
 	if from < end && (data[from] == '"' || data[from] == '\'') && !strings.Contains(data[from+1:end], data[from:from+1]) {
 		if i := strings.IndexByte(data[from+1:], data[from]); i >= 0 {
@@ -78,7 +79,8 @@ func valueEnd(data string, from, end int) int {
 	return end
 }
 
-// logical calls with each logical line of a text: one that goes on behind a backslash, or a backtick, is one with the next.
+// logical calls with each logical line of a text: one that goes on behind a backslash, or a backtick, is one with the
+// next.
 func logical(data string, yield func(at int, line string)) {
 	for at := 0; at < len(data); {
 		end := at

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// literals are the parts of a value that stand for themselves, where its name says that it is a secret: not references to
-// variables, nor what names a file or switches something.
+// literals are the parts of a value that stand for themselves, where its name says that it is a secret: not references
+// to variables, nor what names a file or switches something.
 func literals(value string) []span {
 	bare := strings.Trim(value, "\"'\\ \t\r\n,;")
 	switch strings.ToLower(bare) {
@@ -31,7 +31,8 @@ func secretPath(value string) bool {
 	if !filePath().MatchString(value) || strings.Count(value, "/") < 2 {
 		return false
 	}
-	for _, end := range []string{".pem", ".key", ".crt", ".txt", ".json", ".yaml", ".yml", ".conf", ".csv", ".jwt", ".token", ".sock", ".kubeconfig"} {
+	for _, end := range []string{".pem", ".key", ".crt", ".txt", ".json", ".yaml", ".yml", ".conf",
+		".csv", ".jwt", ".token", ".sock", ".kubeconfig"} {
 		if strings.HasSuffix(value, end) {
 			return true
 		}
@@ -44,7 +45,8 @@ func secretPath(value string) bool {
 func apart(text string, bare bool) (spans []span) {
 	from := 0
 	between := func(to int) {
-		if strings.IndexFunc(text[from:to], func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) || c > unicode.MaxASCII }) >= 0 {
+		says := func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) || c > unicode.MaxASCII }
+		if strings.ContainsFunc(text[from:to], says) {
 			spans = append(spans, span{from, to})
 		}
 	}
@@ -73,8 +75,8 @@ func apart(text string, bare bool) (spans []span) {
 // window is how far a search for an end goes, so that a text full of beginnings takes no more than its length.
 const window = 4096
 
-// reference is how long the reference is that a text begins with, 0 where it begins with none, and what in it stands for
-// itself: a default.
+// reference is how long the reference is that a text begins with, 0 where it begins with none, and what in it stands
+// for itself: a default.
 func reference(text string, bare bool) (n int, inner []span) {
 	text = text[:min(len(text), window)]
 	switch {

@@ -15,16 +15,16 @@ import (
 // A Redactor replaces secrets by marks such as ‹redacted 24 bytes, 1a2b3c4d›. The tag is a keyed hash: the same
 // secret has the same tag wherever it stands, and without the key a short secret cannot be found by trying.
 //
-// A value is a secret if its name says so, or its form does: that it stands below "environment" says nothing. A reference to
-// a variable is shown, and so is what everybody may know.
+// A value is a secret if its name says so, or its form does: that it stands below "environment" says nothing. A
+// reference to a variable is shown, and so is what everybody may know.
 type Redactor struct{ key []byte }
 
 // NewRedactor returns a redactor whose tags depend on key, which is random and lives no longer than the process.
 func NewRedactor(key []byte) *Redactor { return &Redactor{bytes.Clone(key)} }
 
-// Redact returns a file's content with the secrets in it replaced: by the tree of a JSON or YAML document, by the lines of
-// an environment file, a unit or a Dockerfile, and as text where it is none of these. What cannot be parsed is hidden by the
-// word, and more of it than need be. The content keeps its number of lines.
+// Redact returns a file's content with the secrets in it replaced: by the tree of a JSON or YAML document, by the
+// lines of an environment file, a unit or a Dockerfile, and as text where it is none of these. What cannot be parsed
+// is hidden by the word, and more of it than need be. The content keeps its number of lines.
 func (r *Redactor) Redact(file string, data []byte) []byte {
 	text := string(data)
 	return []byte(r.cover(text, inFile(file, text)))
@@ -72,7 +72,8 @@ func (r *Redactor) mark(secret string) string {
 // isEnv reports whether a file assigns environment variables.
 func isEnv(file string) bool {
 	dir, base := path.Split(file)
-	return base == "environment" || strings.HasSuffix(base, ".env") || strings.HasPrefix(base, ".env.") || strings.HasSuffix(base, "_environment") ||
+	return base == "environment" || strings.HasSuffix(base, ".env") || strings.HasPrefix(base, ".env.") ||
+		strings.HasSuffix(base, "_environment") ||
 		slices.Contains([]string{"/etc/default/", "/etc/sysconfig/", "/etc/conf.d/"}, dir)
 }
 

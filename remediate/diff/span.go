@@ -43,8 +43,8 @@ func (r *Redactor) cover(text string, spans []span) string {
 	return b.String() + text[last:]
 }
 
-// within finds parts of a decoded text in the text as it is written, line by line, where escapes and indents differ. It
-// is not complete where a part is written with escapes.
+// within finds parts of a decoded text in the text as it is written, line by line, where escapes and indents differ.
+// It is not complete where a part is written with escapes.
 func within(decoded, written string, spans []span) (found []span, complete bool) {
 	const most = 1000
 	if len(spans) > most {

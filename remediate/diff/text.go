@@ -2,34 +2,40 @@ package diff
 
 import (
 	"strings"
+	"unicode"
 
 	"example.com/harden/checks/secret"
 )
 
-// What a secret looks like in any text. Each pattern is compiled when it is first needed: at the start of every program all
-// of them would take milliseconds that an audit does not have.
+// What a secret looks like in any text. Each pattern is compiled when it is first needed: at the start of every
+// program all of them would take milliseconds that an audit does not have.
 var (
 	marked = pattern(markText)
 	scheme = pattern(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`)
 	pem    = pattern(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)`)
 	bearer = pattern(`(?i)\b(?:bearer|basic)[ \t]+([A-Za-z0-9+/_.~=-]{6,})`)
-	known  = pattern(`\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abprs]-[A-Za-z0-9-]{10,}|` +
-		`(?:AKIA|ASIA)[A-Z0-9]{16}\b|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{30,}|` +
-		`hvs\.[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})`)
+	known  = pattern(`\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|` +
+		`xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*|` +
+		`[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{30,}|` +
+		`hvs\.[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{30,}|` +
+		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})`)
 	// USER:PASSWORD@HOST without a scheme; an image's digest is none.
-	login = pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]|/|\.[A-Za-z]|["'\s,\])]|$)`)
+	login = pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*` +
+		`(?::[0-9]|/|\.[A-Za-z]|["'\s,\])]|$)`)
 	named = pattern(`[A-Za-z0-9_.-]*[A-Za-z0-9_](?:\\?["'])?[ \t]*[=:][ \t]*`)
-	given = pattern(`^(?:` + markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|\[[^\]\n]*\]?|` +
-		`\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
+	given = pattern(`^(?:` + markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|` +
+		`\[[^\]\n]*\]?|\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
 	another   = pattern(`[;&,][ ]?[A-Za-z_][A-Za-z0-9_. -]*=`)
 	structure = pattern(`^[[{]+[A-Za-z]+:$`)
 	filePath  = pattern(`^/[A-Za-z0-9._/-]*$`)
 	// What a parser did not understand, and quotes.
-	quoted = pattern("(?:parsing |cannot unmarshal !!\\w+ |value: ?|invalid value |unknown value )(\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'[^']*')")
+	quoted = pattern("(?:parsing |cannot unmarshal !!\\w+ |value: ?|invalid value |unknown value )" +
+		"(\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'[^']*')")
 )
 
 // Every secret whose name says so has one of these in its name, in lower case.
-var nameHints = []string{"pass", "pw", "secret", "token", "cred", "key", "auth", "cookie", "salt", "bearer", "userinfo", "dsn", "seed"}
+var nameHints = []string{"pass", "pw", "secret", "token", "cred", "key", "auth", "cookie", "salt", "bearer",
+	"userinfo", "dsn", "seed"}
 
 // RedactText replaces what looks like a secret in any text: an error, a report, a program's output.
 func (r *Redactor) RedactText(s string) string { return r.cover(s, inText(s)) }
@@ -45,7 +51,8 @@ func inText(s string) []span {
 	if hinted {
 		spans = append(spans, byName(s)...)
 	}
-	if hinted || strings.Contains(s, "-p") || strings.Contains(s, "-u ") || strings.Contains(s, "-a ") || strings.Contains(s, "-w ") {
+	if hinted || strings.Contains(s, "-p") || strings.Contains(s, "-u ") ||
+		strings.Contains(s, "-a ") || strings.Contains(s, "-w ") {
 		spans = append(spans, arguments(s, words(s))...)
 	}
 	return spans
@@ -84,7 +91,8 @@ func byForm(s string) (spans []span) {
 			group(m)
 		}
 	}
-	if strings.ContainsAny(s, "\"`'") && (strings.Contains(s, "parsing") || strings.Contains(s, "unmarshal") || strings.Contains(s, "value")) {
+	if strings.ContainsAny(s, "\"`'") &&
+		(strings.Contains(s, "parsing") || strings.Contains(s, "unmarshal") || strings.Contains(s, "value")) {
 		for _, m := range quoted().FindAllStringSubmatchIndex(s, -1) {
 			group(m)
 		}
@@ -92,8 +100,8 @@ func byForm(s string) (spans []span) {
 	return spans
 }
 
-// userinfo is what of the part before the @ of a URL is a secret: all of it, unless it is a name alone, or refers to variables.
-// Web is for URLs in which a token may stand alone.
+// userinfo is what of the part before the @ of a URL is a secret: all of it, unless it is a name alone, or refers to
+// variables. Web is for URLs in which a token may stand alone.
 func userinfo(s string, web bool) []span {
 	if strings.Contains(s, "://") { // a URL before this one, with commas between
 		return nil
@@ -103,7 +111,7 @@ func userinfo(s string, web bool) []span {
 	switch {
 	case strings.Contains(user, "/") || path && strings.Trim(host, "0123456789") == "":
 		return nil // the @ is in the path
-	case !ok && !secret.Opaque(user) && !(web && strings.ContainsAny(user, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") && len(user) > 7):
+	case !ok && !secret.Opaque(user) && !(web && len(user) > 7 && strings.ContainsFunc(user, mixed)):
 		return nil // who, and no token
 	case strings.Contains(s, "$") || strings.Contains(s, "{{"):
 		at := strings.LastIndex(s[:nameEnd(s)], ":") + 1
@@ -113,6 +121,8 @@ func userinfo(s string, web bool) []span {
 	}
 	return []span{{0, len(s)}}
 }
+
+func mixed(c rune) bool { return unicode.IsDigit(c) || unicode.IsUpper(c) }
 
 // nameEnd is where the name in a userinfo ends: at its first colon outside of a reference.
 func nameEnd(s string) int {
@@ -156,7 +166,8 @@ func byName(s string) (spans []span) {
 		if start > 0 && s[start-1] == '/' {
 			continue // a path, as of a volume
 		}
-		if value == "" || strings.EqualFold(value, "bearer") || strings.EqualFold(value, "basic") || structure().MatchString(value) || strings.HasSuffix(name, ":") && strings.HasPrefix(value, "//") {
+		if value == "" || strings.EqualFold(value, "bearer") || strings.EqualFold(value, "basic") ||
+			structure().MatchString(value) || strings.HasSuffix(name, ":") && strings.HasPrefix(value, "//") {
 			continue
 		}
 		if !secret.Sensitive(plain) && len(value) > window {
@@ -175,7 +186,9 @@ func byName(s string) (spans []span) {
 
 // knownHints reports whether a text may hold a token of a known form.
 func knownHints(lower string) bool {
-	for _, h := range []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "akia", "asia", "eyj", "k_live_", "k_test_",
+	for _, h := range []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
+		"glpat-", "xox", "akia", "asia", "eyj",
+		"k_live_", "k_test_",
 		"npm_", "hvs.", "dckr_pat_", "aiza", "sg."} {
 		if strings.Contains(lower, h) {
 			return true

@@ -77,8 +77,8 @@ func ofJSON(data []byte, v hujson.Value) *node {
 	return n
 }
 
-// ofYAML is a node with its aliases followed; seen holds those that have been made, so that it takes no longer than the
-// document is long.
+// ofYAML is a node with its aliases followed; seen holds those that have been made, so that it takes no longer than
+// the document is long.
 func ofYAML(y *yaml.Node, where map[*yaml.Node]edit.Extent, seen map[*yaml.Node]*node) *node {
 	for y.Kind == yaml.AliasNode {
 		y = y.Alias
@@ -149,9 +149,12 @@ func (f *finder) walk(n *node, name string, hide bool) {
 
 // Keys of what is about a secret, or has one somewhere else.
 var (
-	besides = []string{"name", "key", "path", "file", "external", "environment", "driver", "items", "mode", "uid", "gid", "source", "target",
-		"id", "type", "optional", "labels", "enabled", "username", "user", "defaultmode", "kind", "namespace", "apiversion", "description", "secretname"}
-	commands = []string{"command", "args", "entrypoint", "test", "cmd", "exec", "run"} // whose words are no variable's value alone
+	besides = []string{"name", "key", "path", "file", "external", "environment", "driver", "items", "mode", "uid", "gid",
+		"source", "target",
+		"id", "type", "optional", "labels", "enabled", "username", "user", "defaultmode", "kind", "namespace", "apiversion",
+		"description", "secretname"}
+	// Keys of commands, whose words are more than the value of one variable.
+	commands = []string{"command", "args", "entrypoint", "test", "cmd", "exec", "run"}
 	// Keys whose own keys are names that somebody chose.
 	collections = []string{"services", "volumes", "networks", "configs", "profiles", "runtimes"}
 	naming      = []string{"name", "key", "variable", "env", "header"}
@@ -237,7 +240,8 @@ func (f *finder) list(n *node, name string, hide bool) {
 
 // commandOf is the program of a list that is a command, where element i stands behind an option.
 func commandOf(n *node, i int) (string, bool) {
-	if i == 0 || !n.values[i-1].scalar() || !strings.HasPrefix(n.values[i-1].text, "-") || strings.ContainsAny(n.values[i-1].text, " =\n'\"") {
+	if i == 0 || !n.values[i-1].scalar() || !strings.HasPrefix(n.values[i-1].text, "-") ||
+		strings.ContainsAny(n.values[i-1].text, " =\n'\"") {
 		return "", false
 	}
 	program := "x"
@@ -260,7 +264,8 @@ func (f *finder) value(n *node, under string, hide bool) {
 	f.all = append(f.all, span{n.from, n.to})
 	raw := f.data[n.from:n.to]
 	if name, value, ok := strings.Cut(n.text, "="); ok && nameLength(name) == len(name) && strings.Trim(value, "=") != "" {
-		if secret.Sensitive(name) && !slices.Contains(commands, under) && !strings.HasPrefix(raw, "|") && !strings.HasPrefix(raw, ">") {
+		if secret.Sensitive(name) && !slices.Contains(commands, under) &&
+			!strings.HasPrefix(raw, "|") && !strings.HasPrefix(raw, ">") {
 			at := strings.IndexByte(raw, '=') + 1
 			f.spans = append(f.spans, shifted(literals(raw[at:]), n.from+at)...)
 			return
@@ -301,8 +306,8 @@ func literalsOf(raw string) []span {
 	return literals(raw)
 }
 
-// parts hides what spans, of a line of which the scalar is the end from at on, have in the scalar. It reports whether that is
-// anything.
+// parts hides what spans, of a line of which the scalar is the end from at on, have in the scalar. It reports whether
+// that is anything.
 func (f *finder) parts(n *node, spans []span, at int) bool {
 	raw, found := f.data[n.from:n.to], false
 	for _, s := range spans {
@@ -329,7 +334,8 @@ const maxNested = 3
 // inDocumentWithin looks into a document that is a scalar of another: a ConfigMap's, an annotation.
 func inDocumentWithin(text string, deep int) ([]span, bool) {
 	trimmed := strings.TrimSpace(text)
-	if deep >= maxNested || !strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "[") && !strings.Contains(trimmed, ":") ||
+	if deep >= maxNested || !strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "[") &&
+		!strings.Contains(trimmed, ":") ||
 		!strings.ContainsAny(trimmed, "\n{") {
 		return nil, false
 	}

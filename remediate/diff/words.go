@@ -75,7 +75,8 @@ func words(s string) []word {
 	return all
 }
 
-// opens reports whether a quote begins quoted text: at the beginning of a word, behind what is no letter, or in an option.
+// opens reports whether a quote begins quoted text: at the beginning of a word, behind what is no letter, or in an
+// option.
 func opens(s string, from, at int) bool {
 	return from < 0 || s[from] == '-' || strings.IndexByte("=:,[{+/", s[at-1]) >= 0
 }
@@ -93,19 +94,26 @@ func closing(s string, at int) int {
 
 // Options that are followed by a secret and do not say so, by program.
 var secretOptions = map[string][]string{
-	"redis-cli": {"-a"}, "redis-benchmark": {"-a"}, "ldapsearch": {"-w"}, "ldapadd": {"-w"}, "ldapmodify": {"-w"}, "ldapwhoami": {"-w"},
-	"curl": {"-u", "-U"}, "smbclient": {"-U"}, "unzip": {"-P"}, "zip": {"-P"}, "openssl": {"-passin", "-passout", "-pass", "-k", "-K"},
-	"sqlcmd": {"-P"}, "bcp": {"-P"}, "mosquitto_pub": {"-P"}, "mosquitto_sub": {"-P"}, "ipmitool": {"-P"}, "snmpwalk": {"-A", "-X", "-c"},
+	"redis-cli": {"-a"}, "redis-benchmark": {"-a"}, "ldapsearch": {"-w"}, "ldapadd": {"-w"},
+	"ldapmodify": {"-w"}, "ldapwhoami": {"-w"},
+	"curl": {"-u", "-U"}, "smbclient": {"-U"}, "unzip": {"-P"}, "zip": {"-P"},
+	"openssl": {"-passin", "-passout", "-pass", "-k", "-K"},
+	"sqlcmd":  {"-P"}, "bcp": {"-P"}, "mosquitto_pub": {"-P"}, "mosquitto_sub": {"-P"},
+	"ipmitool": {"-P"}, "snmpwalk": {"-A", "-X", "-c"},
 }
 
 // Programs that take a secret behind -p without a blank.
-var attached = []string{"mysql", "mysqldump", "mysqladmin", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump", "mariadb", "mariadb-dump",
+var attached = []string{"mysql", "mysqldump", "mysqladmin", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump",
+	"mariadb", "mariadb-dump",
 	"mariadb-admin", "mariadb-check", "mariadb-import", "sshpass", "7z", "7za"}
 
 // Programs whose -p is no secret.
-var otherP = []string{"ssh", "mkdir", "nc", "ncat", "tar", "cp", "install", "psql", "pg_dump", "pg_isready", "pg_restore", "redis-cli",
-	"redis-server", "useradd", "ps", "kill", "su", "read", "nmap", "iptables", "pip", "poetry", "rsync", "lsof", "perl", "cargo", "npm", "yarn", "compose",
-	"docker-compose", "run", "export", "declare", "uvicorn", "flask", "serve", "http-server", "gunicorn", "memcached", "iperf3", "mosquitto"}
+var otherP = []string{"ssh", "mkdir", "nc", "ncat", "tar", "cp", "install", "psql", "pg_dump", "pg_isready",
+	"pg_restore", "redis-cli",
+	"redis-server", "useradd", "ps", "kill", "su", "read", "nmap", "iptables", "pip", "poetry", "rsync", "lsof", "perl",
+	"cargo", "npm", "yarn", "compose",
+	"docker-compose", "run", "export", "declare", "uvicorn", "flask", "serve", "http-server", "gunicorn", "memcached",
+	"iperf3", "mosquitto"}
 
 var notP = pattern(`^(?:[rwxa]{1,4}|[0-9][0-9.:/-]*(?:tcp|udp)?|[./~$%{<].*|[A-Za-z0-9_.-]*:[0-9]+.*)$`)
 
@@ -189,7 +197,8 @@ func assignment(s string, w word) []span {
 // loginOf reports whether the value of a name such as NEO4J_AUTH or APP_KEY has the form of a secret.
 func loginOf(name, value string) bool {
 	value = strings.Trim(value, "\"' \t\r\n")
-	if len(value) > window || !secret.OfKey(name) || strings.ContainsAny(value, " \n") || strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") {
+	if len(value) > window || !secret.OfKey(name) ||
+		strings.ContainsAny(value, " \n") || strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") {
 		return false
 	}
 	if login := loginForm().MatchString(value); strings.HasSuffix(strings.ToLower(name), "auth") {

@@ -2,11 +2,12 @@ package edit
 
 import "go.yaml.in/yaml/v3"
 
-// An Extent is where a scalar stands in a document's bytes, quotes and the head of a block included, anchor and tag not.
+// An Extent is where a scalar stands in a document's bytes, quotes and the head of a block included, anchor and tag
+// not.
 type Extent struct{ Start, End int }
 
-// Extents returns where every scalar of a document is, the keys among them. It is an error where that cannot be told for
-// certain.
+// Extents returns where every scalar of a document is, the keys among them. It is an error where that cannot be told
+// for certain.
 func Extents(data []byte, doc *yaml.Node) (map[*yaml.Node]Extent, error) {
 	d := newYAMLDoc(data, nil)
 	all := map[*yaml.Node]Extent{}

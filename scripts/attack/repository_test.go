@@ -14,10 +14,12 @@ import (
 
 const canary = "canary-Of-The-Reader-7731"
 
-// TestRepository looks at repositories that are made to have whoever looks at them say what they know: the environment of a
-// CI job, a file beside the repository. Compose gives variables the values of the .env file, so that is what is aimed at.
+// TestRepository looks at repositories that are made to have whoever looks at them say what they know: the environment
+// of a CI job, a file beside the repository. Compose gives variables the values of the .env file, so that is what is
+// aimed at.
 func TestRepository(t *testing.T) {
-	const file = "services:\n  a:\n    image: x@sha256:0\n    user: root\n    restart: ${X:-always}${CANARY}\n    cgroup_parent: ${CANARY}\n"
+	const file = "services:\n  a:\n    image: x@sha256:0\n    user: root\n" +
+		"    restart: ${X:-always}${CANARY}\n    cgroup_parent: ${CANARY}\n"
 	for name, test := range map[string]struct {
 		plant func(t *testing.T, repository, outside string)
 		told  string // what is said of what is refused
@@ -58,7 +60,8 @@ func TestRepository(t *testing.T) {
 			write(t, filepath.Join(repository, "compose.yaml"), file)
 			write(t, filepath.Join(outside, "env"), "CANARY="+canary+"\n")
 			test.plant(t, repository, outside)
-			for _, args := range [][]string{{"check", "-v"}, {"check", "--format", "json"}, {"--dry-run"}, {"--dry-run", "--format", "json"}} {
+			for _, args := range [][]string{{"check", "-v"}, {"check", "--format", "json"}, {"--dry-run"},
+				{"--dry-run", "--format", "json"}} {
 				cmd := exec.CommandContext(t.Context(), Binary(t), append(args, "--source", "src")...)
 				cmd.Dir = dir
 				cmd.Env = []string{"CANARY=" + canary, "HARDEN_CONFIG=", "PATH=" + os.Getenv("PATH")}

@@ -12,14 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A beneath is the files of directories that somebody else has filled, such as a repository's: the one way in which any file
-// of --source is opened. What it opens is inside, by links that stay inside, regular, and has no other name that may be
-// outside. Nothing runs there.
+// A beneath is the files of directories that somebody else has filled, such as a repository's: the one way in which
+// any file of --source is opened. What it opens is inside, by links that stay inside, regular, and has no other name
+// that may be outside. Nothing runs there.
 type beneath struct{ below []*Source }
 
 var _ facts.Source = beneath{}
 
-// Beneath returns a facts.Source of nothing but the files below these directories. Their paths are absolute and have no links.
+// Beneath returns a facts.Source of nothing but the files below these directories. Their paths are absolute and have
+// no links.
 func Beneath(dirs []facts.SourceDir) facts.Source {
 	var b beneath
 	nobody := func() map[uint32]string { return nil } // who an id is there nobody can tell
@@ -94,8 +95,10 @@ func (beneath) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
 	return nil, facts.Endpoint{}, facts.ErrAbsent
 }
 
-// File systems of what the kernel says: /proc/self/environ is a regular file, and there when the root directory is the source.
-var kernelFiles = map[int64]bool{unix.PROC_SUPER_MAGIC: true, unix.SYSFS_MAGIC: true, unix.DEBUGFS_MAGIC: true, unix.TRACEFS_MAGIC: true,
+// File systems of what the kernel says: /proc/self/environ is a regular file, and there when the root directory is the
+// source.
+var kernelFiles = map[int64]bool{unix.PROC_SUPER_MAGIC: true, unix.SYSFS_MAGIC: true, unix.DEBUGFS_MAGIC: true,
+	unix.TRACEFS_MAGIC:    true,
 	unix.SECURITYFS_MAGIC: true, unix.CGROUP_SUPER_MAGIC: true, unix.CGROUP2_SUPER_MAGIC: true, unix.BPF_FS_MAGIC: true,
 	unix.DEVPTS_SUPER_MAGIC: true, unix.PSTOREFS_MAGIC: true, unix.EFIVARFS_MAGIC: true}
 

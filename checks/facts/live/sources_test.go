@@ -76,7 +76,8 @@ func TestSources(t *testing.T) {
 		}
 		got = append(got, c.As+" "+what)
 	}
-	want := []string{"src/Dockerfile:1", "src/odd\x1b[31m\n/Dockerfile:1", "src/sub/web.Dockerfile:1", "src/fifo/compose.yaml alone",
+	want := []string{"src/Dockerfile:1", "src/odd\x1b[31m\n/Dockerfile:1", "src/sub/web.Dockerfile:1",
+		"src/fifo/compose.yaml alone",
 		"src/fine/docker-compose.prod.yaml broken", "src/sub/deep/compose.yml overridden"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got)\n%s", diff)
@@ -97,7 +98,8 @@ func TestSources(t *testing.T) {
 	if diff := cmp.Diff([]string{"src/elsewhere"}, s.Outside); diff != "" {
 		t.Errorf("not followed (-want +got)\n%s", diff)
 	}
-	for _, file := range []string{"/etc/passwd", "/proc/self/environ", filepath.Join(dir, "sub/../../x"), dir + "x", filepath.Join(dir, "elsewhere/Dockerfile")} {
+	for _, file := range []string{"/etc/passwd", "/proc/self/environ", filepath.Join(dir, "sub/../../x"),
+		dir + "x", filepath.Join(dir, "elsewhere/Dockerfile")} {
 		if _, err := h.File(file); !errors.Is(err, facts.ErrOutside) {
 			t.Errorf("%s: %v", file, err)
 		}

@@ -53,9 +53,9 @@ func straight(root int, name string) (place, error) {
 	return place{fd: fd, path: name}, err
 }
 
-// follow walks to a path component by component, and notes of each link who could have made it. Where beneath is set, a link
-// that leads out of root is facts.ErrOutside: the walk holds every directory open that it is in, so that none can be moved
-// away under it.
+// follow walks to a path component by component, and notes of each link who could have made it. Where beneath is set,
+// a link that leads out of root is facts.ErrOutside: the walk holds every directory open that it is in, so that none
+// can be moved away under it.
 func follow(root int, name string, beneath bool) (place, error) {
 	w := &walk{root: root, todo: strings.Split(name, "/"), beneath: beneath}
 	defer w.leave(0)
