@@ -60,26 +60,32 @@ func TestRepository(t *testing.T) {
 			write(t, filepath.Join(repository, "compose.yaml"), file)
 			write(t, filepath.Join(outside, "env"), "CANARY="+canary+"\n")
 			test.plant(t, repository, outside)
-			for _, args := range [][]string{{"check", "-v"}, {"check", "--format", "json"}, {"--dry-run"},
-				{"--dry-run", "--format", "json"}} {
-				cmd := exec.CommandContext(t.Context(), Binary(t), append(args, "--source", "src")...)
-				cmd.Dir = dir
-				cmd.Env = []string{"CANARY=" + canary, "HARDEN_CONFIG=", "PATH=" + os.Getenv("PATH")}
-				var out bytes.Buffer
-				cmd.Stdout, cmd.Stderr = &out, &out
-				err := cmd.Run()
-				if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
-					t.Fatal(err)
-				}
-				if strings.Contains(out.String(), canary) {
-					t.Errorf("%q tells what the reader knows:\n%s", args, around(out.String(), canary))
-				}
-				said := strings.Join(strings.Fields(out.String()), " ") // lines are folded
-				if !strings.Contains(said, test.told) {
-					t.Errorf("%q does not say %q:\n%s", args, test.told, out.String())
-				}
-			}
+			look(t, dir, test.told)
 		})
+	}
+}
+
+// look has harden judge the repository src of a directory in every way, and holds it to saying what is refused and no canary.
+func look(t *testing.T, dir, told string) {
+	t.Helper()
+	for _, args := range [][]string{{"check", "-v"}, {"check", "--format", "json"}, {"--dry-run"},
+		{"--dry-run", "--format", "json"}} {
+		cmd := exec.CommandContext(t.Context(), Binary(t), append(args, "--source", "src")...)
+		cmd.Dir = dir
+		cmd.Env = []string{"CANARY=" + canary, "HARDEN_CONFIG=", "PATH=" + os.Getenv("PATH")}
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		err := cmd.Run()
+		if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), canary) {
+			t.Errorf("%q tells what the reader knows:\n%s", args, around(out.String(), canary))
+		}
+		said := strings.Join(strings.Fields(out.String()), " ") // lines are folded
+		if !strings.Contains(said, told) {
+			t.Errorf("%q does not say %q:\n%s", args, told, out.String())
+		}
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 	"example.com/harden/checks/facts/live"
 )
 
-// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
-// may read, a name that terminals would obey.
-func TestSources(t *testing.T) {
+// sources fills a directory with what TestSources looks for, and with what it must not open.
+func sources(t *testing.T) string {
+	t.Helper()
 	dir, other := t.TempDir(), t.TempDir()
 	write := func(name, data string) {
 		t.Helper()
@@ -57,6 +57,13 @@ func TestSources(t *testing.T) {
 	if err := os.Link(filepath.Join(dir, "hard/Dockerfile"), filepath.Join(other, "linked")); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
+// may read, a name that terminals would obey.
+func TestSources(t *testing.T) {
+	dir := sources(t)
 	dirs := []facts.SourceDir{{Path: dir, As: "src"}}
 	h := facts.New(t.Context(), live.Beneath(dirs), facts.Choices{})
 	h.SourceDirs = dirs
