@@ -38,6 +38,8 @@ func TestCanariesInErrors(t *testing.T) {
 	}
 	url := "tcp://user:" + one("--docker-host") + "@127.0.0.1:1"
 	c.harden(nil, "check", "--docker-host", url, "--only", "docker/icc")
+	c.harden(nil, "--dry-run", "--docker-host", url, "--only", "docker/icc", "--out", "saved.json")
+	c.files("saved.json")
 	c.harden(nil, "check", "--docker-host", "tcp://user:"+one("a URL that is none")+"@[::1", "--only", "docker/icc")
 	other := []string{"DOCKER_HOST=tcp://user:" + one("DOCKER_HOST") + "@127.0.0.1:1"}
 	c.harden(other, "check", "-v", "--only", "docker/icc", "--format", "json")

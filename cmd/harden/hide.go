@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"reflect"
+	"strings"
 	"sync"
 
 	"example.com/harden/remediate/diff"
@@ -22,6 +23,15 @@ func hide[T any](r *diff.Redactor, v T) T {
 	h := hider{r, map[string]string{}}
 	h.walk(reflect.ValueOf(&v).Elem())
 	return v
+}
+
+// withoutPassword is the address of a Docker Engine as a plan keeps it: a client sends no password, whoever writes one.
+func withoutPassword(host string) string {
+	scheme, rest, _ := strings.Cut(host, "://")
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 && strings.Contains(rest[:at], ":") {
+		return scheme + "://" + rest[at+1:]
+	}
+	return host
 }
 
 type hider struct {

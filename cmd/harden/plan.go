@@ -178,7 +178,7 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost, Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}

@@ -22,7 +22,6 @@ var (
 	// USER:PASSWORD@HOST without a scheme; an image's digest is none.
 	login = pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*` +
 		`(?::[0-9]|/|\.[A-Za-z]|["'\s,\])]|$)`)
-	named = pattern(`[A-Za-z0-9_.-]*[A-Za-z0-9_](?:\\?["'])?[ \t]*[=:][ \t]*`)
 	given = pattern(`^(?:` + markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|` +
 		`\[[^\]\n]*\]?|\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
 	another   = pattern(`[;&,][ ]?[A-Za-z_][A-Za-z0-9_. -]*=`)
@@ -143,15 +142,13 @@ func nameEnd(s string) int {
 // byName finds the values that stand behind the name of a secret.
 func byName(s string) (spans []span) {
 	for at := 0; at < len(s); {
-		m := named().FindStringIndex(s[at:])
-		if m == nil {
+		start, end, from := assigned(s, at)
+		if from < 0 {
 			return spans
 		}
-		start, from := at+m[0], at+m[1]
-		name := s[start:from]
 		at = from
-		plain := strings.TrimRight(name, "\\\"' \t=:")
-		if !secret.Sensitive(plain) && !secret.OfKey(plain) {
+		name := s[start:end]
+		if !secret.Sensitive(name) && !secret.OfKey(name) || start > 0 && s[start-1] == '/' { // a path, as of a volume
 			continue
 		}
 		value := given().FindString(s[from:])
@@ -163,16 +160,13 @@ func byName(s string) (spans []span) {
 			from++
 			value = s[from : from+end-1]
 		}
-		if start > 0 && s[start-1] == '/' {
-			continue // a path, as of a volume
-		}
 		if value == "" || strings.EqualFold(value, "bearer") || strings.EqualFold(value, "basic") ||
-			structure().MatchString(value) || strings.HasSuffix(name, ":") && strings.HasPrefix(value, "//") {
+			structure().MatchString(value) || s[from-1] == ':' && strings.HasPrefix(value, "//") {
 			continue
 		}
-		if !secret.Sensitive(plain) && len(value) > window {
+		if !secret.Sensitive(name) && len(value) > window {
 			at = from + len(value)
-		} else if secret.Sensitive(plain) || loginOf(plain, value) {
+		} else if secret.Sensitive(name) || loginOf(name, value) {
 			if i := another().FindStringIndex(value); i != nil {
 				value = value[:i[0]]
 			}
@@ -182,6 +176,37 @@ func byName(s string) (spans []span) {
 		}
 	}
 	return spans
+}
+
+// assigned finds the next name behind which there is = or :, and where its value begins. From is -1 where there is none.
+func assigned(s string, at int) (start, end, from int) {
+	for next := at; ; next = from {
+		i := strings.IndexAny(s[next:], "=:")
+		if i < 0 {
+			return 0, 0, -1
+		}
+		from = next + i + 1
+		end = len(strings.TrimRight(s[at:from-1], " \t")) + at
+		if end > at && (s[end-1] == '"' || s[end-1] == '\'') {
+			end--
+		}
+		if end > at && s[end-1] == '\\' {
+			end--
+		}
+		for start = end; start > at && isNameByte(s[start-1]); start-- {
+		}
+		for from < len(s) && (s[from] == ' ' || s[from] == '\t') {
+			from++
+		}
+		if end > start {
+			return start, end, from
+		}
+		at = from
+	}
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '.' || c == '-'
 }
 
 // knownHints reports whether a text may hold a token of a known form.
