@@ -47,6 +47,7 @@ func tokens(data string) (all []token) {
 				!(data[end] == ':' && (end+1 == len(data) || strings.IndexByte(" \t\r\n\"'", data[end+1]) >= 0)) {
 				end++
 			}
+			end += padding(data[i:end], data[end:])
 			all = append(all, token{from: i, to: end, text: data[i:end]})
 			i = end
 		}
@@ -54,44 +55,93 @@ func tokens(data string) (all []token) {
 	return all
 }
 
-// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that
-// says so, on its line or on the next, and whatever a pair of name and value holds.
+// padding is how many of the equals signs behind a word fill it up as base64, and assign nothing.
+func padding(word, behind string) int {
+	n := len(behind) - len(strings.TrimLeft(behind, "="))
+	if n == 0 || n > 2 || (len(word)+n)%4 != 0 ||
+		len(behind) > n && strings.IndexByte(" \t\r\n,]}\"'", behind[n]) < 0 || secret.Sensitive(word) {
+		return 0
+	}
+	return n
+}
+
+// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that says
+// so, on its line or on the next, and whatever a pair of name and value holds.
 func inBroken(data string) []span {
 	spans := append(inText(data), detected(data, "")...)
 	all := tokens(data)
-	named := false // a name of a secret stood in a pair's "name"
-	program := 0   // for so many words more, -pSECRET is an option of the command's
+	b := brokenText{sealed: sealedKind().MatchString(data), aliases: map[string]bool{}}
 	for i, t := range all {
-		lower := strings.ToLower(t.text)
-		if program--; slices.Contains(attached, path.Base(t.text)) {
-			program = 8
-		}
-		if program > 0 && strings.HasPrefix(t.text, "-p") && len(t.text) > 2 {
-			spans = append(spans, span{t.from, t.to})
-		}
 		if strings.Contains(t.text, `\`) {
 			if said, err := strconv.Unquote(`"` + t.text + `"`); err != nil || len(inText(said)) > 0 {
 				spans = append(spans, span{t.from, t.to})
 			}
 		}
-		switch {
-		case i+1 == len(all):
-		case t.sign != 0 && slices.Contains(naming, lower):
-			named = secret.Sensitive(all[i+1].text)
-		case secret.Sensitive(t.text) && (t.sign != 0 || strings.HasPrefix(t.text, "-")),
-			t.text == "-p" && !notP().MatchString(all[i+1].text),
-			t.sign != 0 && named && slices.Contains(namedText, lower),
-			t.sign != 0 && loginOf(t.text, all[i+1].text):
+		if b.attachedTo(t) {
+			spans = append(spans, span{t.from, t.to})
+		}
+		if i+1 < len(all) && b.leads(t, all[i+1]) {
+			spans = append(spans, rest(data, all, i+1)...)
+			b.aliases["&"+strings.TrimPrefix(all[i+1].text, "*")] = true
+		}
+	}
+	for i, t := range all[:max(len(all)-1, 0)] {
+		if b.aliases[t.text] {
 			spans = append(spans, rest(data, all, i+1)...)
 		}
 	}
 	return spans
 }
 
+// sealedKind is how a document says that it is a Secret of Kubernetes.
+var sealedKind = pattern(`\bkind["']?[ \t]*:[ \t\r\n]*["']?Secret\b`)
+
+// A brokenText is what the tokens so far have told.
+type brokenText struct {
+	sealed  bool   // it is a Secret
+	named   bool   // a name of a secret stood in a pair's "name"
+	program string // whose options have their own meaning, for so many words more
+	words   int
+	aliases map[string]bool // anchors of values that stand behind names of secrets
+}
+
+// attachedTo reports whether a token is -pSECRET.
+func (b *brokenText) attachedTo(t token) bool {
+	base := path.Base(t.text)
+	if b.words--; b.words == 0 {
+		b.program = ""
+	}
+	if slices.Contains(attached, base) || secretOptions[base] != nil {
+		b.program, b.words = base, 8
+	}
+	return slices.Contains(attached, b.program) && strings.HasPrefix(t.text, "-p") && len(t.text) > 2
+}
+
+// leads reports whether a token is followed by a secret.
+func (b *brokenText) leads(t, next token) bool {
+	lower := strings.ToLower(t.text)
+	if t.sign == 0 {
+		return t.text == "-p" && !notP().MatchString(next.text) || slices.Contains(secretOptions[b.program], t.text) ||
+			strings.HasPrefix(t.text, "-") && secret.Sensitive(t.text)
+	}
+	if slices.Contains(naming, lower) {
+		b.named = secret.Sensitive(next.text)
+		return false
+	}
+	return secret.Sensitive(t.text) && next.sign == 0 || lower == "content" || b.named && slices.Contains(namedText, lower) ||
+		loginOf(t.text, next.text) || b.sealed && next.sign == 0 && !slices.Contains(besides, lower)
+}
+
 // rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote
 // that closes it.
 func rest(data string, all []token, i int) []span {
 	from, to := all[i].from, all[i].to
+	if n, inner := reference(data[from:], true); n > 0 {
+		return shifted(inner, from)
+	}
+	if strings.HasPrefix(all[i].text, "&") && i+1 < len(all) { // an anchor stands before the value
+		return rest(data, all, i+1)
+	}
 	if strings.IndexByte("|>", data[from]) >= 0 { // text over several lines
 		for i+1 < len(all) && all[i+1].sign == 0 {
 			i++

@@ -137,6 +137,38 @@ func TestRedactText(t *testing.T) {
 	}
 }
 
+// TestRedactBroken breaks every document of cases in every way: no parser takes it, and its secrets stay hidden.
+func TestRedactBroken(t *testing.T) {
+	r := NewRedactor([]byte("key"))
+	for name, broken := range map[string]func(string) string{
+		"tail":   func(s string) string { return s + "\n]{\"" },
+		"head":   func(s string) string { return "}\n" + s },
+		"tab":    func(s string) string { return strings.Replace(s, "  ", "\t", 1) + "\n\t- x: [" },
+		"split":  func(s string) string { return strings.ReplaceAll(s, ": ", ":\n    ") + "\n]}" },
+		"CRLF":   func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"BOM":    func(s string) string { return "\ufeff" + s },
+		"indent": func(s string) string { return strings.ReplaceAll(s, "\n", "\n   ") + "\n ]" },
+	} {
+		for _, c := range cases {
+			var planted []string
+			in := around.ReplaceAllStringFunc(c.text, func(s string) string {
+				s = strings.Trim(s, "«»")
+				if len(s) < 3 || strings.ContainsAny(s, " /:") {
+					return s // what makes it one secret is what is broken
+				}
+				planted = append(planted, fmt.Sprintf("cNry%02dx", len(planted)))
+				return planted[len(planted)-1] + s
+			})
+			out := string(r.Redact(c.path, []byte(broken(in))))
+			for _, p := range planted {
+				if strings.Contains(out, p) {
+					t.Errorf("%s, %s: %s is shown:\n%s", c.path, name, p, out)
+				}
+			}
+		}
+	}
+}
+
 // TestRedactLong gives the redactor much of whatever might make it look at the same bytes again and again.
 func TestRedactLong(t *testing.T) {
 	r := NewRedactor([]byte("key"))

@@ -34,6 +34,8 @@ func inFile(file, text string) []span {
 	switch {
 	case text == "":
 		return nil
+	case strings.HasPrefix(text, byteOrder):
+		return shifted(inFile(file, text[len(byteOrder):]), len(byteOrder))
 	case isUnit(file):
 		return inUnit(text)
 	case isDockerfile(file):
@@ -46,6 +48,9 @@ func inFile(file, text string) []span {
 	}
 	return inBroken(text)
 }
+
+// byteOrder is the mark that some editors put before everything.
+const byteOrder = "\ufeff"
 
 const markText = `‹redacted [0-9]+ bytes, [0-9a-f]{8}›`
 
