@@ -58,15 +58,15 @@ func tokens(data string) (all []token) {
 // padding is how many of the equals signs behind a word fill it up as base64, and assign nothing.
 func padding(word, behind string) int {
 	n := len(behind) - len(strings.TrimLeft(behind, "="))
-	if n == 0 || n > 2 || (len(word)+n)%4 != 0 ||
-		len(behind) > n && strings.IndexByte(" \t\r\n,]}\"'", behind[n]) < 0 || secret.Sensitive(word) {
+	ends := len(behind) == n || strings.IndexByte(" \t\r\n,]}\"'", behind[n]) >= 0
+	if !ends || n > 2 || n == 1 && ((len(word)+n)%4 != 0 || secret.Sensitive(word)) {
 		return 0
 	}
 	return n
 }
 
-// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that says
-// so, on its line or on the next, and whatever a pair of name and value holds.
+// inBroken finds the secrets of a text of which no parser makes a document: whatever may be the value of a name that
+// says so, on its line or on the next, and whatever a pair of name and value holds.
 func inBroken(data string) []span {
 	spans := append(inText(data), detected(data, "")...)
 	all := tokens(data)
@@ -128,19 +128,23 @@ func (b *brokenText) leads(t, next token) bool {
 		b.named = secret.Sensitive(next.text)
 		return false
 	}
-	return secret.Sensitive(t.text) && next.sign == 0 || lower == "content" || b.named && slices.Contains(namedText, lower) ||
-		loginOf(t.text, next.text) || b.sealed && next.sign == 0 && !slices.Contains(besides, lower)
+	return secret.Sensitive(t.text) && next.sign != ':' || lower == "content" ||
+		b.named && slices.Contains(namedText, lower) ||
+		loginOf(t.text, next.text) || b.sealed && next.sign != ':' && !slices.Contains(besides, lower)
 }
+
+// valueStops is where an unquoted value ends at the latest.
+var valueStops = pattern(`[\r\n\]}]|,[ \t"'\r\n]|,$|[ \t]#`)
 
 // rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote
 // that closes it.
 func rest(data string, all []token, i int) []span {
+	for strings.HasPrefix(all[i].text, "&") && i+1 < len(all) { // an anchor stands before the value
+		i++
+	}
 	from, to := all[i].from, all[i].to
 	if n, inner := reference(data[from:], true); n > 0 {
 		return shifted(inner, from)
-	}
-	if strings.HasPrefix(all[i].text, "&") && i+1 < len(all) { // an anchor stands before the value
-		return rest(data, all, i+1)
 	}
 	if strings.IndexByte("|>", data[from]) >= 0 { // text over several lines
 		for i+1 < len(all) && all[i+1].sign == 0 {
@@ -155,9 +159,8 @@ func rest(data string, all []token, i int) []span {
 		}
 	}
 	if data[from] != '"' && data[from] != '\'' {
-		end := strings.IndexAny(data[from:min(len(data), from+window)], "\r\n")
-		if end >= 0 && !strings.ContainsAny(data[from:from+end], ",]}") {
-			to = max(to, from+end)
+		if end := valueStops().FindStringIndex(data[from:min(len(data), from+window)]); end != nil {
+			to = max(to, from+end[0])
 		}
 	}
 	return shifted(literals(data[from:to]), from)

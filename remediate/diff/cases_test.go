@@ -78,6 +78,7 @@ var cases = []struct{ path, text string }{
 	{daemon, "{\n  \"password\":\n    \"«hunter2»\",\n  \"icc\": true\n  \"x\": 1,\n}"},
 	{daemon, "{ \"env\": [{\"name\": \"DB_PASS\", \"value\": \"«hunter2»\"}, {\"name\": \"MODE\", \"value\": \"fast\"}], "},
 	{daemon, "{ \"args\": [\"--token\",\n \"«hunter2»\", \"--mode\", \"fast\"], "},
+	{daemon, "{ password: «ab=cd», token: «x,y» # c\n \"x\": 1"},
 	{envFile, "DB_PASS=«hunter2»\nexport A_TOKEN='«a b»'\nKEYS_SECRET=\"«one»\n«two»\"\nMODE=fast\nB_PWD=«x» \\\n  «y»\n# OLD_TOKEN=«z»\nX_TOKEN=${Y}\n«no assignment»\n"},
 	{unit, "[Service]\nEnvironment=\"A_TOKEN=«x y»\" MODE=fast\nEnvironment=B_PASS=«x» \\\n  C_SECRET=«y»\nSetCredential=c:«abc»\nExecStart=/x --password «hunter2» \\\n  --api-key=«abc» --mode fast\n"},
 	{docker, "FROM x\nENV A_TOKEN=«x» MODE=fast B_PASS=\"«y z»\" \\\n # c\n  C_SECRET=«w»\nENV OLD_PASSWORD «first second»\nARG D_PWD=«x»\nRUN login --password «hunter2» \\\n  --mode fast && T_TOKEN=«abc» run\n"},

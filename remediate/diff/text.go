@@ -178,7 +178,8 @@ func byName(s string) (spans []span) {
 	return spans
 }
 
-// assigned finds the next name behind which there is = or :, and where its value begins. From is -1 where there is none.
+// assigned finds the next name behind which there is = or :, and where its value begins. From is -1 where there is
+// none.
 func assigned(s string, at int) (start, end, from int) {
 	for next := at; ; next = from {
 		i := strings.IndexAny(s[next:], "=:")
