@@ -45,6 +45,7 @@ The exit code is 0 without drift, 2 with some, and 1 when there is none but some
 		},
 	}
 	addHost(cmd)
+	addKubeconfig(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
 	return cmd

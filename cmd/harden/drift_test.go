@@ -19,6 +19,7 @@ import (
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -143,10 +144,10 @@ type audited struct {
 
 func (a *audited) harden(code int, args ...string) []byte {
 	a.Helper()
-	args = append(args, "--format", "json", "--config", "", "--state", a.state, "--docker-host", a.host)
+	args = append(args, "--format", "json", "--config", "none", "--state", a.state, "--docker-host", a.host)
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = "harden"
-	cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+	cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	cmd.Run()
@@ -273,10 +274,10 @@ func TestDriftRules(t *testing.T) {
 	}
 	harden := func(code int, args ...string) string {
 		t.Helper()
-		args = append(args, "--config", "", "--state", dir+"/state")
+		args = append(args, "--config", "none", "--state", dir+"/state")
 		cmd := exec.Command("unshare", append([]string{"--mount", "bash", "-c",
 			`mount --bind "$0" /etc/audit && exec -a harden "$@"`, etc, self}, args...)...)
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		out, _ := cmd.CombinedOutput()
 		if got := cmd.ProcessState.ExitCode(); got != code {
 			t.Fatalf("harden %q exited %d, want %d\n%s", args, got, code, out)

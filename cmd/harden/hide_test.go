@@ -18,9 +18,7 @@ import (
 // TestEverythingIsHidden holds every command to passing what it writes through hide: whatever package report writes, but
 // for the catalogue, which knows nothing of a host, counts, and a saved plan, which is compared byte by byte.
 func TestEverythingIsHidden(t *testing.T) {
-	unhidden := []string{"entries", "s.save(plan)"}
-	writers := []string{"JSON", "Text", "RollbackText", "DriftText", "ChangesText", "Outcome", "TakenBack", "WriteThreats",
-		"Explain", "ScheduleText", "Scheduled", "ScheduleStatusText"}
+	unhidden := []string{"entries", "report.Entries(s.selection)", "s.save(plan)"}
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +38,7 @@ func TestEverythingIsHidden(t *testing.T) {
 				return true
 			}
 			f, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !isNamed(f.X, "report") || !slices.Contains(writers, f.Sel.Name) {
+			if !ok || !isNamed(f.X, "report") || f.Sel.Name != "JSON" && (len(call.Args) == 0 || source(call.Args[0]) != "s.stdout") {
 				return true
 			}
 			seen[f.Sel.Name] = true
@@ -54,10 +52,8 @@ func TestEverythingIsHidden(t *testing.T) {
 			return true
 		})
 	}
-	for _, w := range writers {
-		if !seen[w] {
-			t.Errorf("nothing calls report.%s: is it called otherwise now?", w)
-		}
+	if len(seen) < 10 {
+		t.Errorf("only %d functions of report are called: are they called otherwise now?", len(seen))
 	}
 }
 

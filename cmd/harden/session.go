@@ -61,8 +61,6 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case dry && yes:
-		err = usageError{errors.New("--dry-run and --yes contradict each other")}
 	case s.Format == "json" && !dry && !yes:
 		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
@@ -81,6 +79,9 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
+	if wait < 0 {
+		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
+	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
 		redactor: redactor(), validate: activate.Validate, progress: newProgress}
 	if config.Root == "/" {
@@ -95,7 +96,7 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	var machine facts.Source = live.New(s.Root, live.DockerOptions{Host: s.DockerHost})
+	var machine facts.Source = live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom})
 	if len(s.Sources) > 0 {
 		machine = live.Beneath(s.Sources)
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -192,6 +193,9 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 	if err == nil {
 		err = e.close(Applied, "")
 		return e.result(), err
+	}
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && errors.Is(cause, context.Canceled) {
+		err = cause // which says by what
 	}
 	// Taking back is not to be interrupted by what interrupted the run.
 	ctx = context.WithoutCancel(ctx)
