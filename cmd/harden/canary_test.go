@@ -75,7 +75,7 @@ func (c *canaryRun) harden(env []string, args ...string) string {
 		cmd.Path = other
 	}
 	cmd.Dir = c.dir
-	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=",
+	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=none",
 		"HARDEN_STATE=" + filepath.Join(c.dir, "state"), "PATH=/usr/bin:/bin"}, env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -72,7 +72,7 @@ func look(t *testing.T, dir, told string) {
 		{"--dry-run", "--format", "json"}} {
 		cmd := exec.CommandContext(t.Context(), Binary(t), append(args, "--source", "src")...)
 		cmd.Dir = dir
-		cmd.Env = []string{"CANARY=" + canary, "HARDEN_CONFIG=", "PATH=" + os.Getenv("PATH")}
+		cmd.Env = []string{"CANARY=" + canary, "PATH=" + os.Getenv("PATH")}
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		err := cmd.Run()
