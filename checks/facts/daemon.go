@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Daemon is the dockerd of this host, in its three states: as it runs, as its files have it now, and as it would
@@ -239,7 +241,7 @@ func (h *Host) sysv(d *Daemon) error {
 		return nil
 	}
 	args := []Token{{Text: "-p", File: sysvScript}, {Text: "/var/run/docker.pid", File: sysvScript}}
-	f, err := h.File(sysvEnv)
+	f, err := h.within(budget.New(sysvEnv, nil), sysvEnv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"example.com/harden/checks/archive"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -190,6 +191,7 @@ type Host struct {
 
 	ctx        context.Context
 	src        Source
+	spent      *budget.Budget // by YAML files together, Compose files that labels name among them
 	after      Overlay
 	stat       func(path string) (Info, error)
 	read       func(path string) ([]byte, error)
@@ -215,11 +217,12 @@ type Host struct {
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
 	compose    func(file string) (*Compose, error)
+	added      func(file string) (File, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
 func New(ctx context.Context, src Source, choices Choices) *Host {
-	h := &Host{Choices: choices, ctx: ctx, src: src}
+	h := &Host{Choices: choices, ctx: ctx, src: src, spent: budget.NewTogether("")}
 	h.stat = perKey(func(path string) (Info, error) { return src.Stat(ctx, path) })
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
@@ -244,6 +247,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
 	h.compose = perKey(h.readCompose)
+	h.added = perKey(h.readAdded)
 	return h
 }
 

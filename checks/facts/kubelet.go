@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Kubelet is the kubelet of this node: as it runs, and as it would run after a restart.
@@ -30,6 +32,9 @@ type Kubelet struct {
 	newer  []*Document               // which documents are
 	loaded func(*Document) *Document // what such a document held when the process started; nil where that is not known
 }
+
+// maxConfigDepth is how deep directories below --config-dir may be.
+const maxConfigDepth = 8
 
 // KubeletUnit is the service that starts the kubelet of every packaging but those that are part of something else.
 const KubeletUnit = "kubelet.service"
@@ -126,7 +131,7 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 	for _, e := range []struct{ file, variable string }{
 		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"}, {"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
 	} {
-		f, err := h.File(e.file)
+		f, err := h.within(budget.New(e.file, nil), e.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -172,7 +177,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 		return
 	}
 	var err error
-	if k.DropIns, err = h.confsBelow(dir, 0); err != nil {
+	if k.DropIns, err = h.confsBelow(budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)
 	}
 	for _, p := range k.DropIns {
@@ -183,19 +188,25 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 }
 
-func (h *Host) confsBelow(dir string, depth int) ([]string, error) {
+func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, error) {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil || depth > 8 {
+	if err == nil {
+		err = b.Spend(budget.Names, len(names), 0)
+	}
+	if err == nil && depth > maxConfigDepth {
+		err = fmt.Errorf("%s: directories below --config-dir go deeper than %d levels, the limit", dir, maxConfigDepth)
+	}
+	if err != nil {
 		return nil, err
 	}
 	var all []string
 	for _, n := range names {
 		p := path.Join(dir, n)
 		if i, err := h.Info(p); err == nil && i.Type == fs.ModeDir {
-			below, err := h.confsBelow(p, depth+1)
+			below, err := h.confsBelow(b, p, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -235,7 +246,7 @@ func (h *Host) documentAt(file string, then time.Time) *Document {
 		if v.Modified.After(then) || !v.Replaced.After(then) {
 			continue
 		}
-		root, err := parseYAML(v.Data)
+		root, err := parseYAML(budget.New("", nil), v.Data)
 		if err != nil {
 			return nil
 		}

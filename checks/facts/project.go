@@ -30,6 +30,8 @@ func (h *Host) ComposeService(c *Container) (*Service, error) {
 		return nil, ErrNoSource
 	case !h.local():
 		return nil, fmt.Errorf("%w on this machine", ErrNoSource)
+	case strings.Count(files, ",") >= maxChains:
+		return nil, fmt.Errorf("%w: its label names more than %d files, the limit", ErrNoSource, maxChains)
 	}
 	var all []*Compose // the first counts least
 	for file := range strings.SplitSeq(files, ",") {

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/budget"
 )
 
 // Bounds of a walk below a source directory. What is beyond one of them is told in Sources.Skipped and not judged.
@@ -104,7 +106,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 	}
 	w.seen[dir] = true
 	if depth > maxSourceDepth {
-		w.skip(dir, fmt.Sprintf("more than %d directories deep", maxSourceDepth))
+		w.skip(dir, fmt.Sprintf("more than %d directories deep, the limit", maxSourceDepth))
 		return nil
 	}
 	names, err := w.host.List(dir)
@@ -119,7 +121,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 		if w.entries++; w.entries > maxSourceEntries {
 			if !w.full {
 				w.full = true
-				w.skip(dir, fmt.Sprintf("more than %d files: look at fewer directories", maxSourceEntries))
+				w.skip(dir, fmt.Sprintf("more than %d files, the limit: look at fewer directories", maxSourceEntries))
 			}
 			return nil
 		}
@@ -163,12 +165,16 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if w.files++; w.files > maxSourceFiles {
 		if !w.full {
 			w.full = true
-			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files", maxSourceFiles))
+			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files, the limit", maxSourceFiles))
 		}
 		return nil
 	}
 	if info.Size > maxSourceSize {
-		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has", info.Size))
+		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize))
+		return nil
+	}
+	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		w.skip(p, err.Error())
 		return nil
 	}
 	file, err := w.host.File(p)
@@ -180,7 +186,7 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if kind == composeSource {
 		w.composes = append(w.composes, f)
 	} else {
-		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f))
+		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
@@ -126,10 +127,18 @@ func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	return files, err
 }
 
+// walk visits what is below a directory, down to a depth. More than a budget's names are an error, never a part of them.
 func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
+	return walkWithin(budget.New(dir, nil), h, dir, depth, visit)
+}
+
+func walkWithin(b *budget.Budget, h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil {
+		err = b.Spend(budget.Names, len(names), 0)
 	}
 	if err != nil {
 		return err
@@ -145,7 +154,7 @@ func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) 
 		}
 		visit(p, i)
 		if i.Type == fs.ModeDir && depth > 1 {
-			if err := walk(h, p, depth-1, visit); err != nil {
+			if err := walkWithin(b, h, p, depth-1, visit); err != nil {
 				return err
 			}
 		}

@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/checks/budget"
 )
 
 // A manifest is a static pod's file, as far as a roll-out has to know it.
@@ -58,7 +59,7 @@ func readManifest(path string) (*manifest, error) {
 		return nil, err
 	}
 	m := &manifest{path: path}
-	if err := yaml.Unmarshal(data, m); err != nil {
+	if err := budget.Unmarshal(data, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if m.Kind != "Pod" || len(m.Spec.Containers) == 0 {
@@ -105,7 +106,7 @@ func (m *manifest) alone() error {
 			continue
 		}
 		var o manifest
-		if yaml.Unmarshal(other, &o) == nil && o.Kind == "Pod" && o.Metadata == m.Metadata {
+		if budget.Unmarshal(other, &o) == nil && o.Kind == "Pod" && o.Metadata == m.Metadata {
 			return fmt.Errorf("%s is the same pod, and the kubelet reads both: move it to another directory", p)
 		}
 	}

@@ -1,15 +1,13 @@
 package diff
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/secret"
 	"example.com/harden/remediate/edit"
@@ -32,14 +30,13 @@ func document(data []byte) (top []*node) {
 	if v, err := facts.ParseObject(data); err == nil {
 		return []*node{ofJSON(data, v)}
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	for {
-		doc := new(yaml.Node)
-		err := decoder.Decode(doc)
-		if errors.Is(err, io.EOF) {
-			return top
-		}
-		if err != nil || len(doc.Content) == 0 {
+	docs, err := budget.New("", nil).Documents(data, maxDocuments)
+	if err != nil || len(docs) == maxDocuments {
+		return nil
+	}
+	for _, d := range docs {
+		doc := d.Root
+		if len(doc.Content) == 0 {
 			return nil
 		}
 		if kind := doc.Content[0].Kind; kind != yaml.MappingNode && kind != yaml.SequenceNode {
@@ -54,7 +51,11 @@ func document(data []byte) (top []*node) {
 		}
 		top = append(top, ofYAML(doc.Content[0], where, map[*yaml.Node]*node{}))
 	}
+	return top
 }
+
+// maxDocuments is how many documents one file may have to be taken for YAML.
+const maxDocuments = 1000
 
 func ofJSON(data []byte, v hujson.Value) *node {
 	n := &node{}

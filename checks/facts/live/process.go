@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"golang.org/x/sys/unix"
 )
@@ -56,6 +58,7 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 	}
 	return func(name string) ([]facts.Process, error) {
 		var ps []facts.Process
+		cost := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
 		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
 			p, err := process(pid, name, namespace)
 			if gone(err) {
@@ -65,6 +68,9 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 				return nil, err
 			}
 			if p != nil {
+				if err := cost.Spend(budget.Bytes, len(strings.Join(p.Args, " ")), 0); err != nil {
+					return nil, err
+				}
 				ps = append(ps, *p)
 			}
 		}
@@ -117,7 +123,7 @@ func process(pid int, name, namespace string) (*facts.Process, error) {
 		return nil, err
 	}
 	p := &facts.Process{PID: pid, Exe: exe, Contained: ns != namespace}
-	cmdline, err := os.ReadFile(dir + "/cmdline")
+	cmdline, err := commandLine(dir + "/cmdline")
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +143,22 @@ func process(pid int, name, namespace string) (*facts.Process, error) {
 	}
 	p.Unit = unitOf(string(cgroup))
 	return p, nil
+}
+
+// maxArguments is how much of a command line is read, in bytes. The kernel lets a program have six megabytes.
+const maxArguments = 1 << 20
+
+func commandLine(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxArguments+1))
+	if err == nil && len(data) > maxArguments {
+		err = fmt.Errorf("%s has more than the limit of %d bytes", file, maxArguments)
+	}
+	return data, err
 }
 
 // ticks is how many clock ticks /proc counts in a second, on every Linux.

@@ -93,7 +93,7 @@ func TestSources(t *testing.T) {
 		"src/absolute.Dockerfile: a link that leads out of src",
 		"src/fifo/Dockerfile: not a regular file",
 		"src/hard/Dockerfile: it has 2 names (hard links), of which one may be outside",
-		"src/large/Dockerfile: 2097160 bytes are more than any of its kind has",
+		"src/large/Dockerfile: 2097160 bytes are more than any of its kind has: the limit is 1048576",
 		"src/sub/Dockerfile: a link that leads out of src",
 		"src/round.Dockerfile: too many levels of symbolic links",
 		"src/fifo/.env: a FIFO, not a file",
