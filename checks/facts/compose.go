@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
@@ -26,6 +27,8 @@ type Compose struct {
 	tree  *budget.Tree
 	named map[string]*yaml.Node // the services, aliases not followed
 	users serviceUsers
+
+	envErr error // why the .env file is there and was not read
 }
 
 // A Service is one service of a Compose file.
@@ -110,6 +113,9 @@ func (h *Host) composeEnv(c *Compose, files []string) error {
 			return err
 		}
 		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				c.envErr = err
+			}
 			continue // it is not there, or Compose could not read it either
 		}
 		for _, a := range ParseEnv(env.Data) {
@@ -382,6 +388,10 @@ var ErrVariable = errors.New("it depends on a variable")
 
 // Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
 func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
+
+// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
+// what the .env file holds.
+func (v ComposeValue) Said() string { return v.Node.Value }
 
 // Items are the elements of a list, or the one value that stands for a list, with the place of each.
 func (v ComposeValue) Items() []ComposeValue {

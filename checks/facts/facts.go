@@ -29,6 +29,9 @@ var ErrAbsent = errors.New("not present on this host")
 // files may be judged by it, nor the other way round.
 var ErrElsewhere = errors.New("the Docker Engine is on another machine")
 
+// ErrOutside means that a path leads out of the directories that may be looked at.
+var ErrOutside = errors.New("it leads out of the directory of --source")
+
 // MaxFile is how much of a file is ever read, in bytes. A longer file is an error, never a truncated read.
 const MaxFile = 4 << 20
 
