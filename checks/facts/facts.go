@@ -213,7 +213,9 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	compose    func(file string) (*Compose, error)
+	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
+	units      func() (map[string][]*Container, error) // by "project/service"
+	spans      func() (*spans, error)
 	added      func(file string) (File, error)
 }
 
@@ -243,7 +245,9 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.node = sync.OnceValues(h.readNode)
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
-	h.compose = perKey(h.readCompose)
+	h.projects = perKey(h.readProject)
+	h.units = sync.OnceValues(h.readUnits)
+	h.spans = sync.OnceValues(h.readSpans)
 	h.added = perKey(h.readAdded)
 	return h
 }
@@ -376,7 +380,7 @@ func (h *Host) With(o Overlay) *Host {
 	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers = withUpdates(h.containers, o.Updated)
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
 	return n
 }
 

@@ -59,7 +59,7 @@ func (h *Host) readSources() (*Sources, error) {
 		}
 	}
 	for _, f := range w.composes {
-		w.found.Composes = append(w.found.Composes, h.composeOf(f))
+		w.found.Composes = append(w.found.Composes, h.composeOf(f, path.Join(path.Dir(f.Path), ".env")))
 	}
 	w.found.Composes = h.withOverrides(w.found.Composes)
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
@@ -175,11 +175,13 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 }
 
 // reasonOf is an error without the path that stands before it anyway.
-func reasonOf(err error) string {
+func reasonOf(err error) string { return bare(err).Error() }
+
+func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+		return e.Err
 	}
-	return err.Error()
+	return err
 }
 
 type kindOfSource int
