@@ -289,7 +289,7 @@ func socketOwner(h *facts.Host) ([]checks.Finding, error) {
 	findings, err := rule.Owner(apiSockets).Must(be.OneOf(owners[0], owners[1:]...)).Judge(h)
 	if byUnit {
 		if s, ok := unit.Get("Socket", "SocketUser"); ok && s.Value != "root" && s.Value != "0" {
-			findings = append(findings, nextStart(unit, "SocketUser", s.Value, s.File, "root"))
+			findings = append(findings, nextStart("SocketUser", s.Value, s.File, "root"))
 		}
 	}
 	return findings, err
@@ -303,7 +303,7 @@ func socketMode(h *facts.Host) ([]checks.Finding, error) {
 	}
 	s, ok := unit.Get("Socket", "SocketMode")
 	if !ok {
-		return []checks.Finding{nextStart(unit, "SocketMode", "unset, so 0666", unit.Fragment, "0660")}, nil
+		return []checks.Finding{nextStart("SocketMode", "unset, so 0666", unit.Fragment, "0660")}, nil
 	}
 	mode, err := strconv.ParseUint(s.Value, 8, 12)
 	if err != nil {
@@ -314,15 +314,15 @@ func socketMode(h *facts.Host) ([]checks.Finding, error) {
 		return nil, nil
 	}
 	nearest, _ := cond.Nearest(fs.FileMode(mode))
-	return []checks.Finding{nextStart(unit, "SocketMode", s.Value, s.File, fmt.Sprintf("%04o", nearest))}, nil
+	return []checks.Finding{nextStart("SocketMode", s.Value, s.File, fmt.Sprintf("%04o", nearest))}, nil
 }
 
 // nextStart is a finding about what docker.socket says of the socket that it opens.
-func nextStart(u *facts.Unit, key, got, file, must string) checks.Finding {
+func nextStart(key, got, file, must string) checks.Finding {
 	return checks.Finding{
 		Subject: "docker.socket " + key,
 		Got:     fmt.Sprintf("%s in %s, from the next start on", got, file),
 		Must:    must,
-		Wants:   []want.Want{want.Setting{Unit: "docker.socket", Section: "Socket", Key: key, Value: must, Warrant: u.Entitled()}},
+		Wants:   []want.Want{want.Setting{Unit: "docker.socket", Section: "Socket", Key: key, Value: must, Warrant: want.Mine}},
 	}
 }

@@ -137,15 +137,23 @@ func (h *Host) believe(p *Process, name string) {
 	if err != nil {
 		exposed = err.Error()
 	}
-	_, noSystemd := h.Info("/run/systemd/system")
+	systemd := h.systemd()
 	p.By = want.Root
-	if p.Doubted = p.Doubt(noSystemd == nil, exposed); p.Doubted == "" {
+	if p.Doubted = p.Doubt(systemd, exposed); p.Doubted == "" {
 		return
 	}
 	p.By = want.User
-	if p.UID != 0 && p.disguised(noSystemd == nil, exposed) == "" && h.ownService(p, name) {
+	if p.UID != 0 && p.disguised(systemd, exposed) == "" && h.ownService(p, name) {
 		p.Doubted = "" // it is what it seems, but what it says of itself it may have changed
 	}
+}
+
+// systemd reports whether systemd runs here: as sd_booted(3) asks, and it is the first process.
+func (h *Host) systemd() bool {
+	_, err := h.Info("/run/systemd/system")
+	first, _ := h.read("/proc/1/comm")
+	name := strings.TrimSpace(string(first))
+	return err == nil && (name == "systemd" || name == "init")
 }
 
 // ownService reports whether a process that is not root's is the main program of the system's service of its name: etcd often has

@@ -353,11 +353,10 @@ func (h *Host) configFile(d *Daemon) {
 
 // Entitled is the warrant of the daemon.json in use.
 func (d *Daemon) Entitled() want.Warrant {
-	w := want.Warrant{By: d.By, Kind: want.DaemonConfig}
-	if d.Explicit {
-		w.From = "--config-file in " + d.Next["config-file"].Origin
+	if !d.Explicit {
+		return want.Warrant{By: d.By, From: "the default of dockerd"}
 	}
-	return w
+	return want.Warrant{By: d.By, From: "--config-file in " + d.Next["config-file"].Origin, Kind: want.DaemonConfig}
 }
 
 // Word is the authority of a daemon's own defaults: a rootless one's are its user's.
@@ -396,11 +395,18 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 			return root, want.Warrant{By: d.KeysBy, From: key + " in " + d.File, Kind: want.DockerData}
 		}
 	}
-	told := want.Warrant{By: d.Word(), From: "what dockerd says of itself", Kind: want.DockerData}
-	if engine != nil && engine.DockerRootDir != "" && d.KeysErr != nil {
-		return remapped.ReplaceAllString(engine.DockerRootDir, ""), told
+	told := ""
+	if engine != nil {
+		told = remapped.ReplaceAllString(engine.DockerRootDir, "")
 	}
 	own := want.Warrant{By: d.Word()}
+	its := want.Warrant{By: d.Word(), From: "what dockerd says of itself", Kind: want.DockerData}
+	if told == defaultRoot {
+		its = own
+	}
+	if told != "" && d.KeysErr != nil {
+		return told, its
+	}
 	switch d.Flavour {
 	case "snap":
 		return "/var/snap/docker/common/var-lib-docker", own
@@ -409,10 +415,8 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 			return path.Join(home, ".local/share/docker"), own
 		}
 	}
-	if engine != nil && engine.DockerRootDir != "" {
-		if root := remapped.ReplaceAllString(engine.DockerRootDir, ""); root != defaultRoot {
-			return root, told
-		}
+	if told != "" {
+		return told, its
 	}
 	return defaultRoot, own
 }

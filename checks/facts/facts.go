@@ -41,6 +41,7 @@ type Info struct {
 	Size        int64
 	Links       uint64 // names of the file; more than 1 makes a regular file unsafe to change
 	Modified    time.Time
+	Capable     bool   // it has file capabilities, so that it runs with more than who starts it has
 	ACL         bool   // a POSIX ACL grants more than the mode says
 	Locked      string // why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached through a link that uid 1000 can change"; else empty
 }

@@ -52,7 +52,7 @@ func writable(i Info) string {
 
 // Exposed says who besides root could put something else at a path, empty when nobody could.
 func (h *Host) Exposed(p string) (string, error) {
-	chain, exists, err := h.chain(p)
+	chain, exists, err := h.Chain(p)
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +61,7 @@ func (h *Host) Exposed(p string) (string, error) {
 
 // Guarded says who besides root could have written the file at a path, empty when nobody could.
 func (h *Host) Guarded(p string) (string, error) {
-	chain, exists, err := h.chain(p)
+	chain, exists, err := h.Chain(p)
 	if err != nil {
 		return "", err
 	}
@@ -71,13 +71,13 @@ func (h *Host) Guarded(p string) (string, error) {
 	return writable(chain[len(chain)-1]), nil
 }
 
-// chain describes every directory above a path, the topmost first, and then the path itself where it exists. A link that
+// Chain describes every directory above a path, the topmost first, and then the path itself where it exists. A link that
 // another could lead elsewhere stands for its owner.
-func (h *Host) chain(p string) (chain []Info, exists bool, err error) {
+func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 	at, err := h.Info(p)
 	exists = err == nil
 	if errors.Is(err, fs.ErrNotExist) && p != "/" {
-		if chain, _, err = h.chain(path.Dir(p)); err != nil {
+		if chain, _, err = h.Chain(path.Dir(p)); err != nil {
 			return nil, false, err
 		}
 		return chain, false, nil
@@ -120,6 +120,20 @@ func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 	}
 	return want.Root
 }
+
+// WellKnown reports whether a path is where a program keeps what an item is about by default, so that harden would look there whoever
+// names it.
+func WellKnown(p string) bool {
+	dir, base := path.Split(p)
+	if slices.Contains([]string{".conf", ".yaml"}, path.Ext(base)) && (dir == "/etc/kubernetes/" || dir == "/etc/kubernetes/manifests/") {
+		return true
+	}
+	return wellKnown[p] || strings.HasPrefix(p, "/etc/kubernetes/pki/")
+}
+
+var wellKnown = set("/run/docker.sock", "/etc/docker/daemon.json", "/etc/default/docker", "/etc/sysconfig/docker",
+	"/etc/default/kubelet", "/etc/sysconfig/kubelet", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/docker", "/var/lib/etcd", "/etc/kubernetes/pki",
+	"/var/lib/kubelet/config.yaml", "/var/lib/kubelet/instance-config.yaml", "/var/lib/kubelet/pki/kubelet-client-current.pem")
 
 // SystemDir reports whether a directory belongs to the whole system, so that no program's item is about it.
 func SystemDir(dir string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,7 +22,7 @@ func NeedsContent(k want.Kind) bool {
 	return true
 }
 
-// Fits says why what is at a path is not of a kind, empty when it is: of a file data is what it holds, of a directory
+// Fits says what is at a path instead of something of a kind, empty when it is that: of a file data is what it holds, of a directory
 // names what is in it.
 func Fits(k want.Kind, i Info, data []byte, names []string) string {
 	ok := false
@@ -43,9 +44,9 @@ func Fits(k want.Kind, i Info, data []byte, names []string) string {
 		return ""
 	}
 	if i.Type.IsDir() && SystemDir(i.Path) {
-		return fmt.Sprintf("%s is a directory of the whole system, and not %s", i.Path, k)
+		return fmt.Sprintf("a system directory, not %s", k)
 	}
-	return fmt.Sprintf("%s is not %s", i.Path, k)
+	return fmt.Sprintf("not %s", k)
 }
 
 func fileFits(k want.Kind, i Info, data []byte) bool {
@@ -68,29 +69,22 @@ func fileFits(k want.Kind, i Info, data []byte) bool {
 		}
 		return json.Unmarshal(data, &conf) == nil && (conf.Type != "" || len(conf.Plugins) > 0)
 	}
-	root, err := parseYAML(data)
-	if err != nil {
-		return false
-	}
-	doc := &Document{root: root}
-	switch k {
-	case want.Kubeconfig:
-		return doc.Text("kind") == "Config"
-	case want.Manifest:
-		return doc.Text("kind") == "Pod"
-	case want.KubeletConfig:
-		return doc.Text("kind") == "KubeletConfiguration"
-	case want.EtcdConfig:
-		return slices.ContainsFunc([]string{"data-dir", "name", "listen-client-urls", "client-transport-security"}, doc.has)
-	case want.ComposeFile:
-		return doc.has("services")
-	}
-	return false
+	line, ok := telling[k]
+	return ok && line.Match(data)
 }
 
-func (d *Document) has(key string) bool {
-	_, ok := d.At(key)
-	return ok
+// telling are lines by which a file of a kind is known. They do: a file that cannot be parsed is of its kind all the same.
+var telling = map[want.Kind]*regexp.Regexp{
+	want.Kubeconfig: kindLine("Config"),
+	want.Manifest:   kindLine("Pod"),
+	// kubeadm's instance-config.yaml is a part of one, without its kind
+	want.KubeletConfig: regexp.MustCompile(kindLine("KubeletConfiguration").String() + `|(?m:^containerRuntimeEndpoint:)`),
+	want.EtcdConfig:    regexp.MustCompile(`(?m)^"?(data-dir|name|listen-client-urls|(client|peer)-transport-security)"?:`),
+	want.ComposeFile:   regexp.MustCompile(`(?m)^(x-[^:]*|services|version|name):`),
+}
+
+func kindLine(kind string) *regexp.Regexp {
+	return regexp.MustCompile(`(?m)(^|[{,]\s*)\s*"?kind"?:\s*["']?` + kind + `["']?\s*([,}#]|$)`)
 }
 
 // pemTypes are the types of the PEM blocks of a file. What one holds is not read: a key that is damaged is one all the same.

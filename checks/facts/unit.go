@@ -13,12 +13,13 @@ import (
 
 // A Unit is a systemd unit as systemd would load it next.
 type Unit struct {
-	Name     string
-	Fragment string         // the unit file itself, link followed
-	DropIns  []string       // in the order in which they apply
-	Argv     []Token        // the command of the last ExecStart=, variables expanded; empty when there is none
-	By       want.Authority // whose word all of it is: of the files that it is put together from, the least
-	settings []Setting
+	Name      string
+	Fragment  string         // the unit file itself, link followed
+	DropIns   []string       // in the order in which they apply
+	Argv      []Token        // the command of the last ExecStart=, variables expanded; empty when there is none
+	CommandBy want.Authority // whose word Argv is
+	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
+	settings  []Setting
 }
 
 // A Setting is one assignment of a unit, with the file that makes it.
@@ -75,8 +76,10 @@ func (u *Unit) FlagVariable(name string) (file, variable string, ok bool) {
 	return f.Origin, f.Variable, ok && f.Variable != ""
 }
 
-// Entitled is the warrant of what changes how systemd starts the unit.
-func (u *Unit) Entitled() want.Warrant { return want.Warrant{By: u.By, From: u.Name} }
+// Entitled is the warrant of what repeats the unit's command with another flag.
+func (u *Unit) Entitled() want.Warrant {
+	return want.Warrant{By: u.CommandBy, From: "the command of " + u.Name}
+}
 
 // Files are the unit file and its drop-ins, whose directories no unit chooses.
 func (u *Unit) Files() []Place {
@@ -144,8 +147,11 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 		u.settings = append(u.settings, parseUnit(f.Data, p, by)...)
 	}
 	u.Argv, err = h.command(u)
+	if exec, ok := u.Get("Service", "ExecStart"); ok {
+		u.CommandBy = exec.By
+	}
 	for _, t := range u.Argv {
-		u.By = min(u.By, t.By)
+		u.CommandBy = min(u.CommandBy, t.By)
 	}
 	return u, err
 }
