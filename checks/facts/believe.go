@@ -89,10 +89,10 @@ func systemService(cgroup string) string {
 // Source: kubernetes pkg/kubelet/config/common.go.
 var staticUID = regexp.MustCompile(`^pod[0-9a-f]{32}$`)
 
-// staticPod reports whether a control group is one that the kubelet made for a container of a static pod: below "kubepods" at the very top,
+// InStaticPod reports whether a control group is one that the kubelet made for a container of a static pod: below "kubepods" at the very top,
 // or below the kubelet's cgroupRoot. Users may have groups of their own, named as they like, but never there.
 // ids are those that manifests give their pods themselves.
-func staticPod(cgroup, cgroupRoot string, ids []string) bool {
+func InStaticPod(cgroup, cgroupRoot string, ids ...string) bool {
 	rest, ok := belowKubepods(cgroup, cgroupRoot)
 	if !ok {
 		return false
@@ -172,6 +172,15 @@ func (h *Host) ownService(p *Process, name string) bool {
 		program = i.Path
 	}
 	return program == p.Exe
+}
+
+// Foreign says why a process is not root's own, as Process.Doubt does; that it is no system service does not count here.
+func (h *Host) Foreign(p Process) string {
+	exposed, err := h.Exposed(p.Exe)
+	if err != nil {
+		return err.Error()
+	}
+	return p.Doubt(false, exposed)
 }
 
 // Uncounted returns the processes on this host that bear a name that matters and do not count, with the reason in each.

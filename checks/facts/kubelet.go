@@ -303,6 +303,21 @@ func (k *Kubelet) Entitled(file string) want.Warrant {
 	return want.Warrant{By: f.By, From: "--" + flag + " in " + f.Origin, Kind: want.KubeletConfig}
 }
 
+// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no kubelet.
+func (k *Kubelet) CgroupRoot() string {
+	if k == nil {
+		return ""
+	}
+	o := k.Option([]string{"cgroupRoot"}, "cgroup-root")
+	switch {
+	case o.Next != nil && len(o.Next.Values) > 0:
+		return o.Next.Values[len(o.Next.Values)-1]
+	case o.Said:
+		return o.Value.String()
+	}
+	return ""
+}
+
 // Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
 // started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options, applyLegacyDefaults.
 func (k *Kubelet) Legacy() bool { return k.File == "" }

@@ -224,16 +224,7 @@ func (n *Node) pick(ps []Process, c *Component) *Process {
 // manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no static one the kubelet knows only what
 // the API server told it, so that its arguments count for what runs and entitle to nothing.
 func (n *Node) counting(ps []Process, c *Component) []Process {
-	root := ""
-	if k := n.Kubelet; k != nil {
-		o := k.Option([]string{"cgroupRoot"}, "cgroup-root")
-		switch {
-		case o.Next != nil:
-			root = o.Next.Values[len(o.Next.Values)-1]
-		case o.Said:
-			root = o.Value.String()
-		}
-	}
+	root := n.Kubelet.CgroupRoot()
 	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool {
 		switch {
 		case !p.Contained:
@@ -241,7 +232,7 @@ func (n *Node) counting(ps []Process, c *Component) []Process {
 		case p.OtherUsers:
 			return true
 		case c.Pod != nil:
-			return !staticPod(p.Cgroup, root, []string{c.Pod.UID})
+			return !InStaticPod(p.Cgroup, root, c.Pod.UID)
 		case c.Name == KubeProxy:
 			_, ok := belowKubepods(p.Cgroup, root)
 			return !ok || p.OtherNetwork

@@ -171,6 +171,26 @@ func program(dir string, p *facts.Process) error {
 	return nil
 }
 
+// Process describes one process, whatever it runs.
+func (s *Source) Process(pid int) (facts.Process, error) {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return facts.Process{}, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	mine, err := namespacesOf("/proc/self")
+	if err != nil {
+		return facts.Process{}, err
+	}
+	p, err := process(pid, executable(exe), mine)
+	if err == nil && p == nil {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return facts.Process{}, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	return *p, nil
+}
+
 // ticks is how many clock ticks /proc counts in a second, on every Linux.
 const ticks = 100
 
