@@ -147,12 +147,14 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 		u.settings = append(u.settings, parseUnit(f.Data, p, by)...)
 	}
 	u.Argv, err = h.command(u)
+	u.CommandBy = want.Root
 	if exec, ok := u.Get("Service", "ExecStart"); ok {
 		u.CommandBy = exec.By
 	}
 	for _, t := range u.Argv {
 		u.CommandBy = min(u.CommandBy, t.By)
 	}
+	u.By = min(u.By, u.CommandBy)
 	return u, err
 }
 

@@ -29,6 +29,8 @@ const inWorld = "HARDEN_ATTACK_WORLD"
 // A World is a copy of this machine that one test may ruin: its own processes, network, control groups and files. Every
 // write goes to memory, and all of it ends with the test. What the machine itself runs can be neither seen nor reached.
 type World struct {
+	Patience time.Duration // how long harden may take
+
 	t      *testing.T
 	cgroup string
 }
@@ -38,7 +40,7 @@ type World struct {
 func In(t *testing.T, inside func(w *World)) {
 	t.Helper()
 	if name := os.Getenv(inWorld); name != "" {
-		inside(&World{t, name})
+		inside(&World{2 * time.Minute, t, name})
 		return
 	}
 	if testing.Short() {
@@ -259,7 +261,7 @@ func (w *World) Start(cmd *exec.Cmd) int {
 func (w *World) Harden(args ...string) (string, int) {
 	w.t.Helper()
 	cmd := w.Command(0, Harden, args...)
-	done := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
+	done := time.AfterFunc(w.Patience, func() { cmd.Process.Kill() })
 	defer done.Stop()
 	out, err := cmd.CombinedOutput()
 	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
