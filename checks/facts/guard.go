@@ -86,7 +86,7 @@ func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 		return nil, false, err
 	}
 	if strings.HasPrefix(at.Locked, ByLink) {
-		return []Info{{Path: p, UID: nobody}, at}, exists, nil
+		return []Info{{Path: "the link at " + p, UID: nobody}, at}, exists, nil
 	}
 	for dir := path.Dir(at.Path); ; dir = path.Dir(dir) {
 		info, err := h.Info(dir)

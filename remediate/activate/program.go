@@ -12,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // program returns the first of the paths that exists, if nobody but root could have put it there.
@@ -38,6 +41,13 @@ func trusted(path string) error {
 		return fmt.Errorf("%s is no program", path)
 	case st.Uid != 0 || fi.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path, st.Uid, fi.Mode().Perm())
+	}
+	why, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Exposed(path)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return fmt.Errorf("%s is not run: %s, so not only root can replace it", path, why)
 	}
 	return nil
 }
