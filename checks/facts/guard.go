@@ -76,7 +76,10 @@ func (h *Host) Guarded(p string) (string, error) {
 func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 	at, err := h.Info(p)
 	exists = err == nil
-	if errors.Is(err, fs.ErrNotExist) && p != "/" {
+	if errors.Is(err, fs.ErrNotExist) {
+		if p == "/" {
+			return nil, false, nil
+		}
 		if chain, _, err = h.Chain(path.Dir(p)); err != nil {
 			return nil, false, err
 		}

@@ -42,6 +42,11 @@ func trusted(path string) error {
 	case st.Uid != 0 || fi.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path, st.Uid, fi.Mode().Perm())
 	}
+	return nil
+}
+
+// alone refuses a program that root alone can write, below a directory that another can.
+func alone(path string) error {
 	why, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Exposed(path)
 	if err != nil {
 		return err
@@ -63,7 +68,7 @@ func run(ctx context.Context, timeout time.Duration, path string, args ...string
 
 // runAs is run with more environment.
 func runAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
-	if err := trusted(path); err != nil {
+	if err := errors.Join(trusted(path), alone(path)); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
