@@ -13,7 +13,8 @@ import (
 	"example.com/harden/fixtures"
 )
 
-// TestDoubt has a program started by root, from where root alone can write, and then each way in which it may be another's.
+// TestDoubt has a program started by root, from where root alone can write, and then each way in which it may be
+// another's.
 func TestDoubt(t *testing.T) {
 	const service = "/system.slice/kubelet.service"
 	for _, tt := range []struct {

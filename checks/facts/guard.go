@@ -113,7 +113,8 @@ func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 // nobody is the uid that the kernel gives those whom it cannot name.
 const nobody = 65534
 
-// Vouch returns whose word the content of a file is: by's, who named the file, or a user's where one could have written it.
+// Vouch returns whose word the content of a file is: by's, who named the file, or a user's where one could have written
+// it.
 func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 	if by < want.Root {
 		return by
@@ -124,8 +125,8 @@ func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 	return want.Root
 }
 
-// WellKnown reports whether a path is where a program keeps what an item is about by default, so that harden would look there whoever
-// names it.
+// WellKnown reports whether a path is where a program keeps what an item is about by default, so that harden would look
+// there whoever names it.
 func WellKnown(p string) bool {
 	dir, base := path.Split(p)
 	if slices.Contains([]string{".conf", ".yaml"}, path.Ext(base)) && (dir == "/etc/kubernetes/" || dir == "/etc/kubernetes/manifests/") {

@@ -303,7 +303,8 @@ func (k *Kubelet) Entitled(file string) want.Warrant {
 	return want.Warrant{By: f.By, From: "--" + flag + " in " + f.Origin, Kind: want.KubeletConfig}
 }
 
-// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no kubelet.
+// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no
+// kubelet.
 func (k *Kubelet) CgroupRoot() string {
 	if k == nil {
 		return ""
@@ -319,7 +320,8 @@ func (k *Kubelet) CgroupRoot() string {
 }
 
 // Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
-// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options, applyLegacyDefaults.
+// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options,
+// applyLegacyDefaults.
 func (k *Kubelet) Legacy() bool { return k.File == "" }
 
 // Settled reports whether what is configured of one field is what the process was started with.

@@ -108,8 +108,8 @@ func (n *Node) readPods() {
 	}
 }
 
-// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells: an
-// etcd alone is none, since other things use it too.
+// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells:
+// an etcd alone is none, since other things use it too.
 func (n *Node) anything() (bool, error) {
 	_, err := n.component(APIServer)
 	if errors.Is(err, ErrAbsent) {
@@ -220,9 +220,10 @@ func (n *Node) pick(ps []Process, c *Component) *Process {
 	return nil
 }
 
-// counting leaves those processes that may be the component: this host's own, for a static pod those too that the kubelet started from a
-// manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no static one the kubelet knows only what
-// the API server told it, so that its arguments count for what runs and entitle to nothing.
+// counting leaves those processes that may be the component: this host's own, for a static pod those too that the
+// kubelet started from a manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no
+// static one the kubelet knows only what the API server told it, so that its arguments count for what runs and entitle
+// to nothing.
 func (n *Node) counting(ps []Process, c *Component) []Process {
 	root := n.Kubelet.CgroupRoot()
 	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool {

@@ -94,9 +94,9 @@ func (p *StaticPod) Host(inside string) (string, bool) {
 	return path.Join(best.HostPath, strings.TrimPrefix(inside, best.Path)), true
 }
 
-// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot. What
-// cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others.
-// Source: kubernetes pkg/kubelet/config/file.go.
+// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot.
+// What cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others. Source: kubernetes
+// pkg/kubelet/config/file.go.
 func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs []error) {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,8 +20,8 @@ import (
 
 var clientCAFile = same("authentication.x509.clientCAFile", "client-ca-file", "")
 
-// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only the
-// flag can say a zero that counts.
+// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only
+// the flag can say a zero that counts.
 var someTime = be.Cond[string]{
 	Text:  "longer than nothing",
 	Holds: func(s string) bool { return !noTime(s) },
@@ -328,8 +328,9 @@ var kernelSettings = []struct{ name, value, kernel string }{
 
 const sysctlFile = "/etc/sysctl.d/90-harden-kubelet.conf"
 
-// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads: right
-// after it is switched on they are right because the kubelet itself had set them, and after a boot it would not start.
+// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads:
+// right after it is switched on they are right because the kubelet itself had set them, and after a boot it would not
+// start.
 func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	s := same("protectKernelDefaults", "protect-kernel-defaults", false)
 	findings, err := s.Must(be.True).Judge(h)

@@ -64,8 +64,8 @@ func manifest(program string) rule.Paths {
 	}
 }
 
-// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given away. Its
-// lock files say nothing.
+// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given
+// away. Its lock files say nothing.
 func cniFiles(h *facts.Host) ([]facts.Place, error) {
 	n, _, err := theKubelet(h)
 	if err != nil {
@@ -237,7 +237,8 @@ func adminConfigs(h *facts.Host) ([]facts.Place, error) {
 	return rule.Known("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"), nil
 }
 
-// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its own.
+// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its
+// own.
 func kubeconfig(program, rancher string) rule.Paths {
 	return func(h *facts.Host) ([]facts.Place, error) {
 		_, c, err := component(h, program)

@@ -76,8 +76,8 @@ type Field struct {
 	Warrant
 }
 
-// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is a list keeps what Add
-// and Drop do not name; any other gets Value, or goes.
+// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is
+// a list keeps what Add and Drop do not name; any other gets Value, or goes.
 type PodFlag struct {
 	Manifest  string // where the manifest really is
 	Container string // the component: "kube-apiserver"
@@ -153,7 +153,8 @@ type Instruction struct {
 	Warrant
 }
 
-// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again with it.
+// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again
+// with it.
 type Compose struct {
 	File    string
 	Service string
@@ -181,8 +182,8 @@ func (w Key) Class() Class {
 	return Restart
 }
 
-// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on the
-// node to read for certain.
+// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on
+// the node to read for certain.
 func (w PodFlag) Class() Class {
 	if w.Container == "etcd" {
 		return Behaviour

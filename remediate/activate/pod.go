@@ -173,8 +173,8 @@ func (m *manifest) questions(c podContainer) (all []question) {
 	return []question{{url: "https://127.0.0.1:" + port + "/livez"}, {url: "https://127.0.0.1:" + port + "/readyz"}}
 }
 
-// runs finds the processes with a container's arguments that the kubelet has started for it, or root. The arguments alone prove
-// nothing: anybody can start a program with them.
+// runs finds the processes with a container's arguments that the kubelet has started for it, or root. The arguments
+// alone prove nothing: anybody can start a program with them.
 func (c podContainer) runs() ([]process, error) {
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {

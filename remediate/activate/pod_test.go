@@ -33,8 +33,8 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestRunsForOthers has a user start a program with the arguments of a manifest, from a file of the user's and from one of root's:
-// neither is what the kubelet started.
+// TestRunsForOthers has a user start a program with the arguments of a manifest, from a file of the user's and from one
+// of root's: neither is what the kubelet started.
 func TestRunsForOthers(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to be another user")

@@ -66,8 +66,9 @@ func component(args []string) error {
 	}))
 }
 
-// A kubelet stands in for the real one, which scripts/kube runs: it starts what a directory's manifests say, again when they
-// change or when it ends, and reads every file whose name does not begin with a dot. It answers for its own health.
+// A kubelet stands in for the real one, which scripts/kube runs: it starts what a directory's manifests say, again when
+// they change or when it ends, and reads every file whose name does not begin with a dot. It answers for its own
+// health.
 type kubelet struct {
 	dir  string
 	pods map[string]*podProcess

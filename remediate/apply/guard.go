@@ -42,8 +42,8 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 	return nil
 }
 
-// exposed is an error where somebody besides root could put something else in the target's place. It is asked right before
-// each write: what another could write to when the run was planned has been put right by then.
+// exposed is an error where somebody besides root could put something else in the target's place. It is asked right
+// before each write: what another could write to when the run was planned has been put right by then.
 func (e *engine) exposed(g *target, now sight) error {
 	chain, err := e.tree.chain(g, now)
 	if err != nil {
@@ -55,7 +55,8 @@ func (e *engine) exposed(g *target, now sight) error {
 	return nil
 }
 
-// chain describes the directories above a target that is open, by going up from the one that is held, and then the target.
+// chain describes the directories above a target that is open, by going up from the one that is held, and then the
+// target.
 func (t *tree) chain(g *target, now sight) ([]facts.Info, error) {
 	var top unix.Stat_t
 	if err := unix.Fstat(t.root, &top); err != nil {

@@ -82,8 +82,9 @@ func TestInherited(t *testing.T) {
 	same(t, "afterwards", before, w.look(t))
 }
 
-// TestCapabilities keeps a file's capabilities, which chown takes away, while its owner stays, and gives none back to a file that root
-// gets from somebody else. Either way they are there again when the run is taken back, and so are the bits of set-user-ID.
+// TestCapabilities keeps a file's capabilities, which chown takes away, while its owner stays, and gives none back to a
+// file that root gets from somebody else. Either way they are there again when the run is taken back, and so are the
+// bits of set-user-ID.
 func TestCapabilities(t *testing.T) {
 	capability := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // cap_net_bind_service=ep
 	for name, c := range map[string]struct {

@@ -116,9 +116,9 @@ func (e *engine) revivable(ctx context.Context, a Activated) Activated {
 }
 
 // reversals are the activations that make what runs forget the run. A restart undoes a restart, and the reload before
-// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of the
-// old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What the run
-// has not begun needs nothing undone, unless a boot has done it since.
+// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of
+// the old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What
+// the run has not begun needs nothing undone, unless a boot has done it since.
 func (t *txn) reversals(boot string) []Activated {
 	as, tried := t.activations()
 	var back []Activated

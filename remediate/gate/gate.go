@@ -54,8 +54,8 @@ func (t Target) Audit(w want.Warrant) string {
 	return t.Refuse(w)
 }
 
-// GivenAway returns what becomes of a file's mode when its owner changes: whoever it belonged to chose what is in it, so that it
-// must not run as its new owner.
+// GivenAway returns what becomes of a file's mode when its owner changes: whoever it belonged to chose what is in it,
+// so that it must not run as its new owner.
 func GivenAway(i facts.Info) fs.FileMode {
 	if i.Type != 0 {
 		return i.Mode

@@ -183,8 +183,8 @@ func copyProgram(from, to string) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, 0o755), os.Chmod(to, 0o755))
 }
 
-// cgroups are the directories of a control group that systemd would name a service by: one in the unified hierarchy, one in its own
-// of version 1.
+// cgroups are the directories of a control group that systemd would name a service by: one in the unified hierarchy,
+// one in its own of version 1.
 func cgroups(group string) (dirs []string) {
 	for _, top := range []string{"/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"} {
 		if _, err := os.Stat(top + "/cgroup.procs"); err == nil {
@@ -231,7 +231,8 @@ func (w *World) Command(uid int, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Shell runs a script as a user and returns what it printed. The script stops at the first command that fails, and with it the test.
+// Shell runs a script as a user and returns what it printed. The script stops at the first command that fails, and with
+// it the test.
 func (w *World) Shell(uid int, script string) string {
 	w.t.Helper()
 	out, err := w.Command(uid, "sh", "-ec", script).CombinedOutput()

@@ -113,7 +113,8 @@ func (s *Source) locked(p place, st *unix.Statx_t) (string, error) {
 	return "", nil
 }
 
-// hasAttr reports whether a file has an extended attribute. An access ACL is stored only where it says more than the mode.
+// hasAttr reports whether a file has an extended attribute. An access ACL is stored only where it says more than the
+// mode.
 func hasAttr(fd int, name string) (bool, error) {
 	_, err := unix.Getxattr(self(fd), name, nil) // fgetxattr refuses O_PATH descriptors
 	switch {

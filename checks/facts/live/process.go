@@ -16,8 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace from
-// those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
+// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace
+// from those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would
+// say that it does not run.
 func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
 	find, err := s.Census(ctx)
 	if err != nil {
@@ -238,8 +239,8 @@ func readIDs(dir string, p *facts.Process) error {
 	return fmt.Errorf("%s/status has no Uid line", dir)
 }
 
-// groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified hierarchy, else
-// of systemd's own, and where both have one the unified's.
+// groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified
+// hierarchy, else of systemd's own, and where both have one the unified's.
 func groupOf(cgroup string) string {
 	group := ""
 	for line := range strings.Lines(cgroup) {
