@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -193,7 +194,7 @@ func (h *Host) sysv(d *Daemon) error {
 	}
 	by := h.Vouch(sysvScript, want.Root)
 	args := []Token{{Text: "-p", File: sysvScript, By: by}, {Text: "/var/run/docker.pid", File: sysvScript, By: by}}
-	f, err := h.File(sysvEnv)
+	f, err := h.within(budget.New(sysvEnv, nil), sysvEnv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"example.com/harden/checks/archive"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -172,6 +173,7 @@ type Host struct {
 
 	ctx        context.Context
 	src        Source
+	spent      *budget.Budget // by YAML files together, Compose files that labels name among them
 	after      Overlay
 	stat       func(path string) (Info, error)
 	read       func(path string) ([]byte, error)
@@ -196,12 +198,15 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	compose    func(file string) (*Compose, error)
+	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
+	units      func() (map[string][]*Container, error) // by "project/service"
+	spans      func() (*spans, error)
+	added      func(file string) (File, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
 func New(ctx context.Context, src Source, choices Choices) *Host {
-	h := &Host{Choices: choices, ctx: ctx, src: src}
+	h := &Host{Choices: choices, ctx: ctx, src: src, spent: budget.NewTogether("")}
 	h.stat = perKey(func(path string) (Info, error) { return src.Stat(ctx, path) })
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
@@ -225,7 +230,10 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.node = sync.OnceValues(h.readNode)
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
-	h.compose = perKey(h.readCompose)
+	h.projects = perKey(h.readProject)
+	h.units = sync.OnceValues(h.readUnits)
+	h.spans = sync.OnceValues(h.readSpans)
+	h.added = perKey(h.readAdded)
 	return h
 }
 
@@ -341,7 +349,7 @@ func (h *Host) With(o Overlay) *Host {
 	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers = withUpdates(h.containers, o.Updated)
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
 	return n
 }
 

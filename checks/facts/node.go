@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -127,6 +128,9 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		if p := &n.pods[i]; p.program() == name || p.program() == "" && p.Container == name {
 			c.Pod = p
 		}
+	}
+	if err := oneOf(n.podErrs); errors.Is(err, budget.Err) {
+		return nil, err // any program may be in what was not read, and the last of a name counts
 	}
 	ps, err := n.host.processes(name)
 	c.Unseen = errors.Is(err, ErrAbsent)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/budget"
 )
 
 // Bounds of a walk below a source directory. What is beyond one of them is told in Sources.Skipped and not judged.
@@ -57,7 +59,7 @@ func (h *Host) readSources() (*Sources, error) {
 		}
 	}
 	for _, f := range w.composes {
-		w.found.Composes = append(w.found.Composes, h.composeOf(f))
+		w.found.Composes = append(w.found.Composes, h.composeOf(f, path.Join(path.Dir(f.Path), ".env")))
 	}
 	w.found.Composes = h.withOverrides(w.found.Composes)
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
@@ -95,7 +97,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 	}
 	w.seen[dir] = true
 	if depth > maxSourceDepth {
-		w.skip(dir, fmt.Sprintf("more than %d directories deep", maxSourceDepth))
+		w.skip(dir, fmt.Sprintf("more than %d directories deep, the limit", maxSourceDepth))
 		return nil
 	}
 	names, err := w.host.List(dir)
@@ -110,7 +112,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 		if w.entries++; w.entries > maxSourceEntries {
 			if !w.full {
 				w.full = true
-				w.skip(dir, fmt.Sprintf("more than %d files: look at fewer directories", maxSourceEntries))
+				w.skip(dir, fmt.Sprintf("more than %d files, the limit: look at fewer directories", maxSourceEntries))
 			}
 			return nil
 		}
@@ -146,12 +148,16 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if w.files++; w.files > maxSourceFiles {
 		if !w.full {
 			w.full = true
-			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files", maxSourceFiles))
+			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files, the limit", maxSourceFiles))
 		}
 		return nil
 	}
 	if info.Size > maxSourceSize {
-		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has", info.Size))
+		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize))
+		return nil
+	}
+	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		w.skip(p, err.Error())
 		return nil
 	}
 	file, err := w.host.File(p)
@@ -163,17 +169,19 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if kind == composeSource {
 		w.composes = append(w.composes, f)
 	} else {
-		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f))
+		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
 	}
 	return nil
 }
 
 // reasonOf is an error without the path that stands before it anyway.
-func reasonOf(err error) string {
+func reasonOf(err error) string { return bare(err).Error() }
+
+func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+		return e.Err
 	}
-	return err.Error()
+	return err
 }
 
 type kindOfSource int

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -20,6 +21,7 @@ type Unit struct {
 	CommandBy want.Authority // whose word Argv is
 	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
 	settings  []Setting
+	cost      *budget.Budget
 }
 
 // A Setting is one assignment of a unit, with the file that makes it.
@@ -108,10 +110,10 @@ func (h *Host) readUnit(name string) (*Unit, error) { return h.loadUnit(name, sy
 
 // loadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
 func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
-	u := &Unit{Name: name}
+	u := &Unit{Name: name, cost: budget.New(name, h.spent)}
 	var fragment File
 	for _, dir := range dirs {
-		f, err := h.File(path.Join(dir, name))
+		f, err := h.within(u.cost, path.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -134,7 +136,7 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 		return nil, err
 	}
 	for _, p := range dropIns {
-		f, err := h.File(p)
+		f, err := h.within(u.cost, p)
 		if f.Path == "/dev/null" || errors.Is(err, fs.ErrNotExist) {
 			continue // a masked drop-in, or a dangling link to one
 		}
@@ -205,7 +207,8 @@ func (h *Host) dropIns(names, dirs []string) ([]string, error) {
 // parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).
 func parseUnit(data []byte, file string, by want.Authority) []Setting {
 	var settings []Setting
-	var section, pending string
+	var section string
+	var pending strings.Builder
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimRight(line, "\r\n")
 		start := strings.TrimLeft(line, " \t")
@@ -213,10 +216,11 @@ func parseUnit(data []byte, file string, by want.Authority) []Setting {
 			continue // also in the middle of a continued line, which goes on after the comment
 		}
 		if cut, ok := strings.CutSuffix(line, `\`); ok {
-			pending += cut + " "
+			pending.WriteString(cut + " ")
 			continue
 		}
-		line, pending = strings.TrimSpace(pending+line), ""
+		line = strings.TrimSpace(pending.String() + line)
+		pending.Reset()
 		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
 			section = line[1 : len(line)-1]
 			continue

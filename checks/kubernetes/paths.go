@@ -10,6 +10,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
@@ -120,8 +121,7 @@ func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
 // below lists the files below a directory, down to a depth; none where it does not exist.
 func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	var files []string
-	left := maxEntries
-	err := walk(h, dir, depth, &left, func(p string, i facts.Info) {
+	err := walk(h, dir, depth, func(p string, i facts.Info) {
 		if i.Type == 0 {
 			files = append(files, p)
 		}
@@ -129,21 +129,23 @@ func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	return files, err
 }
 
-// maxEntries is how much is looked at below one directory: what holds more is not what an item is about.
-const maxEntries = 10_000
+// walk visits what is below a directory, down to a depth. More than a budget's names are an error, never a part of them.
+func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
+	return walkWithin(budget.New(dir, nil), h, dir, depth, visit)
+}
 
-func walk(h *facts.Host, dir string, depth int, left *int, visit func(string, facts.Info)) error {
+func walkWithin(b *budget.Budget, h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil {
+		err = b.Spend(budget.Names, len(names), 0)
 	}
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if *left--; *left < 0 {
-			return fmt.Errorf("%s: more than %d files and directories below the one that is looked through; check them yourself", dir, maxEntries)
-		}
 		p := path.Join(dir, name)
 		i, err := h.Info(p)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -154,7 +156,7 @@ func walk(h *facts.Host, dir string, depth int, left *int, visit func(string, fa
 		}
 		visit(p, i)
 		if i.Type == fs.ModeDir && depth > 1 {
-			if err := walk(h, p, depth-1, left, visit); err != nil {
+			if err := walkWithin(b, h, p, depth-1, visit); err != nil {
 				return err
 			}
 		}

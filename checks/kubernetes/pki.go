@@ -75,8 +75,8 @@ func pkiTree(h *facts.Host) ([]facts.Place, error) {
 	if p.dir == nil {
 		return append(slices.Clone(p.certs), p.keys...), nil
 	}
-	tree, left := []facts.Place{*p.dir}, maxEntries
-	err = walk(h, p.dir.Path, 5, &left, func(file string, _ facts.Info) {
+	tree := []facts.Place{*p.dir}
+	err = walk(h, p.dir.Path, 5, func(file string, _ facts.Info) {
 		tree = append(tree, facts.Place{Path: file, Warrant: p.dir.Warrant})
 	})
 	return tree, err

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
 )
@@ -91,7 +92,7 @@ func (c choices) facts() facts.Choices {
 // parseConfig reads a configuration file. Its errors begin with path and line.
 func parseConfig(path string, data []byte) (*configFile, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	if err := budget.Unmarshal(data, &doc); err != nil {
 		return nil, located(path, err)
 	}
 	f := new(configFile)

@@ -239,7 +239,7 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
-	o.Services, o.Progress, o.DockerHost = s.services(p), s.watched(p), s.engineHost()
+	o.Services, o.Progress, o.Resolve, o.DockerHost = s.services(p), s.watched(p), s.resolve, s.engineHost()
 	return o
 }
 
@@ -330,7 +330,7 @@ func (s *session) recover(yes bool) error {
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

@@ -121,10 +121,23 @@ func flatten(err error) []error {
 	case configError:
 		inner = e.error
 	}
+	if c, ok := errors.AsType[*apply.ConflictError](err); ok {
+		return append(conflictLines(c), fmt.Errorf("run %s: nothing was changed; `harden rollback` and `harden resume` go on with "+
+			"--skip-conflicts (leave all of these as they are), --theirs PATH (leave one) or --ours PATH (write one all the same: "+
+			"what is there now is kept in the journal first)", c.Run))
+	}
 	if m, ok := errors.AsType[*multierror.Error](err); ok && (inner != nil || error(m) == err) {
 		return m.Errors
 	}
 	return []error{err}
+}
+
+// conflictLines are the conflicts, each as an error of its own.
+func conflictLines(c *apply.ConflictError) (lines []error) {
+	for _, one := range c.Conflicts {
+		lines = append(lines, one)
+	}
+	return lines
 }
 
 func newRoot() *cobra.Command {
@@ -132,7 +145,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
+		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	refuseEmpty(root)

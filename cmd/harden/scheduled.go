@@ -136,7 +136,7 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if run, err := apply.Interrupted(s.options()); err != nil {
 		return 0, err
 	} else if run != nil {
-		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
+		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	plan, err := s.planAllowed(s.allowedByClock)
 	if err != nil || plan.Empty() {
@@ -223,9 +223,13 @@ func (s *session) keep(l look) error {
 func (s *session) writeMetrics(file string, l look, drifts []report.Shift) error {
 	if file == "" {
 		file = schedule.DefaultMetrics
-		if info, err := os.Stat(filepath.Dir(file)); err != nil || !info.IsDir() {
+		dir, err := openPlace(filepath.Dir(file))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			return nil
+		} else if err != nil {
+			return err
 		}
+		dir.Close()
 	}
 	run, err := apply.Interrupted(s.options())
 	if err != nil {

@@ -2,15 +2,12 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,6 +41,7 @@ type session struct {
 	progress  func(steps int) *progress
 	resumed   bool          // an interrupted run was settled first, which has changed the host
 	images    imageProgress // of --deep
+	resolve   apply.Resolution
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -215,34 +213,6 @@ func (s *session) options() apply.Options {
 		return *s.held
 	}
 	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
-}
-
-// writeFile puts a whole file in place. What is there already has to be a regular file: as root, a rename over
-// /dev/null would take it from everybody.
-func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o600) }
-
-func writeFileMode(path string, data []byte, mode fs.FileMode) (err error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", path)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600: a diff of a private file is private
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err == nil {
-		err = cmp.Or(f.Chmod(mode), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.

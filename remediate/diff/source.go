@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/secret"
 )
@@ -77,7 +78,7 @@ func (r *Redactor) pairs(text string) string {
 // and secrets. What is no YAML keeps what the patterns do not find.
 func (r *Redactor) compose(data []byte) []byte {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	if err := budget.Unmarshal(data, &doc); err != nil {
 		return data
 	}
 	lines := strings.SplitAfter(string(data), "\n")

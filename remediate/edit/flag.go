@@ -206,10 +206,15 @@ func proveFlag(after, name string, boolean bool, value *string, others []string)
 // rest is the words that are no part of the uses.
 func rest(words []token, uses []use) []string {
 	var others []string
-	for i, w := range words {
-		if !slices.ContainsFunc(uses, func(u use) bool { return u.first <= i && i <= u.last }) {
+	next := 0
+	for _, u := range uses { // they are in order
+		for _, w := range words[next:u.first] {
 			others = append(others, w.text)
 		}
+		next = u.last + 1
+	}
+	for _, w := range words[next:] {
+		others = append(others, w.text)
 	}
 	return others
 }
@@ -292,7 +297,15 @@ func tokens(line string) ([]token, error) {
 	var text strings.Builder
 	var quote byte
 	start := -1
-	column := func(i int) int { return utf8.RuneCountInString(line[:i]) + 1 }
+	counted, characters := 0, 0 // up to where, and how many
+	column := func(i int) int {
+		if i < counted {
+			return utf8.RuneCountInString(line[:i]) + 1
+		}
+		characters += utf8.RuneCountInString(line[counted:i])
+		counted = i
+		return characters + 1
+	}
 	flush := func(end int) {
 		if start >= 0 {
 			all = append(all, token{start, end, column(start), text.String()})

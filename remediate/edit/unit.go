@@ -145,7 +145,8 @@ type unitLine struct {
 // Source: systemd.syntax(7).
 func unitLines(data []byte) ([]unitLine, error) {
 	var all []unitLine
-	var section, logical string
+	var section string
+	var logical strings.Builder
 	start, offset := -1, 0
 	for line := range bytes.Lines(data) {
 		begin := offset
@@ -158,17 +159,18 @@ func unitLines(data []byte) ([]unitLine, error) {
 			start = begin
 		}
 		if trailing := len(text) - len(strings.TrimRight(text, `\`)); trailing%2 == 1 {
-			logical += text[:len(text)-1] + " "
+			logical.WriteString(text[:len(text)-1] + " ")
 			continue
 		}
-		l, err := unitEntry(strings.TrimSpace(logical+text), section)
+		l, err := unitEntry(strings.TrimSpace(logical.String()+text), section)
 		if err != nil {
 			return nil, at(data, start, err.Error())
 		}
 		section = l.section
 		l.start, l.end = start, offset
 		all = append(all, l)
-		start, logical = -1, ""
+		start = -1
+		logical.Reset()
 	}
 	if start >= 0 {
 		return nil, at(data, start, "the line is continued by a backslash, and nothing follows")

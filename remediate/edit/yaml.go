@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
 )
 
 // YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key of
@@ -88,19 +89,18 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	if err := plainYAML(data); err != nil {
 		return nil, err
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, next yaml.Node
-	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+	docs, err := budget.New("", nil).Documents(data, 2)
+	switch {
+	case errors.Is(err, budget.Err):
+		return nil, err
+	case err != nil:
+		return nil, yamlError(err)
+	case len(docs) == 0:
 		return nil, nil
-	} else if err != nil {
-		return nil, yamlError(err)
+	case len(docs) > 1:
+		return nil, fmt.Errorf("line %d: another document begins: a person must edit it", max(docs[1].Root.Line, 1))
 	}
-	if err := decoder.Decode(&next); err == nil {
-		return nil, fmt.Errorf("line %d: another document begins: a person must edit it", max(next.Line, 1))
-	} else if !errors.Is(err, io.EOF) {
-		return nil, yamlError(err)
-	}
-	top := doc.Content[0]
+	top := docs[0].Root.Content[0]
 	return top, checkKeys(top)
 }
 

@@ -371,6 +371,9 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 	var edits []splice
 	flow := n.Style&yaml.FlowStyle != 0
 	old, now := n.Content, want.Content
+	if len(old)*len(now) > maxCompared {
+		return nil, d.at(n, "lists of %d and %d elements are more than the limit: a person must edit it", len(old), len(now))
+	}
 	kept := common(old, now)
 	if flow && len(kept) == 0 { // nothing to hold on to
 		start := d.start(n)
@@ -446,6 +449,9 @@ func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (spli
 	start = d.lineStart(start)
 	return splice{start, start, strings.Join(lines, d.eol) + d.eol}, nil
 }
+
+// maxCompared is how many pairs of elements two lists may have: comparing them takes a table of all.
+const maxCompared = 1 << 20
 
 // common is a longest common subsequence of two lists, as pairs of indexes.
 func common(a, b []*yaml.Node) [][2]int {

@@ -151,7 +151,7 @@ func (s *Source) readFile(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is %s, not a file", name, kinds[fileType(uint16(st.Mode))])
 	}
 	if st.Size > facts.MaxFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are ever read", name, st.Size, facts.MaxFile)
+		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", name, st.Size, facts.MaxFile)
 	}
 	f, err := p.reopen(0)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Source) readFile(name string) ([]byte, error) {
 	b.Grow(int(st.Size) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(f, facts.MaxFile+1))
 	if err == nil && n > facts.MaxFile {
-		err = fmt.Errorf("%s has more than the %d bytes that are ever read", name, facts.MaxFile)
+		err = fmt.Errorf("%s has more than the limit of %d bytes", name, facts.MaxFile)
 	}
 	return b.Bytes(), err
 }

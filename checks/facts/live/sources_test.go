@@ -66,7 +66,7 @@ func TestSources(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"src/large/Dockerfile: 2097160 bytes are more than any of its kind has", "src/sub/Dockerfile: a link that leads out of src"}, s.Skipped); diff != "" {
+	if diff := cmp.Diff([]string{"src/large/Dockerfile: 2097160 bytes are more than any of its kind has: the limit is 1048576", "src/sub/Dockerfile: a link that leads out of src"}, s.Skipped); diff != "" {
 		t.Errorf("skipped (-want +got)\n%s", diff)
 	}
 	h.SourceDirs = []facts.SourceDir{{Path: filepath.Join(dir, "none"), As: "none"}}
