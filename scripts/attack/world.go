@@ -67,7 +67,7 @@ func In(t *testing.T, inside func(w *World)) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", enter+`exec unshare --cgroup -- "$0" "$@"`, self, "-test.v", "-test.run", strings.Join(run, "/"))
-	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t), "ATTACK_SLEEPER="+build(t, "scripts/testdocker/sleeper"))
+	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t), "ATTACK_SLEEPER="+build(t, "scripts/attack/sleeper"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET}
 	out := filepath.Join(t.TempDir(), "out")
 	log, err := os.Create(out)
