@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 
 	"example.com/harden/scripts/testdocker"
@@ -270,4 +273,44 @@ func TestLabelsEnvSwap(t *testing.T) {
 	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/.env", "FIRST=DATA="+dir,
 		"THEN=DATA="+y.secret)
 	y.refused(y.harden(), y.stolen(), "container intruder, which mounts "+dir)
+}
+
+// TestContainersUser has a container's user be a name. Older Engines open a running container's files so that it can lead
+// them out of it, and are not asked: harden looks inside by itself, and is not led out either.
+func TestContainersUser(t *testing.T) {
+	y := newYard(t)
+	etc := filepath.Dir(y.write("etc/passwd", "app:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"))
+	for name, user := range map[string]string{"first": "app", "second": "web"} {
+		y.Run(name, func(config *container.Config, host *container.HostConfig) {
+			config.Image, config.Cmd, config.User = intruder, []string{"/intruder"}, user
+			host.Binds = []string{etc + ":/etc"}
+		})
+	}
+	check := func() string {
+		out, _ := exec.Command(Binary(t), "check", "--only", "docker/user", "--docker-host", y.Host).CombinedOutput()
+		return strings.Join(strings.Fields(string(out)), " ")
+	}
+	said, exploit := check(), ""
+	if strings.Contains(said, "container second") {
+		t.Errorf("of uid 1000 it says:\n%s", said)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	events, errs := y.Client.Events(ctx, events.ListOptions{Since: "0", Until: fmt.Sprint(time.Now().Unix() + 1)})
+	for done := false; !done; {
+		select {
+		case e := <-events:
+			if e.Action == "archive-path" {
+				exploit = "the Engine has opened the files of a running container"
+			}
+		case <-errs:
+			done = true
+		}
+	}
+	y.refused(said, exploit, "container first: runs as app, which its passwd makes uid 0")
+	passwd := filepath.Join(etc, "passwd")
+	if err := errors.Join(os.Remove(passwd), os.Symlink("/proc/1/environ", passwd)); err != nil {
+		t.Fatal(err)
+	}
+	y.refused(check(), "", "who that is cannot be told: open /proc/")
 }
