@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +59,9 @@ func (y *yard) write(name, content string) string {
 	return file
 }
 
+// passwd is that of the images.
+const passwd = "app:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"
+
 // load builds the intruder and imports it as an image with labels.
 func (y *yard) load(name string, labels ...string) {
 	y.t.Helper()
@@ -76,10 +78,12 @@ func (y *yard) load(name string, labels ...string) {
 	}
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	if err := w.WriteHeader(&tar.Header{Name: "intruder", Mode: 0o755, Size: int64(len(program))}); err != nil {
-		y.t.Fatal(err)
+	for name, data := range map[string][]byte{"intruder": program, "etc/passwd": []byte(passwd)} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))}); err != nil {
+			y.t.Fatal(err)
+		}
+		w.Write(data)
 	}
-	w.Write(program)
 	if err := w.Close(); err != nil {
 		y.t.Fatal(err)
 	}
@@ -279,13 +283,18 @@ func TestLabelsEnvSwap(t *testing.T) {
 // them out of it, and are not asked: harden looks inside by itself, and is not led out either.
 func TestContainersUser(t *testing.T) {
 	y := newYard(t)
-	etc := filepath.Dir(y.write("etc/passwd", "app:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"))
-	for name, user := range map[string]string{"first": "app", "second": "web"} {
+	hostile := filepath.Dir(y.write("etc/hosts", ""))
+	if err := os.Symlink("/proc/1/environ", filepath.Join(hostile, "passwd")); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name, user string, binds ...string) {
 		y.Run(name, func(config *container.Config, host *container.HostConfig) {
-			config.Image, config.Cmd, config.User = intruder, []string{"/intruder"}, user
-			host.Binds = []string{etc + ":/etc"}
+			config.Image, config.Cmd, config.User, host.Binds = intruder, []string{"/intruder"}, user, binds
 		})
 	}
+	run("first", "app")
+	run("second", "web")
+	run("third", "app", hostile+":/etc")
 	check := func() string {
 		out, _ := exec.Command(Binary(t), "check", "--only", "docker/user", "--docker-host", y.Host).CombinedOutput()
 		return strings.Join(strings.Fields(string(out)), " ")
@@ -308,9 +317,5 @@ func TestContainersUser(t *testing.T) {
 		}
 	}
 	y.refused(said, exploit, "container first: runs as app, which its passwd makes uid 0")
-	passwd := filepath.Join(etc, "passwd")
-	if err := errors.Join(os.Remove(passwd), os.Symlink("/proc/1/environ", passwd)); err != nil {
-		t.Fatal(err)
-	}
-	y.refused(check(), "", "who that is cannot be told: open /proc/")
+	y.refused(said, "", "container third runs as app, and who that is cannot be told: open /proc/")
 }
