@@ -289,6 +289,8 @@ func (d *draft) room(file string) error {
 // changeable says why a file must not, or cannot, be changed.
 func changeable(i facts.Info) error {
 	switch {
+	case i.Type != 0 && !i.Type.IsDir() && i.Type != fs.ModeSocket:
+		return fmt.Errorf("%s is no file, directory or socket, and nothing else is changed; see what it is there for", i.Path)
 	case i.Locked != "":
 		return fmt.Errorf("%s cannot be changed: %s", i.Path, i.Locked)
 	case i.Type == 0 && i.Links > 1:

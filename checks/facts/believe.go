@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -21,8 +22,9 @@ type Origin struct {
 	Cgroup            string // as systemd and the kubelet name it: "/system.slice/docker.service"; empty where it is at the top
 	ProgramUID        uint32
 	ProgramMode       fs.FileMode
-	Deleted           bool // the program's file has been removed or replaced since, as upgrades do
-	Elsewhere         bool // Exe names another file than the one that runs
+	Deleted           bool   // the program's file has been removed or replaced since, as upgrades do
+	Elsewhere         bool   // Exe names another file than the one that runs
+	Unread            string // why its program or its arguments, which are then left out, could not be read
 }
 
 // Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs here,
@@ -60,7 +62,7 @@ func (p Process) disguised(systemd bool, exposed string) string {
 	case systemd && !service:
 		return fmt.Sprintf("it is not a system service: its control group is %s", orTop(p.Cgroup))
 	}
-	return ""
+	return p.Unread
 }
 
 func orTop(cgroup string) string {
@@ -70,19 +72,24 @@ func orTop(cgroup string) string {
 	return cgroup
 }
 
+// aContainers is how an engine names a container's own control group: by its ID, at the end of the name.
+var aContainers = regexp.MustCompile(`(^|[^0-9a-f])[0-9a-f]{64}(\.scope)?$`)
+
 // systemService returns the service of the system's own systemd that a control group belongs to. What is below
-// user.slice, the users' own systemds and their sessions, is none, nor is a machine's or a container's.
+// user.slice, the users' own systemds and their sessions, is none, nor is a machine's or a container's: who is in a
+// scope, or in a container that may write its control group, makes groups of any name below it.
 func systemService(cgroup string) string {
-	names := strings.Split(strings.Trim(cgroup, "/"), "/")
-	for _, name := range names {
+	service := ""
+	for name := range strings.SplitSeq(strings.Trim(cgroup, "/"), "/") {
 		switch {
-		case name == "user.slice", name == "machine.slice", name == "..", strings.HasPrefix(name, "user@"), strings.Contains(name, "kubepods"):
+		case name == "user.slice", name == "machine.slice", name == "..", strings.HasPrefix(name, "user@"), strings.Contains(name, "kubepods"),
+			strings.HasSuffix(name, ".scope"), aContainers.MatchString(name):
 			return ""
 		case strings.HasSuffix(name, ".service"):
-			return name
+			service = cmp.Or(service, name)
 		}
 	}
-	return ""
+	return service
 }
 
 // staticUID is how the kubelet names a static pod: by a hash. The API server gives every other pod a UUID, with dashes.
@@ -91,7 +98,8 @@ var staticUID = regexp.MustCompile(`^pod[0-9a-f]{32}$`)
 
 // InStaticPod reports whether a control group is one that the kubelet made for a container of a static pod: below
 // "kubepods" at the very top, or below the kubelet's cgroupRoot. Users may have groups of their own, named as they
-// like, but never there. ids are those that manifests give their pods themselves.
+// like, but never there, and those that a pod makes are below its own. ids are those that manifests give their pods
+// themselves.
 func InStaticPod(cgroup, cgroupRoot string, ids ...string) bool {
 	rest, ok := belowKubepods(cgroup, cgroupRoot)
 	if !ok {
@@ -102,11 +110,12 @@ func InStaticPod(cgroup, cgroupRoot string, ids ...string) bool {
 		if i := strings.LastIndex(name, "-pod"); i >= 0 { // systemd's: kubepods-burstable-podUID.slice
 			name = name[i+1:]
 		}
-		if staticUID.MatchString(name) || slices.ContainsFunc(ids, func(id string) bool {
-			return id != "" && name == "pod"+id || name == "pod"+strings.ReplaceAll(id, "-", "_")
-		}) {
-			return true
+		if !strings.HasPrefix(name, "pod") {
+			continue // a class of service
 		}
+		return staticUID.MatchString(name) || slices.ContainsFunc(ids, func(id string) bool {
+			return id != "" && name == "pod"+id || name == "pod"+strings.ReplaceAll(id, "-", "_")
+		})
 	}
 	return false
 }
@@ -133,9 +142,12 @@ func (h *Host) believe(p *Process, name string) {
 		p.By = want.Guest
 		return
 	}
-	exposed, err := h.Exposed(p.Exe)
-	if err != nil {
-		exposed = err.Error()
+	exposed := ""
+	if p.UID == 0 || p.Unit == name+".service" { // where a user's own program is, need not be looked at
+		var err error
+		if exposed, err = h.Exposed(p.Exe); err != nil {
+			exposed = err.Error()
+		}
 	}
 	systemd := h.systemd()
 	p.By = want.Root

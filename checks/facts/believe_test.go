@@ -46,6 +46,13 @@ func TestDoubt(t *testing.T) {
 		{"of a session", func(p *facts.Process) { p.Cgroup = "/user.slice/user-0.slice/session-3.scope" }, true, "", "not a system service", false},
 		{"of a user's systemd", func(p *facts.Process) { p.Cgroup = "/user.slice/user-0.slice/user@0.service/app.slice/kubelet.service" }, true, "", "not a system service", false},
 		{"of a user's systemd, in a container", func(p *facts.Process) { p.Cgroup = "/docker/1/user.slice/user@0.service/kubelet.service" }, true, "", "not a system service", false},
+		{"in a container's scope", func(p *facts.Process) { p.Cgroup, p.OtherMounts = "/system.slice/docker-1.scope/kubelet.service", true }, true, "", "mount namespace", false},
+		{"of a session's scope", func(p *facts.Process) { p.Cgroup = "/system.slice/run-1.scope/kubelet.service" }, true, "", "not a system service", false},
+		{"of a container's own cgroup", func(p *facts.Process) { p.Cgroup = "/docker/" + strings.Repeat("0a", 32) + "/kubelet.service" }, true, "", "not a system service", false},
+		{"of a container below a service", func(p *facts.Process) {
+			p.Cgroup = "/system.slice/docker.service/libpod-payload-" + strings.Repeat("0a", 32) + "/kubelet.service"
+		}, true, "", "not a system service", false},
+		{"whose arguments cannot be read", func(p *facts.Process) { p.Unread, p.Cgroup = "too many arguments", service }, true, "", "too many arguments", false},
 		{"of a pod", func(p *facts.Process) { p.Cgroup = "/kubepods.slice/x.service" }, true, "", "not a system service", false},
 		{"outside of what can be seen", func(p *facts.Process) { p.Cgroup = "/../system.slice/kubelet.service" }, true, "", "not a system service", false},
 	} {
@@ -76,6 +83,9 @@ func TestInStaticPod(t *testing.T) {
 		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + hash + ".slice/cri-containerd-1.scope", "", "", true},
 		{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" + hash + ".slice/x", "/kubelet", "", true},
 		{"/kubelet/kubepods/pod" + hash + "/x", "kubelet", "", true},
+		{"/kubepods/besteffort/pod8b5a1c1e-0000-4000-8000-000000000000/0123/pod" + hash, "", "", false}, // a pod's own making
+		{"/kubepods/besteffort/pod8b5a1c1e-0000-4000-8000-000000000000/poda-b-c", "", "a-b-c", false},
+		{"/kubepods.slice/kubepods-pod8b5a1c1e_0000_4000_8000_000000000000.slice/cri-1.scope/kubepods-pod" + hash + ".slice", "", "", false},
 		{"/kubepods/burstable/poda-b-c/0123", "", "a-b-c", true},
 		{"/kubepods.slice/kubepods-poda_b_c.slice/0123", "", "a-b-c", true},
 		{"/kubepods/burstable/pod0f3c1c1e-96ab-4d1e-9a0e-0123456789ab/0123", "", "", false}, // the API server's

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -25,7 +26,7 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return p.Contained })
 	if engine != nil && engine.PID > 1 {
 		if i := slices.IndexFunc(all, func(p Process) bool { return p.PID == engine.PID }); i >= 0 && all[i].rootless() {
-			return &all[i], nil
+			return all[i].read()
 		}
 	}
 	ps := Own(all)
@@ -81,7 +82,15 @@ func (h *Host) usersDockerd(all []Process, engine *EngineFacts) (*Process, error
 		}
 	}
 	first := slices.MinFunc(all, func(a, b Process) int { return a.PID - b.PID })
-	return &first, nil
+	return first.read()
+}
+
+// read is an error of a process whose arguments could not be read.
+func (p *Process) read() (*Process, error) {
+	if p.Unread != "" {
+		return nil, fmt.Errorf("%s (PID %d): %s", path.Base(p.Exe), p.PID, p.Unread)
+	}
+	return p, nil
 }
 
 // serves reports whether a listener is where clients of host end up.

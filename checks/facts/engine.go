@@ -1,7 +1,6 @@
 package facts
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -312,39 +311,6 @@ func (h *Host) number(path string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(f.Data)), 10, 64)
 	return n, err == nil
-}
-
-// A containerUser is a name in one container.
-type containerUser struct{ id, name string }
-
-// readContainerUser looks a name up in a container's own passwd, which may be a link within the container and no other
-// file.
-func (h *Host) readContainerUser(u containerUser) (uint32, error) {
-	var uid uint32
-	_, err := asked(h, func(e Engine) (struct{}, error) {
-		return struct{}{}, e.Get(h.ctx, "/containers/"+u.id+"/archive?path=/etc/passwd", func(r io.Reader) error {
-			archive := tar.NewReader(io.LimitReader(r, MaxFile))
-			head, err := archive.Next()
-			if err != nil {
-				return err
-			}
-			if head.Typeflag != tar.TypeReg {
-				return errors.New("/etc/passwd in it is no regular file")
-			}
-			data, err := io.ReadAll(archive)
-			if err != nil {
-				return err
-			}
-			for _, a := range accounts(data) {
-				if a.fields[0] == u.name {
-					uid = a.id
-					return nil
-				}
-			}
-			return fmt.Errorf("/etc/passwd in it names no %q", u.name)
-		})
-	})
-	return uid, err
 }
 
 // ErrShallow means that nobody asked for the files in images to be looked at.

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -24,7 +25,7 @@ const (
 var ErrNoSource = errors.New("no Compose file is known for it")
 
 // A Project is one service of a Compose project: how Compose is called for it, and all that Compose then reads. Every
-// file is there by root's will alone: rootsAlone says so of each, and of the working directory.
+// file is there by root's will alone: rootsAlone says so of each, and of the working directory; and so is the Engine.
 type Project struct {
 	Name, Service string
 	Dir           string            // working directory, which relative paths start from
@@ -212,9 +213,10 @@ func (h *Host) provenance(p *Project) (doubt, err error) {
 			return why
 		}
 	}
+	doubt = h.engineDoubt()
 	switch err := h.rootsAlone(p.Dir); {
 	case errors.Is(err, ErrNotRoots):
-		doubt = err
+		doubt = cmp.Or(doubt, err)
 	case err != nil:
 		return nil, err
 	}
@@ -293,6 +295,29 @@ func (c *Container) Sourced() bool {
 func (h *Host) local() bool {
 	e, err := h.Engine()
 	return err == nil && e.Local
+}
+
+// engineDoubt is ErrNotRoots where the Engine is a user's own: its word is then no reason to change a file of root's,
+// nor may what root's files hold be handed to it.
+func (h *Host) engineDoubt() error {
+	e, err := h.Engine()
+	if err != nil || e.PID <= 1 { // systemd listens for a service of its own
+		return err
+	}
+	ps, err := h.processes("dockerd")
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		if p.PID != e.PID {
+			continue
+		}
+		if why := h.Foreign(p); why != "" {
+			return fmt.Errorf("the Docker Engine at %s, which names the files: %w (PID %d: %s)", e.Host, ErrNotRoots, p.PID, why)
+		}
+		return nil
+	}
+	return fmt.Errorf("the Docker Engine at %s: %w (no dockerd has PID %d)", e.Host, ErrNotRoots, e.PID)
 }
 
 // Recreated reports whether a plan would have had a container made again from its Compose file.

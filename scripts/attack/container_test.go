@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 
 	"example.com/harden/scripts/testdocker"
@@ -57,6 +59,9 @@ func (y *yard) write(name, content string) string {
 	return file
 }
 
+// passwd is that of the images.
+const passwd = "app:x:0:0::/:/bin/sh\nweb:x:1000:1000::/:/bin/sh\n"
+
 // load builds the intruder and imports it as an image with labels.
 func (y *yard) load(name string, labels ...string) {
 	y.t.Helper()
@@ -73,10 +78,12 @@ func (y *yard) load(name string, labels ...string) {
 	}
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
-	if err := w.WriteHeader(&tar.Header{Name: "intruder", Mode: 0o755, Size: int64(len(program))}); err != nil {
-		y.t.Fatal(err)
+	for name, data := range map[string][]byte{"intruder": program, "etc/passwd": []byte(passwd)} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(data))}); err != nil {
+			y.t.Fatal(err)
+		}
+		w.Write(data)
 	}
-	w.Write(program)
 	if err := w.Close(); err != nil {
 		y.t.Fatal(err)
 	}
@@ -270,4 +277,45 @@ func TestLabelsEnvSwap(t *testing.T) {
 	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/.env", "FIRST=DATA="+dir,
 		"THEN=DATA="+y.secret)
 	y.refused(y.harden(), y.stolen(), "container intruder, which mounts "+dir)
+}
+
+// TestContainersUser has a container's user be a name. Older Engines open a running container's files so that it can lead
+// them out of it, and are not asked: harden looks inside by itself, and is not led out either.
+func TestContainersUser(t *testing.T) {
+	y := newYard(t)
+	hostile := filepath.Dir(y.write("etc/hosts", ""))
+	if err := os.Symlink("/proc/1/environ", filepath.Join(hostile, "passwd")); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name, user string, binds ...string) {
+		y.Run(name, func(config *container.Config, host *container.HostConfig) {
+			config.Image, config.Cmd, config.User, host.Binds = intruder, []string{"/intruder"}, user, binds
+		})
+	}
+	run("first", "app")
+	run("second", "web")
+	run("third", "app", hostile+":/etc")
+	check := func() string {
+		out, _ := exec.Command(Binary(t), "check", "--only", "docker/user", "--docker-host", y.Host).CombinedOutput()
+		return strings.Join(strings.Fields(string(out)), " ")
+	}
+	said, exploit := check(), ""
+	if strings.Contains(said, "container second") {
+		t.Errorf("of uid 1000 it says:\n%s", said)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	events, errs := y.Client.Events(ctx, events.ListOptions{Since: "0", Until: fmt.Sprint(time.Now().Unix() + 1)})
+	for done := false; !done; {
+		select {
+		case e := <-events:
+			if e.Action == "archive-path" {
+				exploit = "the Engine has opened the files of a running container"
+			}
+		case <-errs:
+			done = true
+		}
+	}
+	y.refused(said, exploit, "container first: runs as app, which its passwd makes uid 0")
+	y.refused(said, "", "container third runs as app, and who that is cannot be told: open /proc/")
 }

@@ -21,6 +21,7 @@ import (
 const (
 	Harden  = "/usr/sbin/harden"
 	Sleeper = "/usr/lib/sleeper" // sleeps whatever its arguments: copied, it is any daemon by its name
+	Liar    = "/usr/lib/liar"    // answers as a Docker Engine what it is told to
 )
 
 // inWorld is set where a test runs inside of its world; it names the world's control group.
@@ -67,7 +68,8 @@ func In(t *testing.T, inside func(w *World)) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", enter+`exec unshare --cgroup -- "$0" "$@"`, self, "-test.v", "-test.run", strings.Join(run, "/"))
-	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t), "ATTACK_SLEEPER="+build(t, "scripts/attack/sleeper"))
+	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t),
+		"ATTACK_SLEEPER="+build(t, "scripts/attack/sleeper"), "ATTACK_LIAR="+build(t, "scripts/attack/liar"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET}
 	out := filepath.Join(t.TempDir(), "out")
 	log, err := os.Create(out)
@@ -134,7 +136,8 @@ func enterRoot() error {
 			return fmt.Errorf("%s: %w", m.target, err)
 		}
 	}
-	for from, to := range map[string]string{os.Getenv("ATTACK_BINARY"): Harden, os.Getenv("ATTACK_SLEEPER"): Sleeper} {
+	for variable, to := range map[string]string{"ATTACK_BINARY": Harden, "ATTACK_SLEEPER": Sleeper, "ATTACK_LIAR": Liar} {
+		from := os.Getenv(variable)
 		if err := copyProgram(from, root+to); err != nil {
 			return err
 		}

@@ -30,6 +30,18 @@ func Beneath(dirs []facts.SourceDir) facts.Source {
 	return b
 }
 
+var _ facts.Insider = (*Source)(nil)
+
+// Inside reads a file below what a process sees as its root directory, opened as those of a source are: a container's
+// links and its other file systems lead nowhere else.
+func (s *Source) Inside(ctx context.Context, pid int, name string) ([]byte, error) {
+	if err := s.running(); err != nil {
+		return nil, err
+	}
+	root := fmt.Sprintf("/proc/%d/root", pid)
+	return Beneath([]facts.SourceDir{{Path: root}}).Read(ctx, path.Join(root, path.Clean("/"+name)))
+}
+
 // of is the directory that a path is in, and the path below it.
 func (b beneath) of(name string) (*Source, string, error) {
 	name = path.Clean(name)

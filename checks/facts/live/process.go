@@ -59,7 +59,8 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 	}
 	return func(name string) ([]facts.Process, error) {
 		var ps []facts.Process
-		cost := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
+		roots := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
+		others := budget.NewTogether("command lines of others' " + name)
 		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
 			p, err := process(pid, name, mine)
 			if gone(err) {
@@ -69,8 +70,12 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 				return nil, err
 			}
 			if p != nil {
+				cost := others
+				if p.UID == 0 && !p.Contained && !p.OtherUsers {
+					cost = roots
+				}
 				if err := cost.Spend(budget.Bytes, len(strings.Join(p.Args, " ")), 0); err != nil {
-					return nil, err
+					p.Args, p.Unread = p.Args[:0], err.Error()
 				}
 				ps = append(ps, *p)
 			}
@@ -102,8 +107,28 @@ func pids() ([]int, error) {
 // gone reports whether an error means that a process has ended, or is a kernel thread, which has no executable.
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
-// process reads one process, nil when its executable is another.
+// process reads one process, nil when its executable is another. It looks twice: a user's process can run any program
+// one moment and be a set-user-ID one the next, and its number can be another's by then. What of it cannot be read, of
+// one that may well be a user's, is told of that one alone: else a user could keep harden from seeing root's.
 func process(pid int, name string, mine namespaces) (*facts.Process, error) {
+	first, err := look(pid, name, mine)
+	if err != nil || first == nil {
+		return nil, err
+	}
+	p, err := look(pid, name, mine)
+	if err == nil && p != nil && !same(first, p) {
+		p.Unread = "it became another program while it was looked at"
+	}
+	return p, err
+}
+
+// same reports whether two looks saw one program, run by the same.
+func same(a, b *facts.Process) bool {
+	return a.Exe == b.Exe && a.UID == b.UID && a.RealUID == b.RealUID && a.SavedUID == b.SavedUID && a.Cgroup == b.Cgroup &&
+		a.Contained == b.Contained && a.OtherUsers == b.OtherUsers
+}
+
+func look(pid int, name string, mine namespaces) (*facts.Process, error) {
 	dir := fmt.Sprintf("/proc/%d", pid)
 	exe, err := os.Readlink(dir + "/exe")
 	if errors.Is(err, fs.ErrPermission) {
@@ -125,20 +150,6 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 	}
 	p := &facts.Process{PID: pid, Exe: exe, Contained: its.pid != mine.pid, Origin: facts.Origin{Deleted: deleted,
 		OtherUsers: its.user != mine.user, OtherMounts: its.mnt != mine.mnt, OtherNetwork: its.net != mine.net}}
-	if err := program(dir, p); err != nil {
-		return nil, err
-	}
-	cmdline, err := commandLine(dir + "/cmdline")
-	if err != nil {
-		return nil, err
-	}
-	if len(cmdline) == 0 {
-		return nil, nil // ended, and not yet waited for
-	}
-	p.Args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
-	if p.Started, err = started(dir); err != nil {
-		return nil, err
-	}
 	if err = readIDs(dir, p); err != nil {
 		return nil, err
 	}
@@ -147,6 +158,28 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 		return nil, err
 	}
 	p.Unit, p.Cgroup = unitOf(string(cgroup)), groupOf(string(cgroup))
+	if p.Started, err = started(dir); err != nil {
+		return nil, err
+	}
+	if p.UID == 0 && !p.OtherUsers || p.Unit == name+".service" {
+		// the program of anybody else counts for nothing, and may be where a user's own file system keeps who looks waiting
+		if err := program(dir, p); gone(err) {
+			return nil, err
+		} else if err != nil {
+			p.Unread = err.Error()
+		}
+	}
+	cmdline, err := commandLine(dir + "/cmdline")
+	switch {
+	case gone(err):
+		return nil, err
+	case err != nil:
+		p.Unread = err.Error()
+	case len(cmdline) == 0:
+		return nil, nil // ended, and not yet waited for
+	default:
+		p.Args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
+	}
 	return p, nil
 }
 
