@@ -186,9 +186,11 @@ func claimOf(w want.Want) (place, value string) {
 // settle drafts fixes on h and drops, one round at a time, each that cannot be drafted, is refused, or does not
 // settle its finding, until every fix that remains does.
 func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
-	for range len(fixes) + 1 {
+	own := fixes
+	for range 2*len(own) + 2 { // each of them may be dropped, and bring one more along before
 		d := newDraft(h)
 		bad := map[string]string{}
+		fixes := throughSources(own)
 		for _, f := range fixes {
 			if err := d.add(f); err != nil {
 				bad[f.key()] = err.Error()
@@ -210,10 +212,15 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 			maps.Copy(bad, p.unsettled(d, h, fixes))
 		}
 		if len(bad) == 0 {
-			return d, nil
+			more := p.lost(d, h, fixes)
+			if len(more) == 0 {
+				return d, nil
+			}
+			own = append(slices.Clone(own), more...)
+			continue
 		}
 		maps.Copy(p.dropped, bad)
-		fixes = slices.DeleteFunc(fixes, func(f fix) bool { _, gone := bad[f.key()]; return gone })
+		own = slices.DeleteFunc(own, func(f fix) bool { _, gone := bad[f.key()]; return gone })
 	}
 	return nil, errors.New("the plan does not come to rest: this is a bug in harden")
 }
