@@ -55,6 +55,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both, an
 	addApply(cmd)
 	addFailOn(cmd)
 	addWait(cmd, 0)
+	addRestart(cmd)
 	addWithin(cmd)
 	addOutput(cmd)
 	addReading(cmd)
@@ -271,7 +272,7 @@ func (s *session) services(p *progress) apply.Services {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
-	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}

@@ -42,6 +42,7 @@ left: that is a run of its own.`,
 	addHost(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
+	addRestart(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
 	return cmd
@@ -71,6 +72,7 @@ Where somebody has changed a file meanwhile, nothing is written, and each such f
 	addHost(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
+	addRestart(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
 	addExitZero(cmd)

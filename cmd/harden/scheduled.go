@@ -52,6 +52,7 @@ Two of these runs never overlap, and none begins while a package manager is at w
 	addDeep(cmd)
 	addOutput(cmd)
 	addWait(cmd, scheduledWait)
+	addRestart(cmd)
 	return cmd
 }
 

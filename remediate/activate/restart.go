@@ -85,16 +85,17 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		within, cancel := context.WithTimeout(ctx, s.opts.answer)
+		limit := s.limit(before)
+		within, cancel := limit.begin(ctx)
 		defer cancel()
 		s.opts.Progress("restarting " + name)
 		if err := job(within, c, name, "restart", c.RestartUnitContext); err != nil {
-			return err
+			return limit.named(within, err)
 		}
 		s.opts.Progress("waiting until dockerd answers")
-		info, err := s.info(ctx, s.opts.answer)
+		info, err := s.info(within, limit.time)
 		if err != nil {
-			return fmt.Errorf("%s has restarted, but the Engine does not answer: %w", name, err)
+			return limit.named(within, fmt.Errorf("%s has restarted, but the Engine does not answer: %w", name, err))
 		}
 		if !info.LiveRestoreEnabled {
 			s.note(func() { s.spared = false }) // a daemon that starts without it ends what it finds running
