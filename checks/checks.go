@@ -29,6 +29,7 @@ type Check struct {
 	Level   int         // benchmark level, 1 or 2
 	Manual  string      // how a person settles it when no want can; shown with what is left
 	Rule    Rule
+	Named   bool // its fix is made only where the check itself is named: no class allows it
 	Live    bool // its fix is made to what runs, and is lost when that is made again from its source
 	Source  Rule // judges Dockerfiles and Compose files by the same; nil where they tell nothing
 }

@@ -328,23 +328,36 @@ func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]str
 	return bad
 }
 
-// hold plans, class by class, what is not allowed, on top of the host as base leaves it.
+// hold plans, class by class, what is not allowed, on top of the host as base leaves it; and each check by itself that
+// no class allows.
 func (p *planner) hold(plan *Plan, base *draft) error {
+	type permission struct {
+		class want.Class
+		named *checks.Check
+	}
 	after := p.host.With(base.overlay())
-	byClass := map[want.Class][]fix{}
+	held := map[permission][]fix{}
+	var named []*checks.Check
 	for _, f := range p.allowed(false) {
-		byClass[f.class] = append(byClass[f.class], f)
+		k := permission{class: f.class}
+		if f.check.Named {
+			k.named, named = f.check, addCheck(named, f.check)
+		}
+		held[k] = append(held[k], f)
 	}
 	for _, class := range want.Classes {
-		if len(byClass[class]) == 0 {
-			continue
-		}
-		d, err := p.settle(after, byClass[class])
-		if err != nil {
-			return err
-		}
-		if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
-			plan.Held = append(plan.Held, Held{class, d.changes, updates, d.activations})
+		for _, check := range append([]*checks.Check{nil}, named...) {
+			fixes := held[permission{class, check}]
+			if len(fixes) == 0 {
+				continue
+			}
+			d, err := p.settle(after, fixes)
+			if err != nil {
+				return err
+			}
+			if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
+				plan.Held = append(plan.Held, Held{class, check, d.changes, updates, d.activations})
+			}
 		}
 	}
 	return nil

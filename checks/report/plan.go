@@ -21,7 +21,11 @@ func (p *page) plan(r *Report) {
 	}
 	for _, h := range plan.Held {
 		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
-		p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		if h.Named != "" {
+			p.block("", 0, yellow, h.Allow+" allows it: it has to be named, and no --allow includes it")
+		} else {
+			p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		}
 		p.changes(r, h.Changes)
 		p.updates(r, h.Updates)
 		p.activations("It would then", h.Activations)

@@ -114,3 +114,16 @@ func TestComposeKeepsLimits(t *testing.T) {
 	s.holds(strings.Replace(text, "    pid: host\n", "", 1) + "    pids_limit: 2048\n")
 	s.harden(0, "--dry-run", "--allow", "all", "--only", "docker/host-pid,docker/pids")
 }
+
+// TestComposeMakesAgain changes a key alone that docker-compose 1 does not count as a change of the service.
+func TestComposeMakesAgain(t *testing.T) {
+	s := newShop(t, shopText)
+	s.harden(0, "--yes", "--allow", "workload", "--only", "docker/host-pid")
+	if now := s.web(); now.HostConfig.PidMode == "host" || !now.State.Running {
+		t.Errorf("the container is %+v", now.HostConfig)
+	}
+	s.harden(0, "rollback", "--yes")
+	if back := s.web(); back.HostConfig.PidMode != "host" || !back.State.Running {
+		t.Errorf("the container after the rollback: %+v", back.HostConfig)
+	}
+}

@@ -65,6 +65,11 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		survivors := false       // containers that go on while there is no daemon
 		if before.MainPID != 0 { // or asking would start it, where systemd listens in its place
 			info, err := s.info(ctx, 5*time.Second)
+			if err == nil {
+				if err := s.leave(ctx, info.SecurityOptions); err != nil {
+					return err
+				}
+			}
 			switch {
 			case err != nil:
 			case info.LiveRestoreEnabled: // what the daemon has in memory decides what it does to them as it stops
