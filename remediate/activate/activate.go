@@ -53,6 +53,7 @@ type Services struct {
 	mu        sync.Mutex
 	asked     bool // the daemon was reloaded or restarted
 	restarts  int
+	first     time.Time         // when the first of these restarts began
 	spared    bool              // live-restore was in force at each of these restarts, before and after
 	survivors bool              // containers went on as the last daemon stopped
 	recreated map[string]bool   // services of Compose projects that were made again, as "project/service"
