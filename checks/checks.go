@@ -29,6 +29,8 @@ type Check struct {
 	Level   int         // benchmark level, 1 or 2
 	Manual  string      // how a person settles it when no want can; shown with what is left
 	Rule    Rule
+	Named   bool // its fix is made only where the check itself is named: no class allows it
+	Live    bool // its fix is made to what runs, and is lost when that is made again from its source
 	Source  Rule // judges Dockerfiles and Compose files by the same; nil where they tell nothing
 }
 
@@ -61,6 +63,7 @@ type Finding struct {
 	Pending bool        // configured as it must be, but the running service has not taken it up yet
 	Reason  string      // why no want can settle it; empty to let the check's Manual say so
 	Breaks  string      // what the fix disturbs on this very host, beside the check's own Breaks
+	Remade  []want.Want // instead of Wants where a plan makes the container again from its Compose file
 	Place   string      // the line that it is on, where it is of a source: "app/Dockerfile:12"
 }
 

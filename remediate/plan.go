@@ -43,11 +43,12 @@ type Change struct {
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
 func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data != nil }
 
-// A Held is what one more allowed class would add to the plan.
+// A Held is what one more allowed class would add to the plan, or one check that has to be named.
 type Held struct {
 	Class       want.Class
-	Changes     []Change // on top of the plan's own changes: each Before is what those leave behind
-	Updates     []Update // likewise
+	Named       *checks.Check // to be named; nil where allowing the class is enough
+	Changes     []Change      // on top of the plan's own changes: each Before is what those leave behind
+	Updates     []Update      // likewise
 	Activations []Activation
 }
 

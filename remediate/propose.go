@@ -186,9 +186,11 @@ func claimOf(w want.Want) (place, value string) {
 // settle drafts fixes on h and drops, one round at a time, each that cannot be drafted, is refused, or does not
 // settle its finding, until every fix that remains does.
 func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
-	for range len(fixes) + 1 {
+	own := fixes
+	for range 2*len(own) + 2 { // each of them may be dropped, and bring one more along before
 		d := newDraft(h)
 		bad := map[string]string{}
+		fixes := throughSources(own)
 		for _, f := range fixes {
 			if err := d.add(f); err != nil {
 				bad[f.key()] = err.Error()
@@ -210,10 +212,15 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 			maps.Copy(bad, p.unsettled(d, h, fixes))
 		}
 		if len(bad) == 0 {
-			return d, nil
+			more := p.lost(d, h, fixes)
+			if len(more) == 0 {
+				return d, nil
+			}
+			own = append(slices.Clone(own), more...)
+			continue
 		}
 		maps.Copy(p.dropped, bad)
-		fixes = slices.DeleteFunc(fixes, func(f fix) bool { _, gone := bad[f.key()]; return gone })
+		own = slices.DeleteFunc(own, func(f fix) bool { _, gone := bad[f.key()]; return gone })
 	}
 	return nil, errors.New("the plan does not come to rest: this is a bug in harden")
 }
@@ -321,23 +328,36 @@ func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]str
 	return bad
 }
 
-// hold plans, class by class, what is not allowed, on top of the host as base leaves it.
+// hold plans, class by class, what is not allowed, on top of the host as base leaves it; and each check by itself that
+// no class allows.
 func (p *planner) hold(plan *Plan, base *draft) error {
+	type permission struct {
+		class want.Class
+		named *checks.Check
+	}
 	after := p.host.With(base.overlay())
-	byClass := map[want.Class][]fix{}
+	held := map[permission][]fix{}
+	var named []*checks.Check
 	for _, f := range p.allowed(false) {
-		byClass[f.class] = append(byClass[f.class], f)
+		k := permission{class: f.class}
+		if f.check.Named {
+			k.named, named = f.check, addCheck(named, f.check)
+		}
+		held[k] = append(held[k], f)
 	}
 	for _, class := range want.Classes {
-		if len(byClass[class]) == 0 {
-			continue
-		}
-		d, err := p.settle(after, byClass[class])
-		if err != nil {
-			return err
-		}
-		if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
-			plan.Held = append(plan.Held, Held{class, d.changes, updates, d.activations})
+		for _, check := range append([]*checks.Check{nil}, named...) {
+			fixes := held[permission{class, check}]
+			if len(fixes) == 0 {
+				continue
+			}
+			d, err := p.settle(after, fixes)
+			if err != nil {
+				return err
+			}
+			if updates := d.sortedUpdates(); len(d.changes)+len(updates)+len(d.activations) > 0 {
+				plan.Held = append(plan.Held, Held{class, check, d.changes, updates, d.activations})
+			}
 		}
 	}
 	return nil

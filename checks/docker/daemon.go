@@ -118,6 +118,7 @@ var daemon = []*checks.Check{
 		Breaks: "every image, container and volume of now is hidden until the setting is taken back; " +
 			"files that containers share with the host change their owner",
 		Class:   want.Behaviour,
+		Named:   true,
 		Threats: []stride.ID{stride.DockerClientElevation},
 		Level:   2,
 		Rule:    checks.Func(remapped),

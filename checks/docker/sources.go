@@ -56,13 +56,22 @@ var decided = map[string]bool{
 	"docker/mount-propagation": true, "docker/container-no-new-privileges": true,
 }
 
+// live are the checks that a container satisfies, or is made to, by what a live update gives it: which limits those are.
+var live = map[string]func(want.Limits) want.Limits{
+	"docker/memory":         func(l want.Limits) want.Limits { return want.Limits{Memory: l.Memory, MemorySwap: l.MemorySwap} },
+	"docker/cpu":            func(l want.Limits) want.Limits { return want.Limits{CPUShares: l.CPUShares} },
+	"docker/pids":           func(l want.Limits) want.Limits { return want.Limits{PIDs: l.PIDs} },
+	"docker/restart-policy": func(l want.Limits) want.Limits { return want.Limits{Restart: l.Restart} },
+}
+
 // withSources gives checks their rules for sources, the fixes that those know for containers that Compose made, and what
 // the files in images tell.
 func withSources(all []*checks.Check) []*checks.Check {
 	for _, c := range all {
 		c.Source = sources[c.ID]
 		if judge, ok := c.Source.(source.Service); ok {
-			c.Rule = inCompose{c.Rule, judge, decided[c.ID]}
+			c.Rule = inCompose{c.Rule, judge, decided[c.ID], live[c.ID]}
+			c.Live = live[c.ID] != nil
 		}
 		if files, ok := deeper[c.ID]; ok {
 			c.Rule = alsoDeep{c.Rule, files}
@@ -75,13 +84,14 @@ func withSources(all []*checks.Check) []*checks.Check {
 type inCompose struct {
 	rule    checks.Rule
 	service source.Service
-	decided bool // by the file alone
+	decided bool                          // by the file alone
+	live    func(want.Limits) want.Limits // of a container's limits those that the rule is about; nil where it is of none
 }
 
 // Judge gives a finding that nothing else settles the change of the file that the container was made from.
 func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	findings, err := r.rule.Judge(h)
-	if len(findings) == 0 {
+	if len(findings) == 0 && r.live == nil {
 		return findings, err
 	}
 	cs, _ := h.Containers()
@@ -94,17 +104,27 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	if len(bySubject) == 0 {
 		return findings, err
 	}
+	shared := asked(findings, bySubject)
 	open := findings[:0]
 	for _, f := range findings {
-		if c := bySubject[f.Subject]; c != nil && len(f.Wants) == 0 {
+		c := bySubject[f.Subject]
+		switch {
+		case c == nil:
+		case len(f.Wants) == 0:
 			var settled bool
 			if f, settled = r.settle(h, c, f); settled {
 				continue
 			}
+		case r.live != nil && h.Recreated(c):
+			if _, settled := r.settle(h, c, f); settled {
+				continue
+			}
+		case r.live != nil:
+			f.Remade = remade(h, c, shared[c.ComposeUnit()])
 		}
 		open = append(open, f)
 	}
-	return open, err
+	return append(open, r.lost(h, findings, bySubject)...), err
 }
 
 // composeFile is the warrant of a Compose file. A container's labels only say where to look: what entitles to it is that

@@ -33,11 +33,21 @@ func (r *Report) next(s State) string {
 	case Pending:
 		return "restart what has to take up its configuration"
 	case Held:
-		var allow []string
+		var allow, ways []string
 		for _, h := range r.Plan.Held {
-			allow = append(allow, h.Disruption.String())
+			if h.Named == "" {
+				allow = append(allow, h.Disruption.String())
+			}
 		}
-		return "--allow " + strings.Join(allow, ",") + " applies them"
+		if len(allow) > 0 {
+			ways = append(ways, "--allow "+strings.Join(allow, ",")+" applies them")
+		}
+		for _, h := range r.Plan.Held {
+			if h.Named != "" {
+				ways = append(ways, h.Allow+" applies "+h.Named)
+			}
+		}
+		return strings.Join(ways, "; ")
 	case Left:
 		return "manual action required, see above"
 	case Failed:

@@ -21,7 +21,11 @@ func (p *page) plan(r *Report) {
 	}
 	for _, h := range plan.Held {
 		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
-		p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		if h.Named != "" {
+			p.block("", 0, yellow, h.Allow+" allows it: it has to be named, and no --allow includes it")
+		} else {
+			p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		}
 		p.changes(r, h.Changes)
 		p.updates(r, h.Updates)
 		p.activations("It would then", h.Activations)
@@ -236,6 +240,10 @@ func (p *page) run(r *Report) {
 		p.block("  ", 2, red, r.Run.Reason)
 	}
 	p.activated(r.Run.Activations)
+	if n := len(r.Run.Failing); n > 0 && r.Run.Outcome == "rolled-back" { // nothing else was to be expected
+		p.block("  ", 2, "", plural(n, "finding")+" as before the run")
+		return
+	}
 	for _, l := range r.Run.Failing {
 		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+Clean(l.Reason))
 	}
@@ -243,11 +251,27 @@ func (p *page) run(r *Report) {
 
 // activated says of each activation of a run what became of it.
 func (p *page) activated(as []Activated) {
-	for _, a := range as {
+	for _, a := range once(as) {
 		text := activation(a.Kind, a.Unit) + ": " + a.State
 		if a.Reason != "" {
 			text += ", " + a.Reason
 		}
 		p.block("  ", 2, "", text)
 	}
+}
+
+// once tells what stays to be done once, with all its reasons: a restart may wait for more than one thing.
+func once(as []Activated) (all []Activated) {
+	for _, a := range as {
+		i := slices.IndexFunc(all, func(b Activated) bool {
+			return a.Kind == b.Kind && a.Unit == b.Unit && a.State == b.State
+		})
+		switch {
+		case i < 0:
+			all = append(all, a)
+		case !strings.Contains(all[i].Reason, a.Reason):
+			all[i].Reason = strings.TrimPrefix(all[i].Reason+"; "+a.Reason, "; ")
+		}
+	}
+	return all
 }

@@ -220,7 +220,8 @@ type Activation struct {
 // A HeldBack is what one more allowed class would add.
 type HeldBack struct {
 	Disruption  want.Class   `json:"disruption"`
-	Allow       string       `json:"allow"` // the flag that allows it
+	Allow       string       `json:"allow"`           // the flag that allows it
+	Named       string       `json:"named,omitempty"` // the check that has to be named, since no class allows it
 	Changes     []Change     `json:"changes"`
 	Updates     []Update     `json:"updates"`
 	Activations []Activation `json:"activations"`

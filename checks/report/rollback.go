@@ -70,6 +70,9 @@ func TakenBack(w io.Writer, r *Rollback, s Style) error {
 		outcome += fmt.Sprintf(", but for %d that others had changed", n)
 	}
 	p.title("Run " + r.Run.ID + outcome)
+	if r.Run.Reason != "" && r.Schema == RollbackSchema {
+		p.block("  ", 2, "", Clean(r.Run.Reason))
+	}
 	p.activated(r.Run.Activations)
 	_, err := w.Write(p.Bytes())
 	return err

@@ -66,7 +66,8 @@ type unjudged struct {
 
 // A held is what one more allowed class would add.
 type held struct {
-	Allow   want.Class `json:"allow"` // for the option allow
+	Allow   want.Class `json:"allow"`          // for the option allow
+	Only    string     `json:"only,omitempty"` // for the option only, where no class allows it
 	Targets []string   `json:"targets"`
 	Checks  []string   `json:"checks"`
 }
@@ -162,7 +163,7 @@ func (m *module) tell(r *report.Report, activations []apply.Activated) {
 }
 
 func heldOf(h report.HeldBack) held {
-	out := held{Allow: h.Disruption, Targets: []string{}, Checks: []string{}}
+	out := held{Allow: h.Disruption, Only: h.Named, Targets: []string{}, Checks: []string{}}
 	for _, c := range h.Changes {
 		out.Targets = append(out.Targets, c.Target)
 		out.Checks = append(out.Checks, c.Checks...)

@@ -56,6 +56,7 @@ difference is named.`,
 	addFailOn(cmd)
 	addWithin(cmd)
 	addWait(cmd, 0)
+	addRestart(cmd)
 	addOutput(cmd)
 	addReading(cmd)
 	return cmd

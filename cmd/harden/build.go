@@ -214,8 +214,12 @@ func (s *session) planned(p *remediate.Plan) *report.Plan {
 	out := &report.Plan{Changes: s.changes(p.Changes), Updates: updates(p.Updates), Activations: s.activations(p.Activations),
 		Held: []report.HeldBack{}, Left: []report.LeftOver{}}
 	for _, h := range p.Held {
-		out.Held = append(out.Held, report.HeldBack{Disruption: h.Class, Allow: report.Allow(h.Class),
-			Changes: s.changes(h.Changes), Updates: updates(h.Updates), Activations: s.activations(h.Activations)})
+		back := report.HeldBack{Disruption: h.Class, Allow: report.Allow(h.Class),
+			Changes: s.changes(h.Changes), Updates: updates(h.Updates), Activations: s.activations(h.Activations)}
+		if h.Named != nil {
+			back.Named, back.Allow = h.Named.ID, "--only "+h.Named.ID
+		}
+		out.Held = append(out.Held, back)
 	}
 	for _, l := range p.Left {
 		out.Left = append(out.Left, report.LeftOver{ID: l.Check.ID, Subject: l.Finding.Subject, Reason: s.redactor.RedactText(l.Reason)})

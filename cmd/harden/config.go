@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -48,6 +49,7 @@ type Config struct {
 	Verbose    bool
 	Detailed   bool           // exit 2 after an apply that changed something
 	ExitZero   bool           // exit 0 where it would be 2
+	Restart    time.Duration  // how long a service may take to restart; zero goes by its unit
 	FailOn     []report.State // which of what is open makes an apply exit with 8
 	Choices    facts.Choices
 	Waivers    []checks.Waiver
@@ -101,6 +103,7 @@ var defaults = []struct {
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
 	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
 	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
+	{"restart-timeout", ""},
 }
 
 // setting is the default of a setting; nil where there is none of that name.
@@ -117,23 +120,24 @@ func isSetting(name string) bool { return setting(name) != nil }
 
 // settings are the keys of defaults, typed.
 type settings struct {
-	Only       []string `yaml:"only" mapstructure:"only"`
-	Skip       []string `yaml:"skip" mapstructure:"skip"`
-	Level      int      `yaml:"level" mapstructure:"level"`
-	Benchmark  string   `yaml:"benchmark" mapstructure:"benchmark"`
-	Allow      []string `yaml:"allow" mapstructure:"allow"`
-	Root       string   `yaml:"root" mapstructure:"root"`
-	DockerHost string   `yaml:"docker-host" mapstructure:"docker-host"`
-	Kubeconfig string   `yaml:"kubeconfig" mapstructure:"kubeconfig"`
-	Format     string   `yaml:"format" mapstructure:"format"`
-	Color      string   `yaml:"color" mapstructure:"color"`
-	State      string   `yaml:"state" mapstructure:"state"`
-	Quiet      bool     `yaml:"quiet" mapstructure:"quiet"`
-	Verbose    bool     `yaml:"verbose" mapstructure:"verbose"`
-	Deep       bool     `yaml:"deep" mapstructure:"deep"`
-	Detailed   bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
-	ExitZero   bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
-	FailOn     []string `yaml:"fail-on" mapstructure:"fail-on"`
+	Only           []string `yaml:"only" mapstructure:"only"`
+	Skip           []string `yaml:"skip" mapstructure:"skip"`
+	Level          int      `yaml:"level" mapstructure:"level"`
+	Benchmark      string   `yaml:"benchmark" mapstructure:"benchmark"`
+	Allow          []string `yaml:"allow" mapstructure:"allow"`
+	Root           string   `yaml:"root" mapstructure:"root"`
+	DockerHost     string   `yaml:"docker-host" mapstructure:"docker-host"`
+	Kubeconfig     string   `yaml:"kubeconfig" mapstructure:"kubeconfig"`
+	Format         string   `yaml:"format" mapstructure:"format"`
+	Color          string   `yaml:"color" mapstructure:"color"`
+	State          string   `yaml:"state" mapstructure:"state"`
+	Quiet          bool     `yaml:"quiet" mapstructure:"quiet"`
+	Verbose        bool     `yaml:"verbose" mapstructure:"verbose"`
+	Deep           bool     `yaml:"deep" mapstructure:"deep"`
+	Detailed       bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
+	ExitZero       bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
+	FailOn         []string `yaml:"fail-on" mapstructure:"fail-on"`
+	RestartTimeout string   `yaml:"restart-timeout" mapstructure:"restart-timeout"`
 }
 
 // readFile reads the configuration file into v, and what only a file can hold into c.
@@ -189,6 +193,9 @@ func (c *Config) take(s settings) error {
 	if c.Allow, err = classes(words(s.Allow)); err != nil {
 		return usageError{err}
 	}
+	if c.Restart, err = restartTimeout(s.RestartTimeout); err != nil {
+		return usageError{err}
+	}
 	if c.FailOn, err = openStates(words(s.FailOn)); err != nil {
 		return usageError{err}
 	}
@@ -204,6 +211,20 @@ func (c *Config) take(s settings) error {
 		}
 	}
 	return nil
+}
+
+// maxRestart is how long --restart-timeout may be: what waits longer is stuck.
+const maxRestart = 24 * time.Hour
+
+func restartTimeout(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < time.Second || d > maxRestart {
+		return 0, fmt.Errorf("--restart-timeout: %q; use a time from 1s to 24h, such as 10m", text)
+	}
+	return d, nil
 }
 
 // openStates are the states that --fail-on names.

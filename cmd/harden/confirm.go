@@ -60,6 +60,7 @@ func expireCommand() *cobra.Command {
 	}
 	addHost(cmd)
 	addKubeconfig(cmd)
+	addRestart(cmd)
 	addConfig(cmd)
 	return cmd
 }
@@ -143,6 +144,9 @@ func (s *session) guarded(o apply.Options) apply.Options {
 	}
 	if file, err := s.kubeconfig(); err == nil && file != "" {
 		o.Recall = append(o.Recall, "--kubeconfig="+file)
+	}
+	if s.Restart > 0 {
+		o.Recall = append(o.Recall, "--restart-timeout="+s.Restart.String())
 	}
 	return o
 }

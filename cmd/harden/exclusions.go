@@ -24,9 +24,9 @@ type exclusion struct {
 var exclusions = []exclusion{
 	{flag: "root!=/", with: []string{"docker-host"}, why: "--root reads files only, and asks no Docker Engine",
 		except: []string{"harden schedule install"}}, // whose units on that host will ask it
-	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within"},
+	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within", "restart-timeout"},
 		why: "--root reads and writes files only; what runs is not that host"},
-	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within"},
+	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within", "restart-timeout"},
 		why: "--source judges files, not a host"},
 	{flag: "source", with: []string{"allow"}, why: "--source shows every fix"},
 	{flag: "source", with: []string{"yes", "wait-lock", "detailed-exitcode"}, why: "--source applies nothing"},
@@ -44,6 +44,7 @@ var exclusions = []exclusion{
 		why: "only an apply changes what the cluster keeps"},
 	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"},
 		why: "an audit does not wait for package managers"},
+	{flag: "restart-timeout", needs: "apply", only: []string{"harden schedule run"}, why: "an audit restarts nothing"},
 	{flag: "format=json", with: []string{"quiet", "verbose", "color"}, why: "JSON has everything, and no colours"},
 }
 

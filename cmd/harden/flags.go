@@ -121,6 +121,11 @@ func addWait(cmd *cobra.Command, wait time.Duration) {
 	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, while a package manager is at work")
 }
 
+// addRestart adds the flag that says how long a restart may take.
+func addRestart(cmd *cobra.Command) {
+	cmd.Flags().String("restart-timeout", "", "give a service up to `TIME`, such as 10m, to stop, start and answer (default what its unit says)")
+}
+
 // addResolution adds the flags that say what becomes of files that somebody has changed since a run.
 func addResolution(cmd *cobra.Command) {
 	f := cmd.Flags()

@@ -55,6 +55,7 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both, an
 	addApply(cmd)
 	addFailOn(cmd)
 	addWait(cmd, 0)
+	addRestart(cmd)
 	addWithin(cmd)
 	addOutput(cmd)
 	addReading(cmd)
@@ -101,7 +102,7 @@ func (s *session) propose() (*remediate.Plan, error) {
 // plan makes a plan of what an audit has found.
 func (s *session) plan() (*remediate.Plan, error) {
 	return s.planAllowed(func(c *checks.Check, class want.Class) bool {
-		return s.selection.Named(c) || slices.Contains(s.Allow, class)
+		return s.selection.Named(c) || !c.Named && slices.Contains(s.Allow, class)
 	})
 }
 
@@ -211,7 +212,11 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	}
 	if !yes {
 		fmt.Fprintln(s.stdout)
-		if err := s.agreed("apply?", "nothing was applied"); err != nil {
+		question := "apply?"
+		if what := activate.Hides(plan, s.host); what != "" {
+			question = "apply, and hide " + what + "?"
+		}
+		if err := s.agreed(question, "nothing was applied"); err != nil {
 			return err
 		}
 	}
@@ -271,7 +276,7 @@ func (s *session) services(p *progress) apply.Services {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
-	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
@@ -283,6 +288,7 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
+	hidden := activate.Hides(plan, s.host)
 	r := s.concluded(plan, run, failure)
 	if r == nil {
 		return failure
@@ -293,6 +299,9 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	} else {
 		err = multierror.Append(report.Outcome(s.stdout, hide(s.redactor, r), s.style()),
 			report.StillOpen(s.stdout, hide(s.redactor, r), s.style())).ErrorOrNil()
+	}
+	if hidden != "" && run.Outcome == apply.Applied && s.Format == "text" {
+		fmt.Fprintf(s.stdout, "\nHidden until `harden rollback %s`: %s\n", run.ID, hidden)
 	}
 	s.toConfirm(run)
 	if failure != nil {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 )
 
@@ -42,6 +45,7 @@ left: that is a run of its own.`,
 	addHost(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
+	addRestart(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
 	return cmd
@@ -71,6 +75,7 @@ Where somebody has changed a file meanwhile, nothing is written, and each such f
 	addHost(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
+	addRestart(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
 	addExitZero(cmd)
@@ -97,6 +102,9 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	if errors.Is(err, apply.ErrNoRun) && id != "" || errors.Is(err, apply.ErrChoice) {
 		return usageError{err}
 	} else if err != nil {
+		return err
+	}
+	if err := s.orphans(back.Run, back.Plan); err != nil {
 		return err
 	}
 	return s.carryBack(back, report.RollbackSchema, dry, yes, func() error {
@@ -168,7 +176,27 @@ func (s *session) rollbackPlan(id string) (string, *remediate.Plan, error) {
 	s.host = s.look(s.ctx)
 	p := s.progress(0)
 	defer p.end()
-	return apply.RollbackPlan(s.ctx, id, s.acting(p))
+	run, plan, err := apply.RollbackPlan(s.ctx, id, s.acting(p))
+	if err == nil {
+		err = s.orphans(run, plan)
+	}
+	return run, plan, err
+}
+
+// orphans refuses to take back what would leave containers running that no Docker Engine knows any more.
+func (s *session) orphans(run string, plan *remediate.Plan) error {
+	if s.Root != "/" || plan == nil {
+		return nil
+	}
+	names, err := activate.Orphans(s.host, s.host.With(plan.After()))
+	if err != nil {
+		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
+	}
+	if len(names) > 0 {
+		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker Engine: "+
+			"%s; stop them first", run, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 // takeBack takes a run of so many changes back.

@@ -52,6 +52,7 @@ Two of these runs never overlap, and none begins while a package manager is at w
 	addDeep(cmd)
 	addOutput(cmd)
 	addWait(cmd, scheduledWait)
+	addRestart(cmd)
 	return cmd
 }
 
@@ -179,8 +180,8 @@ func (s *session) applyScheduled() (failed int, err error) {
 
 // allowedByClock is what may be applied while nobody looks on: what disturbs nothing, and more only where the
 // configuration allows it by its class. That an item is named there selects it, and does not allow it.
-func (s *session) allowedByClock(_ *checks.Check, class want.Class) bool {
-	return class == want.None || s.Asked && slices.Contains(s.Allow, class)
+func (s *session) allowedByClock(c *checks.Check, class want.Class) bool {
+	return !c.Named && (class == want.None || s.Asked && slices.Contains(s.Allow, class))
 }
 
 func (s *session) tell(c *report.Changes) error {

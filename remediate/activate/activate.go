@@ -36,10 +36,11 @@ type Options struct {
 	Kubeconfig string // of an administrator, for what the cluster is to keep; "" where there is none
 	// KubeletHealth is the URL at which the kubelet answers for its health. Empty asks the kubelet's own configuration.
 	KubeletHealth string
-	Progress      func(string) // told in words what is waited for, and what was noticed; may be nil
+	// RestartTimeout is how long a service may take to stop, start and answer. Zero goes by the service's own unit.
+	RestartTimeout time.Duration
+	Progress       func(string) // told in words what is waited for, and what was noticed; may be nil
 
-	bus    func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
-	answer time.Duration                             // for how long a started daemon may stay silent: 90 seconds
+	bus func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
 	// event is within which a reload must be announced: 20 seconds. Most take an instant; but a daemon that is to end
 	// over an authorization plugin first looks for it for 16 seconds, and then it is better to know how that ends.
 	event time.Duration
@@ -52,6 +53,7 @@ type Services struct {
 	mu        sync.Mutex
 	asked     bool // the daemon was reloaded or restarted
 	restarts  int
+	first     time.Time         // when the first of these restarts began
 	spared    bool              // live-restore was in force at each of these restarts, before and after
 	survivors bool              // containers went on as the last daemon stopped
 	recreated map[string]bool   // services of Compose projects that were made again, as "project/service"
@@ -63,7 +65,6 @@ func New(opts Options) *Services {
 	opts.DockerHost = cmp.Or(opts.DockerHost, client.DefaultDockerHost)
 	opts.Unit = cmp.Or(opts.Unit, "docker.service")
 	opts.Watch = cmp.Or(opts.Watch, 20*time.Second)
-	opts.answer = cmp.Or(opts.answer, 90*time.Second)
 	opts.event = cmp.Or(opts.event, 20*time.Second)
 	if opts.Progress == nil {
 		opts.Progress = func(string) {}

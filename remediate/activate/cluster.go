@@ -2,6 +2,7 @@ package activate
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -250,7 +251,7 @@ func (s *Services) kept(ctx context.Context, r *remediate.Record) (*cluster, map
 // when its resourceVersion has moved on. It is safe to do twice.
 func (s *Services) record(ctx context.Context, r *remediate.Record) error {
 	var err error
-	for deadline := time.Now().Add(s.opts.answer); ; { // the API server may just have been restarted
+	for deadline := time.Now().Add(cmp.Or(s.opts.RestartTimeout, leastRestart)); ; { // the API server may just have been restarted
 		if err = s.recordOnce(ctx, r); err == nil || time.Now().After(deadline) || !isUnreachable(err) {
 			return err
 		}

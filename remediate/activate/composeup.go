@@ -171,7 +171,8 @@ func (s *Services) compose(ctx context.Context, p *facts.Project, count int, sta
 	for _, f := range p.EnvFiles {
 		args = append(args, "--env-file="+f)
 	}
-	args = append(args, "up", "--no-deps", "--no-build")
+	// What docker-compose 1 compares to tell whether a service has changed leaves out its pid, ipc and other namespaces.
+	args = append(args, "up", "--no-deps", "--no-build", "--force-recreate")
 	if count > 1 { // the file need not say how many there are
 		args = append(args, fmt.Sprintf("--scale=%s=%d", p.Service, count))
 	}

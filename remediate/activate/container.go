@@ -57,15 +57,15 @@ func (s *Services) Update(ctx context.Context, id string, l want.Limits) error {
 	return nil
 }
 
-// Engine identifies the Docker Engine that is asked, by the ID that it keeps with its data.
-func (s *Services) Engine(ctx context.Context) (string, error) {
+// Engine identifies the Docker Engine that is asked.
+func (s *Services) Engine(ctx context.Context) (facts.EngineID, error) {
 	c, err := s.engine()
 	if err != nil {
-		return "", err
+		return facts.EngineID{}, err
 	}
 	defer c.Close()
 	info, err := c.Info(ctx)
-	return info.ID, err
+	return facts.EngineOf(s.opts.DockerHost, info), err
 }
 
 func absent(id string, err error) error {

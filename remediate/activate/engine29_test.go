@@ -20,7 +20,7 @@ func TestEngine29(t *testing.T) {
 		"POST /containers/" + id + "/update": map[string]any{},
 	})
 	s := activate.New(activate.Options{DockerHost: mock.Host})
-	if got, err := s.Engine(t.Context()); got != "mock" || err != nil {
+	if got, err := s.Engine(t.Context()); got.ID != "mock" || err != nil {
 		t.Errorf("engine: %q, %v", got, err)
 	}
 	if got, err := s.Limits(t.Context(), id); got.Memory != 7 || err != nil {

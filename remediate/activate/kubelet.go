@@ -40,11 +40,12 @@ func (s *Services) restartKubelet(ctx context.Context, name string) error {
 			return err
 		}
 		_ = c.ResetFailedUnitContext(ctx, name)
-		within, cancel := context.WithTimeout(ctx, s.opts.answer)
+		limit := s.limit(before)
+		within, cancel := limit.begin(ctx)
 		defer cancel()
 		s.opts.Progress("restarting " + name)
 		if err := job(within, c, name, "restart", c.RestartUnitContext); err != nil {
-			return err
+			return limit.named(within, err)
 		}
 		s.opts.Progress("waiting until the kubelet answers")
 		for {
@@ -58,7 +59,7 @@ func (s *Services) restartKubelet(ctx context.Context, name string) error {
 			}
 			select {
 			case <-within.Done():
-				return fmt.Errorf("%s has restarted, but is not well: %w", name, err)
+				return limit.named(within, fmt.Errorf("%s has restarted, but is not well: %w", name, err))
 			case <-time.After(500 * time.Millisecond):
 			}
 		}

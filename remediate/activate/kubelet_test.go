@@ -22,7 +22,7 @@ func TestRestartKubelet(t *testing.T) {
 		}
 	}))
 	defer health.Close()
-	s := New(Options{Watch: 600 * time.Millisecond, bus: bus, answer: 3 * time.Second, KubeletHealth: health.URL + "/healthz"})
+	s := New(Options{Watch: 600 * time.Millisecond, bus: bus, RestartTimeout: 3 * time.Second, KubeletHealth: health.URL + "/healthz"})
 	do := remediate.Activation{Kind: remediate.Restart, Unit: "kubelet.service"}
 	set := func(pid int, change func(*unit)) func() string {
 		return func() string {

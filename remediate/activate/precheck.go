@@ -259,40 +259,6 @@ func (p *precheck) swarm() bool {
 	return p.engine != nil && p.engine.Swarm.LocalNodeState != "" && p.engine.Swarm.LocalNodeState != "inactive"
 }
 
-// remap: the daemon moves to another directory, where it sees nothing of what it had, and what runs goes on unmanaged.
-func (p *precheck) remap(s setting) {
-	if len(s.list()) == 0 {
-		return
-	}
-	var host []string
-	for _, c := range p.containers {
-		if c.HostConfig.UsernsMode.IsHost() {
-			continue
-		}
-		if hc := c.HostConfig; hc.Privileged || hc.PidMode.IsHost() || hc.NetworkMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost() {
-			host = append(host, nameOf(c))
-		}
-	}
-	var run []string
-	for _, c := range p.running() {
-		run = append(run, nameOf(c))
-	}
-	switch {
-	case p.daemon.Flavour == "rootless":
-		p.refuse(s.checks, "a rootless dockerd maps its users already, and cannot do so twice")
-	case p.blind != nil:
-		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
-	case len(run) > 0:
-		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first", join(run))
-	case len(host) > 0:
-		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
-			"userns-remap: %s", join(host))
-	case p.engine != nil && p.engine.Images+p.engine.Containers > 0:
-		p.warn(s.checks, "%d images, %d containers and all volumes are no longer seen until userns-remap is taken back: they "+
-			"stay in %s", p.engine.Images, p.engine.Containers, p.engine.DockerRootDir)
-	}
-}
-
 func (p *precheck) userlandProxy(s setting) {
 	if !s.is(false) {
 		return

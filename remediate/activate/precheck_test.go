@@ -92,7 +92,7 @@ func TestPrecheck(t *testing.T) {
 			want:    []string{"refuse remap: these containers are privileged or share the host's namespaces, which needs --userns=host with userns-remap: agent"}},
 		{name: "userns-remap hides images", checks: []*checks.Check{remap},
 			machine: machine{info: system.Info{Images: 3, Containers: 1, DockerRootDir: "/var/lib/docker"}, containers: []facts.Container{workloadOf("old", stopped)}},
-			want:    []string{"warn remap: 3 images, 1 containers and all volumes are no longer seen"}},
+			want:    []string{"warn remap: until userns-remap is taken back the daemon no longer sees 3 images, all volumes and 1 stopped container: old"}},
 		{name: "userns-remap, rootless", checks: []*checks.Check{remap},
 			machine: machine{uid: 1000, files: map[string]string{"/etc/passwd": "me:x:1000:1000::/home/me:/bin/sh\n", "/home/me/.config/docker/daemon.json": "{}"}}},
 		{name: "userns-remap while the Engine is silent", checks: []*checks.Check{remap}, machine: machine{silent: errors.New("permission denied")},

@@ -56,27 +56,19 @@ func (s *Services) readyRestart(ctx context.Context, name string) error {
 // counts against the start limit (three starts a minute as shipped) is forgotten first, or the way back from a
 // configuration that did not start would be barred, and afterwards, so that ours count against nobody else.
 func (s *Services) restart(ctx context.Context, name string) error {
-	s.note(func() { s.asked = true; s.restarts++ })
+	s.note(func() {
+		if s.asked, s.restarts = true, s.restarts+1; s.restarts == 1 {
+			s.first = time.Now()
+		}
+	})
 	return s.withBus(ctx, func(c *dbus.Conn) (failure error) {
 		before, err := unitOf(ctx, c, name)
 		if err != nil {
 			return err
 		}
-		survivors := false       // containers that go on while there is no daemon
-		if before.MainPID != 0 { // or asking would start it, where systemd listens in its place
-			info, err := s.info(ctx, 5*time.Second)
-			switch {
-			case err != nil:
-			case info.LiveRestoreEnabled: // what the daemon has in memory decides what it does to them as it stops
-				list, err := s.running(ctx) // the count in info is wrong after a power cut: moby 20.10
-				survivors = err != nil || len(list) > 0
-			default:
-				s.note(func() { s.spared = false })
-			}
-			s.note(func() { s.survivors = survivors })
-		} else {
-			s.note(func() { survivors = s.survivors }) // it did not come back from a restart of ours
-			survivors = survivors || orphans(ctx)
+		survivors, err := s.outlive(ctx, before)
+		if err != nil {
+			return err
 		}
 		old, _ := startOf(before.MainPID)
 		s.resetFailed(ctx, c, name)
@@ -85,16 +77,17 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		within, cancel := context.WithTimeout(ctx, s.opts.answer)
+		limit := s.limit(before)
+		within, cancel := limit.begin(ctx)
 		defer cancel()
 		s.opts.Progress("restarting " + name)
 		if err := job(within, c, name, "restart", c.RestartUnitContext); err != nil {
-			return err
+			return limit.named(within, err)
 		}
 		s.opts.Progress("waiting until dockerd answers")
-		info, err := s.info(ctx, s.opts.answer)
+		info, err := s.info(within, limit.time)
 		if err != nil {
-			return fmt.Errorf("%s has restarted, but the Engine does not answer: %w", name, err)
+			return limit.named(within, fmt.Errorf("%s has restarted, but the Engine does not answer: %w", name, err))
 		}
 		if !info.LiveRestoreEnabled {
 			s.note(func() { s.spared = false }) // a daemon that starts without it ends what it finds running
@@ -111,6 +104,29 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		s.resetFailed(ctx, c, name)
 		return nil
 	})
+}
+
+// outlive reports whether containers go on while there is no daemon.
+func (s *Services) outlive(ctx context.Context, before unit) (survivors bool, err error) {
+	if before.MainPID != 0 { // or asking would start it, where systemd listens in its place
+		info, err := s.info(ctx, 5*time.Second)
+		if err == nil {
+			if err := s.leave(ctx, info.SecurityOptions); err != nil {
+				return false, err
+			}
+			if info.LiveRestoreEnabled { // what the daemon has in memory decides what it does to them as it stops
+				list, err := s.running(ctx) // the count in info is wrong after a power cut: moby 20.10
+				survivors = err != nil || len(list) > 0
+			} else {
+				s.note(func() { s.spared = false })
+			}
+			s.note(func() { s.survivors = survivors })
+			return survivors, nil
+		}
+	}
+	// It did not come back from a restart of ours, or systemd starts it again and again.
+	s.note(func() { survivors = s.survivors })
+	return survivors || orphans(ctx), nil
 }
 
 // orphans reports whether containers go on without a daemon, which their shims tell: another run's restart failed.

@@ -73,7 +73,7 @@ func (s *Services) look(ctx context.Context) (snapshot, error) {
 		return now, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
 	}
 	now.Root, now.Images, now.LiveRestore = info.DockerRootDir, info.Images, info.LiveRestoreEnabled
-	now.Remapped = slices.ContainsFunc(info.SecurityOptions, func(o string) bool { return strings.HasPrefix(o, "name=userns") })
+	now.Remapped = remapped(info.SecurityOptions)
 	now.Containers, err = s.running(ctx)
 	return now, err
 }

@@ -51,6 +51,7 @@ type unit struct {
 	Entered      uint64 // when it last became active, in microseconds since boot
 	Reloads      bool   // it has an ExecReload=
 	Status       int32  // exit status of the last main process
+	Start, Stop  uint64 // how long it may take to start and to stop, in microseconds; MaxUint64 for ever
 }
 
 func unitOf(ctx context.Context, c *dbus.Conn, name string) (unit, error) {
@@ -72,6 +73,8 @@ func unitOf(ctx context.Context, c *dbus.Conn, name string) (unit, error) {
 	u.MainPID = int(pid)
 	u.Restarts, _ = service["NRestarts"].(uint32)
 	u.Status, _ = service["ExecMainStatus"].(int32)
+	u.Start, _ = service["TimeoutStartUSec"].(uint64)
+	u.Stop, _ = service["TimeoutStopUSec"].(uint64)
 	return u, nil
 }
 

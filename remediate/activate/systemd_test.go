@@ -36,6 +36,7 @@ type manager struct {
 	starts int  // since the start counter was last reset; the fourth is refused, as with StartLimitBurst=3
 	broken bool // dockerd does not start
 	lies   bool // says that it has restarted, and has not
+	slow   bool // does not end a restart
 	jobs   uint32
 
 	kubelet func() string // a restart of the kubelet, which is none; its result
@@ -155,6 +156,9 @@ func (m *manager) ReloadUnit(name, mode string) (godbus.ObjectPath, *godbus.Erro
 
 func (m *manager) RestartUnit(name, mode string) (godbus.ObjectPath, *godbus.Error) {
 	m.called("restart " + name + " " + mode)
+	if m.slow { // a job that does not end
+		return "/org/freedesktop/systemd1/job/0", nil
+	}
 	return m.finish(name, func() string {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -191,7 +195,8 @@ func (p properties) GetAll(string) (map[string]godbus.Variant, *godbus.Error) {
 		"LoadState": godbus.MakeVariant(u.Load), "ActiveState": godbus.MakeVariant(u.Active), "Result": godbus.MakeVariant(u.Result),
 		"MainPID": godbus.MakeVariant(uint32(u.MainPID)), "NRestarts": godbus.MakeVariant(u.Restarts),
 		"ActiveEnterTimestampMonotonic": godbus.MakeVariant(u.Entered), "CanReload": godbus.MakeVariant(u.Reloads),
-		"ExecMainStatus": godbus.MakeVariant(u.Status),
+		"ExecMainStatus": godbus.MakeVariant(u.Status), "TimeoutStartUSec": godbus.MakeVariant(u.Start),
+		"TimeoutStopUSec": godbus.MakeVariant(u.Stop),
 	}, nil
 }
 
@@ -201,7 +206,7 @@ func TestRestart(t *testing.T) {
 	id := d.Run("web", nil)
 	var said heard
 	fresh := func() *Services {
-		return New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, answer: testTimeout, Progress: said.add})
+		return New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
 	}
 
 	// Live-restore by reload first, by way of the unit, and then the restart: the container notices nothing.
@@ -266,7 +271,7 @@ func TestRestartWithoutLiveRestore(t *testing.T) {
 	d.Run("web", always)
 	once := d.Run("once", nil)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, answer: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
 	before := snap(t, s)
 	write(t, d.ConfigFile, `{"live-restore": true}`) // in the file alone: what the daemon has in memory decides
 	mentions(t, s.Activate(t.Context(), restart), "")

@@ -17,7 +17,7 @@ type Containers interface {
 	// Update asks for limits, all in one call. An error means that none of them has changed.
 	Update(ctx context.Context, id string, l want.Limits) error
 	// Engine identifies the engine that is asked: a container that another one does not have is not gone.
-	Engine(ctx context.Context) (string, error)
+	Engine(ctx context.Context) (facts.EngineID, error)
 }
 
 // An update is one container of a run.
@@ -44,10 +44,11 @@ type ContainerChange struct {
 func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
 	seen := map[string]bool{}
 	if len(p.Updates) > 0 && e.Containers != nil {
-		var err error
-		if j.Engine, err = e.Containers.Engine(ctx); err != nil {
+		id, err := e.Containers.Engine(ctx)
+		if err != nil {
 			return err
 		}
+		j.Engine, j.EngineHome, j.EngineRoot = id.ID, id.Home, id.Root
 	}
 	for _, p := range p.Updates {
 		u := update{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
@@ -86,7 +87,7 @@ func (e *engine) update(ctx context.Context, i int) error {
 		return fmt.Errorf("%s: nothing here can change it, though something could when the run began", u)
 	}
 	e.step(Writing, u.String())
-	if engine, err := e.Containers.Engine(ctx); err != nil || engine != e.tx.Engine {
+	if engine, err := e.Containers.Engine(ctx); err != nil || !engine.Same(e.tx.engine()) {
 		return together(err, fmt.Errorf("%s is of another Docker Engine than the one that answers", u))
 	}
 	now, err := e.Containers.Limits(ctx, u.ID)
@@ -131,6 +132,11 @@ func (e *engine) set(ctx context.Context, u update, l want.Limits) error {
 	return nil
 }
 
+// engine is the Docker Engine that has the run's containers.
+func (j *journal) engine() facts.EngineID {
+	return facts.EngineID{ID: j.Engine, Home: j.EngineHome, Root: j.EngineRoot}
+}
+
 // updating reports whether the run may have changed container i.
 func (t *txn) updating(i int) bool {
 	for _, e := range t.log {
@@ -156,7 +162,11 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 	if err != nil {
 		return now, false, err
 	}
-	if engine != t.Engine {
+	back := remediate.Back(u.Before)
+	if engine.Hides(t.engine()) { // until the files are back, and then it is looked at
+		return u.After, back != want.Limits{}, nil
+	}
+	if !engine.Same(t.engine()) {
 		return now, false, fmt.Errorf("%s is of another Docker Engine than the one that answers: name that by --docker-host", u)
 	}
 	now, err = c.Limits(ctx, u.ID)
@@ -167,7 +177,6 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return now, false, err
 	}
 	now = now.Of(u.After)
-	back := remediate.Back(u.Before)
 	switch {
 	case now == u.After:
 		return now, back != want.Limits{}, nil
@@ -186,6 +195,11 @@ func (e *engine) giveBack(ctx context.Context) error {
 		_, stale, err := e.stale(ctx, e.Containers, e.tx, i)
 		if err == nil && stale {
 			u := e.tx.Updates[i]
+			if engine, errEngine := e.Containers.Engine(ctx); errEngine == nil && engine.Hides(e.tx.engine()) {
+				errs = append(errs, fmt.Errorf("%s: dockerd still keeps its data in %s and does not see it; restart dockerd, and roll "+
+					"back again", u, engine.Root))
+				continue
+			}
 			e.step(Restoring, u.String())
 			err = together(e.hist.append(record{Run: e.tx.ID, Event: hiRestore, What: u.String()}), e.set(ctx, u, remediate.Back(u.Before)))
 		}

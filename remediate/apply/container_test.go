@@ -18,15 +18,19 @@ import (
 
 // containers is an engine in memory, for what no real one does when it is asked to: TestObjects of cmd/harden has a real one.
 type containers struct {
-	have    map[string]want.Limits
-	refuse  string // the container of which it refuses an update
-	ignore  string // the one of which it takes an update and does nothing
-	id      string
-	silent  error
-	updates int
+	have     map[string]want.Limits
+	refuse   string // the container of which it refuses an update
+	ignore   string // the one of which it takes an update and does nothing
+	id       string
+	home     string // where it is, and its data
+	dataRoot string
+	silent   error
+	updates  int
 }
 
-func (c *containers) Engine(context.Context) (string, error) { return c.id, c.silent }
+func (c *containers) Engine(context.Context) (facts.EngineID, error) {
+	return facts.EngineID{ID: c.id, Home: c.home, Root: c.dataRoot}, c.silent
+}
 
 func (c *containers) Limits(_ context.Context, id string) (want.Limits, error) {
 	l, ok := c.have[id]

@@ -24,7 +24,9 @@ type journal struct {
 	Items       []item          `json:"items"`
 	Dirs        [][]byte        `json:"dirs,omitempty"` // made for the items, the topmost first
 	Updates     []update        `json:"updates,omitempty"`
-	Engine      string          `json:"engine,omitempty"` // whose containers those are
+	Engine      string          `json:"engine,omitempty"`      // whose containers those are
+	EngineHome  string          `json:"engine_home,omitempty"` // facts.EngineID has these; older runs know the ID alone
+	EngineRoot  string          `json:"engine_root,omitempty"`
 	DockerHost  string          `json:"docker_host,omitempty"`
 	Activations []Activated     `json:"activations,omitempty"`
 	Checks      []string        `json:"checks,omitempty"`

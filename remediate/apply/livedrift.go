@@ -90,11 +90,11 @@ func updatesOf(runs []*txn) []given {
 				continue
 			}
 			all = slices.DeleteFunc(all, func(g given) bool {
-				same := g.ID == u.ID && g.run.Engine == t.Engine
+				same := g.ID == u.ID && g.run.engine().Same(t.engine())
 				if same {
 					u.After = g.After.With(u.After)
 				}
-				return same || g.Name == u.Name && g.run.Engine == t.Engine
+				return same || g.Name == u.Name && g.run.engine().Same(t.engine())
 			})
 			all = append(all, given{u, t})
 		}
@@ -123,7 +123,9 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		switch {
 		case engine == nil:
 			c.unknown(g.String(), g.run.ID, "the Docker Engine: "+err.Error())
-		case engine.ID != g.run.Engine:
+		case engine.Identity().Hides(g.run.engine()):
+			c.unknown(g.String(), g.run.ID, "dockerd keeps its data in "+engine.DockerRootDir+" now and does not see it")
+		case !engine.Identity().Same(g.run.engine()):
 			c.unknown(g.String(), g.run.ID, "it is of another Docker Engine than the one that answers; use --docker-host")
 		case now == nil && err != nil:
 			c.unknown(g.String(), g.run.ID, err.Error())

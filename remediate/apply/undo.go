@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,15 +86,33 @@ func (e *engine) restart(ctx context.Context, failed error) error {
 		before = nil
 	}
 	as, _ := e.tx.activations()
-	err := together(failed, e.each(ctx, as, true), e.watch(ctx, as, before), e.giveBack(ctx))
-	outcome, reason := RolledBack, u.Reason
+	err := together(failed, e.each(ctx, as, true))
+	revived, errRevive := e.revive(ctx, before)
+	err = together(err, errRevive, e.watch(ctx, as, before), e.giveBack(ctx))
+	outcome, reason := RolledBack, strings.TrimPrefix(strings.Join(append([]string{u.Reason}, revived...), "; "), "; ")
 	if err != nil {
-		outcome, reason = Failed, strings.TrimPrefix(u.Reason+"; but then: "+err.Error(), "; but then: ")
+		outcome, reason = Failed, strings.TrimPrefix(reason+"; but then: "+err.Error(), "; but then: ")
 	}
 	if noted := e.note(outcome, reason); noted != nil {
 		return together(err, noted)
 	}
 	return together(err, e.close(outcome, reason))
+}
+
+// A Reviver starts again what a restart has ended.
+type Reviver interface {
+	// Revive starts the containers that ran, as Snapshot told, that a restart has ended and that nothing else starts again.
+	// It says of each in words what became of it.
+	Revive(ctx context.Context, before json.RawMessage) ([]string, error)
+}
+
+// revive has what ran before the run run after it.
+func (e *engine) revive(ctx context.Context, before []byte) ([]string, error) {
+	r, ok := e.Services.(Reviver)
+	if !ok || before == nil {
+		return nil, nil
+	}
+	return r.Revive(ctx, before)
 }
 
 // undoEntry decides, once, what there is to activate when the files are back.

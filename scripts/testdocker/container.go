@@ -43,11 +43,13 @@ func (d *Daemon) Create(name string, configure func(*container.Config, *containe
 	return c.ID
 }
 
-// load puts Image into the engine, once.
+// load puts Image into the engine, once, and again where userns-remap has moved its data.
 func (d *Daemon) load() {
 	d.t.Helper()
 	if d.image {
-		return
+		if _, err := d.Client.ImageInspect(context.Background(), Image); err == nil {
+			return
+		}
 	}
 	source := image.ImportSource{Source: bytes.NewReader(d.layer()), SourceName: "-"}
 	progress, err := d.Client.ImageImport(context.Background(), source, Image, image.ImportOptions{})
