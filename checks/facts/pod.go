@@ -112,6 +112,13 @@ func (h *Host) staticPods(dir string) (pods []StaticPod, errs []error) {
 }
 
 func (h *Host) podManifest(file string) ([]StaticPod, error) {
+	f, err := h.File(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := JSONByBrace(f.Data); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	doc, err := h.Document(file)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -45,6 +47,9 @@ func (h *Host) readDocument(path string) (*Document, error) {
 // parseYAML is stricter than the programs that read the same file: it refuses a key that is there twice, of which
 // they take the last, and more documents than one, of which they read the first.
 func parseYAML(data []byte) (*yaml.Node, error) {
+	if json.Valid(data) { // no string of it holds a tab as such, which YAML would not take for indentation
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
@@ -70,6 +75,15 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 		return nil, fmt.Errorf("line %d: the top level is not an object", root.Line)
 	}
 	return root, uniqueKeys(root)
+}
+
+// JSONByBrace returns an error for a manifest of a pod that begins with a brace and is not JSON: the kubelet tells JSON
+// from YAML by that brace alone. Source: k8s.io/apimachinery pkg/util/yaml, ToJSON.
+func JSONByBrace(data []byte) error {
+	if !bytes.HasPrefix(bytes.TrimLeftFunc(data, unicode.IsSpace), []byte("{")) || json.Valid(data) {
+		return nil
+	}
+	return errors.New("line 1: it begins with a brace, so the kubelet reads it as JSON, and it is not valid JSON")
 }
 
 // syntax words an error of the parser, which says at most which line is wrong and what it misses there: what the line

@@ -163,26 +163,26 @@ func setFlag(line, name string, boolean bool, value *string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if value == nil && len(uses) == 0 || value != nil && len(uses) == 1 && uses[0].value == *value {
-		return line, nil
-	}
-	var edits []splice
-	for i, u := range uses {
-		last := words[u.last]
-		switch {
-		case value == nil || i+1 < len(uses):
-			edits = append(edits, without(words, u))
-		case u.first == u.last:
-			edits = append(edits, splice{last.start, last.end, quoteWord("--" + name + "=" + *value)})
-		default:
-			edits = append(edits, splice{last.start, last.end, quoteWord(*value)})
+	others := rest(words, uses)
+	after := line
+	for value == nil && len(uses) > 0 || len(uses) > 1 { // one by one: neighbours share the blanks between them
+		after = string(without(words, uses[0]).apply([]byte(after)))
+		if words, uses, err = findFlag(after, name, boolean); err != nil {
+			return "", err
 		}
 	}
-	if len(uses) == 0 {
-		edits = append(edits, appendWord(words, quoteWord("--"+name+"="+*value)))
+	switch {
+	case value == nil || len(uses) == 1 && uses[0].value == *value:
+	case len(uses) == 0:
+		after = string(appendWord(words, quoteWord("--"+name+"="+*value)).apply([]byte(after)))
+	default:
+		last, text := words[uses[0].last], *value
+		if uses[0].first == uses[0].last {
+			text = "--" + name + "=" + *value
+		}
+		after = string(splice{last.start, last.end, quoteWord(text)}.apply([]byte(after)))
 	}
-	after := string(applyAll([]byte(line), edits))
-	if err := proveFlag(after, name, boolean, value, rest(words, uses)); err != nil {
+	if err := proveFlag(after, name, boolean, value, others); err != nil {
 		return "", err
 	}
 	return after, nil

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 )
 
@@ -95,6 +96,9 @@ func (p *pod) path(field string) []string {
 }
 
 func parsePod(data []byte, container string) (*pod, error) {
+	if err := facts.JSONByBrace(data); err != nil {
+		return nil, err
+	}
 	top, err := parseYAML(data)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package edit
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 // a mapping, the index of an element of a sequence, or "-" for a new last element. Mappings and sequences that the path
 // names and the document lacks are made. A value is a string, a bool, an int, a float64, or a slice or a map of those.
 // Of a sequence that is set whole, the elements that stay keep their bytes. Nil data means that there is no file yet.
+//
+// A document that is JSON stays JSON, since the kubelet reads what begins with a brace by its JSON reader alone.
 //
 // It refuses several documents, a byte order mark, indentation by tabs, duplicate keys, keys that are not scalars or
 // are written with a question mark, a change to what an alias or a merge key elsewhere repeats, to what a merge key
@@ -53,6 +56,9 @@ func YAML(data []byte, path []string, value any) ([]byte, error) {
 		return nil, err
 	}
 	after := applyAll(data, edits)
+	if d.json && !json.Valid(after) {
+		return nil, fmt.Errorf("%w (it is not JSON any more)", errLayout)
+	}
 	if err := proveYAML(top, after, path, want); err != nil {
 		return nil, err
 	}
@@ -85,6 +91,9 @@ func allUTF8(all []string) bool {
 
 // parseYAML returns the one value of a document, nil where there is none, and refuses what the editor does.
 func parseYAML(data []byte) (*yaml.Node, error) {
+	if isJSON(data) { // no string of it holds a tab as such
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
+	}
 	if err := plainYAML(data); err != nil {
 		return nil, err
 	}
@@ -102,6 +111,11 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	}
 	top := doc.Content[0]
 	return top, checkKeys(top)
+}
+
+// isJSON reports whether data is an object of JSON, as a program that tells JSON from YAML by the first brace requires.
+func isJSON(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) && json.Valid(data)
 }
 
 // yamlError takes the parser's own prefix off its errors.
