@@ -34,8 +34,10 @@ type Change struct {
 	Class   want.Class // the most that any of its wants disturbs
 	Checks  []*checks.Check
 	Wants   []want.Want
-	Breaks  []string // who will notice, on this host
-	Upgrade *Upgrade // nil where kubeadm has nothing to do with it
+	// Warrants are what entitles to the change: apply refuses it where there is none, or one does not do.
+	Warrants []want.Warrant
+	Breaks   []string // who will notice, on this host
+	Upgrade  *Upgrade // nil where kubeadm has nothing to do with it
 }
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.

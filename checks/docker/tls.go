@@ -116,8 +116,8 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 	}
 	if u, ok := activated(h); ok {
 		for _, s := range streams(h) {
-			if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "@") {
-				at(s).from = u.Fragment + " or its drop-ins (ListenStream=)"
+			if !strings.HasPrefix(s.Path, "/") && !strings.HasPrefix(s.Path, "@") {
+				at(s.Path).from = u.Fragment + " or its drop-ins (ListenStream=)"
 			}
 		}
 	}

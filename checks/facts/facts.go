@@ -41,6 +41,7 @@ type Info struct {
 	Size        int64
 	Links       uint64 // names of the file; more than 1 makes a regular file unsafe to change
 	Modified    time.Time
+	Capable     bool   // it has file capabilities, so that it runs with more than who starts it has
 	ACL         bool   // a POSIX ACL grants more than the mode says
 	Locked      string // why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached through a link that uid 1000 can change"; else empty
 }
@@ -71,11 +72,15 @@ type Process struct {
 	Started time.Time
 	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
 	Contained bool
+	Origin
+
+	By      want.Authority // whose word its arguments are; the Host settles it
+	Doubted string         // why it does not count as one of this host's; empty where it does, and of what is in a container
 }
 
-// Own leaves out the processes that run in containers.
+// Own leaves out the processes that run in containers, and those that do not count.
 func Own(ps []Process) []Process {
-	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained })
+	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained || p.Doubted != "" })
 }
 
 // A Listener is one socket that a process accepts connections on.
@@ -113,6 +118,7 @@ type Endpoint struct {
 	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
 	From  string // who chose it: "default", "--docker-host", "DOCKER_HOST"
 	Local bool   // whether it is this machine
+	PID   int    // who answers there, as the kernel tells; 0 where it does not, 1 where systemd listens for a service
 }
 
 // A Source reads a machine, or a recording that stands in for one. Errors wrap fs.ErrNotExist, fs.ErrPermission and
@@ -221,7 +227,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
 	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
-	h.processes = perKey(processes(ctx, src))
+	h.processes = perKey(h.believed(processes(ctx, src)))
 	h.contained = perKey(func(names string) (map[string]string, error) { return src.Contained(ctx, strings.Fields(names)...) })
 	h.unit = perKey(h.readUnit)
 	h.engine = sync.OnceValues(h.readEngine)
@@ -260,6 +266,18 @@ func processes(ctx context.Context, src Source) func(name string) ([]Process, er
 	}
 }
 
+// believed settles of each process what counts of it.
+func (h *Host) believed(find func(name string) ([]Process, error)) func(name string) ([]Process, error) {
+	return func(name string) ([]Process, error) {
+		ps, err := find(name)
+		ps = slices.Clone(ps)
+		for i := range ps {
+			h.believe(&ps[i], name)
+		}
+		return ps, err
+	}
+}
+
 // Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
 // files are read, its objects only where all of them will be judged. It returns at once; what is read is remembered as if a
 // check had asked.
@@ -295,7 +313,7 @@ func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
 // Listeners returns what a process listens on.
 func (h *Host) Listeners(pid int) ([]Listener, error) { return h.listeners(pid) }
 
-// Processes returns the processes whose executable has that base name, but for those in containers.
+// Processes returns the processes whose executable has that base name and that count as this host's own.
 func (h *Host) Processes(name string) ([]Process, error) {
 	ps, err := h.processes(name)
 	return Own(ps), err

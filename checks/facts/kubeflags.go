@@ -25,7 +25,7 @@ func parseKubeFlags(args []Token) Flags {
 			i++
 			value, t = args[i].Text, args[i]
 		}
-		flags[name] = Flag{spelt, append(flags[name].Values, value), t.File, t.Variable}
+		flags[name] = flags[name].with(spelt, value, t)
 	}
 	return flags
 }

@@ -198,21 +198,23 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 	case n.Flavour.Generated():
 		return nil, instead(n.Flavour, c.Name, argument)
 	case s.Field != nil && c.Unit != "":
-		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit}}, ""
+		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit,
+			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
 		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
 	case strings.HasPrefix(name, "ETCD_"):
 		return nil, fmt.Sprintf("set %s to %s in the environment of %s", name, value, s.Where)
 	case c.Pod != nil:
-		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts}
+		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts,
+			Warrant: c.Pod.Entitled()}
 		if shape != nil {
 			w.Value, w.Add, w.Drop, w.Gone = "", shape.Add, shape.Drop, shape.Gone
 		}
 		return []want.Want{w}, ""
 	case c.Unit != "" && gone:
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true}}, ""
+		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true, Warrant: c.UnitBy}}, ""
 	case c.Unit != "":
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value}}, ""
+		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}}, ""
 	}
 	return nil, fmt.Sprintf("start %s with --%s: no manifest and no unit of its own does", c.Name, argument)
 }

@@ -210,8 +210,8 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 // clientAuthority is the file of the authority that signs the cluster's clients, as this node knows it.
 func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 	if api, err := n.Component(facts.APIServer); err == nil {
-		if file, ok := api.Path("client-ca-file"); ok {
-			return file, nil
+		if file, ok := api.Path("client-ca-file", want.Certificate); ok {
+			return file.Path, nil
 		}
 	}
 	if n.Kubelet != nil {

@@ -106,7 +106,7 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	case k.Unit == "":
 		f.Reason = "take --hostname-override away where the kubelet is started: no systemd unit of its own does"
 	default:
-		f.Wants = []want.Want{want.Flag{Unit: k.Unit, Name: o.Next.Name, Gone: true}}
+		f.Wants = []want.Want{want.Flag{Unit: k.Unit, Name: o.Next.Name, Gone: true, Warrant: k.UnitBy}}
 	}
 	return []checks.Finding{f}, nil
 }
@@ -356,7 +356,7 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	if len(against)+len(missing) == 0 {
 		return findings, nil
 	}
-	file := want.Content{File: sysctlFile, Data: lines.String(), Mode: 0o644}
+	file := want.Content{File: sysctlFile, Data: lines.String(), Mode: 0o644, Warrant: want.Mine}
 	why := unready(h, against)
 	if len(findings) == 0 { // switched on, and it will not survive a boot
 		f := checks.Finding{Subject: "kernel settings at boot", Must: "what the kubelet insists on",

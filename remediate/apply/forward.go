@@ -131,7 +131,9 @@ func (e *engine) write(i int, s *staged) error {
 	case !it.After.Exists:
 		err = e.drop(it)
 	case it.Content:
-		err = s.commit()
+		if err = e.exposed(s.target, s.found); err == nil {
+			err = s.commit()
+		}
 	default:
 		err = e.attributes(it, it.After)
 	}
@@ -170,6 +172,9 @@ func (e *engine) drop(it *item) error {
 	case now.links != 1:
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
+	if err := e.exposed(g, now); err != nil {
+		return err
+	}
 	return g.remove(now)
 }
 
@@ -193,6 +198,9 @@ func (e *engine) attributes(it *item, im image) error {
 	}
 	if now.links != 1 && now.Type == unix.S_IFREG {
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
+	}
+	if err := e.exposed(g, now); err != nil {
+		return err
 	}
 	return g.dressUp(im)
 }
