@@ -261,6 +261,17 @@ func Meant(all []*checks.Check, spec string) string {
 	return "; did you mean " + strings.Join(near[:min(3, len(near))], " or ") + "?"
 }
 
+// Nearest returns the word that text may have been meant to be; empty when it is like none of them.
+func Nearest(text string, words []string) (nearest string) {
+	best := 1 + len(text)/4
+	for _, w := range words {
+		if d := distance(text, w); d <= best {
+			best, nearest = d-1, w
+		}
+	}
+	return nearest
+}
+
 // distance counts the bytes to insert, delete or replace between a and b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)

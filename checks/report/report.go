@@ -256,6 +256,7 @@ type Activated struct {
 type Summary struct {
 	Selected int           `json:"selected"`
 	States   map[State]int `json:"states"`
+	Open     map[State]int `json:"open"`    // those of them that somebody has to do something about
 	Changes  int           `json:"changes"` // files that the plan changes
 	Updates  int           `json:"updates"` // containers that it changes in place
 	Verdict  string        `json:"verdict"` // "clean", "findings", "unknown", "changed" or "failed": what a reader does next
@@ -361,6 +362,7 @@ func (r *Report) Settle() {
 	if r.Plan != nil {
 		r.Summary.Changes, r.Summary.Updates = len(r.Plan.Changes), len(r.Plan.Updates)
 	}
+	r.Summary.Open = r.open()
 	r.Summary.Verdict = r.verdict()
 }
 

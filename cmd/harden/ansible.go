@@ -67,7 +67,7 @@ func answerModule(ctx context.Context, file string) *answer {
 		if err != nil {
 			return err
 		}
-		return m.do()
+		return interrupted(ctx, m.do())
 	})
 	return a
 }

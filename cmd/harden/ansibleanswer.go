@@ -30,6 +30,7 @@ type answer struct {
 	Outcome        string               `json:"outcome,omitempty"` // of the run
 	Run            string               `json:"run_id,omitempty"`
 	Counts         map[report.State]int `json:"counts"`
+	Open           map[report.State]int `json:"open"` // those of them that somebody has to do something about
 	Findings       []found              `json:"findings"`
 	Unknown        []unjudged           `json:"unknown"`
 	Held           []held               `json:"held"`
@@ -89,7 +90,7 @@ type difference struct {
 func newAnswer() *answer {
 	key := make([]byte, 32)
 	rand.Read(key)
-	return &answer{redactor: diff.NewRedactor(key), Version: version(), Counts: map[report.State]int{}, Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
+	return &answer{redactor: diff.NewRedactor(key), Version: version(), Counts: map[report.State]int{}, Open: map[report.State]int{}, Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
 		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []waiting{}, Notes: []string{}}
 }
 
@@ -118,7 +119,7 @@ func (a *answer) guard(f func() error) {
 
 // failWith tells an error, and what its code means.
 func (a *answer) failWith(err error) {
-	if errors.Is(err, context.Canceled) {
+	if _, ok := errors.AsType[interruption](err); !ok && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
 	var lines []string
@@ -141,6 +142,7 @@ func (a *answer) warn(format string, args ...any) {
 func (m *module) tell(r *report.Report, activations []apply.Activated) {
 	a := m.answer
 	a.Msg, a.Verdict, a.Counts, a.Notes = report.Totals(r), r.Summary.Verdict, r.Summary.States, r.Host.Notes
+	a.Open = r.Summary.Open
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
 			a.Findings = append(a.Findings, found{ID: res.ID, Number: res.Number, Title: res.Title, State: f.State,
@@ -224,7 +226,20 @@ func (m *module) restart(unit string) {
 // judge fails the task for what is not as it must be, where that was asked for: also for what could not be told, and not
 // for what a real run would mend.
 func (m *module) judge(r *report.Report) {
-	if !m.failOnFindings || m.answer.Failed {
+	if m.answer.Failed {
+		return
+	}
+	if m.openCode(r) != 0 {
+		var open []string
+		for _, s := range m.FailOn {
+			if n := r.Summary.Open[s]; n > 0 {
+				open = append(open, fmt.Sprintf("%d %s", n, s))
+			}
+		}
+		m.answer.fail(exitOpen, "fail_on: "+strings.Join(open, ", ")+"; "+report.Totals(r))
+		return
+	}
+	if !m.failOnFindings {
 		return
 	}
 	n := 0

@@ -33,6 +33,7 @@ type moduleOption struct {
 
 var moduleOptions = []moduleOption{
 	{"mode", "", "str"}, {"run", "", "str"}, {"settings", "", "dict"}, {"fail_on_findings", "", "bool"},
+	{"fail_on", "fail-on", "list"},
 	{"only", "only", "list"}, {"skip", "skip", "list"}, {"level", "level", "int"}, {"benchmark", "benchmark", "str"},
 	{"allow", "allow", "list"}, {"root", "root", "path"}, {"docker_host", "docker-host", "str"},
 	{"kubeconfig", "kubeconfig", "path"}, {"deep", "deep", "bool"},
@@ -56,7 +57,10 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
-	addOutput(cmd)
+	addKubeconfig(cmd)
+	addDeep(cmd)
+	addFailOn(cmd)
+	addConfig(cmd)
 	addWait(cmd, 0)
 	a := &arguments{mode: modeApply}
 	noLog := false
@@ -80,8 +84,12 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		// That a run is taken back in part, nobody is to believe.
-		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark", "allow", "deep", "fail_on_findings", "wait_lock"}, name) {
+		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark", "allow", "deep",
+			"fail_on_findings", "fail_on", "wait_lock"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
+		}
+		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock", "fail_on"}, name) {
+			errs = multierror.Append(errs, fmt.Errorf("%s: mode check plans and applies nothing; remove it", name))
 		}
 	}
 	switch {
@@ -125,13 +133,17 @@ func (a *arguments) take(cmd *cobra.Command, o moduleOption, value any) (err err
 		a.settings, err = inline(o.name, value)
 		return err
 	case "list":
-		list, err = wordList(o.name, value)
+		if list, err = wordList(o.name, value); err == nil && o.name == "only" && len(list) == 0 {
+			err = fmt.Errorf("%s: %w; omit it, or give it one", o.name, errEmpty)
+		}
 	case "int":
 		text, err = number(o.name, value)
 	default:
 		var ok bool
 		if text, ok = value.(string); !ok {
 			err = fmt.Errorf("%s: must be text, and is %s", o.name, shown(value))
+		} else if e := notEmpty(text, o.name == "benchmark"); e != nil {
+			err = fmt.Errorf("%s: %w; omit it, or give it one", o.name, e)
 		}
 	}
 	if err != nil {
@@ -202,6 +214,9 @@ func wordList(name string, value any) ([]string, error) {
 	for _, v := range all {
 		switch v := v.(type) {
 		case string:
+			if err := notEmpty(v, true); err != nil {
+				return nil, fmt.Errorf("%s: %w; omit it, or give it one", name, err)
+			}
 			list = append(list, words([]string{v})...)
 			continue
 		case json.Number:

@@ -53,9 +53,11 @@ difference is named.`,
 	}
 	addState(cmd)
 	addApply(cmd)
+	addFailOn(cmd)
 	addWithin(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
+	addReading(cmd)
 	return cmd
 }
 
@@ -75,6 +77,7 @@ func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
 	}
 	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Benchmark: r.Benchmark}
 	config.Root, config.DockerHost, config.Kubeconfig = r.Root, r.DockerHost, r.Kubeconfig
+	config.DockerFrom = "the plan"
 	if config.Allow, err = classes(r.Allow); err != nil {
 		return nil, configError{err}
 	}

@@ -78,7 +78,11 @@ func (s *session) describe(h *report.Host) {
 			note("the Docker Engine that answers is on another machine: nothing of this host's files is judged by it")
 		}
 	case !errors.Is(err, facts.ErrAbsent):
-		h.Engine = &report.Engine{Error: s.redactor.RedactText(err.Error())}
+		host, from := s.chosen()
+		h.Engine = &report.Engine{Error: s.redactor.RedactText(err.Error()), Endpoint: s.redactor.RedactText(host), From: from}
+	}
+	if s.Root == "/" {
+		h.Notes = append(h.Notes, s.environmentNotes()...)
 	}
 	daemon, err := s.host.Daemon()
 	switch {

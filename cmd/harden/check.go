@@ -34,8 +34,10 @@ could be judged.`,
 	}
 	addSelection(cmd)
 	addHost(cmd)
+	addDeep(cmd)
 	addSource(cmd)
 	addOutput(cmd)
+	addReading(cmd)
 	addOut(cmd, "write the report to `FILE`")
 	addExitZero(cmd)
 	return cmd

@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -49,9 +50,9 @@ func TestComposeProject(t *testing.T) {
 	var said bytes.Buffer
 	harden := func(code int, args ...string) string {
 		t.Helper()
-		cmd := exec.Command("/proc/self/exe", append(args, "--config", "", "--state", dir+"/state", "--docker-host", d.Host)...)
+		cmd := exec.Command("/proc/self/exe", append(args, "--config", "none", "--state", dir+"/state", "--docker-host", d.Host)...)
 		cmd.Args[0] = "harden"
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		out, _ := cmd.CombinedOutput()
 		said.Write(out)
 		if got := cmd.ProcessState.ExitCode(); got != code {

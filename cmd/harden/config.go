@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -17,12 +18,14 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 )
 
 // Defaults.
 const (
 	defaultConfig = "/etc/harden/harden.yaml"
+	noConfig      = "none" // in the place of a configuration file
 	defaultState  = "/var/lib/harden"
 )
 
@@ -36,14 +39,16 @@ type Config struct {
 	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
 	Deep       bool              // the files in images are looked at too
 	DockerHost string
+	DockerFrom string // who says so
 	Kubeconfig string // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
 	Format     string // "text" or "json"
 	Color      string // "auto", "always" or "never"
 	State      string
 	Quiet      bool
 	Verbose    bool
-	Detailed   bool // exit 2 after an apply that changed something
-	ExitZero   bool // exit 0 where it would be 2
+	Detailed   bool           // exit 2 after an apply that changed something
+	ExitZero   bool           // exit 0 where it would be 2
+	FailOn     []report.State // which of what is open makes an apply exit with 8
 	Choices    facts.Choices
 	Waivers    []checks.Waiver
 }
@@ -54,9 +59,6 @@ func loadConfig(cmd *cobra.Command) (*Config, error) { return loadConfigWith(cmd
 // loadConfigWith is loadConfig with inline, unless nil, in the place of the configuration file.
 func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	v := viper.New()
-	v.SetEnvPrefix("HARDEN")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	v.AutomaticEnv()
 	for _, d := range defaults {
 		v.SetDefault(d.key, d.value)
 	}
@@ -74,16 +76,20 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if inline != nil {
 		read = func() error { return c.parse("settings", inline, v) }
 	}
-	if err := read(); err != nil {
+	if err := multierror.Append(takeEnvironment(cmd, v), read()).ErrorOrNil(); err != nil {
 		return nil, configError{err}
 	}
 	var values settings
 	if err := v.UnmarshalExact(&values); err != nil {
-		return nil, configError{fmt.Errorf("HARDEN_*: %w", err)}
+		return nil, configError{err}
 	}
 	if err := c.take(values); err != nil {
 		return nil, err
 	}
+	if err := excluded(cmd, c.Root); err != nil {
+		return nil, err
+	}
+	c.DockerFrom = origin(cmd, "docker-host")
 	return c, c.takeSources(cmd)
 }
 
@@ -94,17 +100,20 @@ var defaults = []struct {
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
 	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
-	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false},
+	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
 }
 
-func isSetting(name string) bool {
+// setting is the default of a setting; nil where there is none of that name.
+func setting(name string) any {
 	for _, d := range defaults {
 		if d.key == name {
-			return true
+			return d.value
 		}
 	}
-	return false
+	return nil
 }
+
+func isSetting(name string) bool { return setting(name) != nil }
 
 // settings are the keys of defaults, typed.
 type settings struct {
@@ -124,6 +133,7 @@ type settings struct {
 	Deep       bool     `yaml:"deep" mapstructure:"deep"`
 	Detailed   bool     `yaml:"detailed-exitcode" mapstructure:"detailed-exitcode"`
 	ExitZero   bool     `yaml:"exit-zero" mapstructure:"exit-zero"`
+	FailOn     []string `yaml:"fail-on" mapstructure:"fail-on"`
 }
 
 // readFile reads the configuration file into v, and what only a file can hold into c.
@@ -151,15 +161,17 @@ func (c *Config) parse(path string, data []byte, v *viper.Viper) error {
 	return v.MergeConfigMap(file.settings)
 }
 
-// configPath is the configuration file, and whether somebody has named it; none when empty.
+// configPath is the configuration file, and whether somebody has named it; empty where there is to be none.
 func configPath(cmd *cobra.Command) (path string, named bool) {
 	if f := cmd.Flags().Lookup("config"); f != nil && f.Changed {
-		return f.Value.String(), true
+		path, named = f.Value.String(), true
+	} else if path, named = os.LookupEnv("HARDEN_CONFIG"); !named {
+		return defaultConfig, false
 	}
-	if env, ok := os.LookupEnv("HARDEN_CONFIG"); ok {
-		return env, true
+	if path == noConfig {
+		return "", true
 	}
-	return defaultConfig, false
+	return path, true
 }
 
 // take checks the settings, whoever made them, and keeps them.
@@ -177,6 +189,12 @@ func (c *Config) take(s settings) error {
 	if c.Allow, err = classes(words(s.Allow)); err != nil {
 		return usageError{err}
 	}
+	if c.FailOn, err = openStates(words(s.FailOn)); err != nil {
+		return usageError{err}
+	}
+	if c.Query.Level < 0 {
+		return usageError{fmt.Errorf("--level: %d; valid: 1, and 2 which includes it", c.Query.Level)}
+	}
 	for _, choice := range []struct {
 		name, value string
 		of          []string
@@ -186,6 +204,20 @@ func (c *Config) take(s settings) error {
 		}
 	}
 	return nil
+}
+
+// openStates are the states that --fail-on names.
+func openStates(names []string) (states []report.State, err error) {
+	for _, n := range names {
+		if n == "all" {
+			return report.OpenStates, nil
+		}
+		if !slices.Contains(report.OpenStates, report.State(n)) {
+			return nil, fmt.Errorf("--fail-on: %q; valid: all, %s", n, report.Join(report.OpenStates))
+		}
+		states = append(states, report.State(n))
+	}
+	return states, nil
 }
 
 // words splits at commas too, which HARDEN_ONLY and a list in the file need as much as a flag does.

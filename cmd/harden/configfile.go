@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,8 +124,34 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	}
 	delete(f.settings, "choices")
 	delete(f.settings, "waivers")
-	return f, nil
+	for _, key := range sortedKeys(f.settings) {
+		if err := settled(key, f.settings[key]); err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w; remove it, or give it one", path, key, err))
+		}
+	}
+	return f, errs.ErrorOrNil()
 }
+
+// settled refuses a setting that says nothing, as a template of which a variable is unset does. An empty list of checks
+// to skip or of classes to allow means what it says; one of the only checks does not.
+func settled(key string, value any) error {
+	switch v := value.(type) {
+	case string:
+		return notEmpty(v, key == "benchmark")
+	case []any:
+		if len(v) == 0 && key == "only" {
+			return errEmpty
+		}
+		for _, element := range v {
+			if err := notEmpty(fmt.Sprint(element), true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // ordinal counts from 0, for people.
 func ordinal(i int) string {

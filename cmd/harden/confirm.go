@@ -37,7 +37,7 @@ what became of the run is told. That a run is confirmed already is no error.`,
 		},
 	}
 	addState(cmd)
-	addOutput(cmd)
+	addFormat(cmd)
 	return cmd
 }
 
@@ -58,7 +58,8 @@ func expireCommand() *cobra.Command {
 		},
 	}
 	addHost(cmd)
-	addOutput(cmd)
+	addKubeconfig(cmd)
+	addConfig(cmd)
 	return cmd
 }
 
@@ -67,7 +68,7 @@ func (s *session) expire(id string) error {
 	var o apply.Options
 	if id == "" {
 		o = s.options()
-		o.Services, o.Progress = activate.NewBooting(), p.applyStep
+		o.Services, o.Progress = activate.NewBooting(), s.watched(p)
 	} else {
 		s.host = s.look(s.ctx)
 		o = s.acting(p)
@@ -129,7 +130,7 @@ func (s *session) unconfirmed() error {
 func (s *session) guarded(o apply.Options) apply.Options {
 	o.Within = s.within
 	// Neither the configuration nor the environment of then is to decide what is taken back, and how.
-	o.Recall = []string{"expire", "--config=", "--state=" + s.State}
+	o.Recall = []string{"expire", "--config=" + noConfig, "--state=" + s.State}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.Recall = append(o.Recall, "--docker-host="+e.Host)
 	}

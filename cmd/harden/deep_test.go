@@ -4,13 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -47,9 +47,9 @@ func TestDeep(t *testing.T) {
 	answer.Close()
 	harden := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command("/proc/self/exe", append([]string{"check", "--only", "docker:4.1,docker:4.3,docker:4.8,docker:4.10", "--config", "", "--state", t.TempDir(), "--docker-host", d.Host}, args...)...)
+		cmd := exec.Command("/proc/self/exe", append([]string{"check", "--only", "docker:4.1,docker:4.3,docker:4.8,docker:4.10", "--config", "none", "--state", t.TempDir(), "--docker-host", d.Host}, args...)...)
 		cmd.Args[0] = "harden"
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		out, _ := cmd.CombinedOutput()
 		if cmd.ProcessState.ExitCode() != 2 {
 			t.Fatalf("%s", out)

@@ -7,19 +7,31 @@ import (
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 )
 
 // addHost adds the flags that say which host.
 func addHost(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
-	f.String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
-	f.String("kubeconfig", "", "have the cluster of this `FILE` keep what is changed on the node (default "+adminConf+")")
-	f.Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
-	_ = cmd.MarkFlagDirname("root")
-	_ = cmd.MarkFlagFilename("kubeconfig")
+	addRoot(cmd)
+	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
 	addState(cmd)
+}
+
+func addRoot(cmd *cobra.Command) {
+	cmd.Flags().String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
+	_ = cmd.MarkFlagDirname("root")
+}
+
+// addKubeconfig adds the flag of what changes the files of a Kubernetes node.
+func addKubeconfig(cmd *cobra.Command) {
+	cmd.Flags().String("kubeconfig", "", "also update the cluster of this `FILE` with what is changed on the node (default "+adminConf+")")
+	_ = cmd.MarkFlagFilename("kubeconfig")
+}
+
+// addDeep adds the flag of what judges images.
+func addDeep(cmd *cobra.Command) {
+	cmd.Flags().Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
 }
 
 // addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has read.
@@ -53,14 +65,40 @@ func addBenchmark(cmd *cobra.Command) {
 
 // addOutput adds the flags that say how to tell.
 func addOutput(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.String("format", "text", "`FORMAT` of what is printed: text or json")
-	f.String("color", "auto", "`WHEN` to use colour: auto, always or never")
-	f.BoolP("quiet", "q", false, "show only what is not as it must be")
-	f.BoolP("verbose", "v", false, "show also why each check exists, and why it does not apply")
-	f.String("config", defaultConfig, "read the configuration from `FILE`; none when empty")
-	fixed(cmd, "format", "text", "json")
+	addFormat(cmd)
+	cmd.Flags().String("color", "auto", "`WHEN` to use colour: auto, always or never")
 	fixed(cmd, "color", "auto", "always", "never")
+}
+
+// addFormat adds the flags of what tells a line or two.
+func addFormat(cmd *cobra.Command) {
+	cmd.Flags().String("format", "text", "`FORMAT` of what is printed: text or json")
+	fixed(cmd, "format", "text", "json")
+	addConfig(cmd)
+}
+
+func addConfig(cmd *cobra.Command) {
+	cmd.Flags().String("config", defaultConfig, "read the configuration from `FILE`; "+noConfig+" reads no file")
+}
+
+// addReading adds the flags that say how much of each check to tell.
+func addReading(cmd *cobra.Command) {
+	cmd.Flags().BoolP("quiet", "q", false, "hide passing checks")
+	addVerbose(cmd)
+}
+
+func addVerbose(cmd *cobra.Command) {
+	cmd.Flags().BoolP("verbose", "v", false, "show also why each check exists, and why it does not apply")
+}
+
+// addFailOn adds the flag that has an apply fail for what it leaves open.
+func addFailOn(cmd *cobra.Command) {
+	cmd.Flags().StringSlice("fail-on", nil, "add 8 to the exit code when such a check is left: `STATE` is\n"+report.Join(report.OpenStates)+" or all")
+	var names []string
+	for _, s := range report.OpenStates {
+		names = append(names, string(s))
+	}
+	fixed(cmd, "fail-on", append(names, "all")...)
 }
 
 // addOut adds the flag that sends what is printed to a file.

@@ -38,7 +38,7 @@ it was changed or removed is an error.`,
 	}
 	addState(cmd)
 	cmd.Flags().String("root", "/", "the host below `DIR`")
-	addOutput(cmd)
+	addFormat(cmd)
 	return cmd
 }
 

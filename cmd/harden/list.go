@@ -65,6 +65,7 @@ func explainCommand() *cobra.Command {
 	}
 	addBenchmark(cmd)
 	addHost(cmd)
+	addDeep(cmd)
 	addOutput(cmd)
 	return cmd
 }

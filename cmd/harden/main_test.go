@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice,
-		"lockfile": lockfile, "held": holding})
+		"lockfile": lockfile, "held": holding, "signalled": signalled})
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
@@ -85,7 +85,7 @@ func TestScript(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, "HARDEN_CONFIG=", "HARDEN_STATE="+filepath.Join(e.WorkDir, "state"),
+			e.Vars = append(e.Vars, "HARDEN_CONFIG=none", "HARDEN_STATE="+filepath.Join(e.WorkDir, "state"),
 				"TODAY="+time.Now().UTC().Format(time.DateOnly),
 				"YESTERDAY="+time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly),
 				"NEXTYEAR="+time.Now().UTC().AddDate(1, 0, 0).Format(time.DateOnly))
@@ -191,8 +191,10 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HARDEN_CONFIG", "HARDEN_STATE", "HARDEN_ONLY", "HARDEN_LEVEL", "HARDEN_ALLOW", "DOCKER_HOST", "NO_COLOR"} {
-		env = append(env, name+"="+ts.Getenv(name))
+	for _, name := range []string{"HARDEN_CONFIG", "HARDEN_STATE", "HARDEN_ONLY", "HARDEN_LEVEL", "HARDEN_ALLOW", "HARDEN_DRY_RUN", "DOCKER_HOST", "NO_COLOR"} {
+		if value := ts.Getenv(name); value != "" || name == "NO_COLOR" { // a script can unset none, and harden takes none empty
+			env = append(env, name+"="+value)
+		}
 	}
 	return env
 }

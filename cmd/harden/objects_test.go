@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -72,7 +73,7 @@ func program(t *testing.T, d *testdocker.Daemon, config string) func(code int, a
 		t.Helper()
 		cmd := exec.Command("/proc/self/exe", append(args, "--format", "json", "--config", file, "--state", dir+"/state", "--docker-host", d.Host)...)
 		cmd.Args[0] = "harden"
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		var out, said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &said
 		cmd.Run()
@@ -290,7 +291,7 @@ func byModule(t *testing.T, d *testdocker.Daemon, running map[string]string) {
 		Diff            []difference
 	}) {
 		t.Helper()
-		maps.Copy(arguments, map[string]any{"config": "", "state_dir": dir + "/state", "docker_host": d.Host, "_ansible_diff": true})
+		maps.Copy(arguments, map[string]any{"config": "none", "state_dir": dir + "/state", "docker_host": d.Host, "_ansible_diff": true})
 		text, err := json.Marshal(arguments)
 		if err != nil {
 			t.Fatal(err)
@@ -300,7 +301,7 @@ func byModule(t *testing.T, d *testdocker.Daemon, running map[string]string) {
 		}
 		cmd := exec.Command("/proc/self/exe", "ansible-module", dir+"/args")
 		cmd.Args[0] = "harden"
-		cmd.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=harden")
+		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("%v: %v\n%s", arguments, err, out)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
@@ -32,8 +33,9 @@ Fixes that disturb nothing or that a daemon takes up in place are applied; the o
 flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
 
 The exit code is 0 when there is nothing to do or all was done, 2 when --dry-run finds something (or --detailed-exitcode
-tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 is an error, 64 a wrong command line,
-70 a bug in harden, 75 another run at work, 78 a bad configuration.`,
+tells of a change), 4 when some fixes failed and were taken back, 6 for both, and 8 more when a check is left in a state that
+--fail-on names; 1 is an error, 64 a wrong command line, 70 a bug in harden, 75 another run at work, 78 a bad configuration,
+129, 130 and 143 an interruption before anything was changed.`,
 		Example: `  harden --dry-run                        # look, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # one item, whatever it disturbs
@@ -47,11 +49,15 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
+	addDeep(cmd)
 	addSource(cmd)
 	addApply(cmd)
+	addFailOn(cmd)
 	addWait(cmd, 0)
 	addWithin(cmd)
 	addOutput(cmd)
+	addReading(cmd)
 	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
 	addExitZero(cmd)
 	return cmd
@@ -59,19 +65,11 @@ tells of a change), 4 when some fixes failed and were taken back, 6 for both; 1 
 
 func runPlan(cmd *cobra.Command, _ []string) error {
 	s, dry, yes, err := openToChange(cmd)
+	if err != nil {
+		return err
+	}
 	out, _ := cmd.Flags().GetString("out")
-	switch {
-	case err != nil:
-		return err
-	case dry && cmd.Flags().Changed("confirm-within"):
-		return usageError{errors.New("--confirm-within is of a run: a --dry-run is none")}
-	case out != "" && !dry:
-		return usageError{errors.New("--out saves the plan of a --dry-run: apply it with `harden apply`")}
-	}
 	if err := s.setWithin(cmd); err != nil {
-		return err
-	}
-	if err := s.onlyLook(dry, out); err != nil {
 		return err
 	}
 	if !dry {
@@ -170,7 +168,8 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 			return err
 		}
 	}
-	return s.code(r)
+	said, _ := errors.AsType[status](s.code(r))
+	return ended(int(said) | s.openCode(r))
 }
 
 // save is the plan as a file.
@@ -201,17 +200,13 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 		r.Plan = s.planned(plan)
 		r.Settle()
 		if err := s.print(r); err != nil {
-			return err
+			return fmt.Errorf("nothing was applied, since the plan could not be shown: %w", err)
+		}
+		if plan.Empty() {
+			return s.nothing(r)
 		}
 	}
 	if plan.Empty() {
-		if s.Format == "text" {
-			fmt.Fprintln(s.stdout, "There is nothing to apply.")
-			if s.resumed && s.Detailed && !s.ExitZero {
-				return status(exitFindings)
-			}
-			return nil
-		}
 		return s.carryOut(plan)
 	}
 	if !yes {
@@ -244,8 +239,30 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
-	o.Services, o.Progress = s.services(p), p.applyStep
+	o.Services, o.Progress, o.DockerHost = s.services(p), s.watched(p), s.engineHost()
 	return o
+}
+
+// engineHost is where the Docker Engine is that this host is judged with; empty for the host's own.
+func (s *session) engineHost() string {
+	at := s.DockerHost
+	if e, err := s.host.Engine(); err == nil && e.From != "default" {
+		at = e.Host
+	}
+	if strings.Replace(at, "unix:///var/run/", "unix:///run/", 1) == "unix:///run/docker.sock" {
+		return ""
+	}
+	return at
+}
+
+// watched tells p of each step of a run, and notes that the run has begun to change the host.
+func (s *session) watched(p *progress) func(apply.Step) {
+	return func(step apply.Step) {
+		if step.Doing != apply.Checking {
+			mark(s.ctx)
+		}
+		p.applyStep(step)
+	}
 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
@@ -274,16 +291,13 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if s.Format == "json" {
 		err = report.JSON(s.stdout, r)
 	} else {
-		err = report.Outcome(s.stdout, r, s.style())
-	}
-	if err != nil {
-		return err
+		err = multierror.Append(report.Outcome(s.stdout, r, s.style()), report.StillOpen(s.stdout, r, s.style())).ErrorOrNil()
 	}
 	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
-	return s.runCode(run, r)
+	return s.unread(err, run, s.runCode(run, r))
 }
 
 // concluded is the report of a run; nil where none was begun.
@@ -297,24 +311,6 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 	r.Run = s.ended(run, failure, s.after(context.WithoutCancel(s.ctx)))
 	r.Settle()
 	return r
-}
-
-// runCode is what a run means to a caller.
-func (s *session) runCode(run *apply.Run, r *report.Report) error {
-	code := 0
-	changed := run.Outcome == apply.Applied || s.resumed
-	if r.Summary.Verdict == report.Broken {
-		code |= exitFailed
-		if changed {
-			code |= exitFindings
-		}
-	} else if changed && s.Detailed && !s.ExitZero {
-		code |= exitFindings
-	}
-	if code == 0 {
-		return nil
-	}
-	return status(code)
 }
 
 // recover settles a run that was cut short before anything new is begun.

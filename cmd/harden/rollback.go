@@ -29,6 +29,7 @@ has changed a file since.`,
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
 	cmd.Flags().BoolP("yes", "y", false, "take it back without asking")
 	addHost(cmd)
+	addKubeconfig(cmd)
 	addApply(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
@@ -101,8 +102,8 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 		return status(exitFailed)
 	case failure != nil:
 		return failure
-	case err == nil && s.Detailed && !s.ExitZero:
-		return status(exitFindings)
+	case s.Detailed && !s.ExitZero:
+		return s.unread(err, run, status(exitFindings))
 	}
-	return err
+	return s.unread(err, run, nil)
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -23,10 +21,12 @@ const (
 	exitError    = 1
 	exitFindings = 2 // there are findings, or changes pending; after an apply with --detailed-exitcode: changed
 	exitFailed   = 4 // some fixes failed; together with exitFindings it is 6
+	exitOpen     = 8 // added to those before, an apply: what --fail-on names is open
 	exitUsage    = 64
 	exitInternal = 70
 	exitLocked   = 75
 	exitConfig   = 78
+	exitUnheard  = 141 // as of a program that SIGPIPE ends
 )
 
 // A usageError is a command line that means nothing.
@@ -49,20 +49,14 @@ func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
 	debug.SetGCPercent(800)
 	debug.SetMemoryLimit(170 << 20)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // the second signal kills at once: a run cut short can be finished or undone
+	ctx := withSignals(context.Background())
 	if isModule(os.Args[0], args) {
 		return runModule(ctx, os.Stdout, args[0])
 	}
 	return guard(func() error {
 		root := newRoot()
 		root.SetArgs(args)
-		err := root.ExecuteContext(ctx)
-		if errors.Is(err, context.Canceled) {
-			err = fmt.Errorf("interrupted: %w", err)
-		}
-		return err
+		return interrupted(ctx, root.ExecuteContext(ctx))
 	})
 }
 
@@ -86,6 +80,9 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if _, alone := unheard(err); alone {
+		return exitUnheard
+	}
 	for _, e := range flatten(err) {
 		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
 	}
@@ -105,6 +102,12 @@ func errorCode(err error) int {
 	}
 	if _, ok := errors.AsType[busyError](err); ok {
 		return exitLocked
+	}
+	if i, ok := errors.AsType[interruption](err); ok {
+		return i.code()
+	}
+	if gone, _ := unheard(err); gone {
+		return exitUnheard
 	}
 	return exitError
 }
@@ -128,10 +131,11 @@ func newRoot() *cobra.Command {
 	root := planCommand()
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
+	refuseEmpty(root)
 	return root
 }
 
@@ -151,7 +155,7 @@ func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
 		if err == nil {
-			return nil
+			return filledArguments(args)
 		}
 		if cmd.HasSubCommands() { // so what is too much was meant as a command
 			err = fmt.Errorf("there is no command %q", args[0])

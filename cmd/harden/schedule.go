@@ -68,7 +68,10 @@ The schedule becomes what is asked for: without --apply, units that apply are re
 	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
 	f.Duration("randomized-delay", time.Hour, "put each start off by up to `TIME`, by chance")
 	f.String("program", "", "harden as it is on that host (default this `FILE`)")
+	f.String("by", "auto", "who starts it: auto, systemd or cron")
+	fixed(cmd, "by", "auto", "systemd", "cron")
 	addMetrics(cmd)
+	addHost(cmd)
 	addSchedule(cmd)
 	return cmd
 }
@@ -85,6 +88,8 @@ func scheduleRemoveCommand() *cobra.Command {
 			})
 		},
 	}
+	addRoot(cmd)
+	addState(cmd)
 	addSchedule(cmd)
 	return cmd
 }
@@ -94,9 +99,6 @@ func addSchedule(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolP("dry-run", "n", false, "show what would be written and change nothing")
 	f.BoolP("yes", "y", false, "do it without asking")
-	f.String("by", "auto", "who starts it: auto, systemd or cron")
-	fixed(cmd, "by", "auto", "systemd", "cron")
-	addHost(cmd)
 	addApply(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
@@ -121,12 +123,12 @@ func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*re
 	manager := schedule.Manager(by)
 	switch manager {
 	case schedule.Systemd, schedule.Cron:
-	case "auto":
+	case "auto", "": // which remove does not ask
 		if manager, err = schedule.Detect(s.host, s.Root == "/"); err != nil {
 			return err
 		}
 	default:
-		return usageError{fmt.Errorf("--by: nobody is called %q (there are auto, systemd, cron)", by)}
+		return usageError{fmt.Errorf("--by: %q; valid: auto, systemd, cron", by)}
 	}
 	plan, notes, err := make(s, manager)
 	if err != nil {
@@ -177,11 +179,11 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 		show = report.JSON(s.stdout, r)
 	}
 	switch {
-	case show != nil:
-		return show
 	case failure != nil:
 		exitCode(failure)
-		return status(exitFailed)
+		return s.unread(show, run, status(exitFailed))
+	case show != nil:
+		return s.unread(show, run, nil)
 	case run.Outcome == apply.Applied && s.Detailed && !s.ExitZero:
 		return status(exitFindings)
 	}
@@ -200,10 +202,10 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 		return nil, nil, usageError{err}
 	}
 	config, _ := configPath(cmd)
-	if config != "" {
-		if config, err = filepath.Abs(config); err != nil {
-			return nil, nil, err
-		}
+	if config == "" {
+		config = noConfig
+	} else if config, err = filepath.Abs(config); err != nil {
+		return nil, nil, err
 	}
 	for _, arg := range []struct{ name, value, usual string }{
 		{"config", config, defaultConfig}, {"state", s.State, defaultState},
@@ -226,6 +228,9 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 		times = append(times, spec.Apply.Calendar)
 	}
 	if manager == schedule.Cron {
+		if five := strings.Contains(strings.Join(times, ""), " "); five && f.Changed("randomized-delay") {
+			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, daily, weekly or monthly")}
+		}
 		if _, err := s.host.Info("/etc/cron.d"); err != nil {
 			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
 		}
@@ -325,7 +330,8 @@ func scheduleStatusCommand() *cobra.Command {
 			return s.scheduleStatus()
 		},
 	}
-	addHost(cmd)
+	addRoot(cmd)
+	addState(cmd)
 	addOutput(cmd)
 	return cmd
 }

@@ -48,6 +48,8 @@ Two of these runs never overlap, and none begins while a package manager is at w
 	cmd.Flags().Bool("apply", false, "apply what the configuration allows")
 	addMetrics(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
+	addDeep(cmd)
 	addOutput(cmd)
 	addWait(cmd, scheduledWait)
 	return cmd
@@ -157,10 +159,9 @@ func (s *session) applyScheduled() (failed int, err error) {
 		r.Run.Reason = s.redactor.RedactText(failure.Error())
 	}
 	r.Settle()
+	var unread error
 	if s.Format == "text" {
-		if err := report.Outcome(s.stdout, r, s.style()); err != nil {
-			return 0, err
-		}
+		unread = report.Outcome(s.stdout, r, s.style())
 	}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
@@ -172,7 +173,7 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if failure != nil {
 		exitCode(failure)
 	}
-	return failed, s.runCode(run, r)
+	return failed, s.unread(unread, run, s.runCode(run, r))
 }
 
 // allowedByClock is what may be applied while nobody looks on: what disturbs nothing, and more only where the

@@ -62,8 +62,6 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case dry && yes:
-		err = usageError{errors.New("--dry-run and --yes contradict each other")}
 	case s.Format == "json" && !dry && !yes:
 		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
@@ -84,6 +82,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
+	if wait < 0 {
+		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
+	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
 		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
 	if config.Root == "/" {
@@ -98,7 +99,7 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost}), s.Choices)
+	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom}), s.Choices)
 	h.Earlier = func(path string) []facts.Version {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions

@@ -41,11 +41,21 @@ func pty(t *testing.T, columns uint16) (master, tty *os.File) {
 // onTerminal runs harden with all its files on a terminal, types input when it asks, and returns what that shows.
 func onTerminal(t *testing.T, columns uint16, env []string, input string, args ...string) string {
 	t.Helper()
+	screen, _ := atTerminal(t, columns, env, input, args...)
+	return screen
+}
+
+// hangUp is the input of whose connection is lost.
+const hangUp = "hang up"
+
+// atTerminal is onTerminal with the exit code.
+func atTerminal(t *testing.T, columns uint16, env []string, input string, args ...string) (shown string, code int) {
+	t.Helper()
 	master, tty := pty(t, columns)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{"harden"}, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append([]string{"HARDEN_CONFIG="}, env...)
+	cmd.Env = append([]string{"HARDEN_CONFIG=none"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // so that its keys make signals
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -55,6 +65,9 @@ func onTerminal(t *testing.T, columns uint16, env []string, input string, args .
 	for buf := make([]byte, 4096); ; {
 		n, err := master.Read(buf)
 		screen.Write(buf[:n])
+		if input == hangUp && bytes.Contains(screen.Bytes(), []byte("[y/N]")) {
+			break
+		}
 		if input != "" && bytes.Contains(screen.Bytes(), []byte("[y/N]")) {
 			if _, err := io.WriteString(master, input); err != nil {
 				t.Fatal(err)
@@ -65,8 +78,11 @@ func onTerminal(t *testing.T, columns uint16, env []string, input string, args .
 			break
 		}
 	}
+	if input == hangUp {
+		master.Close()
+	}
 	_ = cmd.Wait()
-	return screen.String()
+	return screen.String(), cmd.ProcessState.ExitCode()
 }
 
 // TestTerminal holds colour to terminals that want it, and lines to the terminal's width.
@@ -102,7 +118,9 @@ func TestTerminal(t *testing.T) {
 
 // TestQuestion holds harden to asking, and to taking nothing but yes for yes.
 func TestQuestion(t *testing.T) {
-	for answer, applied := range map[string]bool{"y\n": true, "yes\n": true, "Y\n": true, "n\n": false, "\n": false, "yet\n": false, "\x04": false, "\x03": false} {
+	for answer, want := range map[string]int{"y\n": 0, "yes\n": 0, "Y\n": 0, "n\n": exitError, "\n": exitError, "yet\n": exitError,
+		"\x04": exitError, "\x03": 130, hangUp: 129} {
+		applied := want == 0
 		root := t.TempDir()
 		for path, text := range map[string]string{
 			"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n", "etc/docker/daemon.json": "{}\n", "usr/bin/dockerd": "",
@@ -116,7 +134,7 @@ func TestQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		screen := onTerminal(t, 100, nil, answer, "--root", root, "--state", t.TempDir()+"/state", "--only", "docker/live-restore")
+		screen, code := atTerminal(t, 100, nil, answer, "--root", root, "--state", t.TempDir()+"/state", "--only", "docker/live-restore")
 		if !strings.Contains(screen, "apply? [y/N]") {
 			t.Errorf("%q: nothing was asked:\n%s", answer, screen)
 		}
@@ -127,7 +145,14 @@ func TestQuestion(t *testing.T) {
 		if got := bytes.Contains(data, []byte("live-restore")); got != applied {
 			t.Errorf("%q: applied: %v\n%s", answer, got, screen)
 		}
-		if applied != strings.Contains(screen, "Applied as run") || applied == (strings.Contains(screen, "nothing was applied") || answer == "\x03" && strings.Contains(screen, "harden: interrupted")) {
+		if code != want && !(answer == hangUp && code == exitError) { // that nobody is there any more may be read first
+			t.Errorf("%q: exit code %d, want %d", answer, code, want)
+		}
+		said := map[bool]string{true: "Applied as run", false: "nothing was applied"}[applied]
+		if answer == "\x03" {
+			said = "harden: interrupted; nothing changed"
+		}
+		if answer != hangUp && !strings.Contains(screen, said) {
 			t.Errorf("%q: what became of it is not said:\n%s", answer, screen)
 		}
 	}

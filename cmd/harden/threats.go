@@ -33,6 +33,9 @@ func threatsCommand() *cobra.Command {
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
+	addKubeconfig(cmd)
+	addDeep(cmd)
 	addOutput(cmd)
+	addReading(cmd)
 	return cmd
 }

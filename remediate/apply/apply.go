@@ -25,6 +25,7 @@ type Options struct {
 	Root       string     // "/", or the directory that holds the host; a plan's paths are below it
 	Services   Services   // nil where nothing can be activated (--root): activations then end Pending
 	Containers Containers // nil for Services, where those can change containers too
+	DockerHost string     // where the Docker Engine is that the host was judged with; empty for the host's own
 	// Verify judges these checks again on a fresh look at the host and says of each that still fails why. Nil
 	// verifies nothing.
 	Verify   func(ctx context.Context, checks []string) (failing map[string]string, err error)

@@ -1,46 +1,79 @@
 package apply
 
 import (
-	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
-	"path"
+	"maps"
 	"slices"
+	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
 )
 
 // A Comparison is of a host with what the applied runs have left.
 type Comparison struct {
-	Runs        int     // how many runs there are to compare with
-	Files       int     // how many files those have left
-	Unconfirmed string  // the run among them that nobody has confirmed yet; empty when there is none
-	Drifts      []Drift // sorted by path
+	Runs        int              // how many runs there are to compare with
+	Files       int              // how many files those have left
+	Containers  int              // how many containers those have changed in place
+	Unconfirmed string           // the run among them that nobody has confirmed yet; empty when there is none
+	Drifts      []Drift          // sorted by path
+	Updated     []ContainerDrift // sorted by name
+	Settled     []Settled        // what is still to be judged, sorted by check
+	Timers      []Settled        // units whose timers the runs have set going; Check is empty
+	Records     []Recorded       // what the cluster keeps for the runs
+	Unknown     []Unknown        // what could not be compared
 }
 
 // A Drift is one file that is not any more as harden has left it.
 type Drift struct {
-	Run         string           // the last that wrote it
-	Change      remediate.Change // from what that left to what is there now; without content where that is not at hand
-	Missing     bool
+	Run     string           // the last that wrote it
+	Change  remediate.Change // from what that left to what is there now; without content where that is not at hand
+	Missing bool
+	// Replaced tells that harden has set nothing but the attributes of the file, and somebody has replaced its content.
+	Replaced    bool
 	Differences []Difference // never empty
 }
 
 // A Difference is one thing that differs. The two sides are for people: "0644", "root:root", a hash; empty where there
 // is nothing to show, as with the values of extended attributes.
 type Difference struct {
-	What     string // "existence", "type", "content", "mode", "owner" or "xattr NAME"
+	What     string // "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn
 	Was, Now string
 }
 
-// Drifted compares every file that the applied runs have left below Options.Root with what is there now. A file that
-// several runs have written is compared with what the last one left, and one that does not outlive a boot only in the
-// boot of its run. A file that could not be compared is in the error, beside the others' comparison; ErrInterrupted tells
-// that there is a run of which nobody knows how far it got. It writes nothing, and is empty without a state directory.
-func Drifted(o Options) (Comparison, error) {
+// A Settled is a check that was verified at the end of a run, or a timer that the run has set going.
+type Settled struct {
+	Check, Unit string
+	Run         string
+	DockerHost  string // where the Docker Engine was that it was judged with; empty for the host's own
+	Waiting     bool   // it was not verified, since it waited for an activation
+	Rebooted    bool   // and the host has booted since, which is an activation
+}
+
+// A Recorded is what a run has had the cluster keep.
+type Recorded struct {
+	Run    string
+	Record remediate.Record
+}
+
+// An Unknown is something that could not be compared, and why.
+type Unknown struct{ Subject, Run, Reason string }
+
+// Live tells what runs on a host now. A *facts.Host does.
+type Live interface {
+	Engine() (*facts.EngineFacts, error)
+	Containers() ([]facts.Container, error)
+	Audit() (*facts.Audit, error)
+	Unit(name string) (*facts.Unit, error)
+}
+
+// Drifted compares what the applied runs have left of Options.Root with what is there now: files, the audit rules of
+// those that the kernel has loaded, and containers. The newest run's word on each counts; a file that does not outlive
+// a boot is compared only in the boot of its run. The checks that the runs have settled are for the caller to judge
+// again. What could not be compared is in Unknown; ErrInterrupted tells that there is a run of which nobody knows how
+// far it got. Drifted writes nothing, and the Comparison is empty without a state directory.
+func Drifted(live Live, o Options) (Comparison, error) {
 	var c Comparison
 	_, s, o, err := reading(o)
 	if s == nil || err != nil {
@@ -51,7 +84,7 @@ func Drifted(o Options) (Comparison, error) {
 	if err != nil {
 		return c, err
 	}
-	left, runs, err := s.left(o.Root)
+	runs, err := s.applied(o.Root)
 	if err != nil {
 		return c, err
 	}
@@ -60,185 +93,117 @@ func Drifted(o Options) (Comparison, error) {
 		return c, err
 	}
 	defer tree.close()
-	if c.Runs, c.Files = runs, len(left); u != nil && string(u.Root) == o.Root {
+	if u != nil && string(u.Root) == o.Root {
 		c.Unconfirmed = u.ID
 	}
-	var errs []error
+	c.Runs, c.Settled, c.Timers = len(runs), settled(runs, o), timers(runs)
+	c.Records = records(runs)
+	left := files(runs)
 	for _, l := range left {
+		if !l.made {
+			c.Files++
+		}
 		d, err := l.compare(tree)
-		if err != nil {
-			errs = append(errs, err)
-		} else if d != nil {
+		switch {
+		case err != nil:
+			c.unknown(l.path(), l.run.ID, err.Error())
+		case d != nil:
 			c.Drifts = append(c.Drifts, *d)
 		}
+		if err == nil && l.unrecorded(tree) && (d == nil || !d.Missing) {
+			c.unknown(l.path(), l.run.ID, "content unknown to this run, which set mode and owner only: it was not recorded")
+		}
 	}
-	return c, together(errs...)
+	c.units(live, left)
+	c.rules(live, left, runs, o)
+	c.containers(live, runs)
+	return c, nil
 }
 
-// A legacy is one file as runs have left it.
-type legacy struct {
-	item          // what the last run made of it
-	run     *txn  // that run
-	content *txn  // the last that wrote the content, nil when none has
-	n       int   // the item's number in content
-	after   image // with the content's hash, whichever run wrote that
+func (c *Comparison) unknown(subject, run, reason string) {
+	c.Unknown = append(c.Unknown, Unknown{subject, run, reason})
 }
 
-// left merges what the applied runs have left, sorted by path.
-func (s *store) left(root string) ([]legacy, int, error) {
+// applied returns the runs below root that are in force, oldest first.
+func (s *store) applied(root string) ([]*txn, error) {
 	t, err := current(s)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	ids, err := s.ids()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	var all []*txn
 	for _, id := range ids {
 		t, err := optional(readTxn(s, s.run(id)))
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		all = append(all, t)
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort {
-			return nil, 0, fmt.Errorf("run %s: %w: finish it or take it back, to be able to tell what others have changed", t.ID, ErrInterrupted)
+			return nil, fmt.Errorf("run %s: %w: finish it or take it back, to be able to tell what others have changed",
+				t.ID, ErrInterrupted)
 		}
 		all = append(all, t) // decided, and not put away yet
 	}
-	slices.SortStableFunc(all, func(a, b *txn) int { return a.number() - b.number() })
-	files, runs := map[string]legacy{}, 0
-	for _, t := range all {
+	all = slices.DeleteFunc(all, func(t *txn) bool {
 		if t == nil || string(t.Root) != root {
-			continue
+			return true
 		}
-		if outcome, _ := t.outcome(); outcome != Applied {
-			continue
+		outcome, _ := t.outcome()
+		return outcome != Applied
+	})
+	slices.SortStableFunc(all, func(a, b *txn) int { return a.Seq - b.Seq })
+	return all, nil
+}
+
+// settled returns the checks that the runs have settled, each as the newest run that did has left it.
+func settled(runs []*txn, o Options) []Settled {
+	type key struct{ id, engine string }
+	all := map[key]Settled{}
+	for _, t := range runs {
+		for _, id := range t.Checks {
+			all[key{id, t.DockerHost}] = Settled{Check: id, Run: t.ID, DockerHost: t.DockerHost}
 		}
-		runs++
-		for i, it := range t.Items {
-			l := legacy{item: it, run: t, content: t, n: i, after: it.After}
-			if earlier, ok := files[it.path()]; !it.Content {
-				if l.content = nil; ok && earlier.content != nil {
-					l.content, l.n, l.after.Sum = earlier.content, earlier.n, earlier.after.Sum
-				}
+		for _, id := range t.Waiting {
+			all[key{id, t.DockerHost}] = Settled{Check: id, Run: t.ID, DockerHost: t.DockerHost, Waiting: true,
+				Rebooted: o.Root == "/" && t.Boot != o.sys.boot}
+		}
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b Settled) int {
+		return cmp.Or(strings.Compare(a.Check, b.Check), strings.Compare(a.DockerHost, b.DockerHost))
+	})
+}
+
+// timers returns the timers that the runs have set going.
+func timers(runs []*txn) []Settled {
+	byUnit := map[string]Settled{}
+	for _, t := range runs {
+		as, _ := t.activations()
+		for _, a := range as {
+			if a.Kind == remediate.SetTimer && a.State == Done {
+				byUnit[a.Unit] = Settled{Unit: a.Unit, Run: t.ID}
 			}
-			files[it.path()] = l
 		}
 	}
-	var out []legacy
-	for _, l := range files {
-		out = append(out, l)
-	}
-	slices.SortFunc(out, func(a, b legacy) int { return bytes.Compare(a.Path, b.Path) })
-	return out, runs, nil
+	return slices.SortedFunc(maps.Values(byUnit), func(a, b Settled) int { return strings.Compare(a.Unit, b.Unit) })
 }
 
-// number orders runs; that of no run comes first.
-func (t *txn) number() int {
-	if t == nil {
-		return 0
-	}
-	return t.Seq
-}
-
-// compare returns nil when the file is as it was left.
-func (l *legacy) compare(tree *tree) (*Drift, error) {
-	if l.Volatile && l.run.Boot != tree.sys.boot {
-		return nil, nil
-	}
-	now, link, err := l.see(tree)
-	if err != nil {
-		return nil, err
-	}
-	if l.Volatile && !now.Exists && link == "" {
-		return nil, nil // whoever makes it is not running
-	}
-	d := &Drift{Run: l.run.ID}
-	switch {
-	case link != "" && !l.after.Exists:
-	case link != "":
-		d.Differences = []Difference{{What: "type", Was: "a path without links", Now: link}}
-	default:
-		d.Differences = differences(l.after, now.image, l.content != nil)
-	}
-	if len(d.Differences) == 0 {
-		return nil, nil
-	}
-	d.Missing = !now.Exists && link == ""
-	whole := l.item
-	whole.Content = l.content != nil
-	if !l.after.Exists { // harden removed it, and somebody has made it anew
-		d.Change = remediate.Change{Path: l.path(), Created: true, After: now.image.file(&whole, now.data)}
-		return d, nil
-	}
-	d.Change = remediate.Change{Path: l.path(), Before: l.after.file(&whole, nil), Removed: d.Missing && l.content != nil}
-	if !d.Missing {
-		d.Change.After = now.image.file(&whole, nil)
-	}
-	d.Change.Before.Data, d.Change.After.Data = nil, nil
-	if l.content == nil || link != "" || now.Exists && now.data == nil {
-		return d, nil
-	}
-	if d.Change.Before.Data, err = l.content.bytes("after", l.n); err != nil {
-		return nil, err
-	}
-	d.Change.After.Data = now.data
-	return d, nil
-}
-
-// see looks at what is there. Link tells, in words, that the path has come to lead through a symbolic link.
-func (l *legacy) see(tree *tree) (now sight, link string, err error) {
-	g, err := tree.open(l.path())
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return sight{}, "", nil
-	case errors.Is(err, unix.ELOOP):
-		return sight{}, "a symbolic link above it, below " + path.Dir(path.Dir(l.path())), nil
-	case err != nil:
-		return sight{}, "", err
-	}
-	defer g.close()
-	now, err = g.look(l.content != nil)
-	if err == nil && now.data == nil && now.Exists && now.Type == unix.S_IFREG && l.content != nil && now.size == 0 {
-		now.data = []byte{}
-	}
-	return now, "", err
-}
-
-// differences are all that differ, where differs names the first.
-func differences(want, got image, content bool) []Difference {
-	var all []Difference
-	add := func(what, was, now string) {
-		if was != now {
-			all = append(all, Difference{what, was, now})
-		}
-	}
-	switch {
-	case !want.Exists && !got.Exists:
-		return nil
-	case !want.Exists:
-		return []Difference{{"existence", "gone", "there"}}
-	case !got.Exists:
-		return []Difference{{"existence", "there", "gone"}}
-	case want.Type != got.Type:
-		return []Difference{{"type", typeNames[want.Type], typeNames[got.Type]}}
-	}
-	if content {
-		add("content", "sha256 "+want.Sum, "sha256 "+got.Sum)
-	}
-	add("mode", fmt.Sprintf("%04o", want.Mode), fmt.Sprintf("%04o", got.Mode))
-	add("owner", fmt.Sprintf("%d:%d", want.UID, want.GID), fmt.Sprintf("%d:%d", got.UID, got.GID))
-	for _, name := range xattrsDiffer(want, got, content) {
-		side := func(xs []xattr) string {
-			if v, ok := find(xs, name); ok {
-				return "sha256 " + sum(v)
+// records returns what the runs have had the cluster keep, of each ConfigMap's key the newest.
+func records(runs []*txn) []Recorded {
+	byKey := map[string]Recorded{}
+	for _, t := range runs {
+		as, _ := t.activations()
+		for _, a := range as {
+			if a.Kind == remediate.RecordInCluster && a.State == Done && a.Record != nil {
+				byKey[a.Record.String()+" "+a.Record.Key] = Recorded{t.ID, *a.Record}
 			}
-			return "none"
 		}
-		add("xattr "+name, side(want.Xattrs), side(got.Xattrs))
 	}
-	return all
+	return slices.SortedFunc(maps.Values(byKey), func(a, b Recorded) int {
+		return strings.Compare(a.Record.String(), b.Record.String())
+	})
 }

@@ -1,17 +1,29 @@
 package apply
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
 )
+
+// still is what runs on a host on which nothing runs.
+type still struct{}
+
+func (still) Engine() (*facts.EngineFacts, error)    { return nil, facts.ErrAbsent }
+func (still) Containers() ([]facts.Container, error) { return nil, facts.ErrAbsent }
+func (still) Audit() (*facts.Audit, error)           { return nil, facts.ErrAbsent }
+func (still) Unit(string) (*facts.Unit, error)       { return nil, facts.ErrAbsent }
 
 // told is a drift on few lines: hashes cut short, contents whole.
 func told(d Drift) []string {
@@ -22,6 +34,9 @@ func told(d Drift) []string {
 	}
 	if c := d.Change; c.Before.Data != nil {
 		lines = append(lines, fmt.Sprintf("%q -> %q", c.Before.Data, c.After.Data))
+	}
+	if d.Replaced {
+		lines = append(lines, "replaced")
 	}
 	if d.Missing {
 		lines = append(lines, "missing")
@@ -38,18 +53,38 @@ func TestDrifted(t *testing.T) {
 		path   string
 		want   []string
 	}{
-		"nothing":                            {func(*testing.T, world) {}, "", nil},
-		"a file that harden has not touched": {func(t *testing.T, w world) { w.file(t, "/etc/bystander", "x", 0o666, 0, 0) }, "", nil},
+		"nothing": {func(*testing.T, world) {}, "", nil},
+		"a file that harden has not touched": {func(t *testing.T, w world) {
+			w.file(t, "/etc/bystander", "x", 0o666, 0,
+				0)
+		}, "", nil},
 		"content": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path(json), []byte("{}"), 0)) }, json,
-			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum([]byte("{}"))[:5], fmt.Sprintf("%q -> %q", left, "{}")}},
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum([]byte("{}"))[:5],
+				fmt.Sprintf("%q -> %q", left, "{}")}},
 		"emptied": {func(t *testing.T, w world) { must(t, os.Truncate(w.path(json), 0)) }, json,
-			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum(nil)[:5], fmt.Sprintf("%q -> %q", left, "")}},
+			[]string{"content: sha256 " + sum([]byte(left))[:5] + " -> sha256 " + sum(nil)[:5], fmt.Sprintf("%q -> %q", left,
+				"")}},
 		"mode and owner": {func(t *testing.T, w world) {
 			must(t, os.Chown(w.path(odd), 7, 8))
 			must(t, os.Chmod(w.path(odd), 0o666))
 		}, odd, []string{"mode: 0640 -> 0666", "owner: 1:2 -> 7:8", same}},
-		"content under attributes alone": {func(t *testing.T, w world) { must(t, os.WriteFile(w.path("/etc/default/docker"), []byte("X=1\n"), 0)) }, "", nil},
-		"a directory":                    {func(t *testing.T, w world) { must(t, os.Chmod(w.path("/etc/docker"), 0o777)) }, "/etc/docker", []string{"mode: 0755 -> 0777"}},
+		"content under attributes alone": {func(t *testing.T, w world) {
+			must(t, os.WriteFile(w.path("/etc/default/docker"),
+				[]byte("X=1\n"), 0))
+		},
+			"/etc/default/docker", []string{"content: sha256 " + sum([]byte("DOCKER_OPTS=\n"))[:5] + " -> sha256 " +
+				sum([]byte("X=1\n"))[:5], "replaced"}},
+		"an attribute under attributes alone": {func(t *testing.T, w world) {
+			must(t, unix.Setxattr(w.path("/etc/default/docker"), "user.new", []byte("v"), 0))
+		}, "/etc/default/docker", []string{"xattr user.new: none -> sha256 " + sum([]byte("v"))[:5]}},
+		"a default access list": {func(t *testing.T, w world) {
+			must(t, unix.Setxattr(w.path("/etc/docker"), "system.posix_acl_default", acl(7, 7, 5, 5), 0))
+		}, "/etc/docker", []string{"xattr system.posix_acl_default: none -> sha256 " + sum(acl(7, 7, 5, 5))[:5]}},
+		"a directory that was made": {func(t *testing.T, w world) {
+			must(t, os.Chmod(w.path("/etc/systemd/system/docker.service.d"), 0o777))
+		}, "/etc/systemd/system/docker.service.d", []string{"mode: 0755 -> 0777"}},
+		"a directory": {func(t *testing.T, w world) { must(t, os.Chmod(w.path("/etc/docker"), 0o777)) }, "/etc/docker",
+			[]string{"mode: 0755 -> 0777"}},
 		"an attribute": {func(t *testing.T, w world) { must(t, unix.Setxattr(w.path(odd), "user.new", []byte("v"), 0)) }, odd,
 			[]string{"xattr user.new: none -> sha256 " + sum([]byte("v"))[:5], same}},
 		"gone": {func(t *testing.T, w world) { must(t, os.Remove(w.path(created))) }, created,
@@ -76,9 +111,9 @@ func TestDrifted(t *testing.T) {
 			must(t, err)
 			test.change(t, w)
 			now := w.look(t)
-			c, err := Drifted(w.options())
+			c, err := Drifted(still{}, w.options())
 			must(t, err)
-			if c.Runs != 1 || c.Files != 7 || c.Unconfirmed != "" {
+			if len(c.Unknown) > 0 || c.Runs != 1 || c.Files != 7 || c.Unconfirmed != "" {
 				t.Errorf("compared: %+v", c)
 			}
 			var got []string
@@ -102,7 +137,7 @@ func TestDrifted(t *testing.T) {
 // nothing of one that was taken back.
 func TestDriftedRuns(t *testing.T) {
 	w := newWorld(t)
-	if c, err := Drifted(w.options()); err != nil || c.Runs+c.Files+len(c.Drifts) != 0 {
+	if c, err := Drifted(still{}, w.options()); err != nil || c.Runs+c.Files+len(c.Drifts) != 0 {
 		t.Errorf("without any run: %+v, %v", c, err)
 	}
 	one := func(c remediate.Change) *Run {
@@ -113,7 +148,7 @@ func TestDriftedRuns(t *testing.T) {
 	}
 	expect := func(runs int, want ...string) {
 		t.Helper()
-		c, err := Drifted(w.options())
+		c, err := Drifted(still{}, w.options())
 		must(t, err)
 		var got []string
 		for _, d := range c.Drifts {
@@ -131,10 +166,13 @@ func TestDriftedRuns(t *testing.T) {
 	third := one(w.attributes(t, p, 0o640, 3, 4))
 	expect(3)
 	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
-	changed := []string{"content: sha256 " + sum([]byte("second\n"))[:5] + " -> sha256 " + sum([]byte("somebody's\n"))[:5], `"second\n" -> "somebody's\n"`}
+	changed := []string{"content: sha256 " + sum([]byte("second\n"))[:5] + " -> sha256 " +
+		sum([]byte("somebody's\n"))[:5], `"second\n" -> "somebody's\n"`}
 	expect(3, append([]string{third.ID}, changed...)...)
+	must(t, os.WriteFile(w.path(p), []byte("second\n"), 0))
 	_, err := Rollback(t.Context(), third.ID, w.options())
 	must(t, err)
+	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
 	expect(2, append([]string{second.ID}, changed...)...)
 
 	must(t, os.WriteFile(w.path(p), []byte("second\n"), 0))
@@ -143,7 +181,7 @@ func TestDriftedRuns(t *testing.T) {
 	o := w.guarded(g, c)
 	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 3, 4)}}, o)
 	must(t, err)
-	cmpd, err := Drifted(o)
+	cmpd, err := Drifted(still{}, o)
 	must(t, err)
 	if cmpd.Unconfirmed != run.ID || len(cmpd.Drifts) != 0 || cmpd.Runs != 3 {
 		t.Errorf("with one unconfirmed: %+v", cmpd)
@@ -155,7 +193,117 @@ func TestDriftedInterrupted(t *testing.T) {
 	if !killed(t, helper(w, "apply"), point{"renameat", 3}) {
 		t.Fatal("it was not killed")
 	}
-	if _, err := Drifted(w.options()); !errors.Is(err, ErrInterrupted) {
+	if _, err := Drifted(still{}, w.options()); !errors.Is(err, ErrInterrupted) {
 		t.Errorf("%v", err)
+	}
+}
+
+// older makes a run's journal one of a harden that recorded no content of files of which it changed attributes alone.
+func (w world) older(t *testing.T, id string) {
+	t.Helper()
+	file := filepath.Join(w.state, "runs", id, logFile)
+	text, err := os.ReadFile(file)
+	must(t, err)
+	log, _ := parseLog(text)
+	var out []byte
+	for _, e := range log {
+		e.Sums = nil
+		body, err := json.Marshal(e)
+		must(t, err)
+		out = fmt.Appendf(out, "%s %s\n", sum(body)[:16], body)
+	}
+	must(t, os.WriteFile(file, out, 0o600))
+}
+
+// TestDriftedOlder: what an older harden did not record is unknown until a run records or writes it.
+func TestDriftedOlder(t *testing.T) {
+	w := newWorld(t)
+	const p = "/etc/bystander"
+	apply := func(c remediate.Change) string {
+		t.Helper()
+		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{c}}, w.options())
+		must(t, err)
+		return run.ID
+	}
+	expect := func(unknown []Unknown, drifts int) {
+		t.Helper()
+		c, err := Drifted(still{}, w.options())
+		must(t, err)
+		if d := cmp.Diff(unknown, c.Unknown); d != "" || len(c.Drifts) != drifts {
+			t.Errorf("%d drifts, want %d; unknown (-want +got):\n%s", len(c.Drifts), drifts, d)
+		}
+	}
+	id := apply(w.attributes(t, p, 0o640, 3, 4))
+	expect(nil, 0)
+	w.older(t, id)
+	unknown := []Unknown{{p, id, "content unknown to this run, which set mode and owner only: it was not recorded"}}
+	expect(unknown, 0)
+	must(t, os.Chmod(w.path(p), 0o644))
+	expect(unknown, 1)
+	apply(w.attributes(t, p, 0o600, 3, 4))
+	expect(nil, 0)
+	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
+	expect(nil, 1)
+	apply(w.attributes(t, p, 0o400, 3, 4)) // which finds that content, and has its word
+	expect(nil, 0)
+}
+
+// TestDriftedTooLong: content that is longer than is ever read cannot be compared.
+func TestDriftedTooLong(t *testing.T) {
+	w := newWorld(t)
+	const p = "/etc/bystander"
+	must(t, os.Truncate(w.path(p), facts.MaxFile+1))
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o640, 3, 4)}},
+		w.options())
+	must(t, err)
+	c, err := Drifted(still{}, w.options())
+	must(t, err)
+	if len(c.Unknown) != 1 || c.Unknown[0].Run != run.ID || len(c.Drifts) != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestRollbackReplaced: the mode of before was not meant for what somebody has put there since.
+func TestRollbackReplaced(t *testing.T) {
+	w := newWorld(t)
+	const p = "/etc/bystander"
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
+	must(t, err)
+	before := "not in the plan\n"
+	must(t, os.WriteFile(w.path(p), []byte("a new secret\n"), 0))
+	after := w.look(t)
+	for range 2 {
+		if _, _, err := RollbackPlan(t.Context(), "", w.options()); !errors.Is(err, ErrConflict) ||
+			!strings.Contains(err.Error(), p+": changed by somebody else since: its content is another's") {
+			t.Errorf("the plan: %v", err)
+		}
+		if _, err := Rollback(t.Context(), run.ID, w.options()); !errors.Is(err, ErrConflict) {
+			t.Errorf("the rollback: %v", err)
+		}
+	}
+	same(t, "after the refusal", after, w.look(t))
+	must(t, os.WriteFile(w.path(p), []byte(before), 0))
+	if run, err := Rollback(t.Context(), run.ID, w.options()); err != nil || run.Outcome != RolledBack {
+		t.Errorf("%+v, %v", run, err)
+	}
+
+	// The journal of an older harden does not know, and where the mode is back already nothing is done to the file.
+	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
+	must(t, err)
+	must(t, os.WriteFile(w.path(p), []byte("another\n"), 0))
+	must(t, os.Chown(w.path(p), 3, 4))
+	must(t, os.Chmod(w.path(p), 0o600))
+	if run, err := Rollback(t.Context(), run.ID, w.options()); err != nil || run.Outcome != RolledBack {
+		t.Errorf("with the mode back: %+v, %v", run, err)
+	}
+	run, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o400, 0, 0)}},
+		w.options())
+	must(t, err)
+	w.older(t, run.ID)
+	must(t, os.WriteFile(w.path(p), []byte("a third\n"), 0))
+	if run, err := Rollback(t.Context(), run.ID, w.options()); err != nil || run.Outcome != RolledBack {
+		t.Errorf("of an older harden: %+v, %v", run, err)
 	}
 }

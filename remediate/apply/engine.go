@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -152,7 +153,7 @@ func (e *engine) draft() (*journal, error) {
 	now := time.Now().UTC()
 	return &journal{
 		ID: fmt.Sprintf("%04d-%s", seq, now.Format("20060102T150405Z")), Seq: seq, Root: []byte(e.Root), Started: now,
-		Boot: e.sys.boot, Version: e.Version, Actor: actor(),
+		Boot: e.sys.boot, Version: e.Version, Actor: actor(), DockerHost: e.DockerHost,
 	}, nil
 }
 
@@ -187,11 +188,14 @@ func (e *engine) publish(ctx context.Context, j *journal) error {
 func (e *engine) finish(ctx context.Context) (*Run, error) {
 	err := e.forward(ctx)
 	if err == nil {
-		err = e.note(Applied, "")
+		err = e.tx.note(entry{Event: string(Applied), Sums: e.sums()})
 	}
 	if err == nil {
 		err = e.close(Applied, "")
 		return e.result(), err
+	}
+	if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && errors.Is(cause, context.Canceled) {
+		err = cause // which says by what
 	}
 	// Taking back is not to be interrupted by what interrupted the run.
 	ctx = context.WithoutCancel(ctx)

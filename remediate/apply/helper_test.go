@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -20,9 +21,10 @@ import (
 
 // The test binary is also the program that is tortured: with this in its environment it does one thing and ends.
 const (
-	helperEnv = "HARDEN_TEST_DOES" // apply, rollback or resume
-	dropEnv   = "HARDEN_TEST_DROP" // which flushes it leaves out, as a control that the torture must catch: dirs or all
-	oldEnv    = "HARDEN_TEST_OLD"  // it does without the calls that old kernels lack
+	helperEnv = "HARDEN_TEST_DOES"  // apply, rollback or resume
+	dropEnv   = "HARDEN_TEST_DROP"  // which flushes it leaves out, as a control that the torture must catch: dirs or all
+	oldEnv    = "HARDEN_TEST_OLD"   // it does without the calls that old kernels lack
+	heardEnv  = "HARDEN_TEST_HEARS" // it hears signals as harden does
 	insideEnv = "HARDEN_TEST_INSIDE"
 )
 
@@ -52,7 +54,10 @@ func TestMain(m *testing.M) {
 }
 
 func help(does string, w world) error {
-	o := w.options()
+	o, ctx := w.options(), context.Background()
+	if os.Getenv(heardEnv) != "" {
+		ctx, _ = signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGTERM)
+	}
 	if os.Getenv(oldEnv) != "" {
 		without(unix.ENOSYS)(o.sys)
 	}
@@ -69,7 +74,7 @@ func help(does string, w world) error {
 	var err error
 	switch does {
 	case "apply", "roll-out":
-		_, err = Apply(context.Background(), plan, o)
+		_, err = Apply(ctx, plan, o)
 	case "guarded":
 		_, err = Apply(context.Background(), plan, w.guarded(&guard{}, &clock{"one", time.Hour}))
 	case "confirm":
@@ -80,9 +85,9 @@ func help(does string, w world) error {
 			_, err = Expire(context.Background(), u.ID, w.guarded(&guard{}, &clock{"one", time.Hour + time.Minute}))
 		}
 	case "rollback":
-		_, err = Rollback(context.Background(), "", o)
+		_, err = Rollback(ctx, "", o)
 	case "resume":
-		_, err = Resume(context.Background(), o)
+		_, err = Resume(ctx, o)
 	default:
 		err = errors.New(does)
 	}

@@ -28,6 +28,7 @@ type journal struct {
 	Dirs        [][]byte        `json:"dirs,omitempty"` // made for the items, the topmost first
 	Updates     []update        `json:"updates,omitempty"`
 	Engine      string          `json:"engine,omitempty"` // whose containers those are
+	DockerHost  string          `json:"docker_host,omitempty"`
 	Activations []Activated     `json:"activations,omitempty"`
 	Checks      []string        `json:"checks,omitempty"`
 	Waiting     []string        `json:"waiting,omitempty"`
@@ -59,6 +60,8 @@ type entry struct {
 	Time  time.Time `json:"time"`
 	N     int       `json:"n,omitempty"`     // write, unwritten, activation: which one
 	State string    `json:"state,omitempty"` // activation
+	// of applied: the hash of what is in each file of which the run has changed attributes alone, by the item's number
+	Sums map[int]string `json:"sums,omitempty"`
 	// of undo: why, what there is to activate, and what ran when it began
 	Reason      string          `json:"reason,omitempty"`
 	Activations []Activated     `json:"activations,omitempty"`

@@ -114,6 +114,72 @@ func killed(t *testing.T, c *exec.Cmd, p point) bool {
 	return false
 }
 
+// hears runs the helper and sends it a signal at p, which it hears as harden does. It returns what it then ends with.
+func hears(t *testing.T, c *exec.Cmd, p point, signal string) error {
+	t.Helper()
+	c = strace(c, "-o", "/dev/null", "-e", fmt.Sprintf("inject=%s:signal=%s:when=%d", p.call, signal, p.nth))
+	out, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
+		t.Fatalf("%v: %v\n%s", p, err, out)
+	}
+	if err != nil && !strings.Contains(string(out), ErrRolledBack.Error()) && !strings.Contains(string(out), "canceled") {
+		t.Errorf("%v: %s", p, out)
+	}
+	return err
+}
+
+// TestTortureSignal sends SIGHUP and SIGTERM at each moment: what has begun is finished or taken back by the very same
+// process, and never left half done.
+func TestTortureSignal(t *testing.T) {
+	if _, err := exec.LookPath("strace"); err != nil {
+		t.Skip("needs strace")
+	}
+	for _, s := range []sweep{
+		{"", "apply", "HUP", nil, 24},
+		{"", "apply", "TERM", nil, 8},
+		{"apply", "rollback", "HUP", nil, 12},
+		{"half", "rollback", "HUP", nil, 8},
+		{"half", "resume", "HUP", nil, 8},
+	} {
+		t.Run(strings.TrimSpace(s.first+" "+s.does+" "+s.then), func(t *testing.T) { s.signal(t) })
+	}
+}
+
+// signal is run with a signal, named by then, in the place of the kill.
+func (s sweep) signal(t *testing.T) {
+	w := newWorld(t)
+	old := w.look(t)
+	_, err := Apply(t.Context(), w.plan(t), w.options())
+	must(t, err)
+	new := w.look(t)
+	env := []string{heardEnv + "=1", "GOMAXPROCS=2"} // so that it is heard while the first thread is at work
+	s.begin(t, w)
+	ps := points(t, w, s.does, env...)
+	some := sample(ps, s.sample)
+	back := 0
+	for _, p := range some {
+		s.begin(t, w)
+		if hears(t, helper(w, s.does, env...), p, s.then) != nil {
+			back++
+		}
+		if run, err := Interrupted(w.options()); s.first == "half" && run != nil && err == nil {
+			continue // it had not gone on yet with what another has left
+		}
+		if got := w.look(t); !cmp.Equal(old, got) && !cmp.Equal(new, got) {
+			t.Errorf("SIG%s at %s %d: half done:\nfrom old: %s\nfrom new: %s",
+				s.then, p.call, p.nth, cmp.Diff(old, got), cmp.Diff(new, got))
+		}
+		if wrong := s.atRest(w.options()); wrong != "" {
+			t.Errorf("SIG%s at %s %d: %s", s.then, p.call, p.nth, wrong)
+		}
+	}
+	t.Logf("SIG%s at %d of %d moments, %d of them not finished", s.then, len(some), len(ps), back)
+	if s.does == "apply" && back == 0 {
+		t.Errorf("none of %d signals was heard in time: this tortures nothing", len(some))
+	}
+}
+
 // A sweep ends a program at each of its moments, and recovers.
 type sweep struct {
 	first  string // what is done before: nothing, "apply", or "half" an apply

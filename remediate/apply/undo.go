@@ -210,6 +210,11 @@ func (t *txn) conflict(tree *tree, i int, cutShort bool) (sight, error) {
 		return now, err
 	}
 	stands, why := it.stands(now.image)
+	if stands == isAfter && !cutShort && !it.Volatile {
+		if why = t.replaced(tree, i); why != "" {
+			stands = isConflict
+		}
+	}
 	switch {
 	case it.Volatile && (stands == isConflict || !now.Exists):
 		return now, nil // made anew since, by whoever makes it at each start

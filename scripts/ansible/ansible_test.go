@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/vm"
 )
 
@@ -172,7 +173,7 @@ func (h *host) task(module, binary string) string {
       %s:
         root: %s
         state_dir: %s
-        config: ""
+        config: none
         only: %s
         fail_on_findings: "no"
       environment: {HARDEN_BINARY: %s}
@@ -213,7 +214,7 @@ var ways = []way{
 		}
 		doc[0]["hosts"] = "localhost"
 		doc[0]["vars"] = map[string]any{"harden_binary": binary,
-			"harden_arguments": []string{"--root", h.root, "--state", h.state, "--config", "", "--only", selected}}
+			"harden_arguments": []string{"--root", h.root, "--state", h.state, "--config", "none", "--only", selected}}
 		text, err := yaml.Marshal(doc)
 		if err != nil {
 			h.t.Fatal(err)
@@ -247,8 +248,8 @@ func (h *host) command(playbook string, args ...string) *exec.Cmd {
 		h.t.Fatal(err)
 	}
 	cmd := exec.Command("ansible-playbook", append([]string{"-i", "localhost,", "-c", "local", "-e", "ansible_become=false", file}, args...)...)
-	cmd.Env = append(os.Environ(), "ANSIBLE_COLLECTIONS_PATH="+built.dir, "HOME="+h.dir, "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCALHOST_WARNING=0",
-		"ANSIBLE_RETRY_FILES_ENABLED=0", "LC_ALL=C.UTF-8", "HARDEN_CONFIG=")
+	cmd.Env = child.Environ("ANSIBLE_COLLECTIONS_PATH="+built.dir, "HOME="+h.dir, "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCALHOST_WARNING=0",
+		"ANSIBLE_RETRY_FILES_ENABLED=0", "LC_ALL=C.UTF-8", "HARDEN_CONFIG=none")
 	return cmd
 }
 
@@ -435,7 +436,7 @@ func (h *host) interrupt(way way, at string, half bool) {
 }
 
 func (h *host) rollback() string {
-	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: \"\"}\n", h.root, h.state)
+	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: none}\n", h.root, h.state)
 }
 
 // relative is a host's tree without where it lies.
@@ -457,6 +458,8 @@ func TestWrongArguments(t *testing.T) {
 		{"only: [3.20]", `only: 3.2 is a number`},
 		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is \"perhaps\"`},
 		{"mode: fix", `no mode is called \"fix\"`},
+		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it one`},
+		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
 		{"only: docker/ic", `nothing is called \"docker/ic\"; did you mean docker/icc?`},
 	} {
 		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n        root: %s\n        %s\n", h.root, tt.args))
@@ -468,7 +471,7 @@ func TestWrongArguments(t *testing.T) {
 		t.Errorf("without harden: %d failed\n%s", o.failed, o.out)
 	}
 	// As text, key=value, with a boolean that is a word.
-	o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: root=%s config= mode=check level=2 only=%s fail_on_findings=Yes\n", h.root, selected))
+	o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: root=%s config=none mode=check level=2 only=%s fail_on_findings=Yes\n", h.root, selected))
 	if o.failed != 1 || !strings.Contains(o.out, "not everything is as it must be: 4 checks: 4 fail") {
 		t.Errorf("fail_on_findings=Yes: %d failed\n%s", o.failed, o.out)
 	}

@@ -10,6 +10,13 @@ import (
 	"testing"
 )
 
+// named is $HARDEN_BINARY. It is of the tests alone: what they start must not find it.
+var named = func() string {
+	file := os.Getenv("HARDEN_BINARY")
+	os.Unsetenv("HARDEN_BINARY")
+	return file
+}()
+
 var built struct {
 	mu  sync.Mutex
 	dir string
@@ -18,8 +25,8 @@ var built struct {
 // Binary returns the path of the harden under attack: $HARDEN_BINARY, or one built once from this tree.
 func Binary(t testing.TB) string {
 	t.Helper()
-	if file := os.Getenv("HARDEN_BINARY"); file != "" {
-		return file
+	if named != "" {
+		return named
 	}
 	return build(t, "cmd/harden")
 }

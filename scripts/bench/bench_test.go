@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 	"example.com/harden/scripts/vm"
 )
@@ -77,7 +78,7 @@ func compare(b *testing.B, program, least, client, socket string, calls []string
 	}
 	var peak int64
 	audit := func() {
-		if used := run(b, 2, program, "check", "--docker-host", "unix://"+socket, "--config", ""); used > peak {
+		if used := run(b, 2, program, "check", "--docker-host", "unix://"+socket, "--config", "none"); used > peak {
 			peak = used
 		}
 	}
@@ -125,6 +126,7 @@ func build(b *testing.B, folder string) string {
 func run(b *testing.B, want int, name string, args ...string) int64 {
 	b.Helper()
 	cmd := exec.Command(name, args...)
+	cmd.Env = child.Environ()
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != want {
 		b.Fatalf("%s %q: %v\n%s", name, args, err, out)
@@ -159,7 +161,7 @@ func record(b *testing.B, program, engine string) (uris []string) {
 	server := &http.Server{Handler: proxy}
 	go server.Serve(l)
 	defer server.Close()
-	run(b, 2, program, "check", "--docker-host", "unix://"+socket, "--config", "", "--format", "json")
+	run(b, 2, program, "check", "--docker-host", "unix://"+socket, "--config", "none", "--format", "json")
 	for len(seen) > 0 {
 		uris = append(uris, <-seen)
 	}

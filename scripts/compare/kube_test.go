@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/kube"
 	"example.com/harden/scripts/vm"
 )
@@ -59,7 +60,8 @@ func TestKubeVerdicts(t *testing.T) {
 	theirs, ours := verdicts{}, answers{verdicts{}, verdicts{}}
 	for _, host := range []string{"kubeadm", "hardened"} {
 		if host == "hardened" {
-			cmd := exec.Command(program, "--root", n.Root, "--state", t.TempDir(), "--config", "", "--yes", "--allow", "all")
+			cmd := exec.Command(program, "--root", n.Root, "--state", t.TempDir(), "--config", "none", "--yes", "--allow", "all")
+			cmd.Env = child.Environ()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("harden: %v\n%s", err, out)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 	"example.com/harden/scripts/vm"
 )
@@ -171,9 +172,9 @@ const everyContainer = "containers"
 // hardenObjects adds what harden says of every item.
 func hardenObjects(t *testing.T, program string, d *testdocker.Daemon, state string, to judgements) {
 	t.Helper()
-	cmd := exec.Command(program, "check", "--format", "json", "--only", "docker/*", "--benchmark", edition, "--docker-host", d.Host, "--config", "")
+	cmd := exec.Command(program, "check", "--format", "json", "--only", "docker/*", "--benchmark", edition, "--docker-host", d.Host, "--config", "none")
 	var said bytes.Buffer
-	cmd.Stderr = &said
+	cmd.Env, cmd.Stderr = child.Environ(), &said
 	out, _ := cmd.Output()
 	var report struct {
 		Results []struct {

@@ -22,6 +22,7 @@ import (
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/schema"
+	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/kube"
 	"example.com/harden/scripts/vm"
 )
@@ -75,9 +76,9 @@ type offline struct {
 
 func (o offline) run(want int, args ...string) (r report) {
 	o.t.Helper()
-	cmd := exec.Command(o.program, append(args, "--root", o.root, "--state", o.state, "--config", "", "--format", "json")...)
+	cmd := exec.Command(o.program, append(args, "--root", o.root, "--state", o.state, "--config", "none", "--format", "json")...)
 	var said strings.Builder
-	cmd.Stderr = &said
+	cmd.Env, cmd.Stderr = child.Environ(), &said
 	out, _ := cmd.Output()
 	if err := json.Unmarshal(out, &r); err != nil || cmd.ProcessState.ExitCode() != want {
 		o.t.Fatalf("harden %q exited %d, want %d: %v\n%s%s", args, cmd.ProcessState.ExitCode(), want, err, out, said.String())

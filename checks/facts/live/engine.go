@@ -31,6 +31,7 @@ import (
 // DockerOptions say which Docker Engine to ask.
 type DockerOptions struct {
 	Host string // of --docker-host; empty for DOCKER_HOST and its TLS variables, else the default socket
+	From string // who says Host, "--docker-host" when empty
 }
 
 // How long the engine may take to be reached, and for one answer.
@@ -55,7 +56,7 @@ func (s *Source) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
 // choose says where the engine is to be reached, and who says so.
 func (s *Source) choose() (facts.Endpoint, error) {
 	if s.options.Host != "" {
-		return facts.Endpoint{Host: s.options.Host, From: "--docker-host"}, nil
+		return facts.Endpoint{Host: s.options.Host, From: cmp.Or(s.options.From, "--docker-host")}, nil
 	}
 	if host := os.Getenv(client.EnvOverrideHost); host != "" {
 		return facts.Endpoint{Host: host, From: client.EnvOverrideHost}, nil

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// OpenStates are those of checks that an apply leaves for somebody to do something about.
+var OpenStates = []State{Pending, Held, Left, Failed, Manual, Unknown}
+
+// Join lists states.
+func Join(states []State) string {
+	var names []string
+	for _, s := range states {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
+// open counts the checks that are not resolved.
+func (r *Report) open() map[State]int {
+	counts := map[State]int{}
+	for _, s := range append([]State{Fail}, OpenStates...) {
+		counts[s] = r.Summary.States[s]
+	}
+	return counts
+}
+
+// next is what to do about the checks in a state.
+func (r *Report) next(s State) string {
+	switch s {
+	case Pending:
+		return "restart what has to take up its configuration"
+	case Held:
+		var allow []string
+		for _, h := range r.Plan.Held {
+			allow = append(allow, h.Disruption.String())
+		}
+		return "--allow " + strings.Join(allow, ",") + " applies them"
+	case Left:
+		return "manual action required, see above"
+	case Failed:
+		return "see above why the fix failed"
+	case Manual:
+		return "manual review"
+	}
+	return "inconclusive, see above why"
+}
+
+// StillOpen writes what an apply has left open, and what to do about it; nothing where all is resolved.
+func StillOpen(w io.Writer, r *Report, s Style) error {
+	p := newPage(s)
+	for _, state := range OpenStates {
+		if n := r.Summary.Open[state]; n > 0 && !(state == Held && r.Plan == nil) {
+			p.block("  "+p.paint(looks[state].color, pad(fmt.Sprintf("%d %s", n, state), 19)), 21, "", r.next(state))
+		}
+	}
+	if p.Len() == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w, "Still open:"); err != nil {
+		return err
+	}
+	_, err := w.Write(p.Bytes())
+	return err
+}

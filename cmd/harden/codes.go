@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"example.com/harden/checks/report"
+	"example.com/harden/remediate/apply"
+)
+
+// nothing says that there is nothing to apply, and what is open all the same.
+func (s *session) nothing(r *report.Report) error {
+	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
+		return err
+	}
+	if err := report.StillOpen(s.stdout, r, s.style()); err != nil {
+		return err
+	}
+	code := s.openCode(r)
+	if s.resumed && s.Detailed && !s.ExitZero {
+		code |= exitFindings
+	}
+	return ended(code)
+}
+
+// openCode is exitOpen where a check is in a state that --fail-on names.
+func (s *session) openCode(r *report.Report) int {
+	for _, state := range s.FailOn {
+		if r.Summary.Open[state] > 0 {
+			return exitOpen
+		}
+	}
+	return 0
+}
+
+// ended is the error of an exit code; nil for 0.
+func ended(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return status(code)
+}
+
+// unread is what the command ends with: code, unless the report of the run could not be written.
+func (s *session) unread(err error, run *apply.Run, code error) error {
+	if err == nil {
+		return code
+	}
+	fmt.Fprintf(os.Stderr, "harden: run %s is %s, and its report could not be written: %v\n", run.ID, run.Outcome, err)
+	said, _ := errors.AsType[status](code)
+	return status(int(said) | exitError)
+}
+
+// runCode is what a run means to a caller.
+func (s *session) runCode(run *apply.Run, r *report.Report) error {
+	code := 0
+	changed := run.Outcome == apply.Applied || s.resumed
+	if r.Summary.Verdict == report.Broken {
+		code |= exitFailed
+		if changed {
+			code |= exitFindings
+		}
+	} else if changed && s.Detailed && !s.ExitZero {
+		code |= exitFindings
+	}
+	return ended(code | s.openCode(r))
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// errEmpty is what an unset variable of a shell leaves of --only "$CHECKS", which would ask for every check.
+var errEmpty = errors.New("the value is empty")
+
+// mayBeEmpty are the flags whose empty value means something, by command.
+var mayBeEmpty = map[string]string{
+	"harden schedule run --config": "no configuration file: the units of an earlier harden say it so",
+}
+
+// A filled is the value of a flag that takes text. It refuses nothing, an empty element of a list, and another flag in
+// its place, which is what an unset variable without quotes leaves.
+type filled struct {
+	pflag.Value
+	list bool // at commas
+}
+
+func (v filled) Set(text string) error {
+	if strings.HasPrefix(text, "-") {
+		return fmt.Errorf("%q looks like a flag; a file of that name is ./%s", text, text)
+	}
+	if err := notEmpty(text, v.list); err != nil {
+		return err
+	}
+	return v.Value.Set(text)
+}
+
+// A filledList is a filled of several values.
+type filledList struct {
+	filled
+	pflag.SliceValue
+}
+
+// notEmpty refuses text that is empty, or one of whose elements between commas is.
+func notEmpty(text string, list bool) error {
+	if strings.TrimSpace(text) == "" {
+		return errEmpty
+	}
+	if list {
+		for element := range strings.SplitSeq(text, ",") {
+			if strings.TrimSpace(element) == "" {
+				return fmt.Errorf("%q has an empty element between its commas", text)
+			}
+		}
+	}
+	return nil
+}
+
+// refuseEmpty has every flag of cmd and of what is below it refuse to be empty.
+func refuseEmpty(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if mayBeEmpty[cmd.CommandPath()+" --"+f.Name] != "" {
+			return
+		}
+		v := filled{f.Value, f.Value.Type() == "stringSlice" || f.Name == "benchmark"}
+		switch f.Value.Type() {
+		case "string":
+			f.Value = v
+		case "stringSlice", "stringArray":
+			f.Value = filledList{v, f.Value.(pflag.SliceValue)}
+			f.DefValue = "" // the help would show [] as a default
+		}
+	})
+	for _, c := range cmd.Commands() {
+		refuseEmpty(c)
+	}
+}
+
+// filledArguments refuses an empty argument: `harden rollback "$RUN"` would take back the newest run.
+func filledArguments(args []string) error {
+	for i, a := range args {
+		if strings.TrimSpace(a) == "" {
+			return usageError{fmt.Errorf("argument %d: %w; leave it out, or give it one", i+1, errEmpty)}
+		}
+	}
+	return nil
+}
+
+// flagError words what is wrong with a flag.
+func flagError(_ *cobra.Command, err error) error {
+	e, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return usageError{err}
+	}
+	name := "--" + e.GetFlag().Name
+	if strings.TrimSpace(e.GetValue()) == "" {
+		err = fmt.Errorf("%s: %w; leave it out, or give it one", name, errEmpty)
+		if name == "--config" {
+			err = fmt.Errorf("%s: %w; %s %s reads no file", name, errEmpty, name, noConfig)
+		}
+		return usageError{err}
+	}
+	return usageError{fmt.Errorf("%s: %w", name, mistyped(e.GetFlag().Value.Type(), e.GetValue(), e.Unwrap()))}
+}
+
+// mistyped says that a value is none of a flag's or variable's type; otherwise what the type itself says.
+func mistyped(kind, value string, otherwise error) error {
+	switch kind {
+	case "bool":
+		return fmt.Errorf("%q: valid: true, false", value)
+	case "int":
+		return fmt.Errorf("%q is not a whole number", value)
+	case "duration":
+		return fmt.Errorf("%q is not a time such as 5m or 1h30m", value)
+	}
+	return otherwise
+}

@@ -1,0 +1,59 @@
+package apply
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// sums are the hashes of what lies in the files of which the run has changed attributes alone. They are taken when all
+// is done: until then the programs that the run restarts may write those files. What cannot be read stays unknown.
+func (e *engine) sums() map[int]string {
+	sums := map[int]string{}
+	for i := range e.tx.Items {
+		it := &e.tx.Items[i]
+		if it.Content || it.After.Type != unix.S_IFREG {
+			continue
+		}
+		if now, err := it.whole(e.tree); err == nil && now.data != nil {
+			sums[i] = now.Sum
+		}
+	}
+	return sums
+}
+
+// recorded is the hash of what was in item i when the run had changed its attributes alone; empty where that is not
+// known, as in the journal of an older harden.
+func (t *txn) recorded(i int) (sum string) {
+	for _, e := range t.log {
+		if e.Event == string(Applied) {
+			sum = e.Sums[i]
+		}
+	}
+	return sum
+}
+
+// replaced says that somebody has replaced the content of item i since the run, which changed its attributes alone;
+// empty where nobody has. The mode and owner of before were not meant for what is there now, which may be a secret.
+func (t *txn) replaced(tree *tree, i int) string {
+	it, was := &t.Items[i], t.recorded(i)
+	if it.Content || was == "" {
+		return ""
+	}
+	now, err := it.whole(tree)
+	switch {
+	case err != nil:
+		return "its content cannot be compared: " + err.Error()
+	case now.Sum != was:
+		return fmt.Sprintf("its content is another's: sha256 %s, not %s; the run has set its mode and owner only",
+			now.Sum, was)
+	}
+	return ""
+}
+
+// whole looks at an item with its content, whether or not that is what changes.
+func (it *item) whole(tree *tree) (sight, error) {
+	whole := *it
+	whole.Content = true
+	return whole.look(tree)
+}
