@@ -60,12 +60,16 @@ func (d *draft) newFile(f fix, w want.Content) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return d.content(f, w, w.File, w.Mode, func(data []byte) ([]byte, error) {
+	err := d.content(f, w, w.File, w.Mode, func(data []byte) ([]byte, error) {
 		if data != nil && string(data) != w.Data {
 			return nil, errors.New("another fix makes it with other content; a person must choose")
 		}
 		return []byte(w.Data), nil
 	})
+	if err != nil || w.Owner == "" {
+		return err
+	}
+	return d.setOwner(&d.files[w.File].After.Info, w.Owner)
 }
 
 // withoutFlag takes a flag out of where it is written: an environment file, else the command line, which a drop-in

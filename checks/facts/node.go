@@ -137,7 +137,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		if c.Pod.program() == "" {
 			return nil, fmt.Errorf("%s: %s is started by a shell or its image alone, so its arguments cannot be told", c.Pod.File, name)
 		}
-		c.Next = parseKubeFlags(tokensOf(c.Pod.Argv[1:], c.Pod))
+		c.Next = c.Pod.flags()
 	}
 	c.Process = n.pick(ps, c)
 	if c.Process != nil {
@@ -164,14 +164,6 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	}
 	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
 	return c, nil
-}
-
-func tokensOf(args []string, pod *StaticPod) []Token {
-	var tokens []Token
-	for _, a := range args {
-		tokens = append(tokens, Token{Text: a, File: pod.File, By: pod.By})
-	}
-	return tokens
 }
 
 func oneOf(errs []error) error {

@@ -23,6 +23,7 @@ type StaticPod struct {
 	Env       map[string]string
 	Mounts    []Mounted
 	Probes    []Probe // that are asked over HTTP
+	Runs      Identity
 }
 
 // A Mounted is a path of the node that a container sees.
@@ -44,6 +45,8 @@ type podFile struct {
 	Kind     string
 	Metadata struct{ UID string }
 	Spec     struct {
+		Security   securityContext `yaml:"securityContext"`
+		HostUsers  *bool           `yaml:"hostUsers"`
 		Containers []podContainer
 		Volumes    []struct {
 			Name     string
@@ -55,6 +58,7 @@ type podFile struct {
 type podContainer struct {
 	Name, Image   string
 	Command, Args []string
+	Security      securityContext `yaml:"securityContext"`
 	Env           []struct{ Name, Value string }
 	Mounts        []struct {
 		Name     string
@@ -147,7 +151,8 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	}
 	var containers []StaticPod
 	for _, c := range pod.Spec.Containers {
-		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{}}
+		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{},
+			Runs: pod.identity(&c, doc.File)}
 		for _, e := range c.Env {
 			p.Env[e.Name] = e.Value
 		}
@@ -180,4 +185,16 @@ func (p *StaticPod) program() string {
 		return ""
 	}
 	return name
+}
+
+// flags are the arguments of the container's program.
+func (p *StaticPod) flags() Flags {
+	if len(p.Argv) == 0 {
+		return nil
+	}
+	var tokens []Token
+	for _, a := range p.Argv[1:] {
+		tokens = append(tokens, Token{Text: a, File: p.File, By: p.By})
+	}
+	return parseKubeFlags(tokens)
 }

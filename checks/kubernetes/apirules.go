@@ -136,10 +136,10 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		version += "beta1"
 	}
 	file := ours + "/authentication.yaml"
-	wants := []want.Want{want.Content{File: file, Mode: 0o600, Warrant: want.Mine, Data: "# Written by harden; \"harden rollback\" takes it back.\n" +
-		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n" +
-		"apiVersion: " + version + "\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n" +
-		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n"}}
+	wants := []want.Want{fileFor(c, file, "# Written by harden; \"harden rollback\" takes it back.\n"+
+		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n"+
+		"apiVersion: "+version+"\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n"+
+		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n")}
 	flag, _ := change(n, c, "authentication-config", facts.Saying{}, file, nil, oursMounted)
 	wants = append(wants, flag...)
 	if s.ok {

@@ -250,14 +250,14 @@ func namedFile(program string, flags ...[2]string) checks.Rule {
 	return rule.All(rules...)
 }
 
-// sees reports whether a program finds a file at a path.
+// sees reports whether a program finds a file at a path, and can read it.
 func sees(h *facts.Host, c *facts.Component, path string) bool {
 	on, ok := c.HostPath(path)
 	if !ok {
 		return false
 	}
-	_, err := h.Info(on)
-	return err == nil
+	i, err := h.Info(on)
+	return err == nil && c.Identity().Reads(i)
 }
 
 // set requires that a value is given at all.

@@ -185,14 +185,14 @@ func loadPolicy(c *facts.Component) (*facts.AuditPolicy, *facts.Document, error)
 }
 
 // askPolicy wants harden's policy, and somewhere to write where there is nowhere yet.
-func askPolicy(n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func askPolicy(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	flag, why := change(n, c, "audit-policy-file", facts.Saying{}, policyFile, nil, oursMounted)
 	if why != "" {
 		return nil, why + ", and the policy there"
 	}
-	wants := append([]want.Want{want.Content{File: policyFile, Data: policy, Mode: 0o600, Warrant: want.Mine}}, flag...)
+	wants := append([]want.Want{fileFor(c, policyFile, policy)}, flag...)
 	if _, ok := backend(c); !ok {
-		log, why := askLog(n, c)
+		log, why := askLog(h, n, c)
 		if why != "" {
 			return nil, why
 		}
@@ -201,7 +201,10 @@ func askPolicy(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	return wants, ""
 }
 
-func askLog(n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func askLog(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
+	if why := unwritable(h, c, logDir); why != "" && c.Pod != nil && !n.Flavour.Generated() {
+		return nil, why
+	}
 	mount := want.Mount{Path: logDir, Type: "DirectoryOrCreate"}
 	return change(n, c, "audit-log-path", facts.Saying{}, logDir+"/audit.log", nil, mount)
 }
@@ -216,7 +219,7 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	switch {
 	case p == nil && err == nil:
 		f.Got = "none: --audit-policy-file is not passed"
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		return []checks.Finding{f}, nil
 	case err != nil:
 		return nil, err
@@ -228,7 +231,7 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if problem, ok := backend(c); !ok {
 		f.Got = "events of " + d.File + " go " + problem
-		f.Wants, f.Reason = askLog(n, c)
+		f.Wants, f.Reason = askLog(h, n, c)
 		return []checks.Finding{f}, nil
 	}
 	if runs, _ := c.Running.Last("audit-policy-file"); c.Process != nil && runs == "" {
@@ -270,7 +273,7 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 			}
 		case p == nil:
 			f.Got = s.value + ", to which nothing is written: there is no policy"
-			f.Wants, f.Reason = askPolicy(n, c)
+			f.Wants, f.Reason = askPolicy(h, n, c)
 			return []checks.Finding{f}, nil
 		default:
 			if arg(facts.APIServer, "audit-log-path", "").takenUp(c, set, &f) {
@@ -279,11 +282,11 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 			return []checks.Finding{f}, nil
 		}
 	}
-	f.Wants, f.Reason = askLog(n, c)
+	f.Wants, f.Reason = askLog(h, n, c)
 	if p == nil && f.Reason == "" {
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		if s.value != "" { // which names a place inside the container
-			log, _ := askLog(n, c)
+			log, _ := askLog(h, n, c)
 			f.Wants = append(f.Wants, log...)
 		}
 	}
@@ -317,7 +320,7 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 		Must: "Metadata of Secrets, ConfigMaps and token reviews, and at least that of changes to workloads and of access into pods"}
 	if p == nil {
 		f.Got = "no policy, so that nothing is recorded"
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		return []checks.Finding{f}, nil
 	}
 	var missing, leaking []string

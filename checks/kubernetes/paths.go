@@ -25,29 +25,40 @@ func owner(paths rule.Paths) checks.Rule {
 	return kept(rule.Owner(paths).Must(be.OneOf("root:root", "0:0")))
 }
 
-// kept leaves to people what a flavour would set back: a file that it writes anew.
+// kept leaves to people what a flavour would set back, a file that it writes anew, and what would keep a program from its files.
 func kept(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		findings, err := r.Judge(h)
 		n, nodeErr := h.Node()
-		if nodeErr != nil || !n.Flavour.Generated() {
+		if nodeErr != nil {
 			return findings, err
 		}
 		for i := range findings {
-			for _, w := range findings[i].Wants {
-				switch w := w.(type) {
-				case want.Mode:
-					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again",
-						n.Flavour, w.Mode, w.File)
-				case want.Owner:
-					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again",
-						n.Flavour, w.Owner, w.File)
+			f := &findings[i]
+			for _, w := range f.Wants {
+				why := locksOut(h, n, w)
+				if n.Flavour.Generated() {
+					why = setBack(n.Flavour, w)
+				}
+				if why != "" {
+					f.Wants, f.Reason = nil, why
+					break
 				}
 			}
-			findings[i].Wants = nil
 		}
 		return findings, err
 	})
+}
+
+// setBack says of a flavour that writes a file anew what a person can try.
+func setBack(f facts.Flavour, w want.Want) string {
+	switch w := w.(type) {
+	case want.Mode:
+		return fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again", f, w.Mode, w.File)
+	case want.Owner:
+		return fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again", f, w.Owner, w.File)
+	}
+	return ""
 }
 
 // manifest is the file that the kubelet starts a program from.
@@ -203,14 +214,15 @@ func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, facts.Absent(err)
 	}
-	if c.Process == nil && i.UID != 0 && !c.Unseen {
-		return nil, fmt.Errorf("etcd does not run, so that whom %s must belong to is not known", i.Path)
-	}
-	var runs uint32
-	if c.Process != nil {
+	runs := c.Identity().UID
+	switch {
+	case c.Process != nil:
 		runs = c.Process.UID
-	} else if i.UID != 0 {
+	case i.UID == 0 || !c.Identity().Root() && !c.Identity().Unsure:
+	case c.Unseen:
 		return nil, fmt.Errorf("whom etcd runs as cannot be seen, so that whom %s must belong to is not known", i.Path)
+	default:
+		return nil, fmt.Errorf("etcd does not run, so that whom %s must belong to is not known", i.Path)
 	}
 	switch {
 	case runs == 0 && i.UID == 0:

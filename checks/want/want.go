@@ -101,6 +101,8 @@ type Content struct {
 	File string
 	Data string
 	Mode fs.FileMode
+	// Owner is "user:group", by number or name; empty for root.
+	Owner string
 	Warrant
 }
 
