@@ -163,8 +163,8 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
 		}
-		if err == nil && d.Text("kind") != "KubeletConfiguration" {
-			err = fmt.Errorf("%s: its kind is not KubeletConfiguration", file)
+		if err == nil {
+			err = d.Is("KubeletConfiguration")
 		}
 		if err != nil {
 			k.Err = cmp.Or(k.Err, err)

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -42,7 +41,6 @@ type Probe struct {
 
 // A podFile is a pod's manifest as far as harden reads it.
 type podFile struct {
-	Kind     string
 	Metadata struct{ UID string }
 	Spec     struct {
 		Security   securityContext `yaml:"securityContext"`
@@ -127,23 +125,16 @@ func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs
 }
 
 func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) {
-	f, err := h.File(file)
+	doc, err := h.documentBy(file, by)
 	if err != nil {
 		return nil, err
 	}
-	if err := JSONByBrace(f.Data); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	doc, err := h.documentBy(file, by)
-	if err != nil {
+	if err := doc.Is("Pod"); err != nil {
 		return nil, err
 	}
 	var pod podFile
 	if err := doc.Decode(&pod); err != nil {
 		return nil, err
-	}
-	if pod.Kind != "Pod" {
-		return nil, fmt.Errorf("%s: its kind is not Pod", file)
 	}
 	volumes := map[string]string{}
 	for _, v := range pod.Spec.Volumes {

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -108,7 +107,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
 	}
 	probed := slices.ContainsFunc(c.Pod.Probes, func(p facts.Probe) bool { return !p.Proof })
-	minor, known := minorVersion(c.Pod.Image)
+	minor, known := facts.MinorVersion(c.Pod.Image)
 	why := ""
 	for name := range c.Next {
 		if strings.HasPrefix(name, "oidc-") {
@@ -147,18 +146,6 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		wants = append(wants, gone...)
 	}
 	return wants, ""
-}
-
-// minorVersion reads 35 from the image registry.k8s.io/kube-apiserver:v1.35.4.
-func minorVersion(image string) (int, bool) {
-	image, _, _ = strings.Cut(image, "@")
-	_, tag, ok := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":v1.")
-	digits := strings.FieldsFunc(tag, func(r rune) bool { return r < '0' || r > '9' })
-	if !ok || len(digits) == 0 {
-		return 0, false
-	}
-	minor, err := strconv.Atoi(digits[0])
-	return minor, err == nil
 }
 
 // authorized judges the authorizers that the API server asks, by the flag or by the file that takes its place. Where

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"example.com/harden/checks"
@@ -224,7 +223,7 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	case err != nil:
 		return nil, err
 	}
-	if !slices.ContainsFunc(p.Rules, func(r facts.AuditPolicyRule) bool { return r.Level != "" && r.Level != "None" }) {
+	if !p.Records() {
 		f.Got = d.File + " records nothing"
 		f.Reason = fmt.Sprintf("add a rule to %s, such as `- level: Metadata` at its end, and start the API server again", d.File)
 		return []checks.Finding{f}, nil
