@@ -28,7 +28,7 @@ func (d *draft) podFlag(f fix, w want.PodFlag) error {
 		after, err := edit.PodFlag(data, w)
 		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the file
 		if err == nil && !w.Gone && !bytes.Contains(data, []byte("--"+w.Name)) {
-			err = schema.Flag(w.Container, 0, w.Name, w.Value)
+			err = schema.Flag(w.Runs(), 0, w.Name, w.Value)
 		}
 		return after, err
 	})
@@ -84,8 +84,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 		}
 	}
 	value, _ := u.Flags().Last(name)
-	program, _, _ := strings.Cut(command, " ")
-	boolean, known := schema.Boolean(path.Base(program), w.Name)
+	boolean, known := schema.Boolean(strings.TrimSuffix(w.Unit, ".service"), w.Name)
 	if !known {
 		boolean = value == "true" || value == "false"
 	}

@@ -39,7 +39,7 @@ const KubeletUnit = "kubelet.service"
 
 // readKubelet returns nil where there is no kubelet.
 func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
-	all, err := h.processes("kubelet")
+	all, err := h.running("kubelet")
 	ps := all
 	k := &Kubelet{Unseen: errors.Is(err, ErrAbsent)}
 	if err != nil && !k.Unseen {
@@ -101,9 +101,17 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 	case errors.Is(err, ErrAbsent):
 	case err != nil:
 		return false, err
-	case len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == "kubelet" && (k.Process == nil || k.Process.Unit == KubeletUnit):
-		k.Unit, k.UnitBy, k.Next = KubeletUnit, u.Entitled(), parseKubeFlags(u.Argv[1:])
-		return true, nil
+	case k.Process == nil || k.Process.Unit == KubeletUnit:
+		args, sure := launch(u.Argv, "kubelet")
+		if sure == surely {
+			k.Unit, k.UnitBy, k.Next = KubeletUnit, u.Entitled(), parseKubeFlags(args)
+			return true, nil
+		}
+		if k.Process == nil && len(u.Argv) > 0 {
+			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments cannot be told", KubeletUnit)
+			k.Open = true
+			return true, nil
+		}
 	}
 	if k.Process == nil && f == Kubeadm {
 		return true, h.kubeadmStart(k)
@@ -145,7 +153,7 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 		for _, a := range ParseEnv(f.Data) {
 			if a.Name == e.variable {
 				for _, w := range splitWords(a.Value, false) {
-					args = append(args, Token{w, e.file, a.Name, by})
+					args = append(args, Token{Text: w, File: e.file, Variable: a.Name, By: by})
 				}
 			}
 		}

@@ -123,39 +123,28 @@ func (n *Node) Component(name string) (*Component, error) { return n.component(n
 
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
-	for i := range n.pods { // of two with one name the kubelet takes the last
-		if p := &n.pods[i]; p.program() == name || p.program() == "" && p.Container == name {
-			c.Pod = p
-		}
-	}
-	ps, err := n.host.processes(name)
+	sure := n.manifest(c)
+	ps, err := n.host.running(name)
 	c.Unseen = errors.Is(err, ErrAbsent)
 	if err != nil && !c.Unseen {
 		return nil, err
 	}
-	if c.Pod != nil {
-		if c.Pod.program() == "" {
-			return nil, fmt.Errorf("%s: %s is started by a shell or its image alone, so its arguments cannot be told", c.Pod.File, name)
-		}
-		c.Next = c.Pod.flags()
-	}
-	c.Process = n.pick(ps, c)
+	c.Process = n.pick(ps, c, sure)
 	if c.Process != nil {
 		c.Running = parseKubeFlags(processTokens(c.Process))
+	}
+	switch {
+	case c.Pod == nil || sure == surely:
+	case c.Process == nil:
+		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments cannot be told", c.Pod.File, name)
+	default:
+		c.Next = c.Running
 	}
 	if err := n.startedBy(c); err != nil {
 		return nil, err
 	}
-	if c.Process == nil {
-		if err := uncertain(ps); err != nil {
-			return nil, err
-		}
-	}
-	if c.Next == nil && c.Process == nil && c.Within == "" {
-		if len(n.podErrs) > 0 {
-			return nil, oneOf(n.podErrs)
-		}
-		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	if err := n.unnamed(c, ps); err != nil {
+		return nil, err
 	}
 	// a plan that changes a manifest waits for the pod
 	c.anew = c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
@@ -164,6 +153,55 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	}
 	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
 	return c, nil
+}
+
+// manifest finds the static pod that starts a component, and what it is passed. One that surely does counts before one that may; of several
+// the last.
+func (n *Node) manifest(c *Component) surety {
+	best := not
+	for i := range n.pods {
+		if args, sure := n.pods[i].starts(c.Name); sure != not && sure >= best {
+			c.Pod, c.Next, best = &n.pods[i], parseKubeFlags(args), sure
+		}
+	}
+	if best == surely && c.Next == nil {
+		c.Next = Flags{}
+	}
+	return best
+}
+
+// running returns the processes of a program, those among them that hyperkube has been told to be.
+func (h *Host) running(name string) ([]Process, error) {
+	ps, err := h.processes(name)
+	if err != nil || len(ps) > 0 {
+		return ps, err
+	}
+	all, err := h.processes("hyperkube")
+	return slices.DeleteFunc(slices.Clone(all), func(p Process) bool {
+		return len(p.Args) < 2 || !slices.Contains(applets[name], strings.TrimPrefix(p.Args[1], "--"))
+	}), err
+}
+
+// unnamed is an error where a component is not found, or not to be told from another: something that could not be read may start it, or one
+// runs that nothing names. To take it for absent would be to pass over it.
+func (n *Node) unnamed(c *Component, ps []Process) error {
+	if c.Process == nil {
+		if err := uncertain(ps); err != nil {
+			return err
+		}
+	}
+	if c.Next != nil || c.Process != nil || c.Within != "" {
+		return nil
+	}
+	if len(n.podErrs) > 0 {
+		return oneOf(n.podErrs)
+	}
+	for _, p := range ps {
+		if p.Contained && !p.OtherUsers && c.Name != KubeProxy && InStaticPod(p.Cgroup, n.Kubelet.CgroupRoot()) {
+			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its configuration cannot be told", c.Name, p.PID)
+		}
+	}
+	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)
 }
 
 func oneOf(errs []error) error {
@@ -180,8 +218,14 @@ func oneOf(errs []error) error {
 // pick finds the component among processes of its name: others of that name belong to clusters in the cluster or to
 // add-ons with an etcd of their own. A static pod's is the one whose arguments are most like the manifest's; else a
 // service's, else the eldest outside containers.
-func (n *Node) pick(ps []Process, c *Component) *Process {
+func (n *Node) pick(ps []Process, c *Component, sure surety) *Process {
 	ps = n.counting(ps, c)
+	if c.Pod != nil && sure == maybe {
+		if len(ps) == 1 {
+			return &ps[0]
+		}
+		return nil
+	}
 	if c.Pod != nil {
 		best, most := -1, 0
 		for i, p := range ps {
@@ -259,8 +303,11 @@ func (n *Node) startedBy(c *Component) error {
 	if err != nil {
 		return err
 	}
-	if len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == c.Name {
-		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(u.Argv[1:])
+	switch args, sure := launch(u.Argv, c.Name); {
+	case sure == surely:
+		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(args)
+	case c.Process == nil && len(u.Argv) > 0:
+		return fmt.Errorf("%s: %s is started by a shell or another program, so its arguments cannot be told", unit, c.Name)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type Token struct {
 	File     string // unit file, drop-in or environment file
 	Variable string // the environment file's variable that holds it; empty when the unit itself spells it out
 	By       want.Authority
+	Unclear  string // the variable of a pod that is part of it, whose value cannot be told
 }
 
 // All returns the assignments of a list-like key that are in effect: an empty assignment clears those before it.

@@ -86,6 +86,9 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	values := []string{s.Value}
 	if f, isFlag := c.Next[a.name]; isFlag && s.Field == nil {
 		values = f.Values
+		if f.Unclear != "" && !strings.HasPrefix(s.Value, "https://") { // of a URL its scheme is what counts
+			return out, fmt.Errorf("%s in %s: it comes from the variable %s, whose value cannot be told here", flagName(s), s.Where, f.Unclear)
+		}
 	}
 	if err := parseFlag(values, &out.value); err != nil {
 		return out, fmt.Errorf("%s in %s: not a %T", flagName(s), s.Where, out.value)
@@ -207,6 +210,9 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 	case c.Pod != nil:
 		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts,
 			Warrant: c.Pod.Entitled()}
+		if c.Pod.Container != c.Name {
+			w.Program = c.Name
+		}
 		if shape != nil {
 			w.Value, w.Add, w.Drop, w.Gone = "", shape.Add, shape.Drop, shape.Gone
 		}

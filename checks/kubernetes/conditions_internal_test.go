@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/be"
+	"example.com/harden/checks/facts"
 )
 
 // nearest holds a condition to what each of them promises: what it proposes meets it, and what meets it stays.

@@ -80,7 +80,8 @@ type Field struct {
 // and Drop do not name; any other gets Value, or goes.
 type PodFlag struct {
 	Manifest  string // where the manifest really is
-	Container string // the component: "kube-apiserver"
+	Container string // the component, as its container is called
+	Program   string // what runs in it where its name does not tell: "kube-apiserver"
 	Name      string
 	Value     string
 	Add, Drop []string // tokens of a comma-separated list
@@ -186,10 +187,18 @@ func (w Key) Class() Class {
 // Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on the
 // node to read for certain.
 func (w PodFlag) Class() Class {
-	if w.Container == "etcd" {
+	if w.Runs() == "etcd" {
 		return Behaviour
 	}
 	return Workload
+}
+
+// Runs is the program whose flag it is.
+func (w PodFlag) Runs() string {
+	if w.Program == "" {
+		return w.Container
+	}
+	return w.Program
 }
 
 func (Flag) Class() Class      { return Restart }

@@ -89,6 +89,7 @@ type pod struct {
 	spec, container *yaml.Node
 	index           int
 	words           [2][]string // by podFields
+	wrapped         int         // how many words come before the program's own arguments
 }
 
 func (p *pod) path(field string) []string {
@@ -126,7 +127,23 @@ func parsePod(data []byte, container string) (*pod, error) {
 	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && slices.Contains(shells, path.Base(all[0])) {
 		return nil, fmt.Errorf("the command is run by %s: a person must edit it", path.Base(all[0]))
 	}
-	return p, nil
+	return p, p.unwrap()
+}
+
+// unwrap finds where the program's own arguments begin: what wraps it has flags too.
+func (p *pod) unwrap() error {
+	all := slices.Concat(p.words[0], p.words[1])
+	if len(all) == 0 || strings.HasPrefix(all[0], "-") {
+		return nil
+	}
+	for _, name := range facts.Programs {
+		if n, ok := facts.Before(all, name); ok {
+			p.wrapped = n
+			return nil
+		}
+	}
+	p.wrapped = 1 // not a program of Kubernetes
+	return nil
 }
 
 // A podUse is one occurrence of a flag: words[field][first:last+1], and its value.
@@ -139,7 +156,7 @@ type podUse struct {
 // does not look like a flag: no component takes other arguments.
 func (p *pod) uses(name string) (all []podUse) {
 	for f, words := range p.words {
-		for i := 0; i < len(words); i++ {
+		for i := p.begin(f); i < len(words); i++ {
 			flag, value, assigned := strings.Cut(words[i], "=")
 			if !strings.HasPrefix(flag, "-") || strings.ReplaceAll(strings.TrimLeft(flag, "-"), "_", "-") != name {
 				continue
@@ -159,6 +176,15 @@ func (p *pod) uses(name string) (all []podUse) {
 	return all
 }
 
+// begin is where the program's own arguments begin in a field.
+func (p *pod) begin(f int) int {
+	n := p.wrapped
+	if f == 1 {
+		n -= len(p.words[0])
+	}
+	return min(max(n, 0), len(p.words[f]))
+}
+
 // with is the command line as wanted.
 func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 	now := [2][]string{slices.Clone(p.words[0]), slices.Clone(p.words[1])}
@@ -168,7 +194,10 @@ func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 		if w.Value != "" || w.Gone {
 			return now, fmt.Errorf("--%s is wanted both whole and in part: this is a bug in harden", w.Name)
 		}
-		had := p.tokens(w.Container, uses)
+		if i := slices.IndexFunc(uses, func(u podUse) bool { return strings.Contains(u.value, "$(") }); i >= 0 {
+			return now, fmt.Errorf("a value of --%s comes from a variable of the pod: a person must edit it", w.Name)
+		}
+		had := p.tokens(w.Runs(), uses)
 		has := mergeTokens(had, w.Add, w.Drop)
 		if slices.Equal(had, has) {
 			return now, nil
@@ -193,11 +222,11 @@ func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 		return now, nil
 	}
 	f := 0
-	if len(p.words[0]) < 2 && len(p.words[1]) > 0 || len(p.words[0]) == 0 {
+	if len(p.words[0]) < 2 && len(p.words[1]) > 0 || len(p.words[0]) == 0 || p.wrapped > len(p.words[0]) {
 		f = 1
 	}
 	word := "--" + w.Name + "=" + value
-	first := 0 // where flags begin
+	first := p.begin(f) // where flags begin
 	for first < len(now[f]) && !strings.HasPrefix(now[f][first], "-") {
 		first++
 	}
@@ -216,8 +245,8 @@ func flagName(word string) string {
 }
 
 // tokens is the list that the uses of a flag make: Kubernetes adds one to the other, of etcd's the last counts.
-func (p *pod) tokens(container string, uses []podUse) (all []string) {
-	if container == "etcd" && len(uses) > 1 {
+func (p *pod) tokens(program string, uses []podUse) (all []string) {
+	if program == "etcd" && len(uses) > 1 {
 		uses = uses[len(uses)-1:]
 	}
 	for _, u := range uses {
