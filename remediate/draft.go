@@ -66,6 +66,9 @@ func (d *draft) want(f fix, w want.Want) error {
 		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.JSON(data, w.Key, w.Value) })
 	case want.Env:
+		if w.Unit != "" {
+			d.activate(f, Restart, w.Unit)
+		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
 	case want.AuditRule:
 		d.entitled(f, w.Path, gate.Target.Audit, w.Warrant)

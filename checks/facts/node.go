@@ -32,8 +32,9 @@ type Node struct {
 	Manifests string   // the kubelet's effective staticPodPath; empty where it runs no static pods
 
 	host      *Host
-	pods      []StaticPod
-	podErrs   []error // manifests that could not be read, so that any program may be in them
+	pods      []StaticPod // that are looked at
+	all       []StaticPod // that there are
+	podErrs   []error     // manifests that could not be read, so that any program may be in them
 	component func(name string) (*Component, error)
 }
 
@@ -104,7 +105,7 @@ func (n *Node) readPods() {
 	}
 	if n.Manifests != "" {
 		pods, errs := n.host.staticPods(n.Manifests, by)
-		n.pods, n.podErrs = pods, append(n.podErrs, errs...)
+		n.pods, n.all, n.podErrs = pods, pods, append(n.podErrs, errs...)
 	}
 }
 
@@ -229,12 +230,7 @@ func (n *Node) pick(ps []Process, c *Component, sure surety) *Process {
 	if c.Pod != nil {
 		best, most := -1, 0
 		for i, p := range ps {
-			same := 0
-			for _, a := range p.Args {
-				if slices.Contains(c.Pod.Argv, a) {
-					same++
-				}
-			}
+			same := alike(p.Args, c.Pod.Argv)
 			if same > most && 2*same >= len(c.Pod.Argv) {
 				best, most = i, same
 			}
@@ -254,6 +250,16 @@ func (n *Node) pick(ps []Process, c *Component, sure surety) *Process {
 		return &ps[0]
 	}
 	return nil
+}
+
+// alike counts the words that are in both.
+func alike(args, argv []string) (same int) {
+	for _, a := range args {
+		if slices.Contains(argv, a) {
+			same++
+		}
+	}
+	return same
 }
 
 // counting leaves those processes that may be the component: this host's own, for a static pod those too that the kubelet started from a

@@ -8,8 +8,8 @@ import (
 // Unprivileged returns the programs of the node that are started by a manifest or a unit and do not run as root.
 func (n *Node) Unprivileged() []*Component {
 	var all []*Component
-	for i := range n.pods {
-		c := &Component{Name: n.pods[i].Container, Pod: &n.pods[i], host: n.host, Next: n.pods[i].flags()}
+	for i := range n.all {
+		c := &Component{Name: n.all[i].Container, Pod: &n.all[i], host: n.host, Next: n.all[i].flags()}
 		if !c.Identity().Root() {
 			all = append(all, c)
 		}

@@ -19,7 +19,16 @@ type Unit struct {
 	Argv      []Token        // the command of the last ExecStart=, variables expanded; empty when there is none
 	CommandBy want.Authority // whose word Argv is
 	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
+	Env       map[string]UnitVar
 	settings  []Setting
+}
+
+// A UnitVar is one environment variable that systemd sets for a service, and where it is written.
+type UnitVar struct {
+	Value string
+	File  string // the unit file, drop-in or environment file
+	Own   bool   // it is in an environment file
+	By    want.Authority
 }
 
 // A Setting is one assignment of a unit, with the file that makes it.

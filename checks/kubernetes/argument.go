@@ -189,7 +189,8 @@ func without(list, gone []string) []string {
 
 // change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it from.
 func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
-	if s.Name != "" && s.Field == nil {
+	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
+	if s.Name != "" && s.Field == nil && !variable {
 		name = s.Name
 	}
 	argument := name + "=" + value
@@ -205,8 +206,11 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
 		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
-	case strings.HasPrefix(name, "ETCD_"):
-		return nil, fmt.Sprintf("set %s to %s in the environment of %s", name, value, s.Where)
+	case variable && s.Env:
+		return []want.Want{want.Env{File: s.Where, Name: s.Name, Value: value, Unit: c.Unit,
+			Warrant: want.Warrant{By: s.By, From: "EnvironmentFile= of " + c.Unit}}}, ""
+	case variable && c.Pod != nil:
+		return nil, fmt.Sprintf("set %s to %s in the environment of %s", s.Name, value, s.Where)
 	case c.Pod != nil:
 		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts,
 			Warrant: c.Pod.Entitled()}

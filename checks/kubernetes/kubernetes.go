@@ -12,7 +12,7 @@ import (
 )
 
 // All is every check of a Kubernetes node, in the order of the benchmark's sections.
-var All = slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy, workerFiles, kubelet, proxy)
+var All = forEveryPod(slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy, workerFiles, kubelet, proxy))
 
 // theKubelet is the kubelet of this node; ErrAbsent where there is none.
 func theKubelet(h *facts.Host) (*facts.Node, *facts.Kubelet, error) {

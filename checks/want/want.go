@@ -134,9 +134,10 @@ type AuditRule struct {
 	Warrant
 }
 
-// An Env wants an environment file to assign a value to a variable.
+// An Env wants an environment file to assign a value to a variable, and the service Unit, where it names one, to take it up by a restart.
 type Env struct {
 	File, Name, Value string
+	Unit              string
 	Warrant
 }
 
@@ -193,6 +194,14 @@ func (w PodFlag) Class() Class {
 	return Workload
 }
 
+// Class: a service that is to take it up restarts.
+func (w Env) Class() Class {
+	if w.Unit != "" {
+		return Restart
+	}
+	return None
+}
+
 // Runs is the program whose flag it is.
 func (w PodFlag) Runs() string {
 	if w.Program == "" {
@@ -208,7 +217,6 @@ func (Setting) Class() Class   { return None }
 func (Mode) Class() Class      { return None }
 func (Owner) Class() Class     { return None }
 func (AuditRule) Class() Class { return Reload }
-func (Env) Class() Class       { return None }
 
 // Class: nobody notices before the next build.
 func (Instruction) Class() Class { return None }
