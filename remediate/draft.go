@@ -186,16 +186,20 @@ func (d *draft) flag(f fix, w want.Flag) error {
 	}
 	if file, name, ok := u.FlagVariable(w.Name); ok {
 		return d.content(f, w, file, 0o644, func(data []byte) ([]byte, error) {
+			if len(w.Add)+len(w.Drop) > 0 {
+				return edit.EnvFlagList(data, name, w.Name, w.Add, w.Drop)
+			}
 			return edit.EnvFlag(data, name, w.Name, w.Value)
 		})
 	}
 	d.activate(f, ReloadManager, "")
 	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
-		line := commands[0].Value
-		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
-			line = mine // an earlier fix of this draft has written the command already
+		line, err := edit.CommandLine(data, commands[0].Value), error(nil)
+		if len(w.Add)+len(w.Drop) > 0 {
+			line, err = edit.FlagList(line, w.Name, w.Add, w.Drop)
+		} else {
+			line, err = edit.Flag(line, w.Name, w.Value)
 		}
-		line, err := edit.Flag(line, w.Name, w.Value)
 		if err != nil {
 			return nil, err
 		}

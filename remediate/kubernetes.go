@@ -98,11 +98,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 	}
 	d.activate(f, ReloadManager, "")
 	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
-		line := command
-		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
-			line = mine
-		}
-		line, err := edit.RemoveFlag(line, name, boolean)
+		line, err := edit.RemoveFlag(edit.CommandLine(data, command), name, boolean)
 		if err != nil {
 			return nil, err
 		}

@@ -37,8 +37,28 @@ func having(element string) be.Cond[[]string] {
 
 // admits is the rule that an admission plugin is switched on, and not off at the same time.
 func admits(plugin string) checks.Rule {
-	return rule.All(arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
-		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+	return admission(having(plugin), rule.All(arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
+		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin))))
+}
+
+// defaultPlugin is the rule that a plugin which is on by default is on.
+func defaultPlugin(plugin string) checks.Rule {
+	return admission(having(plugin), arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+}
+
+// admission judges --admission-control where that is passed, which is all the plugins there are, those by default among them; the API server
+// refuses to start with it beside the flags of today. Source: k8s.io/kubernetes pkg/kubeapiserver/options/admission.go.
+func admission(cond be.Cond[[]string], today checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		_, c, err := component(h, facts.APIServer)
+		if err != nil {
+			return nil, err
+		}
+		if _, old := c.Next["admission-control"]; old {
+			return arg(facts.APIServer, "admission-control", []string(nil)).Must(cond).Judge(h)
+		}
+		return today.Judge(h)
+	})
 }
 
 // eventRate wants the plugin, and limits for it: without a configuration it does not start.

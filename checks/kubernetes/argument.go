@@ -224,7 +224,11 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 	case c.Unit != "" && gone:
 		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true, Warrant: c.UnitBy}}, ""
 	case c.Unit != "":
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}}, ""
+		w := want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}
+		if shape != nil && !variable {
+			w.Add, w.Drop = shape.Add, shape.Drop
+		}
+		return []want.Want{w}, ""
 	}
 	return nil, fmt.Sprintf("start %s with --%s: no manifest and no unit of its own does", c.Name, argument)
 }

@@ -261,6 +261,23 @@ func kubeconfig(program, rancher string) rule.Paths {
 			return rule.Known("/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler { // which beats --kubeconfig
+			d, err := c.Document("config")
+			if err != nil {
+				return nil, err
+			}
+			if err := d.Is("KubeSchedulerConfiguration"); err != nil {
+				return nil, err
+			}
+			if inside := d.Text("clientConnection", "kubeconfig"); inside != "" {
+				on, ok := c.HostPath(inside)
+				if !ok {
+					return nil, fmt.Errorf("%s: clientConnection.kubeconfig: %s is in no volume of %s", d.File, inside, c.Where())
+				}
+				by := want.Warrant{By: min(d.By, c.Next["config"].By), From: "clientConnection.kubeconfig in " + d.File, Kind: want.Kubeconfig}
+				files = append(files, rule.Named(by, on)...)
+			}
+		}
 		if len(files) == 0 {
 			return nil, rule.Inapplicable("%s is given no kubeconfig", program)
 		}

@@ -59,9 +59,11 @@ type Key struct {
 	Warrant
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes.
+// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes. A flag whose value is a list keeps
+// what Add and Drop do not name; Value is then what it comes to by itself.
 type Flag struct {
 	Unit, Name, Value string
+	Add, Drop         []string
 	Gone              bool
 	Warrant
 }

@@ -25,6 +25,39 @@ func Flag(line, name, value string) (string, error) {
 	return setFlag(line, name, value == "true" || value == "false", &value)
 }
 
+// FlagList is Flag for a flag whose value is a list separated by commas: of all that its uses say the tokens of add and drop come and go, and
+// the others stay.
+func FlagList(line, name string, add, drop []string) (string, error) {
+	for _, token := range append(slices.Clone(add), drop...) {
+		if err := oneLine("the value of --"+name, token, "\"'\\$%"); err != nil {
+			return "", err
+		}
+	}
+	_, uses, err := findFlag(line, name, false)
+	if err != nil {
+		return "", err
+	}
+	var had []string
+	for _, u := range uses {
+		had = append(had, splitTokens(u.value)...)
+	}
+	has := strings.Join(mergeTokens(had, add, drop), ",")
+	if has == "" {
+		return setFlag(line, name, false, nil)
+	}
+	return setFlag(line, name, false, &has)
+}
+
+// splitTokens are the tokens of a list. Blanks are part of them, as they are to Kubernetes: it refuses the plugin " AlwaysAdmit".
+func splitTokens(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(t string) bool { return t == "" })
+}
+
+// EnvFlagList is FlagList in the options of an environment file, as EnvFlag is Flag.
+func EnvFlagList(data []byte, variable, flag string, add, drop []string) ([]byte, error) {
+	return envOptions(data, variable, func(options string) (string, error) { return FlagList(options, flag, add, drop) })
+}
+
 // RemoveFlag takes every occurrence of a long flag out of a command line, as Flag finds them. Boolean says whether
 // the flag takes its value after an equals sign alone.
 func RemoveFlag(line, name string, boolean bool) (string, error) {

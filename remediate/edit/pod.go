@@ -250,11 +250,7 @@ func (p *pod) tokens(program string, uses []podUse) (all []string) {
 		uses = uses[len(uses)-1:]
 	}
 	for _, u := range uses {
-		for _, t := range strings.Split(u.value, ",") {
-			if t = strings.TrimSpace(t); t != "" {
-				all = append(all, t)
-			}
-		}
+		all = append(all, splitTokens(u.value)...)
 	}
 	return all
 }
