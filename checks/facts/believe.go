@@ -202,7 +202,7 @@ func (h *Host) Uncounted() []Process {
 // chosen what it is. To take it for absent would be to pass over it.
 func uncertain(ps []Process) error {
 	for _, p := range ps {
-		if p.Doubted != "" && p.UID == 0 {
+		if p.Doubted != "" && (p.UID == 0 || systemService(p.Cgroup) != "") {
 			return fmt.Errorf("%s (PID %d) is not counted: %s", path.Base(p.Exe), p.PID, p.Doubted)
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	K3s      Flavour = "k3s"
 	RKE2     Flavour = "RKE2"
 	MicroK8s Flavour = "MicroK8s"
+	K0s      Flavour = "k0s"
 	Talos    Flavour = "Talos"
 	EKS      Flavour = "EKS"
 	GKE      Flavour = "GKE"
@@ -36,7 +37,7 @@ var signs = []struct {
 }{
 	{RKE2, "/etc/rancher/rke2"}, {RKE2, "/var/lib/rancher/rke2/agent"},
 	{K3s, "/etc/rancher/k3s"}, {K3s, "/var/lib/rancher/k3s/agent"},
-	{MicroK8s, "/var/snap/microk8s/current/args"},
+	{MicroK8s, "/var/snap/microk8s/current/args"}, {K0s, "/etc/k0s"}, {K0s, "/var/lib/k0s"},
 	{EKS, "/etc/eks"}, {GKE, "/home/kubernetes/kubelet-config.yaml"}, {AKS, "/etc/kubernetes/azure.json"},
 	{Kubeadm, "/var/lib/kubelet/kubeadm-flags.env"}, {Kubeadm, "/etc/kubernetes/admin.conf"},
 }

@@ -182,12 +182,14 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 	k.joined = true
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
+		k.File = h.from(cmp.Or(k.Unit, KubeletUnit), k.File)
 		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
 		return
 	}
+	dir = h.from(cmp.Or(k.Unit, KubeletUnit), dir)
 	var err error
 	left := maxConfs
 	if k.DropIns, err = h.confsBelow(dir, 0, &left); err != nil {

@@ -369,6 +369,9 @@ func (c *Component) HostPath(p string) (string, bool) {
 	if c.Pod != nil {
 		return c.Pod.Host(p)
 	}
+	if c.Unit != "" {
+		p = c.host.from(c.Unit, p)
+	}
 	return p, c.Process == nil || !c.Process.Contained
 }
 
@@ -376,7 +379,7 @@ func (c *Component) HostPath(p string) (string, bool) {
 // component can see.
 func (c *Component) Path(flag string, kind want.Kind) (Place, bool) {
 	p, ok := c.Next.Last(flag)
-	if !ok || !path.IsAbs(p) {
+	if !ok || p == "" || !path.IsAbs(p) && c.Unit == "" {
 		return Place{}, false
 	}
 	p, ok = c.HostPath(p)

@@ -100,6 +100,20 @@ func (u *Unit) Files() []Place {
 	return files
 }
 
+// from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=, else in /.
+func (h *Host) from(unit, p string) string {
+	if path.IsAbs(p) {
+		return p
+	}
+	dir := "/"
+	if u, err := h.Unit(unit); err == nil {
+		if s, ok := u.Get("Service", "WorkingDirectory"); ok {
+			dir = path.Join("/", strings.TrimPrefix(specifiers(s.Value, unit), "-"))
+		}
+	}
+	return path.Join(dir, p)
+}
+
 // Where systemd looks for units of the system and of a user, what comes first wins. Source: systemd.unit(5).
 var (
 	systemUnits = []string{

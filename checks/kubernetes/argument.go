@@ -93,6 +93,13 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if err := parseFlag(values, &out.value); err != nil {
 		return out, fmt.Errorf("%s in %s: not a %T", flagName(s), s.Where, out.value)
 	}
+	if list, ok := any(out.value).([]string); ok {
+		for _, e := range list {
+			if strings.TrimSpace(e) != e {
+				return out, fmt.Errorf("%s in %s: to %s the blank is part of the name %q, which it does not know; take the blank out", flagName(s), s.Where, c.Name, e)
+			}
+		}
+	}
 	return out, nil
 }
 

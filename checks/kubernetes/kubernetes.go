@@ -48,6 +48,13 @@ func instead(f facts.Flavour, program, argument string) string {
 			verb = "take --" + argument + " out of"
 		}
 		return fmt.Sprintf("%s /var/snap/microk8s/current/args/%s, then run `snap restart microk8s.daemon-kubelite`", verb, program)
+	case facts.K0s:
+		section := map[string]string{facts.APIServer: "spec.api", facts.ControllerManager: "spec.controllerManager", facts.Scheduler: "spec.scheduler",
+			facts.Etcd: "spec.storage.etcd", facts.KubeProxy: "spec.network.kubeProxy"}[program]
+		if program == "kubelet" {
+			return fmt.Sprintf("k0s starts the kubelet: pass --kubelet-extra-args=--%s to `k0s install worker`, or say it in a profile of spec.workerProfiles", argument)
+		}
+		return fmt.Sprintf("k0s starts this program: put %s into %s.extraArgs of /etc/k0s/k0s.yaml, then run `k0s stop` and `k0s start`", argument, section)
 	case facts.Talos:
 		section := "cluster." + map[string]string{facts.APIServer: "apiServer", facts.ControllerManager: "controllerManager",
 			facts.Scheduler: "scheduler", facts.Etcd: "etcd", facts.KubeProxy: "proxy"}[program]
