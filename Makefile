@@ -1,10 +1,11 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture kubernetes man ansible clean
+.PHONY: help build run test check lint bench torture kubernetes mutate vuln man ansible clean
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 help: ## say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +39,16 @@ torture: ## kill at every system call, cut the power at every write; takes long
 kubernetes: ## roll out to a control plane on a virtual machine, and take it back; takes half an hour
 	scripts/setup
 	HARDEN_KUBERNETES=full go test -v -run RollOut -timeout 2h ./scripts/vm
+
+# The packages in which a mistake does most harm. `make mutate MUTATE=./checks/be SAMPLE=0` tries every mutant of one package.
+MUTATE := ./remediate/apply ./remediate/edit ./checks/rule ./checks/be ./checks/report
+SAMPLE := 150
+mutate: ## put faults into the code, a sample of them, and fail where the tests catch fewer than 90 %
+	scripts/setup
+	go run ./scripts/mutate -sample $(SAMPLE) -skip Torture $(MUTATE)
+
+vuln: ## look for known vulnerabilities in what is linked, where their database can be reached
+	@scripts/vuln $(GOVULNCHECK)
 
 man: ## write the man pages to dist/man
 	mkdir -p dist/man

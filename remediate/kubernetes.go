@@ -26,7 +26,8 @@ func (d *draft) podFlag(f fix, w want.PodFlag) error {
 	d.activate(f, RollOut, manifest.Path)
 	return d.content(f, w, manifest.Path, 0o600, func(data []byte) ([]byte, error) {
 		after, err := edit.PodFlag(data, w)
-		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the file
+		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the
+		// file
 		if err == nil && !w.Gone && !bytes.Contains(data, []byte("--"+w.Name)) {
 			err = schema.Flag(w.Runs(), 0, w.Name, w.Value)
 		}

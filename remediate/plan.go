@@ -68,11 +68,11 @@ const (
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
 	ComposeUp     Kind = "compose-up"       // Compose makes the containers of a service again from its file
-	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it is
-	// known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
+	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it
+	// is known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
 	RollOut Kind = "roll-out"
-	// RecordInCluster has the cluster keep what was changed on the node, after all that the node itself was to do: the next
-	// "kubeadm upgrade" writes it again.
+	// RecordInCluster has the cluster keep what was changed on the node, after all that the node itself was to do: the
+	// next "kubeadm upgrade" writes it again.
 	RecordInCluster Kind = "record-in-cluster"
 	// SetTimer has a timer run as its unit file says from now on, and stop where there is no such file any more. So one
 	// kind serves making a timer, changing it, removing it, and taking each of these back.
@@ -92,6 +92,7 @@ type Activation struct {
 	// Pending says why it cannot be done as part of the plan; what it is for is then written all the same, and waits.
 	Pending string
 	Record  *Record // of RecordInCluster
+	Reads   *Reads  // of ComposeUp
 }
 
 // A Record is a text in a ConfigMap of the cluster that shall become another, as long as it is the one that it was.
@@ -115,6 +116,19 @@ func (r Record) Change() Change {
 	}
 	return Change{Path: r.String(), Before: file(r.Before), After: file(r.After)}
 }
+
+// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and after
+// it, empty where there is none. Compose is not called where they hold anything else.
+type Reads struct {
+	Before map[string]string `json:"before"`
+	After  map[string]string `json:"after"`
+	// Ran is how many of the service's containers ran. A Compose that fails may leave none that runs, and taking the run
+	// back has to start them all the same. 0 leaves it to how many run now.
+	Ran int `json:"ran,omitempty"`
+}
+
+// Undo is for taking a run back.
+func (r Reads) Undo() *Reads { r.Before, r.After = r.After, r.Before; return &r }
 
 // IDs gives the checks' IDs.
 func IDs(cs []*checks.Check) []string {

@@ -100,10 +100,27 @@ func TestSavedMoved(t *testing.T) {
 			}
 		})
 	}
-	other := savedPlan().Save(noDiff)
-	other.Host = remediate.Identity{Name: "b", Machine: "ffff"}
-	if diff := cmp.Diff([]string{"the plan was made for , and this is b (machine ffff)"}, savedPlan().Save(noDiff).Moved(other)); diff != "" {
-		t.Errorf("another host (-want +got)\n%s", diff)
+}
+
+// TestSavedHost compares hosts by all that is known of them: clones share a name, and a host may be renamed.
+func TestSavedHost(t *testing.T) {
+	saved := func(name, machine string) *remediate.Saved {
+		s := savedPlan().Save(noDiff)
+		s.Host = remediate.Identity{Name: name, Machine: machine}
+		return s
+	}
+	for _, c := range []struct {
+		now  *remediate.Saved
+		want []string
+	}{
+		{saved("a", "ffff"), nil},
+		{saved("b", "eeee"), []string{"the plan was made for a (machine ffff), and this is b (machine eeee)"}},
+		{saved("a", "eeee"), []string{"the plan was made for a (machine ffff), and this is a (machine eeee)"}},
+		{saved("b", "ffff"), []string{"the plan was made for a (machine ffff), and this is b (machine ffff)"}},
+	} {
+		if diff := cmp.Diff(c.want, saved("a", "ffff").Moved(c.now)); diff != "" {
+			t.Errorf("%v (-want +got)\n%s", c.now.Host, diff)
+		}
 	}
 }
 

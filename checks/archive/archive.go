@@ -28,7 +28,8 @@ const (
 	free           = 64 << 20
 	maxSmall       = 64 << 10 // of a file that is looked into
 	maxPasswd      = 1 << 20
-	maxInteresting = 20_000 // files kept by name
+	maxInteresting = 20_000   // files kept by name
+	maxKept        = 16 << 20 // bytes of what is kept: names, and every layer's passwd
 )
 
 // ErrBound means that an archive goes beyond what any image needs: it is broken, or made to use up whoever reads it.
@@ -57,9 +58,9 @@ type layer struct {
 	files   map[string]File // of interest, by path
 	keys    []File
 	passwd  []byte
-	paths   []uint64 // hashes of all paths, sorted in the end
-	removed []string // whiteouts, cleaned
-	opaque  []string // directories of which nothing below counts
+	paths   []uint64        // hashes of all paths, sorted in the end
+	removed map[string]bool // whiteouts, cleaned
+	opaque  map[string]bool // directories of which nothing below counts
 }
 
 type scanner struct {
@@ -69,6 +70,7 @@ type scanner struct {
 	entries  int
 	bytes    int64
 	kept     int
+	held     int // bytes of what is kept
 	cache    int64
 	progress func(read int64)
 }
@@ -96,6 +98,9 @@ func Scan(r io.Reader, progress func(read int64)) (*Contents, error) {
 		switch name := path.Clean(h.Name); {
 		case h.Typeflag == tar.TypeSymlink && strings.HasSuffix(name, "/layer.tar"):
 			links[name] = path.Join(path.Dir(name), h.Linkname) // a layer that another one is the same as
+			if err := s.keep(len(name) + len(links[name])); err != nil {
+				return nil, err
+			}
 		case h.Typeflag != tar.TypeReg:
 		case name == "manifest.json":
 			if s.manifest, err = io.ReadAll(io.LimitReader(t, maxPasswd+1)); err != nil || len(s.manifest) > maxPasswd {
@@ -163,7 +168,7 @@ func (s *scanner) blob(name string, r io.Reader, packed int64) error {
 	if len(s.layers) == maxLayers {
 		return fmt.Errorf("more than %d layers: %w", maxLayers, ErrBound)
 	}
-	l := &layer{files: map[string]File{}}
+	l := &layer{files: map[string]File{}, removed: map[string]bool{}, opaque: map[string]bool{}}
 	s.layers[name] = l
 	return s.layer(l, &unpacked{r: in, scanner: s, most: free + packed*maxRatio})
 }
@@ -225,12 +230,12 @@ const whiteout = ".wh."
 func (s *scanner) file(l *layer, r io.Reader, h *tar.Header, name string) error {
 	dir, base := path.Split(name)
 	if base == ".wh..wh..opq" {
-		l.opaque = append(l.opaque, path.Clean(dir))
-		return s.keep()
+		l.opaque[path.Clean(dir)] = true
+		return s.keep(len(name))
 	}
 	if hidden, ok := strings.CutPrefix(base, whiteout); ok {
-		l.removed = append(l.removed, path.Join(dir, hidden))
-		return s.keep()
+		l.removed[path.Join(dir, hidden)] = true
+		return s.keep(len(name))
 	}
 	l.paths = append(l.paths, maphash.String(s.seed, name))
 	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink {
@@ -239,7 +244,7 @@ func (s *scanner) file(l *layer, r io.Reader, h *tar.Header, name string) error 
 	f := File{Path: name, Mode: h.Mode & 0o7777, UID: h.Uid}
 	if f.Mode&0o6000 != 0 {
 		l.files[name] = f
-		if err := s.keep(); err != nil {
+		if err := s.keep(len(name)); err != nil {
 			return err
 		}
 	}
@@ -259,7 +264,7 @@ func (s *scanner) file(l *layer, r io.Reader, h *tar.Header, name string) error 
 		}
 		l.passwd = append([]byte{}, data...)
 		l.files[name] = f
-		return s.keep()
+		return s.keep(len(name) + len(data))
 	}
 	if h.Size < 64 || h.Size > maxSmall {
 		return nil
@@ -283,15 +288,18 @@ func (s *scanner) look(l *layer, r io.Reader, f File) error {
 	}
 	if text := append(head[:n:n], rest...); bytes.Contains(text, []byte("PRIVATE KEY-----")) && bytes.Contains(text, []byte("-----END")) {
 		l.keys = append(l.keys, f)
-		return s.keep()
+		return s.keep(len(f.Path))
 	}
 	return nil
 }
 
-// keep counts what is remembered by name.
-func (s *scanner) keep() error {
+// keep counts what is remembered by name, and its bytes.
+func (s *scanner) keep(size int) error {
 	if s.kept++; s.kept > maxInteresting {
 		return fmt.Errorf("more than %d files of note: %w", maxInteresting, ErrBound)
+	}
+	if s.held += size; s.held > maxKept {
+		return fmt.Errorf("more than %d bytes of names and of passwd: %w", maxKept, ErrBound)
 	}
 	return nil
 }
@@ -354,16 +362,16 @@ func (s *scanner) contents(links map[string]string) (*Contents, error) {
 // hidden reports whether a later layer replaces a file, or removes it or a directory that it is in.
 func (s *scanner) hidden(later []*layer, name string) bool {
 	hash := maphash.String(s.seed, name)
-	in := func(dirs []string, strictly bool) bool {
-		return slices.ContainsFunc(dirs, func(d string) bool {
-			return !strictly && d == name || d == "." || d == "" || strings.HasPrefix(name, d+"/")
-		})
-	}
 	for _, l := range later {
-		if _, ok := slices.BinarySearch(l.paths, hash); ok {
+		if _, ok := slices.BinarySearch(l.paths, hash); ok || l.removed[name] {
 			return true
 		}
-		if in(l.removed, false) || in(l.opaque, true) {
+		for dir := name; dir != "." && dir != ""; {
+			if dir = path.Dir(dir); l.removed[dir] || l.opaque[dir] {
+				return true
+			}
+		}
+		if l.removed[""] || l.opaque[""] {
 			return true
 		}
 	}

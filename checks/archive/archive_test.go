@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -107,6 +108,18 @@ func TestHostile(t *testing.T) {
 	for i := range many {
 		many[i] = file{name: fmt.Sprintf("bin/%d", i), mode: 0o4755}
 	}
+	var links []file // of layers that are the same as others
+	for i := range 4_500 {
+		links = append(links, file{name: fmt.Sprintf("%s%d/layer.tar", strings.Repeat("d/", 1_000), i), kind: tar.TypeSymlink, link: "../" + strings.Repeat("e/", 1_000) + "layer.tar"})
+	}
+	var passwds [][]byte
+	for range 20 {
+		passwds = append(passwds, packed(t, tarball(t, file{name: "etc/passwd", data: strings.Repeat("x", 1<<20)})))
+	}
+	long := make([]file, 5_000)
+	for i := range long {
+		long[i] = file{name: fmt.Sprintf("%s%d", strings.Repeat("l/", 2_000), i), mode: 0o4755}
+	}
 	bomb := packed(t, tarball(t, file{name: "zero", data: strings.Repeat("\x00", 256<<20)}))
 	for name, test := range map[string]struct {
 		save  []byte
@@ -117,6 +130,9 @@ func TestHostile(t *testing.T) {
 		"a long name":           {image(t, tarball(t, file{name: strings.Repeat("a/", 3000) + "x"})), true},
 		"many of note":          {image(t, tarball(t, many...)), true},
 		"a bomb":                {image(t, bomb), true},
+		"many links":            {tarball(t, links...), true},
+		"many passwds":          {image(t, passwds...), true},
+		"many long names":       {image(t, tarball(t, long...)), true},
 		"a passwd of 2 MiB":     {image(t, tarball(t, file{name: "etc/passwd", data: strings.Repeat("x", 2<<20)})), true},
 		"a manifest of 2 MiB":   {tarball(t, file{name: "manifest.json", data: strings.Repeat(" ", 2<<20)}), true},
 		"a layer cut short":     {image(t, tarball(t, file{name: "a", data: strings.Repeat("x", 4096)})[:2048]), false},
@@ -130,7 +146,13 @@ func TestHostile(t *testing.T) {
 		"nothing":               {nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			c, err := archive.Scan(bytes.NewReader(test.save), nil)
+			runtime.ReadMemStats(&after)
+			if size := after.TotalAlloc - before.TotalAlloc; size > 256<<20 {
+				t.Errorf("it allocated %d MiB", size>>20)
+			}
 			if err == nil || c != nil || errors.Is(err, archive.ErrBound) != test.bound {
 				t.Errorf("%+v, %v", c, err)
 			}
@@ -142,8 +164,12 @@ func FuzzScan(f *testing.F) {
 	f.Add(image(f, tarball(f, file{name: "bin/su", data: "x", mode: 0o4755})))
 	f.Add(image(f, packed(f, tarball(f, file{name: "etc/.wh.passwd"}))))
 	f.Fuzz(func(t *testing.T, save []byte) {
-		if c, err := archive.Scan(bytes.NewReader(save), nil); (c == nil) != (err != nil) {
-			t.Fatalf("%v, %v", c, err)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c, err := archive.Scan(bytes.NewReader(save), nil)
+		runtime.ReadMemStats(&after)
+		if size := after.TotalAlloc - before.TotalAlloc; (c == nil) != (err != nil) || size > 256<<20 {
+			t.Fatalf("%v, %v, %d MiB", c, err, size>>20)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]
 	case p.open && !h.Restarted(rule.Service(d)) && d.Stale:
 		f.Got = "as configured only from the next start on: what it asks of clients until then is not known"
 		f.Pending = true
-		if f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started", d.Process.PID); d.Unit != "" {
+		if f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started", d.Process.PID); d.Unit != "" && d.Flavour != "rootless" {
 			f.Wants, f.Reason = []want.Want{want.Service{Unit: d.Unit}}, ""
 		}
 	case p.open && !verify.Value:

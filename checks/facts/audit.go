@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/budget"
 )
 
 // Audit is the host's audit rules, as loaded into the kernel and as the next boot would load them.
@@ -116,8 +118,9 @@ func (h *Host) auditLines() ([]auditLine, error) {
 		files = []string{path.Join(auditDir, "audit.rules")}
 	}
 	var lines []auditLine
+	cost := budget.New(auditDir, nil)
 	for _, file := range files {
-		f, err := h.File(file)
+		f, err := h.within(cost, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -127,6 +130,13 @@ func (h *Host) auditLines() ([]auditLine, error) {
 		for line := range strings.Lines(string(f.Data)) {
 			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 				lines = append(lines, auditLine{line, file})
+			}
+		}
+	}
+	for _, l := range lines { // each that is put first or taken out moves all others
+		if slices.Contains([]string{"-A", "-d", "-W"}, l.text[:min(2, len(l.text))]) {
+			if err := cost.Spend(budget.Steps, len(lines), 0); err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -179,13 +189,18 @@ func (h *Host) parseRules(lines []auditLine) []Rule {
 // pairArchitectures takes two rules that say the same of 64-bit and of 32-bit system calls for one about all, twice.
 func pairArchitectures(rules []Rule) []Rule {
 	const b64, b32 = "arch=b64", "arch=b32"
+	same := func(r Rule, narrow string) Rule {
+		return Rule{Path: r.Path, Dir: r.Dir, Perms: r.Perms, Never: r.Never, Narrow: narrow}
+	}
+	there := map[Rule]bool{}
+	for _, r := range rules {
+		there[same(r, r.Narrow)] = true
+	}
 	other := map[string]string{b64: b32, b32: b64}
 	paired := slices.Clone(rules)
 	for i, r := range rules {
-		for _, o := range rules {
-			if other[r.Narrow] != "" && o.Narrow == other[r.Narrow] && o.Path == r.Path && o.Dir == r.Dir && o.Perms == r.Perms && o.Never == r.Never {
-				paired[i].Narrow = ""
-			}
+		if o := other[r.Narrow]; o != "" && there[same(r, o)] {
+			paired[i].Narrow = ""
 		}
 	}
 	return paired

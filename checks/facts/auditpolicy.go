@@ -86,8 +86,8 @@ func (p *AuditPolicy) Records() bool {
 }
 
 // Level is how a request by an ordinary user, in an ordinary namespace, is recorded: "None", "Metadata", "Request" or
-// "RequestResponse". resource may be a subresource, "pods/exec". Rules for certain users, groups, namespaces or names match
-// no ordinary request. Source: kubernetes apiserver/pkg/audit/policy/checker.go.
+// "RequestResponse". resource may be a subresource, "pods/exec". Rules for certain users, groups, namespaces or names
+// match no ordinary request. Source: kubernetes apiserver/pkg/audit/policy/checker.go.
 func (p *AuditPolicy) Level(verb, group, resource string) string {
 	for _, r := range p.Rules {
 		if r.ordinary() && (len(r.Verbs) == 0 || slices.Contains(r.Verbs, verb) || slices.Contains(r.Verbs, "*")) && r.about(group, resource) {

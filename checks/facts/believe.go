@@ -25,8 +25,8 @@ type Origin struct {
 	Elsewhere         bool // Exe names another file than the one that runs
 }
 
-// Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs here,
-// and exposed who besides root could replace the program or a directory above it. Its name and its arguments
+// Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs
+// here, and exposed who besides root could replace the program or a directory above it. Its name and its arguments
 // prove nothing: whoever starts a program chooses them.
 func (p Process) Doubt(systemd bool, exposed string) string {
 	switch {
@@ -70,8 +70,8 @@ func orTop(cgroup string) string {
 	return cgroup
 }
 
-// systemService returns the service of the system's own systemd that a control group belongs to. What is below user.slice,
-// the users' own systemds and their sessions, is none, nor is a machine's or a container's.
+// systemService returns the service of the system's own systemd that a control group belongs to. What is below
+// user.slice, the users' own systemds and their sessions, is none, nor is a machine's or a container's.
 func systemService(cgroup string) string {
 	names := strings.Split(strings.Trim(cgroup, "/"), "/")
 	for _, name := range names {
@@ -89,9 +89,9 @@ func systemService(cgroup string) string {
 // Source: kubernetes pkg/kubelet/config/common.go.
 var staticUID = regexp.MustCompile(`^pod[0-9a-f]{32}$`)
 
-// InStaticPod reports whether a control group is one that the kubelet made for a container of a static pod: below "kubepods" at the very top,
-// or below the kubelet's cgroupRoot. Users may have groups of their own, named as they like, but never there.
-// ids are those that manifests give their pods themselves.
+// InStaticPod reports whether a control group is one that the kubelet made for a container of a static pod: below
+// "kubepods" at the very top, or below the kubelet's cgroupRoot. Users may have groups of their own, named as they
+// like, but never there. ids are those that manifests give their pods themselves.
 func InStaticPod(cgroup, cgroupRoot string, ids ...string) bool {
 	rest, ok := belowKubepods(cgroup, cgroupRoot)
 	if !ok {
@@ -156,8 +156,8 @@ func (h *Host) systemd() bool {
 	return err == nil && (name == "systemd" || name == "init")
 }
 
-// ownService reports whether a process that is not root's is the main program of the system's service of its name: etcd often has
-// a user of its own.
+// ownService reports whether a process that is not root's is the main program of the system's service of its name: etcd
+// often has a user of its own.
 func (h *Host) ownService(p *Process, name string) bool {
 	unit := name + ".service"
 	if p.RealUID != p.UID || systemService(p.Cgroup) != unit {
@@ -174,7 +174,8 @@ func (h *Host) ownService(p *Process, name string) bool {
 	return program == p.Exe
 }
 
-// Foreign says why a process is not root's own, as Process.Doubt does; that it is no system service does not count here.
+// Foreign says why a process is not root's own, as Process.Doubt does; that it is no system service does not count
+// here.
 func (h *Host) Foreign(p Process) string {
 	exposed, err := h.Exposed(p.Exe)
 	if err != nil {
@@ -198,8 +199,8 @@ func (h *Host) Uncounted() []Process {
 	return all
 }
 
-// uncertain is an error where a program may be what it seems though it does not count: root runs it, but not only root could have
-// chosen what it is. To take it for absent would be to pass over it.
+// uncertain is an error where a program may be what it seems though it does not count: root runs it, but not only root
+// could have chosen what it is. To take it for absent would be to pass over it.
 func uncertain(ps []Process) error {
 	for _, p := range ps {
 		if p.Doubted != "" && (p.UID == 0 || systemService(p.Cgroup) != "") {

@@ -1,16 +1,20 @@
 package facts_test
 
 import (
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/fixtures"
 )
 
-// TestDoubt has a program started by root, from where root alone can write, and then each way in which it may be another's.
+// TestDoubt has a program started by root, from where root alone can write, and then each way in which it may be
+// another's.
 func TestDoubt(t *testing.T) {
 	const service = "/system.slice/kubelet.service"
 	for _, tt := range []struct {
@@ -150,5 +154,39 @@ func TestAuthority(t *testing.T) {
 	}
 	if u.By != want.User || u.CommandBy != want.User {
 		t.Errorf("the unit is the word of %v, its command of %v", u.By, u.CommandBy)
+	}
+}
+
+// TestImpostors finds the programs of a node among others that are called like them and have their arguments.
+func TestImpostors(t *testing.T) {
+	r, err := fixtures.Load("kubernetes/impostors.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := r.Host(t.Context())
+	n, err := h.Node()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := map[string]int{"kubelet": n.Kubelet.Process.PID}
+	for _, name := range facts.Programs {
+		c, err := n.Component(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids[name] = c.Process.PID
+	}
+	genuine := map[string]int{"kubelet": 1500, "etcd": 1100, "kube-apiserver": 1200, "kube-controller-manager": 1300,
+		"kube-scheduler": 1400, "kube-proxy": 1600}
+	if diff := cmp.Diff(genuine, pids); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	var uncounted []string
+	for _, p := range h.Uncounted() {
+		uncounted = append(uncounted, fmt.Sprintf("%d: %s", p.PID, p.Doubted))
+	}
+	want := []string{"604: it runs as uid 1001, not as root", "601: it runs as uid 1001, not as root"}
+	if diff := cmp.Diff(want, uncounted); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -41,13 +42,34 @@ func (h *Host) command(u *Unit) ([]Token, error) {
 	var argv []Token
 	for i, w := range words {
 		w = specifiers(w, u.Name)
+		before := len(argv)
 		if i == 0 || strings.Contains(prefix, ":") {
 			argv = append(argv, Token{Text: w, File: exec.File, By: exec.By})
 			continue
 		}
+		if err := grows(u.cost, w, vars); err != nil {
+			return nil, err
+		}
 		argv = append(argv, expand(w, exec, vars)...)
+		if err := u.cost.Spend(budget.Values, len(argv)-before, 0); err != nil {
+			return nil, err
+		}
 	}
 	return argv, nil
+}
+
+// grows spends what a word becomes at most: a short one may name a long variable often.
+func grows(b *budget.Budget, word string, vars map[string]variable) error {
+	size := 0
+	for part := range strings.SplitSeq(word, "$") {
+		name := strings.TrimPrefix(part, "{")
+		end := strings.IndexFunc(name, func(r rune) bool { return !validName("_" + string(r)) })
+		if end < 0 {
+			end = len(name)
+		}
+		size += len(part) + len(vars[name[:end]].value)
+	}
+	return b.Spend(budget.Text, size, 0)
 }
 
 // expand replaces variables in one word: $NAME as a whole word becomes as many words as its value has, ${NAME}
@@ -109,7 +131,7 @@ func (h *Host) environment(u *Unit) (map[string]variable, error) {
 			return nil, fmt.Errorf("%s: %w", u.Name, err)
 		}
 		for _, p := range files {
-			f, err := h.File(p)
+			f, err := h.within(u.cost, p)
 			if errors.Is(err, fs.ErrNotExist) && optional {
 				continue
 			}

@@ -3,13 +3,15 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Compose is a Compose file, and the override beside it that Compose reads with it.
@@ -18,9 +20,15 @@ type Compose struct {
 	Services []*Service // in the file's order; what only an override has is not among them
 	Err      error      // why it could not be read
 
-	top  *yaml.Node
-	over []*Compose        // files that are read with it and count more, the strongest first
-	env  map[string]string // of the .env file beside it
+	top   *yaml.Node
+	over  []*Compose        // files that are read with it and count more, the strongest first
+	env   map[string]string // of the .env file beside it
+	cost  *budget.Budget
+	tree  *budget.Tree
+	named map[string]*yaml.Node // the services, aliases not followed
+	users serviceUsers
+
+	envErr error // why the .env file is there and was not read
 }
 
 // A Service is one service of a Compose file.
@@ -57,25 +65,14 @@ const (
 	maxChains = 16
 )
 
-// Compose reads a Compose file by its path, as of a project on this host. Root is its own directory.
-func (h *Host) Compose(file string) (*Compose, error) { return h.compose(file) }
-
-func (h *Host) readCompose(file string) (*Compose, error) {
-	f, err := h.File(file)
-	if err != nil {
-		return nil, err
+// composeOf reads a Compose file, and the values of variables from environment files, of which the last counts most and
+// none need exist.
+func (h *Host) composeOf(f *SourceFile, envFiles ...string) *Compose {
+	c := &Compose{SourceFile: *f, env: map[string]string{}, cost: budget.New(f.As, h.spent)}
+	if c.Err = h.composeEnv(c, envFiles); c.Err != nil {
+		return c
 	}
-	return h.composeOf(&SourceFile{Path: f.Path, As: file, Root: path.Dir(f.Path), Data: f.Data}), nil
-}
-
-func (h *Host) composeOf(f *SourceFile) *Compose {
-	c := &Compose{SourceFile: *f, env: map[string]string{}}
-	if env, err := h.File(path.Join(path.Dir(f.Path), ".env")); err == nil {
-		for _, a := range ParseEnv(env.Data) {
-			c.env[a.Name] = a.Value
-		}
-	}
-	if c.top, c.Err = parseCompose(f); c.Err != nil {
+	if c.Err = c.parse(); c.Err != nil {
 		return c
 	}
 	services := field(c.top, "services")
@@ -91,33 +88,74 @@ func (h *Host) composeOf(f *SourceFile) *Compose {
 	for _, s := range c.Services {
 		s.Shared = c.sharedWith(s.Name)
 	}
+	return c.within()
+}
+
+// within takes the services of a file away that costs more than a budget: what they have is not known.
+func (c *Compose) within() *Compose {
+	for _, f := range append([]*Compose{c}, c.over...) {
+		if err := f.cost.Err(); err != nil && c.Err == nil {
+			c.Err, c.Services = err, nil
+		}
+	}
 	return c
 }
 
-func parseCompose(f *SourceFile) (*yaml.Node, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(f.Data, &doc); err != nil {
-		if _, rest, ok := strings.Cut(err.Error(), "yaml: line "); ok { // what follows may quote the file
-			line, _, _ := strings.Cut(rest, ":")
-			return nil, fmt.Errorf("%s: not YAML: line %s", f.As, line)
+// composeEnv reads the .env file beside a Compose file.
+func (h *Host) composeEnv(c *Compose, files []string) error {
+	for _, file := range files {
+		as := file
+		if path.Dir(file) == path.Dir(c.Path) {
+			as = path.Join(path.Dir(c.As), path.Base(file))
 		}
-		return nil, fmt.Errorf("%s: not YAML", f.As)
+		env, err := h.within(budget.New(as, h.spent), file)
+		if errors.Is(err, budget.Err) {
+			return err
+		}
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				c.envErr = err
+			}
+			continue // it is not there, or Compose could not read it either
+		}
+		for _, a := range ParseEnv(env.Data) {
+			c.env[a.Name] = a.Value
+		}
 	}
-	if len(doc.Content) == 0 {
-		return nil, fmt.Errorf("%s: empty", f.As)
+	return nil
+}
+
+// parse reads the tree. An error says at most where it is, since what follows in the parser's may quote the file.
+func (c *Compose) parse() error {
+	docs, err := c.cost.Documents(c.Data, 1)
+	if errors.Is(err, budget.Err) {
+		return err
 	}
-	top := follow(doc.Content[0])
+	if err != nil {
+		if _, rest, ok := strings.Cut(err.Error(), "yaml: line "); ok {
+			line, _, _ := strings.Cut(rest, ":")
+			return fmt.Errorf("%s: not YAML: line %s", c.As, line)
+		}
+		return fmt.Errorf("%s: not YAML", c.As)
+	}
+	if len(docs) == 0 {
+		return fmt.Errorf("%s: empty", c.As)
+	}
+	c.tree = docs[0]
+	top := follow(c.tree.Root.Content[0])
 	if top.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s: line %d: no mapping, so no Compose file", f.As, top.Line)
+		return fmt.Errorf("%s: line %d: no mapping, so no Compose file", c.As, top.Line)
 	}
 	services := field(top, "services")
 	if services == nil && field(top, "include") == nil && field(top, "name") == nil && field(top, "networks") == nil && field(top, "volumes") == nil {
-		return nil, fmt.Errorf("%s: it has no services", f.As)
+		return fmt.Errorf("%s: it has no services", c.As)
 	}
 	if services != nil && services.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s: line %d: services is no mapping", f.As, services.Line)
+		return fmt.Errorf("%s: line %d: services is no mapping", c.As, services.Line)
 	}
-	return top, nil
+	c.top = top
+	c.index(services)
+	return c.variables()
 }
 
 // follow is what an alias stands for.
@@ -149,7 +187,7 @@ func field(n *yaml.Node, key string) *yaml.Node {
 // merge in, and what it extends.
 func (s *Service) gather(c *Compose, name string, own bool, depth int) {
 	if depth > maxChains {
-		s.Err = fmt.Errorf("%s: service %s: it extends others without end", c.As, name)
+		s.Err = fmt.Errorf("%s: service %s: it extends others in more than %d steps, the limit", c.As, name, maxChains)
 		return
 	}
 	for _, o := range c.over {
@@ -159,36 +197,34 @@ func (s *Service) gather(c *Compose, name string, own bool, depth int) {
 }
 
 func (s *Service) from(c *Compose, name string, own bool, depth int) {
-	services := field(c.top, "services")
-	if services == nil {
+	node := c.named[name]
+	if node == nil || c.cost.Spend(budget.Expanded, 1+c.tree.Size(node), node.Line) != nil {
 		return
 	}
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		if services.Content[i].Value != name {
-			continue
-		}
-		node := services.Content[i+1]
-		s.groups++
-		l := composeLayer{node: follow(node), file: c, group: s.groups}
-		if own && node.Kind != yaml.AliasNode {
-			l.path = []string{"services", name}
-		}
-		if l.node.Kind != yaml.MappingNode {
-			if l.node.Tag != "!!null" {
-				s.Err = fmt.Errorf("%s: line %d: service %s is no mapping", c.As, node.Line, name)
-			}
-			return
-		}
-		s.layers = append(s.layers, l)
-		s.merged(c, l.node, 0)
-		s.extend(c, l.node, depth)
+	s.groups++
+	l := composeLayer{node: follow(node), file: c, group: s.groups}
+	if own && node.Kind != yaml.AliasNode {
+		l.path = []string{"services", name}
 	}
+	if l.node.Kind != yaml.MappingNode {
+		if l.node.Tag != "!!null" {
+			s.Err = fmt.Errorf("%s: line %d: service %s is no mapping", c.As, node.Line, name)
+		}
+		return
+	}
+	s.layers = append(s.layers, l)
+	s.merged(c, l.node, 0)
+	s.extend(c, l.node, depth)
 }
 
 // merged adds what a mapping's merge keys bring in.
 func (s *Service) merged(c *Compose, node *yaml.Node, depth int) {
 	for _, m := range mergedInto(node) {
-		if depth < maxChains && m.Kind == yaml.MappingNode {
+		switch {
+		case m.Kind != yaml.MappingNode || c.cost.Spend(budget.Expanded, 1, m.Line) != nil:
+		case depth >= maxChains:
+			s.Err = fmt.Errorf("%s: line %d: merge keys are nested deeper than %d levels, the limit", c.As, m.Line, maxChains)
+		default:
 			s.layers = append(s.layers, composeLayer{node: m, file: c, group: s.groups})
 			s.merged(c, m, depth+1)
 		}
@@ -233,35 +269,6 @@ func (s *Service) extend(c *Compose, node *yaml.Node, depth int) {
 	}
 }
 
-// sharedWith names who else changes when a service does.
-func (c *Compose) sharedWith(name string) string {
-	services := field(c.top, "services")
-	var own *yaml.Node
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		if services.Content[i].Value == name {
-			own = services.Content[i+1]
-		}
-	}
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		other, node := services.Content[i].Value, services.Content[i+1]
-		if other == name {
-			continue
-		}
-		if node.Kind == yaml.AliasNode && follow(node) == follow(own) {
-			return other
-		}
-		if e := field(node, "extends"); e != nil && field(e, "file") == nil {
-			if n := field(e, "service"); e.Value == name || n != nil && n.Value == name {
-				return other
-			}
-		}
-		if slices.Contains(mergedInto(node), follow(own)) {
-			return other
-		}
-	}
-	return ""
-}
-
 // withOverrides puts each override with the file that it overrides: compose.override.yaml with compose.yaml, of any of
 // the spellings that Compose knows. Other files are projects of their own.
 func (h *Host) withOverrides(all []*Compose) []*Compose {
@@ -292,7 +299,7 @@ func (c *Compose) with(over []*Compose) *Compose {
 		n.gather(&merged, s.Name, true, 0)
 		merged.Services = append(merged.Services, n)
 	}
-	return &merged
+	return merged.within()
 }
 
 // overridden is the stem of the file that an override is of; empty where a file is no override.
@@ -382,29 +389,9 @@ var ErrVariable = errors.New("it depends on a variable")
 // Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
 func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
 
-// Text puts the values of variables that are known into a scalar of this file.
-func (c *Compose) text(n *yaml.Node) (string, error) {
-	if !strings.Contains(n.Value, "$") {
-		return n.Value, nil
-	}
-	unknown := false
-	out, err := template.Substitute(n.Value, func(name string) (string, bool) {
-		v, ok := c.env[name]
-		if !ok && !hasDefault(n.Value, name) {
-			unknown = true
-			return "", true // or else the library writes a warning of its own to the terminal
-		}
-		return v, ok
-	})
-	if err != nil || unknown {
-		return "", fmt.Errorf("%s: %w", c.At(n.Line), ErrVariable)
-	}
-	return out, nil
-}
-
-func hasDefault(text, name string) bool {
-	return strings.Contains(text, "${"+name+":-") || strings.Contains(text, "${"+name+"-")
-}
+// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
+// what the .env file holds.
+func (v ComposeValue) Said() string { return v.Node.Value }
 
 // Items are the elements of a list, or the one value that stands for a list, with the place of each.
 func (v ComposeValue) Items() []ComposeValue {
@@ -445,7 +432,7 @@ func (v ComposeValue) Assignments() iter.Seq2[string, ComposeValue] {
 
 func (v ComposeValue) assignments(yield func(string, ComposeValue) bool, depth int) bool {
 	switch {
-	case depth > maxChains:
+	case depth > maxChains: // gather has told of it
 	case v.Node.Kind == yaml.SequenceNode:
 		for _, item := range v.Items() {
 			if name, _, ok := strings.Cut(item.Node.Value, "="); ok && !yield(name, item) {

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// versions are the apiVersions of each kind that a program of Kubernetes accepts in a file of its own. With any other it does not start.
-// Source: the schemes of k8s.io/kubernetes and k8s.io/apiserver, 1.22 to 1.35.
+// versions are the apiVersions of each kind that a program of Kubernetes accepts in a file of its own. With any other
+// it does not start. Source: the schemes of k8s.io/kubernetes and k8s.io/apiserver, 1.22 to 1.35.
 var versions = map[string][]string{
 	"Pod":                         {"v1"},
 	"KubeletConfiguration":        {"kubelet.config.k8s.io/v1beta1"},
@@ -22,8 +22,8 @@ var versions = map[string][]string{
 		"kubescheduler.config.k8s.io/v1beta2", "kubescheduler.config.k8s.io/v1beta1"},
 }
 
-// fields are those that a kind has, by the place of the object in it, where its program refuses a file with any other: the kubelet and the
-// audit policy only warn. "[]" is each element of a list.
+// fields are those that a kind has, by the place of the object in it, where its program refuses a file with any
+// other: the kubelet and the audit policy only warn. "[]" is each element of a list.
 var fields = map[string]map[string][]string{
 	"AuthenticationConfiguration": {
 		"":                       {"apiVersion", "kind", "jwt", "anonymous"},
@@ -84,8 +84,8 @@ func (d *Document) onlyKnown(n *yaml.Node, at string, known map[string][]string)
 	return nil
 }
 
-// mergeTag is that of a key `<<`, which brings the keys of other objects into its own. The readers of Kubernetes take it so, though JSON
-// has nothing like it. Source: sigs.k8s.io/yaml, YAMLToJSON.
+// mergeTag is that of a key `<<`, which brings the keys of other objects into its own. The readers of Kubernetes take
+// it so, though JSON has nothing like it. Source: sigs.k8s.io/yaml, YAMLToJSON.
 const mergeTag = "!!merge"
 
 // merged are the objects that an object brings in, what counts first first.
@@ -124,8 +124,8 @@ func member(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// unambiguous returns an error where an object has a key twice, or has one that it also brings in: of those one reader takes the one, one the
-// other, and a strict one refuses the file.
+// unambiguous returns an error where an object has a key twice, or has one that it also brings in: of those one
+// reader takes the one, one the other, and a strict one refuses the file.
 func unambiguous(n *yaml.Node, known map[*yaml.Node]map[string]bool) error {
 	if n.Kind == yaml.AliasNode {
 		return nil
@@ -156,7 +156,8 @@ func unambiguous(n *yaml.Node, known map[*yaml.Node]map[string]bool) error {
 	return nil
 }
 
-// keysOf are the keys of an object, those that it brings in too. known remembers each object: aliases of aliases have no end of paths.
+// keysOf are the keys of an object, those that it brings in too. known remembers each object: aliases of aliases have
+// no end of paths.
 func keysOf(n *yaml.Node, known map[*yaml.Node]map[string]bool) map[string]bool {
 	if keys, ok := known[n]; ok {
 		return keys

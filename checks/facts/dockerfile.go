@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Dockerfile is one as BuildKit reads it.
@@ -20,6 +20,8 @@ type Dockerfile struct {
 	Stages []Stage
 	Err    error             // why it could not be read; there are no stages then
 	args   map[string]string // values of ARG before the first FROM
+	vars   map[string]string // what ENV and ARG have given by the end of the final stage
+	cost   *budget.Budget
 }
 
 // A Stage is one FROM and what follows it.
@@ -40,21 +42,30 @@ type Step struct {
 	OnBuild   bool // it is done in images made from this one, and not in this
 }
 
+// perInstruction is how many values an instruction counts for: BuildKit takes two kilobytes for each.
+const perInstruction = 8
+
 // parseDockerfile reads a Dockerfile. BuildKit's errors quote the line, in which there may be a secret: only where it
 // is wrong is kept.
-func parseDockerfile(f *SourceFile) (d *Dockerfile) {
-	d = &Dockerfile{SourceFile: *f}
+func parseDockerfile(f *SourceFile, all *budget.Budget) (d *Dockerfile) {
+	d = &Dockerfile{SourceFile: *f, cost: budget.New(f.As, all)}
 	defer func() {
 		if p := recover(); p != nil { // one file that the parser chokes on shall not take the others with it
 			d.Stages, d.Err = nil, fmt.Errorf("%s: not a Dockerfile that BuildKit reads", f.As)
 		}
 	}()
+	if d.Err = d.cost.Lines(f.Data); d.Err != nil {
+		return d
+	}
 	result, err := parser.Parse(bytes.NewReader(f.Data))
 	if err != nil {
 		d.Err = fmt.Errorf("%s: not a Dockerfile that BuildKit reads%s", f.As, errorLine(err))
 		return d
 	}
 	d.Escape = result.EscapeToken
+	if d.Err = d.cost.Spend(budget.Values, perInstruction*len(result.AST.Children), 0); d.Err != nil {
+		return d
+	}
 	stages, args, err := instructions.Parse(result.AST, nil)
 	if err == nil && len(stages) == 0 {
 		err = errors.New("no FROM")
@@ -67,21 +78,29 @@ func parseDockerfile(f *SourceFile) (d *Dockerfile) {
 	for _, a := range args {
 		d.assign(d.args, a, nil)
 	}
-	d.Stages = make([]Stage, len(stages))
-	for i, s := range stages {
-		stage := Stage{Name: s.Name, Image: s.BaseName, Line: firstLine(s.Location)}
-		stage.Base, stage.Known = expandWord(s.BaseName, d.args, d.Escape)
-		for j := range i {
-			if d.Stages[j].Name != "" && strings.EqualFold(d.Stages[j].Name, stage.Base) {
-				stage.Parent = &d.Stages[j]
-			}
+	d.stages(stages)
+	d.vars = d.variables()
+	if d.Err = d.cost.Err(); d.Err != nil {
+		d.Stages = nil
+	}
+	return d
+}
+
+func (d *Dockerfile) stages(parsed []instructions.Stage) {
+	d.Stages = make([]Stage, len(parsed))
+	named := map[string]*Stage{}
+	for i, s := range parsed {
+		stage := &d.Stages[i]
+		*stage = Stage{Name: s.Name, Image: s.BaseName, Line: firstLine(s.Location)}
+		stage.Base, stage.Known = d.expandWord(s.BaseName, d.args, stage.Line)
+		stage.Parent = named[strings.ToLower(stage.Base)]
+		if s.Name != "" {
+			named[strings.ToLower(s.Name)] = stage
 		}
 		for _, c := range s.Commands {
 			stage.Steps = append(stage.Steps, steps(c)...)
 		}
-		d.Stages[i] = stage
 	}
-	return d
 }
 
 // errorLine tells where BuildKit's parser stopped.
@@ -133,9 +152,13 @@ func (d *Dockerfile) Final() *Stage {
 
 // All gives the steps that make the stage's image, those of the stages that it starts from first.
 func (s *Stage) All() []Step {
-	var all []Step
+	var chain []*Stage
 	for ; s != nil; s = s.Parent {
-		all = append(slices.Clone(s.Steps), all...)
+		chain = append(chain, s)
+	}
+	var all []Step
+	for _, s := range slices.Backward(chain) {
+		all = append(all, s.Steps...)
 	}
 	return slices.DeleteFunc(all, func(x Step) bool { return x.OnBuild })
 }
@@ -147,51 +170,3 @@ func (s *Stage) From() *Stage {
 	}
 	return s
 }
-
-// expandWord puts variables into a word. known tells whether each of them has a value, or a default.
-func expandWord(word string, vars map[string]string, escape rune) (value string, known bool) {
-	lex := shell.NewLex(escape)
-	result, err := lex.ProcessWordWithMatches(word, variables(vars))
-	if err != nil {
-		return word, false
-	}
-	return result.Result, len(result.Unmatched) == 0
-}
-
-// assign takes the defaults of an ARG up, which has nothing to say where there is a value. One without a default gets
-// what outer has of that name.
-func (d *Dockerfile) assign(vars map[string]string, arg instructions.ArgCommand, outer map[string]string) {
-	for _, kv := range arg.Args {
-		value, ok := outer[kv.Key]
-		if kv.Value != nil {
-			value, ok = expandWord(*kv.Value, vars, d.Escape)
-		}
-		if _, set := vars[kv.Key]; ok && !set {
-			vars[kv.Key] = value
-		}
-	}
-}
-
-// Expand puts the values into a word that ARG and ENV have given by this step of the stage.
-func (d *Dockerfile) Expand(s *Stage, word string) (value string, known bool) {
-	vars := map[string]string{}
-	for _, step := range s.All() {
-		switch c := step.Command.(type) {
-		case *instructions.EnvCommand:
-			for _, kv := range c.Env {
-				if v, ok := expandWord(kv.Value, vars, d.Escape); ok {
-					vars[kv.Key] = v
-				}
-			}
-		case *instructions.ArgCommand:
-			d.assign(vars, *c, d.args)
-		}
-	}
-	return expandWord(word, vars, d.Escape)
-}
-
-type variables map[string]string
-
-func (v variables) Get(name string) (string, bool) { s, ok := v[name]; return s, ok }
-
-func (v variables) Keys() []string { return slices.Sorted(maps.Keys(v)) }

@@ -17,7 +17,8 @@ type Saying struct {
 }
 
 // Say returns what a component is told of an option, by the name of its flag. etcd takes options from its environment
-// too, which flags beat, and from nowhere but --config-file where that is given. It reports false where nothing is said.
+// too, which flags beat, and from nowhere but --config-file where that is given. It reports false where nothing is
+// said.
 func (c *Component) Say(name string) (Saying, bool, error) {
 	if c.Name == Etcd {
 		d, err := c.etcdFile()

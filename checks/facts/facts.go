@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"example.com/harden/checks/archive"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -27,6 +28,9 @@ var ErrAbsent = errors.New("not present on this host")
 // ErrElsewhere means that the Docker Engine which answers runs on another machine, so that nothing of this host's
 // files may be judged by it, nor the other way round.
 var ErrElsewhere = errors.New("the Docker Engine is on another machine")
+
+// ErrOutside means that a path leads out of the directories that may be looked at.
+var ErrOutside = errors.New("it leads out of the directory of --source")
 
 // MaxFile is how much of a file is ever read, in bytes. A longer file is an error, never a truncated read.
 const MaxFile = 4 << 20
@@ -60,27 +64,6 @@ type Version struct {
 	Data     []byte    // nil where there was no file
 	Modified time.Time // when that had been written; zero where there was no file
 	Replaced time.Time
-}
-
-// A Process is one running program.
-type Process struct {
-	PID     int
-	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
-	Args    []string // argv, argv[0] included
-	UID     uint32   // whom it runs as
-	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
-	Started time.Time
-	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
-	Contained bool
-	Origin
-
-	By      want.Authority // whose word its arguments are; the Host settles it
-	Doubted string         // why it does not count as one of this host's; empty where it does, and of what is in a container
-}
-
-// Own leaves out the processes that run in containers, and those that do not count.
-func Own(ps []Process) []Process {
-	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained || p.Doubted != "" })
 }
 
 // A Listener is one socket that a process accepts connections on.
@@ -132,8 +115,8 @@ type Source interface {
 	List(ctx context.Context, dir string) ([]string, error)
 	// Processes returns the processes whose executable has that base name, those in containers among them.
 	Processes(ctx context.Context, name string) ([]Process, error)
-	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name. It goes
-	// by the kernel's own name of a process, and finds those too that share the host's process namespace.
+	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
+	// It goes by the kernel's own name of a process, and finds those too that share the host's process namespace.
 	Contained(ctx context.Context, names ...string) (map[string]string, error)
 	// Listeners returns what a process listens on.
 	Listeners(ctx context.Context, pid int) ([]Listener, error)
@@ -167,8 +150,8 @@ type Choices struct {
 	Containers           []ContainerChoice // the first that matches and says something of a limit counts
 }
 
-// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them ("512m"
-// of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
+// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them
+// ("512m" of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
 type ContainerChoice struct {
 	Name      string // glob of names; empty matches all
 	Label     string // "key" or "key=value", globs; empty matches all
@@ -185,14 +168,15 @@ type Host struct {
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
 	// known what a program has read that started before them. It may be nil.
 	Earlier func(path string) []Version
-	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not to
-	// be looked at.
+	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not
+	// to be looked at.
 	Deep func(image string, read int64)
 	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
 	SourceDirs []SourceDir
 
 	ctx        context.Context
 	src        Source
+	spent      *budget.Budget // by YAML files together, Compose files that labels name among them
 	after      Overlay
 	stat       func(path string) (Info, error)
 	read       func(path string) ([]byte, error)
@@ -217,12 +201,15 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	compose    func(file string) (*Compose, error)
+	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
+	units      func() (map[string][]*Container, error) // by "project/service"
+	spans      func() (*spans, error)
+	added      func(file string) (File, error)
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
 func New(ctx context.Context, src Source, choices Choices) *Host {
-	h := &Host{Choices: choices, ctx: ctx, src: src}
+	h := &Host{Choices: choices, ctx: ctx, src: src, spent: budget.NewTogether("")}
 	h.stat = perKey(func(path string) (Info, error) { return src.Stat(ctx, path) })
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
@@ -246,41 +233,16 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.node = sync.OnceValues(h.readNode)
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
-	h.compose = perKey(h.readCompose)
+	h.projects = perKey(h.readProject)
+	h.units = sync.OnceValues(h.readUnits)
+	h.spans = sync.OnceValues(h.readSpans)
+	h.added = perKey(h.readAdded)
 	return h
 }
 
-// processes finds those of a name, in one look for all names where the source can.
-func processes(ctx context.Context, src Source) func(name string) ([]Process, error) {
-	c, ok := src.(Counter)
-	if !ok {
-		return func(name string) ([]Process, error) { return src.Processes(ctx, name) }
-	}
-	census := sync.OnceValues(func() (func(string) ([]Process, error), error) { return c.Census(ctx) })
-	return func(name string) ([]Process, error) {
-		find, err := census()
-		if err != nil {
-			return nil, err
-		}
-		return find(name)
-	}
-}
-
-// believed settles of each process what counts of it.
-func (h *Host) believed(find func(name string) ([]Process, error)) func(name string) ([]Process, error) {
-	return func(name string) ([]Process, error) {
-		ps, err := find(name)
-		ps = slices.Clone(ps)
-		for i := range ps {
-			h.believe(&ps[i], name)
-		}
-		return ps, err
-	}
-}
-
-// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
-// files are read, its objects only where all of them will be judged. It returns at once; what is read is remembered as if a
-// check had asked.
+// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way
+// while files are read, its objects only where all of them will be judged. It returns at once; what is read is
+// remembered as if a check had asked.
 func (h *Host) Prefetch(objects bool) {
 	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }, func() { h.node() }}
 	if objects {
@@ -390,7 +352,7 @@ func (h *Host) With(o Overlay) *Host {
 	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers = withUpdates(h.containers, o.Updated)
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
 	return n
 }
 

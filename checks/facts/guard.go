@@ -76,7 +76,10 @@ func (h *Host) Guarded(p string) (string, error) {
 func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 	at, err := h.Info(p)
 	exists = err == nil
-	if errors.Is(err, fs.ErrNotExist) && p != "/" {
+	if errors.Is(err, fs.ErrNotExist) {
+		if p == "/" {
+			return nil, false, nil
+		}
 		if chain, _, err = h.Chain(path.Dir(p)); err != nil {
 			return nil, false, err
 		}
@@ -86,7 +89,7 @@ func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 		return nil, false, err
 	}
 	if strings.HasPrefix(at.Locked, ByLink) {
-		return []Info{{Path: p, UID: nobody}, at}, exists, nil
+		return []Info{{Path: "the link at " + p, UID: nobody}, at}, exists, nil
 	}
 	for dir := path.Dir(at.Path); ; dir = path.Dir(dir) {
 		info, err := h.Info(dir)
@@ -110,7 +113,8 @@ func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 // nobody is the uid that the kernel gives those whom it cannot name.
 const nobody = 65534
 
-// Vouch returns whose word the content of a file is: by's, who named the file, or a user's where one could have written it.
+// Vouch returns whose word the content of a file is: by's, who named the file, or a user's where one could have written
+// it.
 func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 	if by < want.Root {
 		return by
@@ -121,8 +125,8 @@ func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 	return want.Root
 }
 
-// WellKnown reports whether a path is where a program keeps what an item is about by default, so that harden would look there whoever
-// names it.
+// WellKnown reports whether a path is where a program keeps what an item is about by default, so that harden would look
+// there whoever names it.
 func WellKnown(p string) bool {
 	dir, base := path.Split(p)
 	if slices.Contains([]string{".conf", ".yaml"}, path.Ext(base)) && (dir == "/etc/kubernetes/" || dir == "/etc/kubernetes/manifests/") {

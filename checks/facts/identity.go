@@ -26,8 +26,8 @@ func (i Identity) String() string {
 	return fmt.Sprintf("uid %d", i.UID)
 }
 
-// Class returns the permission bits that count for the program, the read bit of each class alone: 0400 of the owner, 0040 of the group,
-// 0004 of all others. The kernel asks one class and no other.
+// Class returns the permission bits that count for the program, the read bit of each class alone: 0400 of the owner,
+// 0040 of the group, 0004 of all others. The kernel asks one class and no other.
 func (i Identity) Class(file Info) uint32 {
 	switch {
 	case i.Unsure && file.UID != 0: // it may be anybody

@@ -22,8 +22,8 @@ func NeedsContent(k want.Kind) bool {
 	return true
 }
 
-// Fits says what is at a path instead of something of a kind, empty when it is that: of a file data is what it holds, of a directory
-// names what is in it.
+// Fits says what is at a path instead of something of a kind, empty when it is that: of a file data is what it holds,
+// of a directory names what is in it.
 func Fits(k want.Kind, i Info, data []byte, names []string) string {
 	ok := false
 	switch k {
@@ -73,7 +73,8 @@ func fileFits(k want.Kind, i Info, data []byte) bool {
 	return ok && line.Match(data)
 }
 
-// telling are lines by which a file of a kind is known. They do: a file that cannot be parsed is of its kind all the same.
+// telling are lines by which a file of a kind is known. They do: a file that cannot be parsed is of its kind all the
+// same.
 var telling = map[want.Kind]*regexp.Regexp{
 	want.Kubeconfig: kindLine("Config"),
 	want.Manifest:   kindLine("Pod"),
@@ -87,7 +88,8 @@ func kindLine(kind string) *regexp.Regexp {
 	return regexp.MustCompile(`(?m)(^|[{,]\s*)\s*"?kind"?:\s*["']?` + kind + `["']?\s*([,}#]|$)`)
 }
 
-// pemTypes are the types of the PEM blocks of a file. What one holds is not read: a key that is damaged is one all the same.
+// pemTypes are the types of the PEM blocks of a file. What one holds is not read: a key that is damaged is one all the
+// same.
 func pemTypes(data []byte) (types []string) {
 	for {
 		block, rest := pem.Decode(data)

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/checks/budget"
 )
 
 func TestParseKubeFlags(t *testing.T) {
@@ -73,7 +75,7 @@ func TestParseYAML(t *testing.T) {
 		"a: b: c":                    "line 1: mapping values are not allowed in this context",
 	} {
 		got := ""
-		if _, err := parseYAML([]byte(text)); err != nil {
+		if _, err := parseYAML(budget.New("", nil), []byte(text)); err != nil {
 			got = err.Error()
 		}
 		if got != want {
@@ -84,7 +86,7 @@ func TestParseYAML(t *testing.T) {
 
 // TestLook merges as RFC 7386 does, and quotes nothing of a value of the wrong type.
 func TestLook(t *testing.T) {
-	root, err := parseYAML([]byte("a: {b: 1, c: null, d: &x secret}\ne: null\nf: 7\ng: *x\n"))
+	root, err := parseYAML(budget.New("", nil), []byte("a: {b: 1, c: null, d: &x secret}\ne: null\nf: 7\ng: *x\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestHostPath(t *testing.T) {
 }
 
 func TestAuditLevel(t *testing.T) {
-	root, err := parseYAML([]byte(`
+	root, err := parseYAML(budget.New("", nil), []byte(`
 rules:
 - {level: None, users: ["system:kube-proxy"]}
 - {level: None, userGroups: ["system:nodes"]}

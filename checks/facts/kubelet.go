@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -33,6 +34,9 @@ type Kubelet struct {
 	newer  []*Document               // which documents are
 	loaded func(*Document) *Document // what such a document held when the process started; nil where that is not known
 }
+
+// maxConfigDepth is how deep directories below --config-dir may be.
+const maxConfigDepth = 8
 
 // KubeletUnit is the service that starts the kubelet of every packaging but those that are part of something else.
 const KubeletUnit = "kubelet.service"
@@ -133,7 +137,8 @@ const (
 	kubeadmConfig = "/var/lib/kubelet/config.yaml"
 )
 
-// kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own unit.
+// kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own
+// unit.
 func (h *Host) kubeadmStart(k *Kubelet) error {
 	args := []Token{
 		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit", By: want.Root},
@@ -142,7 +147,7 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 	for _, e := range []struct{ file, variable string }{
 		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"}, {"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
 	} {
-		f, err := h.File(e.file)
+		f, err := h.within(budget.New(e.file, nil), e.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -191,8 +196,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 	dir = h.from(cmp.Or(k.Unit, KubeletUnit), dir)
 	var err error
-	left := maxConfs
-	if k.DropIns, err = h.confsBelow(dir, 0, &left); err != nil {
+	if k.DropIns, err = h.confsBelow(budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)
 	}
 	for _, p := range k.DropIns {
@@ -203,28 +207,29 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 }
 
-// maxConfs is how much is looked at below --config-dir: what holds more is no directory of drop-ins, and "/" has no end.
-const maxConfs = 1000
-
-func (h *Host) confsBelow(dir string, depth int, left *int) ([]string, error) {
+func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, error) {
 	if i, err := h.Info(dir); err == nil && SystemDir(i.Path) {
-		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; give the drop-ins a directory of their own", i.Path)
+		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; "+
+			"give the drop-ins a directory of their own", i.Path)
 	}
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil || depth > 8 {
+	if err == nil {
+		err = b.Spend(budget.Names, len(names), 0)
+	}
+	if err == nil && depth > maxConfigDepth {
+		err = fmt.Errorf("%s: directories below --config-dir go deeper than %d levels, the limit", dir, maxConfigDepth)
+	}
+	if err != nil {
 		return nil, err
 	}
 	var all []string
 	for _, n := range names {
-		if *left--; *left < 0 {
-			return nil, fmt.Errorf("--config-dir: more than %d files and directories, which is more than is read; give the drop-ins a directory of their own", maxConfs)
-		}
 		p := path.Join(dir, n)
 		if i, err := h.Info(p); err == nil && i.Type == fs.ModeDir {
-			below, err := h.confsBelow(p, depth+1, left)
+			below, err := h.confsBelow(b, p, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -264,7 +269,7 @@ func (h *Host) documentAt(file string, then time.Time) *Document {
 		if v.Modified.After(then) || !v.Replaced.After(then) {
 			continue
 		}
-		root, err := parseYAML(v.Data)
+		root, err := parseYAML(budget.New("", nil), v.Data)
 		if err != nil {
 			return nil
 		}
@@ -313,7 +318,8 @@ func (k *Kubelet) Entitled(file string) want.Warrant {
 	return want.Warrant{By: f.By, From: "--" + flag + " in " + f.Origin, Kind: want.KubeletConfig}
 }
 
-// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no kubelet.
+// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no
+// kubelet.
 func (k *Kubelet) CgroupRoot() string {
 	if k == nil {
 		return ""
@@ -329,7 +335,8 @@ func (k *Kubelet) CgroupRoot() string {
 }
 
 // Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
-// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options, applyLegacyDefaults.
+// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options,
+// applyLegacyDefaults.
 func (k *Kubelet) Legacy() bool { return k.File == "" }
 
 // Settled reports whether what is configured of one field is what the process was started with.

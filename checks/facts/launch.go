@@ -121,8 +121,8 @@ func mention(words []Token, name string) surety {
 	return not
 }
 
-// Before is how many words of a command line come before a program's own arguments; ok tells whether it is known to start it, and
-// not by a shell.
+// Before is how many words of a command line come before a program's own arguments; ok tells whether it is known to
+// start it, and not by a shell.
 func Before(argv []string, name string) (n int, ok bool) {
 	tokens := make([]Token, len(argv))
 	for i, a := range argv {

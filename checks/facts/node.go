@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -109,8 +110,8 @@ func (n *Node) readPods() {
 	}
 }
 
-// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells: an
-// etcd alone is none, since other things use it too.
+// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells:
+// an etcd alone is none, since other things use it too.
 func (n *Node) anything() (bool, error) {
 	_, err := n.component(APIServer)
 	if errors.Is(err, ErrAbsent) {
@@ -125,6 +126,9 @@ func (n *Node) Component(name string) (*Component, error) { return n.component(n
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
 	sure := n.manifest(c)
+	if err := oneOf(n.podErrs); errors.Is(err, budget.Err) {
+		return nil, err // any program may be in what was not read
+	}
 	ps, err := n.host.running(name)
 	c.Unseen = errors.Is(err, ErrAbsent)
 	if err != nil && !c.Unseen {
@@ -156,8 +160,8 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	return c, nil
 }
 
-// manifest finds the static pod that starts a component, and what it is passed. One that surely does counts before one that may; of several
-// the last.
+// manifest finds the static pod that starts a component, and what it is passed. One that surely does counts before
+// one that may; of several the last.
 func (n *Node) manifest(c *Component) surety {
 	best := not
 	for i := range n.pods {
@@ -183,8 +187,8 @@ func (h *Host) running(name string) ([]Process, error) {
 	}), err
 }
 
-// unnamed is an error where a component is not found, or not to be told from another: something that could not be read may start it, or one
-// runs that nothing names. To take it for absent would be to pass over it.
+// unnamed is an error where a component is not found, or not to be told from another: something that could not be
+// read may start it, or one runs that nothing names. To take it for absent would be to pass over it.
 func (n *Node) unnamed(c *Component, ps []Process) error {
 	if c.Process == nil {
 		if err := uncertain(ps); err != nil {
@@ -262,9 +266,10 @@ func alike(args, argv []string) (same int) {
 	return same
 }
 
-// counting leaves those processes that may be the component: this host's own, for a static pod those too that the kubelet started from a
-// manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no static one the kubelet knows only what
-// the API server told it, so that its arguments count for what runs and entitle to nothing.
+// counting leaves those processes that may be the component: this host's own, for a static pod those too that the
+// kubelet started from a manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no
+// static one the kubelet knows only what the API server told it, so that its arguments count for what runs and entitle
+// to nothing.
 func (n *Node) counting(ps []Process, c *Component) []Process {
 	root := n.Kubelet.CgroupRoot()
 	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool {
@@ -281,73 +286,6 @@ func (n *Node) counting(ps []Process, c *Component) []Process {
 		}
 		return true
 	})
-}
-
-// startedBy finds what starts a component that no manifest does.
-func (n *Node) startedBy(c *Component) error {
-	if c.Pod != nil {
-		return nil
-	}
-	switch n.Flavour {
-	case K3s, MicroK8s:
-		return n.builtIn(c)
-	}
-	if c.Process != nil {
-		c.Next = c.Running
-	}
-	unit := c.Name + ".service"
-	if c.Process != nil && c.Process.Unit != unit || n.Flavour != "" && n.Flavour != ByHand && n.Flavour != Kubeadm {
-		return nil
-	}
-	if c.Name == Etcd && c.Process == nil && n.Kubelet == nil {
-		return nil
-	}
-	u, err := n.host.Unit(unit)
-	if errors.Is(err, ErrAbsent) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	switch args, sure := launch(u.Argv, c.Name); {
-	case sure == surely:
-		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(args)
-	case c.Process == nil && len(u.Argv) > 0:
-		return fmt.Errorf("%s: %s is started by a shell or another program, so its arguments cannot be told", unit, c.Name)
-	}
-	return nil
-}
-
-// k3sServer is what a server of k3s has and an agent has not.
-const k3sServer = "/var/lib/rancher/k3s/server/tls"
-
-// builtIn is for flavours that run the programs of Kubernetes in one process.
-func (n *Node) builtIn(c *Component) error {
-	args, err := n.host.flavourArgs(n.Flavour, c.Name)
-	if err != nil {
-		return err
-	}
-	if n.Flavour == MicroK8s {
-		if args != nil {
-			c.Within, c.Next = "kubelite", parseKubeFlags(args)
-		}
-		return nil
-	}
-	present := c.Name == KubeProxy
-	if !present {
-		place := k3sServer
-		if c.Name == Etcd {
-			place = "/var/lib/rancher/k3s/server/db/etcd"
-		}
-		_, err := n.host.Info(place)
-		if present = err == nil; !present && !errors.Is(Absent(err), ErrAbsent) {
-			return err
-		}
-	}
-	if present {
-		c.Within, c.Next, c.Open = "k3s", parseKubeFlags(args), true
-	}
-	return nil
 }
 
 // Where says which file or command line the component's arguments are in.
@@ -375,8 +313,8 @@ func (c *Component) HostPath(p string) (string, bool) {
 	return p, c.Process == nil || !c.Process.Contained
 }
 
-// Path returns the node's path of the file that a flag names; ok tells whether the flag is passed and names one that the
-// component can see.
+// Path returns the node's path of the file that a flag names; ok tells whether the flag is passed and names one that
+// the component can see.
 func (c *Component) Path(flag string, kind want.Kind) (Place, bool) {
 	p, ok := c.Next.Last(flag)
 	if !ok || p == "" || !path.IsAbs(p) && c.Unit == "" {

@@ -101,9 +101,9 @@ func (p *StaticPod) Host(inside string) (string, bool) {
 	return path.Join(best.HostPath, strings.TrimPrefix(inside, best.Path)), true
 }
 
-// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot. What
-// cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others.
-// Source: kubernetes pkg/kubelet/config/file.go.
+// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot.
+// What cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others. Source: kubernetes
+// pkg/kubelet/config/file.go.
 func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs []error) {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -175,8 +175,8 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	return containers, nil
 }
 
-// starts reports whether the container runs a program, and with which arguments. Where its image alone says what it runs, the names of
-// the container and of the image tell which program that may be.
+// starts reports whether the container runs a program, and with which arguments. Where its image alone says what it
+// runs, the names of the container and of the image tell which program that may be.
 func (p *StaticPod) starts(name string) ([]Token, surety) {
 	args, sure := launch(p.tokens, name)
 	image, _, _ := strings.Cut(path.Base(p.Image), ":")

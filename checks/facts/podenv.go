@@ -32,8 +32,9 @@ func environ(vars []envVar, from bool) podEnv {
 	return e
 }
 
-// expand replaces $(NAME) by the variable's value, $$ by a dollar, and leaves $(NAME) as it is where no such variable is set. unclear is the
-// variable whose value cannot be told; it stays in the text. Source: kubernetes third_party/forked/golang/expansion.
+// expand replaces $(NAME) by the variable's value, $$ by a dollar, and leaves $(NAME) as it is where no such variable
+// is set. unclear is the variable whose value cannot be told; it stays in the text. Source: kubernetes
+// third_party/forked/golang/expansion.
 func (e podEnv) expand(s string) (text, unclear string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -22,8 +22,8 @@ func (n *Node) Unprivileged() []*Component {
 	return all
 }
 
-// Needs reports whether the component reads a file of the node, or searches a directory, as whoever it runs as: it can now, and
-// either the file is given to its user or group, or its arguments name it.
+// Needs reports whether the component reads a file of the node, or searches a directory, as whoever it runs as: it
+// can now, and either the file is given to its user or group, or its arguments name it.
 func (c *Component) Needs(file Info) bool {
 	id := c.Identity()
 	if !c.reaches(file.Path) || !id.Reads(file) {

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/budget"
 )
 
 // Bounds of a walk below a source directory. What is beyond one of them is told in Sources.Skipped and not judged.
@@ -16,6 +18,9 @@ const (
 	maxSourceDepth   = 24     // directories below one another
 	maxSourceSize    = 1 << 20
 )
+
+// envName is the file beside a Compose file that gives values to its variables.
+const envName = ".env"
 
 // A SourceDir is one directory of --source.
 type SourceDir struct {
@@ -28,6 +33,7 @@ type Sources struct {
 	Dockerfiles []*Dockerfile // sorted by path
 	Composes    []*Compose    // sorted by path; an override is with the file that it overrides
 	Skipped     []string      // what was not looked at, and why
+	Outside     []string      // links to anything else that lead out of the directories, and are not followed
 }
 
 // A SourceFile is where a source is.
@@ -57,7 +63,13 @@ func (h *Host) readSources() (*Sources, error) {
 		}
 	}
 	for _, f := range w.composes {
-		w.found.Composes = append(w.found.Composes, h.composeOf(f))
+		env := path.Join(path.Dir(f.Path), envName)
+		c := h.composeOf(f, env)
+		if as := w.name(env); c.envErr != nil && !slices.ContainsFunc(w.found.Skipped,
+			func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
+			w.found.Skipped = append(w.found.Skipped, as+": "+reasonOf(c.envErr))
+		}
+		w.found.Composes = append(w.found.Composes, c)
 	}
 	w.found.Composes = h.withOverrides(w.found.Composes)
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
@@ -95,7 +107,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 	}
 	w.seen[dir] = true
 	if depth > maxSourceDepth {
-		w.skip(dir, fmt.Sprintf("more than %d directories deep", maxSourceDepth))
+		w.skip(dir, fmt.Sprintf("more than %d directories deep, the limit", maxSourceDepth))
 		return nil
 	}
 	names, err := w.host.List(dir)
@@ -110,7 +122,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 		if w.entries++; w.entries > maxSourceEntries {
 			if !w.full {
 				w.full = true
-				w.skip(dir, fmt.Sprintf("more than %d files: look at fewer directories", maxSourceEntries))
+				w.skip(dir, fmt.Sprintf("more than %d files, the limit: look at fewer directories", maxSourceEntries))
 			}
 			return nil
 		}
@@ -127,15 +139,23 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a link that leads nowhere, or a file that has just gone
 		return nil
+	case errors.Is(err, ErrOutside) || err == nil && !Within(info.Path, w.root):
+		if kind != noSource {
+			w.skip(p, "a link that leads out of "+w.as)
+		} else if name != envName {
+			w.found.Outside = append(w.found.Outside, w.name(p))
+		}
+		return nil
 	case err != nil:
 		if kind != noSource {
 			w.skip(p, reasonOf(err))
 		}
 		return nil
-	case info.Path != w.root && !strings.HasPrefix(info.Path, strings.TrimSuffix(w.root, "/")+"/"):
-		if kind != noSource {
-			w.skip(p, "a link that leads out of "+w.as)
-		}
+	case kind != noSource && info.Type != 0 && !info.Type.IsDir():
+		w.skip(p, "not a regular file")
+		return nil
+	case kind != noSource && info.Type == 0 && info.Links > 1:
+		w.skip(p, fmt.Sprintf("it has %d names (hard links), of which one may be outside", info.Links))
 		return nil
 	case info.Type.IsDir() && !skippedDirs[name]:
 		return w.dir(info.Path, depth+1)
@@ -146,12 +166,16 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if w.files++; w.files > maxSourceFiles {
 		if !w.full {
 			w.full = true
-			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files", maxSourceFiles))
+			w.skip(p, fmt.Sprintf("more than %d Dockerfiles and Compose files, the limit", maxSourceFiles))
 		}
 		return nil
 	}
 	if info.Size > maxSourceSize {
-		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has", info.Size))
+		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize))
+		return nil
+	}
+	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		w.skip(p, err.Error())
 		return nil
 	}
 	file, err := w.host.File(p)
@@ -163,17 +187,19 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	if kind == composeSource {
 		w.composes = append(w.composes, f)
 	} else {
-		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f))
+		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
 	}
 	return nil
 }
 
 // reasonOf is an error without the path that stands before it anyway.
-func reasonOf(err error) string {
+func reasonOf(err error) string { return bare(err).Error() }
+
+func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+		return e.Err
 	}
-	return err.Error()
+	return err
 }
 
 type kindOfSource int

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"example.com/harden/checks/budget"
 )
 
 // ParseKeys reads a daemon.json as strictly as the strictest dockerd does, and more strictly where parsers disagree:
@@ -32,10 +34,12 @@ func ParseKeys(data []byte) (*Keys, error) {
 // ParseObject is ParseKeys for those who need the whole tree and where in data each value is. The value that it
 // returns holds a *hujson.Object.
 func ParseObject(data []byte) (hujson.Value, error) {
+	if err := budget.New("", nil).JSON(data); err != nil { // hujson itself has no limit
+		return hujson.Value{}, err
+	}
 	if err := strict(data); err != nil {
 		return hujson.Value{}, err
 	}
-	// encoding/json has accepted the document, so that it is no deeper than its limit of 10,000 levels: hujson has none.
 	v, err := hujson.Parse(data)
 	if err != nil {
 		return hujson.Value{}, err

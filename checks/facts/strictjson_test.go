@@ -2,10 +2,13 @@ package facts
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/checks/budget"
 )
 
 func TestParseKeys(t *testing.T) {
@@ -39,8 +42,11 @@ func TestParseKeysRefuses(t *testing.T) {
 	if _, err := ParseKeys([]byte(strings.Repeat("[", 4<<20))); err == nil {
 		t.Error("four million levels were accepted")
 	}
-	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}")); err != nil {
-		t.Errorf("nine thousand levels: %v", err)
+	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + "}")); err != nil {
+		t.Errorf("a hundred levels: %v", err)
+	}
+	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}")); !errors.Is(err, budget.Err) {
+		t.Errorf("a hundred and one levels: %v", err)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Sysctl is one kernel setting as the next boot makes it, and the file that says so.
@@ -35,8 +37,9 @@ func (h *Host) Sysctls() (map[string]Sysctl, error) {
 		order = append(order, files[n])
 	}
 	all := map[string]Sysctl{}
+	cost := budget.New("sysctl.d", nil)
 	for _, p := range append(order, "/etc/sysctl.conf") {
-		f, err := h.File(p)
+		f, err := h.within(cost, p)
 		if errors.Is(err, fs.ErrNotExist) || f.Path == "/dev/null" {
 			continue
 		}

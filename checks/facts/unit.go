@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -21,6 +22,7 @@ type Unit struct {
 	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
 	Env       map[string]UnitVar
 	settings  []Setting
+	cost      *budget.Budget
 }
 
 // A UnitVar is one environment variable that systemd sets for a service, and where it is written.
@@ -100,7 +102,8 @@ func (u *Unit) Files() []Place {
 	return files
 }
 
-// from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=, else in /.
+// from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
+// else in /.
 func (h *Host) from(unit, p string) string {
 	if path.IsAbs(p) {
 		return p
@@ -132,10 +135,10 @@ func (h *Host) readUnit(name string) (*Unit, error) { return h.loadUnit(name, sy
 
 // loadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
 func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
-	u := &Unit{Name: name}
+	u := &Unit{Name: name, cost: budget.New(name, h.spent)}
 	var fragment File
 	for _, dir := range dirs {
-		f, err := h.File(path.Join(dir, name))
+		f, err := h.within(u.cost, path.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -158,7 +161,7 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 		return nil, err
 	}
 	for _, p := range dropIns {
-		f, err := h.File(p)
+		f, err := h.within(u.cost, p)
 		if f.Path == "/dev/null" || errors.Is(err, fs.ErrNotExist) {
 			continue // a masked drop-in, or a dangling link to one
 		}
@@ -229,7 +232,8 @@ func (h *Host) dropIns(names, dirs []string) ([]string, error) {
 // parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).
 func parseUnit(data []byte, file string, by want.Authority) []Setting {
 	var settings []Setting
-	var section, pending string
+	var section string
+	var pending strings.Builder
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimRight(line, "\r\n")
 		start := strings.TrimLeft(line, " \t")
@@ -237,10 +241,11 @@ func parseUnit(data []byte, file string, by want.Authority) []Setting {
 			continue // also in the middle of a continued line, which goes on after the comment
 		}
 		if cut, ok := strings.CutSuffix(line, `\`); ok {
-			pending += cut + " "
+			pending.WriteString(cut + " ")
 			continue
 		}
-		line, pending = strings.TrimSpace(pending+line), ""
+		line = strings.TrimSpace(pending.String() + line)
+		pending.Reset()
 		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
 			section = line[1 : len(line)-1]
 			continue

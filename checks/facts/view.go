@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// Views returns the host once for each static pod that starts a program which another starts too, so that each is judged by itself: the
-// kubelet runs every manifest that it finds. In each view a program has one pod; the first view is of those that run, or are
-// named as is usual, and Extra tells of the others. There is none where no program has two.
+// Views returns the host once for each static pod that starts a program which another starts too, so that each is
+// judged by itself: the kubelet runs every manifest that it finds. In each view a program has one pod; the first view
+// is of those that run, or are named as is usual, and Extra tells of the others. There is none where no program has
+// two.
 func (h *Host) Views() []View {
 	n, err := h.node()
 	if err != nil {
@@ -96,8 +97,8 @@ func (h *Host) seeing(n *Node) *Host {
 	return &seen
 }
 
-// Twin returns another manifest of a pod with the same name as that of a manifest; empty where there is none. Of two the kubelet runs one, and
-// which one may differ after each change.
+// Twin returns another manifest of a pod with the same name as that of a manifest; empty where there is none. Of two
+// the kubelet runs one, and which one may differ after each change.
 func (n *Node) Twin(manifest string) string {
 	for _, p := range n.all {
 		if p.File != manifest {

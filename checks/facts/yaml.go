@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
 
@@ -37,11 +38,19 @@ type Value struct {
 func (h *Host) Document(path string) (*Document, error) { return h.document(path) }
 
 func (h *Host) readDocument(path string) (*Document, error) {
+	b := budget.New("", h.spent)
+	info, err := h.Info(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	f, err := h.File(path)
 	if err != nil {
 		return nil, err
 	}
-	root, err := parseYAML(f.Data)
+	root, err := parseYAML(b, f.Data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -61,39 +70,33 @@ func (h *Host) documentBy(path string, by want.Authority) (*Document, error) {
 
 // parseYAML is stricter than the programs that read the same file: it refuses a key that is there twice, of which
 // they take the last, and more documents than one, of which they read the first.
-func parseYAML(data []byte) (*yaml.Node, error) {
+func parseYAML(b *budget.Budget, data []byte) (*yaml.Node, error) {
 	if json.Valid(data) { // no string of it holds a tab as such, which YAML would not take for indentation
 		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
-	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty")
-	} else if err != nil {
+	docs, err := b.Documents(data, math.MaxInt)
+	switch {
+	case errors.Is(err, budget.Err):
+		return nil, err
+	case err != nil:
 		return nil, syntax(err)
+	case len(docs) == 0:
+		return nil, errors.New("the file is empty")
 	}
-	var more yaml.Node
-	for {
-		err := decoder.Decode(&more)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, syntax(err)
-		}
-		if len(more.Content) > 0 && more.Content[0].Tag != "!!null" {
-			return nil, fmt.Errorf("line %d: a second document begins, which nothing reads", more.Content[0].Line)
+	for _, more := range docs[1:] {
+		if first := more.Root.Content; len(first) > 0 && first[0].Tag != "!!null" {
+			return nil, fmt.Errorf("line %d: a second document begins, which nothing reads", first[0].Line)
 		}
 	}
-	root := doc.Content[0]
+	root := docs[0].Root.Content[0]
 	if root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("line %d: the top level is not an object", root.Line)
 	}
 	return root, unambiguous(root, map[*yaml.Node]map[string]bool{})
 }
 
-// JSONByBrace returns an error for a file that begins with a brace and is not JSON: the programs of Kubernetes tell JSON
-// from YAML by that brace alone. Source: k8s.io/apimachinery pkg/util/yaml, ToJSON.
+// JSONByBrace returns an error for a file that begins with a brace and is not JSON: the programs of Kubernetes tell
+// JSON from YAML by that brace alone. Source: k8s.io/apimachinery pkg/util/yaml, ToJSON.
 func JSONByBrace(data []byte) error {
 	if !bytes.HasPrefix(bytes.TrimLeftFunc(data, unicode.IsSpace), []byte("{")) || json.Valid(data) {
 		return nil

@@ -46,8 +46,9 @@ func defaultPlugin(plugin string) checks.Rule {
 	return admission(having(plugin), arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
 }
 
-// admission judges --admission-control where that is passed, which is all the plugins there are, those by default among them; the API server
-// refuses to start with it beside the flags of today. Source: k8s.io/kubernetes pkg/kubeapiserver/options/admission.go.
+// admission judges --admission-control where that is passed, which is all the plugins there are, those by default
+// among them; the API server refuses to start with it beside the flags of today. Source: k8s.io/kubernetes
+// pkg/kubeapiserver/options/admission.go.
 func admission(cond be.Cond[[]string], today checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		_, c, err := component(h, facts.APIServer)

@@ -13,8 +13,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// ours is the directory of the files that harden gives the API server. The whole of it is mounted into the pod: a file that is
-// mounted by itself stays what it was when it is replaced.
+// ours is the directory of the files that harden gives the API server. The whole of it is mounted into the pod: a file
+// that is mounted by itself stays what it was when it is replaced.
 const ours = "/etc/kubernetes/harden"
 
 var oursMounted = want.Mount{Path: ours, Type: "DirectoryOrCreate", ReadOnly: true}
@@ -100,8 +100,8 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 	return []checks.Finding{f}, nil
 }
 
-// limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the kubelet's own
-// probes are anonymous: it would start the API server again for ever.
+// limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the
+// kubelet's own probes are anonymous: it would start the API server again for ever.
 func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Want, string) {
 	if n.Flavour.Generated() || c.Pod == nil {
 		return change(n, c, "anonymous-auth", s.Saying, "false", nil)

@@ -194,7 +194,8 @@ func without(list, gone []string) []string {
 	return rest
 }
 
-// change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it from.
+// change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
+// from.
 func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
 	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
 	if s.Name != "" && s.Field == nil && !variable {
@@ -251,8 +252,8 @@ func typed(value string) any {
 	return value
 }
 
-// namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is asked for,
-// if the program sees it there.
+// namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is
+// asked for, if the program sees it there.
 func namedFile(program string, flags ...[2]string) checks.Rule {
 	var rules []checks.Rule
 	for _, f := range flags {

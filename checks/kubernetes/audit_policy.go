@@ -110,7 +110,8 @@ const (
 	logDir     = "/var/log/kubernetes/audit"
 )
 
-// policy is what harden proposes: who did what, of everything but the cluster's own watching, and the content of nothing.
+// policy is what harden proposes: who did what, of everything but the cluster's own watching, and the content of
+// nothing.
 const policy = `# Written by harden; "harden rollback" takes it back.
 # Metadata says who did what, when and from where. Nothing is recorded with its content: Secrets and tokens would be in the log.
 apiVersion: audit.k8s.io/v1
@@ -138,7 +139,8 @@ rules:
 - level: Metadata
 `
 
-// backend judges whether events are written anywhere: to a file on a volume that outlives the container, or to a webhook.
+// backend judges whether events are written anywhere: to a file on a volume that outlives the container, or to a
+// webhook.
 func backend(c *facts.Component) (problem string, ok bool) {
 	if hook, set := c.Next.Last("audit-webhook-config-file"); set && hook != "" {
 		return "", true

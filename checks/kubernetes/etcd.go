@@ -108,7 +108,8 @@ var etcd = []*checks.Check{
 	},
 }
 
-// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a person must.
+// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
+// person must.
 func urls(program, name, unset, how string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		_, c, err := component(h, program)

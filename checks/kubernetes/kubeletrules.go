@@ -1,8 +1,6 @@
 package kubernetes
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,8 +18,8 @@ import (
 
 var clientCAFile = same("authentication.x509.clientCAFile", "client-ca-file", "")
 
-// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only the
-// flag can say a zero that counts.
+// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only
+// the flag can say a zero that counts.
 var someTime = be.Cond[string]{
 	Text:  "longer than nothing",
 	Holds: func(s string) bool { return !noTime(s) },
@@ -38,8 +36,8 @@ func noTime(s string) bool {
 	return err == nil && d <= 0
 }
 
-// noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by, the
-// API server would be locked out with everybody else.
+// noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by,
+// the API server would be locked out with everybody else.
 func noClientCA[T any](h *facts.Host, k *facts.Kubelet, _ T) string {
 	r, err := clientCAFile.read(k)
 	if err == nil && r.value != "" {
@@ -69,8 +67,8 @@ func clusterCA(h *facts.Host) string {
 	return file
 }
 
-// hostname judges --hostname-override, which has no field. To take it away renames a node that was registered by another
-// name: its pods are lost, so that only a person can.
+// hostname judges --hostname-override, which has no field. To take it away renames a node that was registered by
+// another name: its pods are lost, so that only a person can.
 func hostname(h *facts.Host) ([]checks.Finding, error) {
 	n, k, err := theKubelet(h)
 	if err != nil {
@@ -188,37 +186,6 @@ func bootstrapReason(n *facts.Node, k *facts.Kubelet) string {
 	return fmt.Sprintf("set `serverTLSBootstrap: true` in %s and restart the kubelet, with somebody ready to approve: %s", file, approve)
 }
 
-// certificate reads the first certificate of a PEM file.
-func certificate(h *facts.Host, file string) (*x509.Certificate, error) {
-	all, err := certificates(h, file)
-	if err != nil {
-		return nil, err
-	}
-	return all[0], nil
-}
-
-// certificates reads the certificates of a PEM file, of which there is at least one.
-func certificates(h *facts.Host, file string) (all []*x509.Certificate, err error) {
-	f, err := h.File(file)
-	if err != nil {
-		return nil, err
-	}
-	for b, rest := pem.Decode(f.Data); b != nil; b, rest = pem.Decode(rest) {
-		if b.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(b.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		all = append(all, c)
-	}
-	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no certificate in it", file)
-	}
-	return all, nil
-}
-
 // rotateClient leaves out k3s and RKE2, which make the kubelet's certificates themselves.
 func rotateClient(h *facts.Host) ([]checks.Finding, error) {
 	n, _, err := theKubelet(h)
@@ -280,7 +247,8 @@ func servingGate(n *facts.Node, k *facts.Kubelet) (checks.Finding, bool, error) 
 	return f, true, nil
 }
 
-// strongCiphers are the suites that the benchmark allows a kubelet, strongest first, and the older names of two of them.
+// strongCiphers are the suites that the benchmark allows a kubelet, strongest first, and the older names of two of
+// them.
 var strongCiphers = []string{
 	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
 	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
@@ -338,8 +306,9 @@ var kernelSettings = []struct{ name, value, kernel string }{
 
 const sysctlFile = "/etc/sysctl.d/90-harden-kubelet.conf"
 
-// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads: right
-// after it is switched on they are right because the kubelet itself had set them, and after a boot it would not start.
+// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads:
+// right after it is switched on they are right because the kubelet itself had set them, and after a boot it would not
+// start.
 func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	s := same("protectKernelDefaults", "protect-kernel-defaults", false)
 	findings, err := s.Must(be.True).Judge(h)
@@ -387,8 +356,8 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	return findings, nil
 }
 
-// unready says why the kubelet would not come back if it insisted: a setting that another file overrides, or that is not
-// right now.
+// unready says why the kubelet would not come back if it insisted: a setting that another file overrides, or that is
+// not right now.
 func unready(h *facts.Host, against []string) string {
 	if len(against) > 0 {
 		return "another file sets what the kubelet would not start with: change " + strings.Join(against, ", ")

@@ -8,8 +8,8 @@ import (
 	"example.com/harden/checks/facts"
 )
 
-// kubeletMinor is the kubelet's version, 35 of 1.35, as the package manager has it, or at most what the API server's image says, which a
-// kubelet is never newer than. The kubelet itself is not asked: it would have to be run.
+// kubeletMinor is the kubelet's version, 35 of 1.35, as the package manager has it, or at most what the API server's
+// image says, which a kubelet is never newer than. The kubelet itself is not asked: it would have to be run.
 func kubeletMinor(h *facts.Host) (minor int, known bool) {
 	status, err := h.File("/var/lib/dpkg/status")
 	if err == nil {
@@ -31,8 +31,9 @@ func kubeletMinor(h *facts.Host) (minor int, known bool) {
 	return facts.MinorVersion(api.Pod.Image)
 }
 
-// noSeccompDefault says why the kubelet must not be told to use the runtime's profile: before 1.25 it refuses to start with it unless a feature gate
-// is on, and before 1.22 it does not know it. Source: kubernetes pkg/kubelet/apis/config/validation, 1.22 to 1.24.
+// noSeccompDefault says why the kubelet must not be told to use the runtime's profile: before 1.25 it refuses to
+// start with it unless a feature gate is on, and before 1.22 it does not know it. Source: kubernetes
+// pkg/kubelet/apis/config/validation, 1.22 to 1.24.
 func noSeccompDefault(h *facts.Host, k *facts.Kubelet, _ bool) string {
 	minor, known := kubeletMinor(h)
 	gate := k.Option([]string{"featureGates", "SeccompDefault"}, "")

@@ -1,5 +1,5 @@
-// Package kubernetes is the catalogue of checks for a Kubernetes node and its control plane: one file per section of the
-// CIS Kubernetes Benchmark, the literals first, then the rules that no setting can express.
+// Package kubernetes is the catalogue of checks for a Kubernetes node and its control plane: one file per section of
+// the CIS Kubernetes Benchmark, the literals first, then the rules that no setting can express.
 package kubernetes
 
 import (

@@ -10,6 +10,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
@@ -25,7 +26,8 @@ func owner(paths rule.Paths) checks.Rule {
 	return kept(rule.Owner(paths).Must(be.OneOf("root:root", "0:0")))
 }
 
-// kept leaves to people what a flavour would set back, a file that it writes anew, and what would keep a program from its files.
+// kept leaves to people what a flavour would set back, a file that it writes anew, and what would keep a program from
+// its files.
 func kept(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		findings, err := r.Judge(h)
@@ -75,8 +77,8 @@ func manifest(program string) rule.Paths {
 	}
 }
 
-// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given away. Its
-// lock files say nothing.
+// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given
+// away. Its lock files say nothing.
 func cniFiles(h *facts.Host) ([]facts.Place, error) {
 	n, _, err := theKubelet(h)
 	if err != nil {
@@ -131,8 +133,7 @@ func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
 // below lists the files below a directory, down to a depth; none where it does not exist.
 func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	var files []string
-	left := maxEntries
-	err := walk(h, dir, depth, &left, func(p string, i facts.Info) {
+	err := walk(h, dir, depth, func(p string, i facts.Info) {
 		if i.Type == 0 {
 			files = append(files, p)
 		}
@@ -140,21 +141,24 @@ func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	return files, err
 }
 
-// maxEntries is how much is looked at below one directory: what holds more is not what an item is about.
-const maxEntries = 10_000
+// walk visits what is below a directory, down to a depth. More than a budget's names are an error, never a part of
+// them.
+func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
+	return walkWithin(budget.New(dir, nil), h, dir, depth, visit)
+}
 
-func walk(h *facts.Host, dir string, depth int, left *int, visit func(string, facts.Info)) error {
+func walkWithin(b *budget.Budget, h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
+	}
+	if err == nil {
+		err = b.Spend(budget.Names, len(names), 0)
 	}
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if *left--; *left < 0 {
-			return fmt.Errorf("%s: more than %d files and directories below the one that is looked through; check them yourself", dir, maxEntries)
-		}
 		p := path.Join(dir, name)
 		i, err := h.Info(p)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -165,7 +169,7 @@ func walk(h *facts.Host, dir string, depth int, left *int, visit func(string, fa
 		}
 		visit(p, i)
 		if i.Type == fs.ModeDir && depth > 1 {
-			if err := walk(h, p, depth-1, left, visit); err != nil {
+			if err := walkWithin(b, h, p, depth-1, visit); err != nil {
 				return err
 			}
 		}
@@ -199,8 +203,8 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 	return rule.Named(want.Warrant{By: s.By, From: flagName(s) + " in " + s.Where, Kind: want.EtcdData}, dir), nil
 }
 
-// etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would help
-// nothing there: that is no reason to ask for one.
+// etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would
+// help nothing there: that is no reason to ask for one.
 func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 	n, c, err := component(h, facts.Etcd)
 	if err != nil {
@@ -249,7 +253,8 @@ func adminConfigs(h *facts.Host) ([]facts.Place, error) {
 	return rule.Known("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"), nil
 }
 
-// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its own.
+// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its
+// own.
 func kubeconfig(program, rancher string) rule.Paths {
 	return func(h *facts.Host) ([]facts.Place, error) {
 		_, c, err := component(h, program)

@@ -20,8 +20,8 @@ var (
 		"service-account-signing-key-file"}
 )
 
-// A pkiPlace is where the certificates of the control plane are: a directory made for them, such as kubeadm's certificatesDir, or,
-// where what holds them holds other things too, the files that flags name.
+// A pkiPlace is where the certificates of the control plane are: a directory made for them, such as kubeadm's
+// certificatesDir, or, where what holds them holds other things too, the files that flags name.
 type pkiPlace struct {
 	dir   *facts.Place // nil where there is no such directory
 	certs []facts.Place
@@ -75,15 +75,15 @@ func pkiTree(h *facts.Host) ([]facts.Place, error) {
 	if p.dir == nil {
 		return append(slices.Clone(p.certs), p.keys...), nil
 	}
-	tree, left := []facts.Place{*p.dir}, maxEntries
-	err = walk(h, p.dir.Path, 5, &left, func(file string, _ facts.Info) {
+	tree := []facts.Place{*p.dir}
+	err = walk(h, p.dir.Path, 5, func(file string, _ facts.Info) {
 		tree = append(tree, facts.Place{Path: file, Warrant: p.dir.Warrant})
 	})
 	return tree, err
 }
 
-// pkiFiles are the private keys below the directory of certificates, or the certificates. What is in a file counts, and its
-// name where nothing in it tells.
+// pkiFiles are the private keys below the directory of certificates, or the certificates. What is in a file counts, and
+// its name where nothing in it tells.
 func pkiFiles(keys bool) rule.Paths {
 	return func(h *facts.Host) ([]facts.Place, error) {
 		p, err := thePKI(h)

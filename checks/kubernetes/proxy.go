@@ -32,8 +32,8 @@ var proxy = []*checks.Check{
 	},
 }
 
-// proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet keeps in
-// the pod's own directory.
+// proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet
+// keeps in the pod's own directory.
 type proxyFiles struct {
 	component *facts.Component
 	config    string // --config; empty where there is none

@@ -8,9 +8,9 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// locksOut says why a change of a file's mode or owner must not be made: a program that is not root could not read it any more,
-// and would not start again. Owner and mode are judged apart and may be changed together, so that each must leave the
-// program its own way in.
+// locksOut says why a change of a file's mode or owner must not be made: a program that is not root could not read it
+// any more, and would not start again. Owner and mode are judged apart and may be changed together, so that each must
+// leave the program its own way in.
 func locksOut(h *facts.Host, n *facts.Node, w want.Want) string {
 	var file string
 	switch w := w.(type) {

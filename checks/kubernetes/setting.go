@@ -134,8 +134,8 @@ func (s setting[T]) Must(cond be.Cond[T]) checks.Rule {
 	})
 }
 
-// takenUp reports whether the kubelet runs with the value that is configured, or with another good one; otherwise it makes
-// f ask for the restart.
+// takenUp reports whether the kubelet runs with the value that is configured, or with another good one; otherwise it
+// makes f ask for the restart.
 func (s setting[T]) takenUp(k *facts.Kubelet, r reading[T], cond be.Cond[T], f *checks.Finding) bool {
 	if k.Settled(s.path(), s.flag) {
 		return true

@@ -241,6 +241,7 @@ type Run struct {
 	Activations []Activated `json:"activations"`
 	Waiting     []string    `json:"waiting"`                     // checks that a pending activation will settle
 	Failing     []LeftOver  `json:"failing"`                     // findings that are still there afterwards, and why
+	Kept        []Kept      `json:"kept,omitempty"`              // what was left as somebody else made it
 	Unconfirmed *time.Time  `json:"unconfirmed_until,omitempty"` // when the run is taken back unless somebody confirms it
 }
 

@@ -1,23 +1,51 @@
 package report
 
-import "io"
+import (
+	"fmt"
+	"io"
+)
 
-// RollbackSchema names the shape of a Rollback as JSON.
-const RollbackSchema = "harden-rollback/v1"
+// RollbackSchema names the shape of a Rollback as JSON, ResumeSchema that of one of a run that is finished.
+const (
+	RollbackSchema = "harden-rollback/v1"
+	ResumeSchema   = "harden-resume/v1"
+)
 
-// A Rollback is a run taken back.
+// A Rollback is a run rolled back, or an interrupted one finished.
 type Rollback struct {
-	Schema  string   `json:"schema"`
-	Version string   `json:"version"` // harden's own
-	Changes []Change `json:"changes"` // what taking the run back writes
-	Updates []Update `json:"updates"` // what it changes of containers in place
-	Run     *Run     `json:"run,omitempty"`
+	Schema    string     `json:"schema"`
+	Version   string     `json:"version"` // harden's own
+	Changes   []Change   `json:"changes"` // what it writes
+	Updates   []Update   `json:"updates"` // what it changes of containers in place
+	Kept      []Kept     `json:"kept"`    // what stays as somebody else made it
+	Conflicts []Conflict `json:"conflicts"`
+	Run       *Run       `json:"run,omitempty"`
 }
 
-// RollbackText writes what taking a run back would do.
+// A Kept is a file or container that is left as somebody else made it since the run.
+type Kept struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// A Conflict is a file or container that somebody has changed since the run, of which nobody has said what becomes of
+// it.
+type Conflict struct {
+	Path   string   `json:"path"`
+	Why    string   `json:"why"`
+	Kept   string   `json:"kept,omitempty"`    // the file that holds what it was before the run
+	NoOurs string   `json:"no_ours,omitempty"` // why --ours cannot be said of it
+	Newer  []string `json:"newer,omitempty"`   // the later runs to roll back first, in this order
+}
+
+// RollbackText writes what rolling a run back, or finishing it, would do.
 func RollbackText(w io.Writer, r *Rollback, s Style) error {
 	p := newPage(s)
-	p.line(p.paint(bold, "Taking it back: "+count(r.Changes, r.Updates)))
+	doing := "Taking it back: "
+	if r.Schema == ResumeSchema {
+		doing = "Finishing it: "
+	}
+	p.line(p.paint(bold, doing+count(r.Changes, r.Updates)))
 	for _, c := range r.Changes {
 		p.line()
 		p.diff(c.Diff)
@@ -26,15 +54,117 @@ func RollbackText(w io.Writer, r *Rollback, s Style) error {
 		p.line()
 		p.diff(u.Diff)
 	}
+	p.kept(r.Kept)
 	_, err := w.Write(p.Bytes())
 	return err
 }
 
-// TakenBack writes that a run is taken back, and what of it stays to be done.
+// TakenBack writes what a run that is rolled back or finished has come to, and what of it stays to be done.
 func TakenBack(w io.Writer, r *Rollback, s Style) error {
 	p := newPage(s)
-	p.title("Run " + r.Run.ID + " is taken back")
+	outcome := " is taken back"
+	if r.Schema == ResumeSchema || r.Run.Outcome == "applied" {
+		outcome = " is now " + r.Run.Outcome
+	}
+	if n := len(r.Kept); n > 0 {
+		outcome += fmt.Sprintf(", but for %d that others had changed", n)
+	}
+	p.title("Run " + r.Run.ID + outcome)
 	p.activated(r.Run.Activations)
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+func (p *page) kept(all []Kept) {
+	for i, k := range all {
+		if i == 0 {
+			p.title("Left as others made them")
+		}
+		p.block("  ", 2, "", Clean(k.Path)+": "+Clean(k.Why))
+	}
+}
+
+// AbandonSchema names the shape of an Abandoned as JSON.
+const AbandonSchema = "harden-abandon/v1"
+
+// An Abandoned is an interrupted run that is given up, or would be.
+type Abandoned struct {
+	Schema  string      `json:"schema"`
+	Version string      `json:"version"` // harden's own
+	Run     string      `json:"run"`
+	Outcome string      `json:"outcome"` // "interrupted" before, "abandoned" afterwards
+	Files   []FileState `json:"files"`
+}
+
+// A FileState is what a file or container of a run that was cut short is like now.
+type FileState struct {
+	Path  string `json:"path"`
+	State string `json:"state"` // "before", "after", "partly", "theirs" or "unknown"
+	Why   string `json:"why,omitempty"`
+}
+
+var fileStates = map[string]string{
+	"before": "as before the run", "after": "as the run writes it", "partly": "partly changed",
+	"theirs": "changed by somebody else", "unknown": "unknown",
+}
+
+// AbandonText writes what would be given up.
+func AbandonText(w io.Writer, a *Abandoned, s Style) error {
+	p := newPage(s)
+	p.line(p.paint(bold, "Run "+a.Run+" was interrupted. Its files stay as they are now:"))
+	for _, f := range a.Files {
+		text := Clean(f.Path) + ": " + fileStates[f.State]
+		if f.Why != "" {
+			text += ": " + Clean(f.Why)
+		}
+		p.block("  ", 2, "", text)
+	}
+	_, err := w.Write(p.Bytes())
+	return err
+}
+
+// RepairSchema names the shape of a Repair as JSON.
+const RepairSchema = "harden-repair/v1"
+
+// A Repair is a state directory whose damage is set aside, or would be.
+type Repair struct {
+	Schema  string   `json:"schema"`
+	Version string   `json:"version"` // harden's own
+	State   string   `json:"state"`
+	Damages []Damage `json:"damages"`
+	Aside   string   `json:"aside,omitempty"` // the directory that holds what was set aside
+	Head    string   `json:"head,omitempty"`  // hash of the last record of the history
+}
+
+// A Damage is one file or directory of the state that is not as harden wrote it.
+type Damage struct {
+	File string   `json:"file"`
+	Run  string   `json:"run,omitempty"`
+	Why  string   `json:"why"`
+	Does string   `json:"does"` // what the repair does
+	Lost []string `json:"lost"`
+	Kept []string `json:"kept"`
+}
+
+// RepairText writes what is damaged, what is lost by it, and what a repair would do.
+func RepairText(w io.Writer, r *Repair, s Style) error {
+	p := newPage(s)
+	if len(r.Damages) == 0 {
+		p.line("No damage in " + Clean(r.State) + ".")
+	} else {
+		p.line(p.paint(bold, "Damage in "+Clean(r.State)))
+	}
+	for _, d := range r.Damages {
+		p.title(Clean(d.File))
+		p.labelled("damaged", Clean(d.Why))
+		for _, l := range d.Lost {
+			p.labelled("lost", Clean(l))
+		}
+		for _, k := range d.Kept {
+			p.labelled("kept", Clean(k))
+		}
+		p.labelled("repair", Clean(d.Does))
+	}
 	_, err := w.Write(p.Bytes())
 	return err
 }

@@ -2,6 +2,8 @@ package rule
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -60,6 +62,9 @@ func unrecorded(h *facts.Host, a *facts.Audit, place facts.Place, i facts.Info) 
 	case disk:
 		f.Pending = true
 		f.Got = "recorded by a rule on disk that is not loaded"
+	case strings.HasPrefix(i.Locked, facts.ByLink):
+		f.Got, f.Wants = "not recorded", nil
+		f.Reason = fmt.Sprintf("no rule is added for %s: %s; name the file itself, or give the link and the directory it is in to root", i.Path, i.Locked)
 	case loaded:
 		f.Got = "recorded only until the next boot: no rule on disk says so"
 	default:

@@ -47,8 +47,8 @@ func (why inapplicable) Error() string        { return string(why) }
 func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent }
 
 // Here fails with ErrAbsent, and says why, where the Docker Engine that harden was pointed at is on another machine:
-// this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of Kubernetes
-// without Docker.
+// this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of
+// Kubernetes without Docker.
 func Here(h *facts.Host) error {
 	e, err := h.Engine()
 	switch {

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,12 +10,14 @@ import (
 	"sync"
 
 	"github.com/pelletier/go-toml/v2"
-	gitleaks "github.com/zricethezav/gitleaks/v8/config"
 )
 
 // gitleaks' whole detector would add 7.7 MB and 150 packages, archivers and a WebAssembly engine among them, and
-// compile every expression before it looks at anything. What is worth having is its rules: they come with its package
-// of configuration, as text, and are read here.
+// compile every expression before it looks at anything. Its package of configuration alone brings a logger. What is
+// worth having is its rules: they are kept here as the text that a release of gitleaks has.
+//
+//go:embed gitleaks.toml
+var gitleaks []byte
 
 // allowlist is what a match is compared with to be taken for harmless.
 type allowlist struct {
@@ -42,7 +45,7 @@ type rulesFile struct {
 
 var parsed = sync.OnceValues(func() ([]*rule, []allowed) {
 	var file rulesFile
-	if err := toml.Unmarshal([]byte(gitleaks.DefaultConfig), &file); err != nil {
+	if err := toml.Unmarshal(gitleaks, &file); err != nil {
 		panic(fmt.Errorf("the rules that gitleaks comes with: %w", err)) // they are part of the program
 	}
 	all := []*rule{userinfo}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"example.com/harden/checks/budget"
 )
 
 // A Hit is one secret: which rule found it, and where.
@@ -24,18 +26,87 @@ const MaxText = 4 << 20
 
 // Find returns the secrets in a text, in order, none of them inside another.
 func Find(text []byte) []Hit {
+	hits, _ := scan(text, func(int) error { return nil })
+	return hits
+}
+
+// FindWithin is Find for a file that somebody else wrote: it may have something for each of two hundred rules on every
+// line. The error means that not all of it was looked at.
+func FindWithin(text []byte, b *budget.Budget) ([]Hit, error) {
+	if len(text) > MaxText {
+		return nil, b.Spend(budget.Bytes, len(text)+1, 0)
+	}
+	return scan(text, func(n int) error { return b.Spend(budget.Steps, n, 0) })
+}
+
+func scan(text []byte, spend func(int) error) ([]Hit, error) {
 	text = text[:min(len(text), MaxText)]
-	lower := bytes.ToLower(text)
+	lower := lowered(text)
 	var hits []Hit
 	for _, r := range rules() {
-		if !r.mayMatch(lower) {
-			continue
-		}
-		for _, span := range r.find(text) {
-			hits = append(hits, Hit{Rule: r.id, Start: span[0], End: span[1]})
+		for _, w := range r.windows(lower) {
+			if err := spend(w[1] - w[0]); err != nil {
+				return nil, err
+			}
+			for _, span := range r.find(text[w[0]:w[1]]) {
+				hits = append(hits, Hit{Rule: r.id, Start: w[0] + span[0], End: w[0] + span[1]})
+			}
 		}
 	}
-	return locate(text, hits)
+	return locate(text, hits), nil
+}
+
+// lowered has the letters of ASCII in lower case, each byte at its place: keywords have no others.
+func lowered(text []byte) []byte {
+	out := bytes.Clone(text)
+	for i, c := range out {
+		if c >= 'A' && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return out
+}
+
+// Of a long text a rule sees what is around its keywords: a secret begins at most so far before one, and ends at most so
+// far behind it. The longest is a private key.
+const (
+	whole  = 64 << 10 // a text that every rule sees all of
+	before = 1 << 10
+	behind = 16 << 10
+)
+
+// windows are the parts of a text, in lower case, that a rule may match in.
+func (r *rule) windows(lower []byte) [][2]int {
+	if len(lower) <= whole || len(r.keywords) == 0 {
+		if r.mayMatch(lower) {
+			return [][2]int{{0, len(lower)}}
+		}
+		return nil
+	}
+	var at [][2]int
+	for _, k := range r.keywords {
+		for i := 0; ; {
+			j := bytes.Index(lower[i:], k)
+			if j < 0 {
+				break
+			}
+			start := max(0, i+j-before)
+			start = bytes.LastIndexByte(lower[max(0, start-before):start], '\n') + 1 + max(0, start-before) // the line's beginning, if it is near
+			end := min(len(lower), i+j+behind)
+			at = append(at, [2]int{start, end})
+			i = max(i+j+len(k), end-behind/2) // what is between is in this window already
+		}
+	}
+	slices.SortFunc(at, func(a, b [2]int) int { return cmp.Compare(a[0], b[0]) })
+	var merged [][2]int
+	for _, w := range at {
+		if n := len(merged); n > 0 && w[0] <= merged[n-1][1] {
+			merged[n-1][1] = max(merged[n-1][1], w[1])
+			continue
+		}
+		merged = append(merged, w)
+	}
+	return merged
 }
 
 // locate puts hits in order, drops those inside others, and tells their lines.
@@ -44,7 +115,7 @@ func locate(text []byte, hits []Hit) []Hit {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), vague(a)-vague(b), strings.Compare(a.Rule, b.Rule))
 	})
 	var out []Hit
-	line, from, end := 1, 0, 0
+	line, from, end, begins := 1, 0, 0, 0
 	for _, h := range hits {
 		if h.End <= end {
 			continue
@@ -54,8 +125,11 @@ func locate(text []byte, hits []Hit) []Hit {
 			continue
 		}
 		line += bytes.Count(text[from:h.Start], []byte("\n"))
+		if i := bytes.LastIndexByte(text[from:h.Start], '\n'); i >= 0 {
+			begins = from + i + 1
+		}
 		from, end = h.Start, h.End
-		h.Line, h.Column = line, h.Start-bytes.LastIndexByte(text[:h.Start], '\n')
+		h.Line, h.Column = line, h.Start-begins+1
 		out = append(out, h)
 	}
 	return out
@@ -104,11 +178,7 @@ func (r *rule) find(text []byte) [][2]int {
 		if len(value) == 0 || r.entropy > 0 && entropy(value) <= r.entropy {
 			continue
 		}
-		match := text[m[0]:m[1]]
-		line := text[bytes.LastIndexByte(text[:m[0]], '\n')+1:]
-		if i := bytes.IndexByte(line[min(m[1]-m[0], len(line)):], '\n'); i >= 0 {
-			line = line[:m[1]-m[0]+i]
-		}
+		match, line := text[m[0]:m[1]], lineAround(text, m[0], m[1])
 		fine := func(a allowed) bool { return a.allows(value, match, line) }
 		if slices.ContainsFunc(r.harmless, fine) || !r.unbounded && slices.ContainsFunc(everywhere(), fine) {
 			continue
@@ -116,6 +186,20 @@ func (r *rule) find(text []byte) [][2]int {
 		spans = append(spans, [2]int{start, end})
 	}
 	return spans
+}
+
+// maxLine is how much of a line before and behind a match is compared with what is harmless.
+const maxLine = 1 << 10
+
+// lineAround is the line of a match, as much of it as counts.
+func lineAround(text []byte, start, end int) []byte {
+	from := max(0, start-maxLine)
+	from += bytes.LastIndexByte(text[from:start], '\n') + 1
+	to := min(len(text), end+maxLine)
+	if i := bytes.IndexByte(text[end:to], '\n'); i >= 0 {
+		to = end + i
+	}
+	return text[from:to]
 }
 
 // secret picks the group of a match that is the secret.

@@ -1,6 +1,7 @@
 package secret_test
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,8 +84,15 @@ func TestNames(t *testing.T) {
 func FuzzFind(f *testing.F) {
 	f.Add("https://a:b@c " + github + "\n" + aws)
 	f.Add(key)
+	f.Add(strings.Repeat("https://a:b@c ", 7_000))
 	f.Fuzz(func(t *testing.T, text string) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		hits := secret.Find([]byte(text))
+		runtime.ReadMemStats(&after)
+		if size := after.TotalAlloc - before.TotalAlloc; size > 256<<20 {
+			t.Fatalf("%d MiB for %d bytes", size>>20, len(text))
+		}
 		for i, h := range hits {
 			if h.Start >= h.End || h.End > len(text) || h.Line != 1+strings.Count(text[:h.Start], "\n") || i > 0 && hits[i-1].End > h.Start {
 				t.Fatalf("%+v", hits)

@@ -25,7 +25,7 @@ var Copy = dockerfiles(func(h *facts.Host, d *facts.Dockerfile) ([]checks.Findin
 				continue
 			}
 			f := checks.Finding{Subject: d.As + " " + masked(add.String()), Got: "ADD", Must: "COPY", Place: d.At(s.Line)}
-			if err := plain(h, d, add); err != nil {
+			if err := plain(h, d, add, s.Line); err != nil {
 				f.Reason = err.Error()
 			} else {
 				f.Wants = []want.Want{want.Instruction{File: d.Path, Line: s.Line, From: "ADD", To: "COPY"}}
@@ -37,7 +37,7 @@ var Copy = dockerfiles(func(h *facts.Host, d *facts.Dockerfile) ([]checks.Findin
 })
 
 // plain says why COPY would not do the same as an ADD.
-func plain(h *facts.Host, d *facts.Dockerfile, add *instructions.AddCommand) error {
+func plain(h *facts.Host, d *facts.Dockerfile, add *instructions.AddCommand, line int) error {
 	switch {
 	case add.Checksum != "":
 		return errors.New("it verifies a checksum, which COPY cannot: it is as good as ADD gets")
@@ -45,14 +45,14 @@ func plain(h *facts.Host, d *facts.Dockerfile, add *instructions.AddCommand) err
 		return errors.New("it has an option that COPY does not have")
 	}
 	for _, p := range add.SourcePaths {
-		if err := local(h, d, p); err != nil {
+		if err := local(h, d, p, line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func local(h *facts.Host, d *facts.Dockerfile, source string) error {
+func local(h *facts.Host, d *facts.Dockerfile, source string, line int) error {
 	lower := strings.ToLower(source)
 	switch {
 	case strings.Contains(lower, "://") || strings.HasPrefix(lower, "git@") || strings.HasSuffix(lower, ".git"):
@@ -62,7 +62,8 @@ func local(h *facts.Host, d *facts.Dockerfile, source string) error {
 	}
 	found := false
 	for _, dir := range contexts(&d.SourceFile) {
-		matches, err := glob(h, dir, strings.TrimPrefix(path.Clean("/"+source), "/"))
+		spend := func(n int) error { return d.Names(n, line) }
+		matches, err := glob(h, dir, strings.TrimPrefix(path.Clean("/"+source), "/"), spend)
 		if err != nil {
 			return err
 		}
@@ -80,7 +81,7 @@ func local(h *facts.Host, d *facts.Dockerfile, source string) error {
 }
 
 // glob finds what a path of an ADD may mean below a directory, wild cards included.
-func glob(h *facts.Host, dir, pattern string) ([]string, error) {
+func glob(h *facts.Host, dir, pattern string, spend func(int) error) ([]string, error) {
 	if pattern == "" || pattern == "." {
 		return []string{dir}, nil
 	}
@@ -96,6 +97,9 @@ func glob(h *facts.Host, dir, pattern string) ([]string, error) {
 			if err != nil {
 				continue // not a directory, or not there
 			}
+			if err := spend(len(names)); err != nil {
+				return nil, err
+			}
 			for _, n := range names {
 				ok, err := path.Match(part, n)
 				if err != nil {
@@ -109,6 +113,9 @@ func glob(h *facts.Host, dir, pattern string) ([]string, error) {
 		found = next
 	}
 	var there []string
+	if err := spend(len(found)); err != nil {
+		return nil, err
+	}
 	for _, p := range found {
 		switch _, err := h.Info(p); {
 		case err == nil:
@@ -129,7 +136,7 @@ func unpacked(h *facts.Host, p string) error {
 	if info.Type.IsDir() {
 		return nil // what is in a directory is copied as it is
 	}
-	file, err := h.File(p)
+	file, err := h.Added(p)
 	if err != nil {
 		return fmt.Errorf("whether it is an archive is not known: %w", err)
 	}

@@ -34,9 +34,11 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	name, known := "", true
 	for _, s := range final.All() {
 		if u, ok := s.Command.(*instructions.UserCommand); ok {
-			name, known = d.Expand(final, u.User)
-			found, f.Place = true, d.At(s.Line)
+			name, found, f.Place = u.User, true, d.At(s.Line)
 		}
+	}
+	if found {
+		name, known = d.Expand(name)
 	}
 	base := final.From()
 	switch {
@@ -162,11 +164,11 @@ func words(run *instructions.RunCommand) [][]string {
 		}
 		return [][]string{run.CmdLine}
 	}
-	text := strings.Join(run.CmdLine, " ")
+	texts := []string{strings.Join(run.CmdLine, " ")}
 	for _, f := range run.Files {
-		text += "\n" + f.Data
+		texts = append(texts, f.Data)
 	}
-	return shellWords(text)
+	return shellWords(strings.Join(texts, "\n"))
 }
 
 func shellWords(text string) [][]string {

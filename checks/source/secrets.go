@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/secret"
@@ -39,7 +41,8 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Fin
 			leaks = append(leaks, named(d, s)...)
 		}
 	}
-	for _, hit := range secret.Find(d.Data) {
+	hits, unknown := secret.FindWithin(d.Data, budget.New(d.As, nil))
+	for _, hit := range hits {
 		value, step := string(d.Data[hit.Start:hit.End]), steps[hit.Line]
 		if slices.ContainsFunc(leaks, func(l leak) bool {
 			return l.value != "" && l.line == step.Line && (strings.Contains(value, l.value) || strings.Contains(l.value, value))
@@ -58,7 +61,7 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Fin
 	for _, l := range leaks {
 		findings = append(findings, checks.Finding{Subject: d.As + " " + l.what, Got: l.got, Must: mustSecret, Place: d.At(l.line)})
 	}
-	return findings, nil
+	return findings, unknown
 })
 
 // named finds what a step gives away by the names in it, whatever the value looks like.
@@ -164,7 +167,8 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 	}
 	var all verdicts
 	for _, c := range s.Composes {
-		all.add(composeSecrets(c), c.Err)
+		findings, err := composeSecrets(c)
+		all.add(findings, errors.Join(c.Err, err))
 	}
 	all.add(nil, unseen(s, nil))
 	return all.settle()
@@ -172,7 +176,7 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 
 const mustFile = "given by secrets, or in an env_file that is kept elsewhere"
 
-func composeSecrets(c *facts.Compose) []checks.Finding {
+func composeSecrets(c *facts.Compose) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	lines := map[int]bool{}
 	add := func(line int, what, got string) {
@@ -199,13 +203,14 @@ func composeSecrets(c *facts.Compose) []checks.Finding {
 			}
 		}
 	}
-	for _, hit := range secret.Find(c.Data) {
+	hits, unknown := secret.FindWithin(c.Data, budget.New(c.As, nil))
+	for _, hit := range hits {
 		if !lines[hit.Line] {
 			add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
 		}
 	}
 	slices.SortStableFunc(findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
-	return findings
+	return findings, unknown
 }
 
 func lineOf(place string) int {

@@ -59,8 +59,8 @@ type Key struct {
 	Warrant
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes. A flag whose value is a list keeps
-// what Add and Drop do not name; Value is then what it comes to by itself.
+// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes. A flag
+// whose value is a list keeps what Add and Drop do not name; Value is then what it comes to by itself.
 type Flag struct {
 	Unit, Name, Value string
 	Add, Drop         []string
@@ -68,8 +68,8 @@ type Flag struct {
 	Warrant
 }
 
-// A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is the
-// path to it from the top of the document. A nil Value wants the field gone.
+// A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is
+// the path to it from the top of the document. A nil Value wants the field gone.
 type Field struct {
 	File  string
 	Field []string
@@ -78,8 +78,8 @@ type Field struct {
 	Warrant
 }
 
-// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is a list keeps what Add
-// and Drop do not name; any other gets Value, or goes.
+// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is
+// a list keeps what Add and Drop do not name; any other gets Value, or goes.
 type PodFlag struct {
 	Manifest  string // where the manifest really is
 	Container string // the component, as its container is called
@@ -136,7 +136,8 @@ type AuditRule struct {
 	Warrant
 }
 
-// An Env wants an environment file to assign a value to a variable, and the service Unit, where it names one, to take it up by a restart.
+// An Env wants an environment file to assign a value to a variable, and the service Unit, where it names one, to take
+// it up by a restart.
 type Env struct {
 	File, Name, Value string
 	Unit              string
@@ -159,7 +160,8 @@ type Instruction struct {
 	Warrant
 }
 
-// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again with it.
+// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again
+// with it.
 type Compose struct {
 	File    string
 	Service string
@@ -187,8 +189,8 @@ func (w Key) Class() Class {
 	return Restart
 }
 
-// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on the
-// node to read for certain.
+// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on
+// the node to read for certain.
 func (w PodFlag) Class() Class {
 	if w.Runs() == "etcd" {
 		return Behaviour

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
@@ -66,6 +67,9 @@ func (s *session) describe(h *report.Host) {
 			note("%v", err)
 		} else {
 			note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
+			if n := len(found.Outside); n > 0 {
+				note("links that lead out of --source are not followed: %s", strings.Join(found.Outside[:min(n, 10)], ", "))
+			}
 		}
 		return
 	}
@@ -113,11 +117,21 @@ func (s *session) describe(h *report.Host) {
 			note("this is inside a container: it is the container's files that are judged, and not its host's")
 		}
 	}
+	s.describeRuns(note)
+}
+
+// describeRuns says what of earlier runs is still to be settled.
+func (s *session) describeRuns(note func(string, ...any)) {
 	if run, _ := apply.Unconfirmed(s.options()); run != nil && run.Outcome == apply.Applied {
 		note("run %s is not confirmed yet: `harden confirm` keeps it", run.ID)
 	}
 	if run, err := apply.Interrupted(s.options()); err == nil && run != nil {
 		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
+	} else if errors.Is(err, apply.ErrDamaged) {
+		note("%s", s.redactor.RedactText(err.Error()))
+	}
+	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
+		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome, len(run.Left))
 	}
 }
 
@@ -261,6 +275,7 @@ func (s *session) ran(run *apply.Run, failing []report.LeftOver) *report.Run {
 	if d := run.Unconfirmed; d != nil {
 		out.Unconfirmed = &d.Until
 	}
+	out.Kept = s.kept(run.Left)
 	for _, a := range run.Activations {
 		out.Activations = append(out.Activations, report.Activated{Kind: string(a.Kind), Unit: a.Unit, State: a.State,
 			Reason: s.redactor.RedactText(a.Reason)})
@@ -313,4 +328,12 @@ func named(ids []string) []*checks.Check {
 		}
 	}
 	return cs
+}
+
+// kept are files as reports have them that are left as somebody else made them; nil where there are none.
+func (s *session) kept(left []apply.Left) (out []report.Kept) {
+	for _, l := range left {
+		out = append(out, report.Kept{Path: l.Path, Why: s.redactor.RedactText(l.Why)})
+	}
+	return out
 }

@@ -19,7 +19,8 @@ func confirmCommand() *cobra.Command {
 		Short: "Keep a run that was applied with --confirm-within",
 		Long: `Keep a run that was applied with --confirm-within, which otherwise takes itself back. After its time it is too late, and
 what became of the run is told. That a run is confirmed already is no error.`,
-		Args: atMost(1),
+		Args:              atMost(1),
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := open(cmd)
 			if err != nil {
@@ -30,7 +31,7 @@ what became of the run is told. That a run is confirmed already is no error.`,
 				return err
 			}
 			if s.Format == "json" {
-				return report.JSON(s.stdout, run)
+				return report.JSON(s.stdout, hide(s.redactor, run))
 			}
 			_, err = fmt.Fprintf(s.stdout, "Run %s is confirmed and stays.\n", run.ID)
 			return err
@@ -83,6 +84,12 @@ func (s *session) expire(id string) error {
 		return fmt.Errorf("run %s is %s: %w", run.ID, run.Outcome, err)
 	}
 	_, err = fmt.Fprintf(s.stdout, "Run %s is taken back: %s.\n", run.ID, reason)
+	for _, l := range run.Left {
+		fmt.Fprintf(os.Stderr, "harden: %s: left as it is: %s\n", report.Clean(l.Path), report.Clean(l.Why))
+	}
+	if err == nil && len(run.Left) > 0 {
+		return fmt.Errorf("run %s is taken back, but for %d that others had changed", run.ID, len(run.Left))
+	}
 	return err
 }
 

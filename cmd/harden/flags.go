@@ -1,14 +1,18 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/apply"
 )
 
 // addHost adds the flags that say which host.
@@ -115,6 +119,42 @@ func addApply(cmd *cobra.Command) {
 // addWait adds the flag that says for how long to wait until a package manager is done.
 func addWait(cmd *cobra.Command, wait time.Duration) {
 	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, while a package manager is at work")
+}
+
+// addResolution adds the flags that say what becomes of files that somebody has changed since a run.
+func addResolution(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Bool("skip-conflicts", false, "leave every file that somebody has changed since the run as it is")
+	f.StringArray("theirs", nil, "leave the file at this `PATH`, or the container of this name, as it is")
+	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, all the same;\nwhat is there now is kept in the run's journal first")
+	for _, name := range []string{"theirs", "ours"} {
+		_ = cmd.MarkFlagFilename(name)
+	}
+}
+
+// resolution reads what addResolution has added.
+func resolution(cmd *cobra.Command) (r apply.Resolution, err error) {
+	f := cmd.Flags()
+	r.Skip, _ = f.GetBool("skip-conflicts")
+	for name, paths := range map[string]*[]string{"theirs": &r.Theirs, "ours": &r.Ours} {
+		*paths = f.Lookup(name).Value.(pflag.SliceValue).GetSlice() // GetStringArray goes through CSV, which loses bytes
+		if slices.Contains(*paths, "") {
+			return r, usageError{fmt.Errorf("--%s: it is empty; name a file or container of the run", name)}
+		}
+	}
+	return r, nil
+}
+
+// completeRuns offers the IDs of runs, newest first.
+func completeRuns(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var ids []string
+	if s, err := open(cmd); err == nil && len(args) == 0 {
+		runs, _ := apply.History(s.options())
+		for _, r := range runs {
+			ids = append(ids, r.ID+"\t"+string(r.Outcome)+", "+r.Started.Local().Format("2006-01-02 15:04"))
+		}
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 func addExitZero(cmd *cobra.Command) {

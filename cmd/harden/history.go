@@ -29,9 +29,9 @@ it was changed or removed is an error.`,
 				if runs == nil {
 					runs = []apply.Run{}
 				}
-				err = multierror.Append(err, report.JSON(s.stdout, runs)).ErrorOrNil()
+				err = multierror.Append(err, report.JSON(s.stdout, hide(s.redactor, runs))).ErrorOrNil()
 			} else {
-				err = multierror.Append(err, s.printRuns(runs)).ErrorOrNil()
+				err = multierror.Append(err, s.printRuns(hide(s.redactor, runs))).ErrorOrNil()
 			}
 			return multierror.Append(err, apply.VerifyHistory(s.options())).ErrorOrNil()
 		},
@@ -58,6 +58,9 @@ func (s *session) printRuns(runs []apply.Run) error {
 			r.Reason = d.Kept
 		}
 		reason, _, _ := strings.Cut(r.Reason, "\n")
+		for _, l := range r.Left {
+			reason = strings.TrimPrefix(reason+"; left: "+l.Path, "; ")
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), outcome(r), len(r.Changes), len(r.Updates), by, report.Clean(reason))
 	}
 	return w.Flush()
@@ -66,6 +69,9 @@ func (s *session) printRuns(runs []apply.Run) error {
 // outcome is what became of a run, and whether it still has to be confirmed.
 func outcome(r apply.Run) string {
 	d, said := r.Unconfirmed, string(r.Outcome)
+	if n := len(r.Left); n > 0 {
+		said += fmt.Sprintf(" but for %d", n)
+	}
 	if d == nil {
 		return said
 	}

@@ -98,7 +98,7 @@ func TestScript(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "nobody": nobody, "expand": expand,
-			"schema": schema, "locked": locked, "released": released, "secrets": secrets},
+			"schema": schema, "locked": locked, "released": released, "secrets": secrets, "damage": damage},
 	})
 }
 
@@ -158,6 +158,27 @@ func secrets(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+}
+
+// damage flips a bit of one byte of a file, from behind where the number is negative: damage PATTERN N.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: damage PATTERN N")
+	}
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%s: %d files", args[0], len(files))
+	}
+	data, err := os.ReadFile(files[0])
+	ts.Check(err)
+	if at < 0 {
+		at += len(data)
+	}
+	data[at] ^= 0x02
+	ts.Check(os.WriteFile(files[0], data, 0o600))
 }
 
 // expand puts the values of the environment's variables into a file.

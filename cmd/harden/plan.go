@@ -177,7 +177,7 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost, Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -239,7 +239,7 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
 func (s *session) acting(p *progress) apply.Options {
 	o := s.options()
-	o.Services, o.Progress, o.DockerHost = s.services(p), s.watched(p), s.engineHost()
+	o.Services, o.Progress, o.Resolve, o.DockerHost = s.services(p), s.watched(p), s.resolve, s.engineHost()
 	return o
 }
 
@@ -289,9 +289,10 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	}
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else {
-		err = multierror.Append(report.Outcome(s.stdout, r, s.style()), report.StillOpen(s.stdout, r, s.style())).ErrorOrNil()
+		err = multierror.Append(report.Outcome(s.stdout, hide(s.redactor, r), s.style()),
+			report.StillOpen(s.stdout, hide(s.redactor, r), s.style())).ErrorOrNil()
 	}
 	s.toConfirm(run)
 	if failure != nil {
@@ -330,7 +331,7 @@ func (s *session) recover(yes bool) error {
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

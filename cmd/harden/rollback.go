@@ -13,13 +13,23 @@ import (
 func rollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [RUN]",
-		Short: "Take a run back, byte for byte",
-		Long: `Give every file of a run back its bytes, mode, owner and extended attributes, take away what it made, and have the services take
-that up. Without RUN it is the interrupted run, or else the newest. It is shown as a diff first, and refused where somebody
-has changed a file since.`,
-		Args: atMost(1),
+		Short: "Roll back a run, byte for byte",
+		Long: `Give every file of a run back its bytes, mode, owner and extended attributes, remove what it made, and have the
+services take that up. Without RUN it is the interrupted run, or else the newest. It is shown as a diff first.
+
+Where somebody has changed a file since the run, nothing is rolled back, and each such file is named. Three flags go on:
+--skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one all the same. What --ours
+writes over is kept in the run's journal first. When a later run has changed the file, roll that one back first.
+
+Of a RUN that was rolled back already, --theirs gives back what --ours had written over, and --ours restores what was
+left: that is a run of its own.`,
+		Example: `  harden rollback --dry-run                                # show what would be restored
+  harden rollback --skip-conflicts                         # all but what others have changed
+  harden rollback --ours /etc/docker/daemon.json --yes     # that file too, whatever it says now`,
+		Args:              atMost(1),
+		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, dry, yes, err := openToChange(cmd)
+			s, dry, yes, err := openToResolve(cmd)
 			if err != nil {
 				return err
 			}
@@ -28,6 +38,7 @@ has changed a file since.`,
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
 	cmd.Flags().BoolP("yes", "y", false, "take it back without asking")
+	addResolution(cmd)
 	addHost(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
@@ -36,37 +47,119 @@ has changed a file since.`,
 	return cmd
 }
 
+func resumeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "Finish an interrupted run",
+		Long: `Finish the run that was interrupted: write what it had not written yet and have the services take that up; or go on
+rolling it back, where that had begun. It is shown as a diff first.
+
+Where somebody has changed a file meanwhile, nothing is written, and each such file is named: --skip-conflicts,
+--theirs and --ours go on, as with harden rollback. harden rollback rolls the run back instead, and harden abandon gives it up.`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, dry, yes, err := openToResolve(cmd)
+			if err != nil {
+				return err
+			}
+			return s.finishRun(dry, yes)
+		},
+	}
+	cmd.Flags().BoolP("dry-run", "n", false, "show what would be written and change nothing")
+	cmd.Flags().BoolP("yes", "y", false, "finish it without asking")
+	addResolution(cmd)
+	addHost(cmd)
+	addKubeconfig(cmd)
+	addApply(cmd)
+	addWait(cmd, 0)
+	addOutput(cmd)
+	addExitZero(cmd)
+	return cmd
+}
+
+// openToResolve is openToChange for a command with the flags of addResolution.
+func openToResolve(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
+	resolve, err := resolution(cmd)
+	if err != nil {
+		return nil, false, false, err
+	}
+	if s, dry, yes, err = openToChange(cmd); s != nil {
+		s.resolve = resolve
+	}
+	return s, dry, yes, err
+}
+
 func (s *session) rollback(id string, dry, yes bool) error {
-	chosen, plan, err := s.rollbackPlan(id)
-	if errors.Is(err, apply.ErrNoRun) && id != "" {
+	s.host = s.look(s.ctx)
+	p := s.progress(0)
+	back, err := apply.Reverse(s.ctx, id, s.acting(p))
+	p.end()
+	if errors.Is(err, apply.ErrNoRun) && id != "" || errors.Is(err, apply.ErrChoice) {
 		return usageError{err}
 	} else if err != nil {
 		return err
 	}
-	r := &report.Rollback{Schema: report.RollbackSchema, Version: version(), Changes: s.changes(plan.Changes),
-		Updates: updates(plan.Updates)}
-	if s.Format == "text" {
-		if err := report.RollbackText(s.stdout, r, s.style()); err != nil {
+	return s.carryBack(back, report.RollbackSchema, dry, yes, func() error {
+		return s.agreed("take it back?", "nothing was taken back")
+	}, func() (*apply.Run, error) { // the one that was shown, whatever has run since
+		return s.takeBack(back.Run, len(back.Plan.Changes)+len(back.Plan.Updates))
+	})
+}
+
+// finishRun finishes the interrupted run.
+func (s *session) finishRun(dry, yes bool) error {
+	if !dry {
+		if err := s.awaitPackages(); err != nil {
 			return err
 		}
 	}
-	if dry {
-		if s.Format == "json" {
-			if err := report.JSON(s.stdout, r); err != nil {
-				return err
-			}
-		}
-		if !plan.Empty() && !s.ExitZero {
-			return status(exitFindings)
-		}
+	s.host = s.look(s.ctx)
+	p := s.progress(0)
+	onward, _, err := apply.Onward(s.ctx, s.acting(p))
+	p.end()
+	if errors.Is(err, apply.ErrChoice) {
+		return usageError{err}
+	} else if err != nil {
+		return err
+	}
+	return s.carryBack(onward, report.ResumeSchema, dry, yes, func() error {
+		return s.agreed("finish it?", "nothing was written")
+	}, s.resume)
+}
+
+// carryBack shows what a run is to be brought back or forward to, asks, and does it.
+func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error,
+	do func() (*apply.Run, error)) error {
+	r := &report.Rollback{Schema: schema, Version: version(), Changes: s.changes(back.Plan.Changes),
+		Updates: updates(back.Plan.Updates), Kept: append([]report.Kept{}, s.kept(back.Kept)...),
+		Conflicts: []report.Conflict{}}
+	for _, c := range back.Conflicts {
+		r.Conflicts = append(r.Conflicts, report.Conflict{Path: c.Path, Why: s.redactor.RedactText(c.Why), Kept: c.Kept,
+			NoOurs: c.Stuck, Newer: c.Newer})
+	}
+	conflicts := len(back.Conflicts) > 0
+	var err error
+	if s.Format == "text" {
+		err = report.RollbackText(s.stdout, hide(s.redactor, r), s.style())
+	} else if dry || conflicts {
+		err = report.JSON(s.stdout, hide(s.redactor, r))
+	}
+	switch {
+	case err != nil:
+		return err
+	case conflicts:
+		return &apply.ConflictError{Run: back.Run, Conflicts: back.Conflicts}
+	case dry && !back.Plan.Empty() && !s.ExitZero:
+		return status(exitFindings)
+	case dry:
 		return nil
 	}
 	if !yes {
-		if err := s.agreed("take it back?", "nothing was taken back"); err != nil {
+		if err := ask(); err != nil {
 			return err
 		}
 	}
-	run, failure := s.takeBack(chosen, len(plan.Changes)+len(plan.Updates)) // the one that was shown, whatever has run since
+	run, failure := do()
 	return s.rolledBack(r, run, failure)
 }
 
@@ -90,14 +183,15 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 		return failure
 	}
 	r.Run = s.ended(run, failure, []report.LeftOver{})
+	r.Kept = append([]report.Kept{}, s.kept(run.Left)...)
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else if failure == nil {
-		err = report.TakenBack(s.stdout, r, s.style())
+		err = report.TakenBack(s.stdout, hide(s.redactor, r), s.style())
 	}
 	switch {
-	case failure != nil && run.Outcome == apply.Failed:
+	case failure != nil && (run.Outcome == apply.Failed || errors.Is(failure, apply.ErrRolledBack)):
 		exitCode(failure)
 		return status(exitFailed)
 	case failure != nil:

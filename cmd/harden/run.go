@@ -64,8 +64,9 @@ func run(args []string) int {
 func guard(f func() error) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(os.Stderr, "harden: internal error: %v\n\n%s\n"+
-				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n", p, debug.Stack())
+			fmt.Fprintf(os.Stderr, "harden: internal error: %s\n\n%s\n"+
+				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n",
+				redactor().RedactText(fmt.Sprint(p)), debug.Stack())
 			code = exitInternal
 		}
 	}()
@@ -84,7 +85,7 @@ func exitCode(err error) int {
 		return exitUnheard
 	}
 	for _, e := range flatten(err) {
-		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
+		fmt.Fprintf(os.Stderr, "harden: %s\n", redactor().RedactText(e.Error()))
 	}
 	return errorCode(err)
 }
@@ -121,10 +122,23 @@ func flatten(err error) []error {
 	case configError:
 		inner = e.error
 	}
+	if c, ok := errors.AsType[*apply.ConflictError](err); ok {
+		return append(conflictLines(c), fmt.Errorf("run %s: nothing was changed; `harden rollback` and `harden resume` go on with "+
+			"--skip-conflicts (leave all of these as they are), --theirs PATH (leave one) or --ours PATH (write one all the same: "+
+			"what is there now is kept in the journal first)", c.Run))
+	}
 	if m, ok := errors.AsType[*multierror.Error](err); ok && (inner != nil || error(m) == err) {
 		return m.Errors
 	}
 	return []error{err}
+}
+
+// conflictLines are the conflicts, each as an error of its own.
+func conflictLines(c *apply.ConflictError) (lines []error) {
+	for _, one := range c.Conflicts {
+		lines = append(lines, one)
+	}
+	return lines
 }
 
 func newRoot() *cobra.Command {
@@ -132,7 +146,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
+	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
+		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	refuseEmpty(root)

@@ -2,15 +2,11 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,6 +40,7 @@ type session struct {
 	progress  func(steps int) *progress
 	resumed   bool          // an interrupted run was settled first, which has changed the host
 	images    imageProgress // of --deep
+	resolve   apply.Resolution
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -79,14 +76,12 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 }
 
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
 	if wait < 0 {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
+		redactor: redactor(), validate: activate.Validate, progress: newProgress}
 	if config.Root == "/" {
 		s.validate = activate.ValidateHere
 	}
@@ -99,7 +94,11 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom}), s.Choices)
+	var machine facts.Source = live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom})
+	if len(s.Sources) > 0 {
+		machine = live.Beneath(s.Sources)
+	}
+	h := facts.New(ctx, machine, s.Choices)
 	h.Earlier = func(path string) []facts.Version {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions
@@ -144,9 +143,9 @@ func (s *session) style() report.Style {
 // print writes a report in the chosen format.
 func (s *session) print(r *report.Report) error {
 	if s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
-	return report.Text(s.stdout, r, s.style())
+	return report.Text(s.stdout, hide(s.redactor, r), s.style())
 }
 
 // toFile sends what the command prints to a file from here on. done puts the file in place.
@@ -215,34 +214,6 @@ func (s *session) options() apply.Options {
 		return *s.held
 	}
 	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
-}
-
-// writeFile puts a whole file in place. What is there already has to be a regular file: as root, a rename over
-// /dev/null would take it from everybody.
-func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o600) }
-
-func writeFileMode(path string, data []byte, mode fs.FileMode) (err error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", path)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600: a diff of a private file is private
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(data); err == nil {
-		err = cmp.Or(f.Chmod(mode), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.

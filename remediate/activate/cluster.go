@@ -16,8 +16,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
+	"example.com/harden/checks/budget"
 	"example.com/harden/remediate"
 )
 
@@ -69,7 +68,7 @@ func openCluster(file string) (*cluster, error) {
 		return nil, err
 	}
 	var k kubeconfig
-	if yaml.Unmarshal(data, &k) != nil { // its error quotes what may be a key
+	if budget.Unmarshal(data, &k) != nil { // its error quotes what may be a key
 		return nil, fmt.Errorf("%s is not a kubeconfig", file)
 	}
 	c := &cluster{}

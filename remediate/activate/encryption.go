@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"example.com/harden/checks/budget"
 )
 
 // An encryption is an EncryptionConfiguration, as far as who can read what whom wrote depends on it.
@@ -62,7 +62,7 @@ var plain = keyring{identity, map[string]bool{identity: true}}
 // is nil where there was none, which is to write in the clear.
 func validateEncryption(before, after []byte) error {
 	var was, is encryption
-	if yaml.Unmarshal(after, &is) != nil || len(before) > 0 && yaml.Unmarshal(before, &was) != nil {
+	if budget.Unmarshal(after, &is) != nil || len(before) > 0 && budget.Unmarshal(before, &was) != nil {
 		return errors.New("it cannot be read as an EncryptionConfiguration") // the parser's error may quote a key
 	}
 	old, new := was.rings(), is.rings()

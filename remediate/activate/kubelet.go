@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
-	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 )
@@ -137,7 +137,7 @@ func kubeletHealthURL(p facts.Process) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := yaml.Unmarshal(data, &config); err != nil {
+		if err := budget.Unmarshal(data, &config); err != nil {
 			return "", fmt.Errorf("%s: %w", file, err)
 		}
 	}

@@ -15,9 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 )
@@ -66,7 +66,7 @@ func readManifest(path string) (*manifest, error) {
 	}
 	m := &manifest{path: path}
 	var named struct{ Metadata struct{ UID string } }
-	if err := errors.Join(yaml.Unmarshal(data, m), yaml.Unmarshal(data, &named)); err != nil {
+	if err := errors.Join(budget.Unmarshal(data, m), budget.Unmarshal(data, &named)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	for i := range m.Spec.Containers {
@@ -116,7 +116,7 @@ func (m *manifest) alone() error {
 			continue
 		}
 		var o manifest
-		if yaml.Unmarshal(other, &o) == nil && o.Kind == "Pod" && o.Metadata == m.Metadata {
+		if budget.Unmarshal(other, &o) == nil && o.Kind == "Pod" && o.Metadata == m.Metadata {
 			return fmt.Errorf("%s is the same pod, and the kubelet reads both: move it to another directory", p)
 		}
 	}
@@ -173,8 +173,8 @@ func (m *manifest) questions(c podContainer) (all []question) {
 	return []question{{url: "https://127.0.0.1:" + port + "/livez"}, {url: "https://127.0.0.1:" + port + "/readyz"}}
 }
 
-// runs finds the processes with a container's arguments that the kubelet has started for it, or root. The arguments alone prove
-// nothing: anybody can start a program with them.
+// runs finds the processes with a container's arguments that the kubelet has started for it, or root. The arguments
+// alone prove nothing: anybody can start a program with them.
 func (c podContainer) runs() ([]process, error) {
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {

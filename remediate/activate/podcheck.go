@@ -8,8 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"example.com/harden/checks/budget"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/schema"
 )
@@ -24,7 +23,7 @@ func validateKubernetes(c remediate.Change) error {
 		return err
 	}
 	var was, is manifest
-	if err := yaml.Unmarshal(c.After.Data, &is); err != nil {
+	if err := budget.Unmarshal(c.After.Data, &is); err != nil {
 		return err
 	}
 	if is.Kind == "EncryptionConfiguration" {
@@ -33,7 +32,7 @@ func validateKubernetes(c remediate.Change) error {
 	if c.Created || is.Kind != "Pod" {
 		return nil
 	}
-	if err := yaml.Unmarshal(c.Before.Data, &was); err != nil {
+	if err := budget.Unmarshal(c.Before.Data, &was); err != nil {
 		return err
 	}
 	if is.Metadata != was.Metadata || len(is.Spec.Containers) != len(was.Spec.Containers) {

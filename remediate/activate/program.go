@@ -9,9 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // program returns the first of the paths that exists, if nobody but root could have put it there.
@@ -42,6 +46,18 @@ func trusted(path string) error {
 	return nil
 }
 
+// alone refuses a program that root alone can write, below a directory that another can.
+func alone(path string) error {
+	why, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Exposed(path)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return fmt.Errorf("%s is not run: %s, so not only root can replace it", path, why)
+	}
+	return nil
+}
+
 // maxOutput is how much of a program's output is kept, in bytes.
 const maxOutput = 64 << 10
 
@@ -53,7 +69,7 @@ func run(ctx context.Context, timeout time.Duration, path string, args ...string
 
 // runAs is run with more environment.
 func runAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
-	if err := trusted(path); err != nil {
+	if err := errors.Join(trusted(path), alone(path)); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -79,6 +95,17 @@ func runAs(ctx context.Context, timeout time.Duration, env []string, path string
 		return text, fmt.Errorf("%s: %w: %s", name, err, last)
 	}
 	return text, fmt.Errorf("%s: %w", name, err)
+}
+
+// operands ends a program's options and adds words that others have chosen, such as the names of containers, networks
+// and volumes. None of them may be an option, or more than one word to whoever reads it.
+func operands(args []string, words ...string) ([]string, error) {
+	for _, w := range words {
+		if w == "" || w[0] == '-' || strings.ContainsFunc(w, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return nil, fmt.Errorf("%q: not a name", w)
+		}
+	}
+	return append(append(slices.Clip(args), "--"), words...), nil
 }
 
 func lastLine(text string) string {

@@ -35,7 +35,8 @@ type Options struct {
 	Within  time.Duration
 	Guard   Guard
 	Recall  []string
-	Version string // harden's own, for the history
+	Resolve Resolution // of what somebody has changed since the run that is rolled back or finished
+	Version string     // harden's own, for the history
 
 	sys  *sys     // what tests replace; nil is the kernel
 	held *os.File // the lock, where Hold has taken it for longer than one call
@@ -130,8 +131,13 @@ type LockedError struct {
 	PID     int
 	Since   time.Time
 	Command string // its arguments, joined by spaces, quoted where they need it
+	Loose   string `json:",omitempty"` // the lock file, where any user could have taken it instead
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+	text := fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+	if e.Loose != "" {
+		text += fmt.Sprintf("; its lock was open to every user: if no harden runs, remove %s", e.Loose)
+	}
+	return text
 }

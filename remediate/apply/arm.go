@@ -52,7 +52,7 @@ func (s *store) ownCopy() string   { return filepath.Join(s.armedDir(), "harden"
 
 // readArmed returns nil when nothing is armed.
 func (s *store) readArmed() (*armed, error) {
-	text, err := os.ReadFile(s.armedFile())
+	text, err := readState(s.armedFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -60,8 +60,8 @@ func (s *store) readArmed() (*armed, error) {
 		return nil, err
 	}
 	a := new(armed)
-	if err := json.Unmarshal(text, a); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.armedFile(), err)
+	if err := strictly(text, a); err != nil {
+		return nil, damaged(s.armedFile(), located(err))
 	}
 	return a, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -102,7 +101,7 @@ func (t *txn) refusal() error {
 	d := t.deadline()
 	switch {
 	case d.Kept != "":
-		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or settle that and take it back with `harden rollback %s`",
+		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or roll the rest back with `harden rollback %s --skip-conflicts`",
 			t.ID, ErrUnconfirmed, d.Kept, t.ID, t.ID)
 	case d.Passed:
 		return fmt.Errorf("run %s: %w, and its time is over: it is about to be taken back; `harden rollback %s` does that now", t.ID, ErrUnconfirmed, t.ID)
@@ -222,8 +221,8 @@ func (s *store) became(id string) (*Run, error) {
 // Expire takes run id back when its time is over and nobody has confirmed it. It waits for its time, and for whoever is
 // at work, and is what a Guard's Call leads to. With no id it is what the boot unit does: in the boot in which the run was
 // made it does nothing at all, since systemd may start the unit then too, and what waits for it would wait for harden;
-// in a later one it takes back whatever is unconfirmed. The run is nil where there was nothing to do. ErrConflict means
-// that somebody has changed a file of the run since, so that a person has to settle it; nothing has been changed then.
+// in a later one it takes back whatever is unconfirmed. The run is nil where there was nothing to do. What somebody has
+// changed of it since stays as it is: Run.Left lists that.
 func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 	o, err := o.defaults()
 	if err != nil {
@@ -233,7 +232,7 @@ func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 		s := &store{dir: o.State, sys: o.sys}
 		if a, err := s.readArmed(); err != nil || a == nil || a.Boot == o.sys.boot {
 			if a != nil {
-				err = os.WriteFile(s.triedFile(), nil, 0o600)
+				err = touch(s.triedFile())
 			}
 			return nil, err
 		}
@@ -285,22 +284,9 @@ func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Dura
 		return nil, 0, err
 	}
 	e.tx = t
+	e.Resolve = Resolution{Skip: true} // nobody is there to be asked, and most of a way back is better than none
 	run, err = e.takeBack(ctx, hiExpire, reason)
-	if errors.Is(err, ErrConflict) {
-		err = together(err, e.giveUp(err))
-	}
 	return run, 0, err
-}
-
-// giveUp leaves the run to a person: trying again at some later boot would surprise whoever has settled it by then.
-func (e *engine) giveUp(why error) error {
-	if err := e.open(); err != nil {
-		return err
-	}
-	return together(
-		e.hist.append(record{Run: e.tx.ID, Event: hiKept, What: why.Error()}),
-		e.tx.note(entry{Event: evKept, Reason: why.Error()}),
-		e.disarm(e.tx.ID))
 }
 
 // unguarded refuses to begin another run while one is unconfirmed, and one to be confirmed that nothing here could

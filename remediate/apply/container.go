@@ -79,6 +79,9 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 // update changes container i, and looks whether it has changed: what the Engine does not know it takes and does not do.
 func (e *engine) update(ctx context.Context, i int) error {
 	u := e.tx.Updates[i]
+	if d := e.tx.decided(true, i); d != nil && d.Keep {
+		return nil
+	}
 	if e.Containers == nil {
 		return fmt.Errorf("%s: nothing here can change it, though something could when the run began", u)
 	}
@@ -95,7 +98,7 @@ func (e *engine) update(ctx context.Context, i int) error {
 	}
 	if now = now.Of(u.After); now == u.After { // an earlier attempt got here
 		return nil
-	} else if now != u.Before {
+	} else if d := e.tx.decided(true, i); now != u.Before && (d == nil || d.Limits == nil || now != *d.Limits) {
 		return fmt.Errorf("%s: %w: it has %+v, not %+v", u, ErrDrift, now, u.Before)
 	}
 	if err := e.hist.append(record{Run: e.tx.ID, Event: hiWrite, What: fmt.Sprintf("%s %s: %+v -> %+v", u, u.ID, u.Before, u.After)}); err != nil {
@@ -142,7 +145,8 @@ func (t *txn) updating(i int) bool {
 // somebody has changed it since.
 func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now want.Limits, stale bool, err error) {
 	u := t.Updates[i]
-	if !t.updating(i) {
+	d := t.decided(true, i)
+	if !t.updating(i) || d != nil && d.Keep {
 		return now, false, nil
 	}
 	if c == nil {
@@ -169,20 +173,10 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return now, back != want.Limits{}, nil
 	case now == u.Before, now.Of(back) == back:
 		return now, false, nil
+	case d != nil && d.Limits != nil && now == *d.Limits:
+		return now, true, nil
 	}
 	return now, false, fmt.Errorf("%s: %w: it has %+v, and the run left %+v", u, ErrConflict, now, u.After)
-}
-
-// judgeUpdates finds containers that somebody has changed since, and with all those that cannot be looked at: that keeps a run
-// from being taken back by whoever asks for it, but not where it must be, since the Engine may be down for what its files say.
-func (e *engine) judgeUpdates(ctx context.Context, all bool) error {
-	var errs []error
-	for i := range e.tx.Updates {
-		if _, _, err := e.stale(ctx, e.Containers, e.tx, i); all || errors.Is(err, ErrConflict) {
-			errs = append(errs, err)
-		}
-	}
-	return together(errs...)
 }
 
 // giveBack gives every container of the run what it had, as far as the Engine can be asked for that.

@@ -1,11 +1,9 @@
 package apply
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -201,18 +199,12 @@ func TestDriftedInterrupted(t *testing.T) {
 // older makes a run's journal one of a harden that recorded no content of files of which it changed attributes alone.
 func (w world) older(t *testing.T, id string) {
 	t.Helper()
-	file := filepath.Join(w.state, "runs", id, logFile)
-	text, err := os.ReadFile(file)
-	must(t, err)
-	log, _ := parseLog(text)
-	var out []byte
-	for _, e := range log {
-		e.Sums = nil
-		body, err := json.Marshal(e)
-		must(t, err)
-		out = fmt.Appendf(out, "%s %s\n", sum(body)[:16], body)
-	}
-	must(t, os.WriteFile(file, out, 0o600))
+	w.relog(t, id, func(log []entry) []entry {
+		for i := range log {
+			log[i].Sums = nil
+		}
+		return log
+	})
 }
 
 // TestDriftedOlder: what an older harden did not record is unknown until a run records or writes it.

@@ -20,6 +20,7 @@ type engine struct {
 	tree  *tree
 	hist  *history
 	tx    *txn
+	about string // what the history says of the run that begins
 }
 
 // defaults fills in what an Options leaves out.
@@ -164,7 +165,7 @@ func (e *engine) publish(ctx context.Context, j *journal) error {
 	if err := e.open(); err != nil {
 		return err
 	}
-	r := record{Run: j.ID, Event: hiApply, Actor: &j.Actor, By: j.Version}
+	r := record{Run: j.ID, Event: hiApply, What: e.about, Actor: &j.Actor, By: j.Version}
 	if e.Within > 0 {
 		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
 	}
@@ -204,7 +205,7 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 		return e.result(), fmt.Errorf("%w; it could not be taken back either: %w", err, back)
 	}
 	err = fmt.Errorf("%w: %w", ErrRolledBack, err)
-	if back != nil {
+	if back != nil && back != e.store.gone {
 		err = fmt.Errorf("%w; but then: %w", err, back)
 	}
 	return e.result(), err
@@ -217,7 +218,7 @@ func (e *engine) note(o Outcome, reason string) error {
 
 // close writes a decided outcome to the history and puts the journal away.
 func (e *engine) close(o Outcome, reason string) error {
-	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: reason})
+	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
 	err = together(err, e.tx.file())
 	if o != Applied && e.tx.Confirm != nil {
 		err = together(err, e.disarm(e.tx.ID))
@@ -237,13 +238,18 @@ func (e *engine) result() *Run {
 // current reads the journal of the run that is not put away; nil when there is none.
 func current(s *store) (*txn, error) { return optional(readTxn(s, s.current())) }
 
-// next is the number of the next run.
+// next is the number of the next run. A run that was set aside keeps its own.
 func (s *store) next() (int, error) {
 	ids, err := s.ids()
-	if err != nil || len(ids) == 0 {
-		return 1, err
+	if err != nil {
+		return 0, err
 	}
-	return sequence(ids[len(ids)-1]) + 1, nil
+	last := 0
+	aside, err := filepath.Glob(filepath.Join(s.dir, asidePrefix+"*", "runs", "*"))
+	for _, id := range append(ids, aside...) {
+		last = max(last, sequence(filepath.Base(id)))
+	}
+	return last + 1, err
 }
 
 // sequence is the number that a run's ID begins with.
@@ -266,7 +272,8 @@ func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated,
 // ahead is a plan's activations with the states that they can hope for.
 func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
 	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending, Record: a.Record}
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending,
+			Record: a.Record, Reads: a.Reads}
 		if a.Pending == "" {
 			next = o.ready(ctx, next)
 		}
@@ -301,4 +308,16 @@ func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
 		return nil, fmt.Errorf("what runs now: %w", err)
 	}
 	return text, nil
+}
+
+// butFor says how many files and containers were left as others made them; empty when none was.
+func butFor(left []Left) string {
+	if len(left) == 0 {
+		return ""
+	}
+	var paths []string
+	for _, l := range left {
+		paths = append(paths, l.Path)
+	}
+	return fmt.Sprintf(", but for %d left as others made them: %s", len(left), strings.Join(paths, ", "))
 }

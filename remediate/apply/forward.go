@@ -18,6 +18,9 @@ import (
 // any point that an earlier one was cut off at.
 func (e *engine) forward(ctx context.Context) error {
 	for _, d := range e.tx.Dirs {
+		if !e.tx.needs(string(d)) {
+			continue
+		}
 		if err := e.tree.makeDir(string(d)); err != nil {
 			return err
 		}
@@ -66,7 +69,7 @@ func (e *engine) stage(ctx context.Context) (map[int]*staged, error) {
 	files := map[int]*staged{}
 	for i := range e.tx.Items {
 		it := &e.tx.Items[i]
-		if !it.Content || !it.After.Exists {
+		if !it.Content || !it.After.Exists || e.tx.keeps(i) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -97,7 +100,7 @@ func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
 	if err != nil {
 		return nil, err
 	}
-	switch stands, why := it.stands(now.image); stands {
+	switch stands, why := e.tx.stands(i, now.image); stands {
 	case isAfter: // an earlier attempt got here
 		return nil, together(g.unstage(it.Temp), g.syncDir())
 	case isConflict:
@@ -113,7 +116,7 @@ func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
 // write brings item i to what it shall be. It is announced in the history and in the journal first.
 func (e *engine) write(i int, s *staged) error {
 	it := &e.tx.Items[i]
-	if it.Content && it.After.Exists && s == nil {
+	if e.tx.keeps(i) || it.Content && it.After.Exists && s == nil {
 		return nil
 	}
 	e.step(Writing, it.path())
@@ -129,13 +132,13 @@ func (e *engine) write(i int, s *staged) error {
 	var err error
 	switch {
 	case !it.After.Exists:
-		err = e.drop(it)
+		err = e.drop(i, it)
 	case it.Content:
 		if err = e.exposed(s.target, s.found); err == nil {
 			err = s.commit()
 		}
 	default:
-		err = e.attributes(it, it.After)
+		err = e.attributes(i, it, it.After)
 	}
 	if errors.Is(err, ErrDrift) && !earlier { // so it was not touched, and taking the run back has nothing to judge
 		return together(err, e.tx.note(entry{Event: evUnwritten, N: i}))
@@ -151,7 +154,7 @@ func (e *engine) write(i int, s *staged) error {
 }
 
 // drop removes an item that the run is to remove, if it is still what it was; an earlier attempt may have got here.
-func (e *engine) drop(it *item) error {
+func (e *engine) drop(i int, it *item) error {
 	g, err := e.tree.open(it.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -164,10 +167,10 @@ func (e *engine) drop(it *item) error {
 	if err != nil {
 		return err
 	}
-	switch stands, why := it.stands(now.image); {
+	switch stands, why := e.tx.stands(i, now.image); {
 	case stands == isAfter:
 		return g.syncDir()
-	case stands != isBefore:
+	case stands != isBefore && stands != isForeign:
 		return fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
 	case now.links != 1:
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
@@ -179,7 +182,7 @@ func (e *engine) drop(it *item) error {
 }
 
 // attributes changes an item's owner and mode to those of im, on what is there if that is still what it was.
-func (e *engine) attributes(it *item, im image) error {
+func (e *engine) attributes(i int, it *item, im image) error {
 	g, err := e.tree.open(it.path())
 	if err != nil {
 		return err
@@ -192,7 +195,7 @@ func (e *engine) attributes(it *item, im image) error {
 	if it.Volatile && !now.Exists {
 		return nil
 	}
-	stands, why := it.stands(now.image)
+	stands, why := e.tx.stands(i, now.image)
 	if stands == isConflict && !(it.Volatile && now.Type == it.Before.Type) {
 		return fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
 	}
@@ -290,11 +293,12 @@ func (e *engine) watch(ctx context.Context, as []Activated, before []byte) error
 
 // verify has the run's checks judged again.
 func (e *engine) verify(ctx context.Context) error {
-	if e.Verify == nil || len(e.tx.Checks) == 0 {
+	ids := e.tx.toVerify()
+	if e.Verify == nil || len(ids) == 0 {
 		return nil
 	}
 	e.step(Verifying, "")
-	failing, err := e.Verify(ctx, e.tx.Checks)
+	failing, err := e.Verify(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("verification: %w", err)
 	}
@@ -303,4 +307,30 @@ func (e *engine) verify(ctx context.Context) error {
 		errs = append(errs, fmt.Errorf("%s still fails: %s", id, failing[id]))
 	}
 	return together(errs...)
+}
+
+// toVerify are the run's checks, without those of what is left as somebody else made it.
+func (t *txn) toVerify() []string {
+	var left []string
+	for i, it := range t.Items {
+		if t.keeps(i) {
+			left = append(left, it.Checks...)
+		}
+	}
+	for i, u := range t.Updates {
+		if d := t.decided(true, i); d != nil && d.Keep {
+			left = append(left, u.Checks...)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(t.Checks), func(id string) bool { return slices.Contains(left, id) })
+}
+
+// needs reports whether anything that is to be written lies below a directory.
+func (t *txn) needs(dir string) bool {
+	for i := range t.Items {
+		if !t.keeps(i) && strings.HasPrefix(t.Items[i].path(), dir+"/") {
+			return true
+		}
+	}
+	return false
 }

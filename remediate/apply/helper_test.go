@@ -88,6 +88,8 @@ func help(does string, w world) error {
 		_, err = Rollback(ctx, "", o)
 	case "resume":
 		_, err = Resume(ctx, o)
+	case "end skip", "end ours", "end onward", "end abandon", "end repair":
+		err = doEnd(strings.TrimPrefix(does, "end "), o)
 	default:
 		err = errors.New(does)
 	}

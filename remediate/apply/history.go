@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A record is one line of the history: {"hash":…,"record":…}. The hash is SHA-256 over the record's bytes as they
@@ -33,6 +31,7 @@ type record struct {
 	Before *Image    `json:"before,omitempty"`
 	After  *Image    `json:"after,omitempty"`
 	What   string    `json:"what,omitempty"` // a reason, an activation, an error
+	Runs   []string  `json:"runs,omitempty"` // of restart: of which nothing is in the history any more
 	Actor  *Actor    `json:"actor,omitempty"`
 	By     string    `json:"version,omitempty"`
 }
@@ -53,32 +52,38 @@ const (
 	hiRestore  = "restore"
 	hiRestored = "restored"
 	hiConfirm  = "confirm"
-	hiExpire   = "expire"     // nobody has confirmed the run in time: it is about to be taken back
-	hiKept     = "not-undone" // and could not be, so it is left to a person
-	hiTorn     = "torn"       // the line before this one was cut off by a crash; What is its SHA-256
+	hiExpire   = "expire"         // nobody has confirmed the run in time: it is about to be taken back
+	hiTheirs   = "left-theirs"    // what somebody has changed since stays as it is
+	hiOurs     = "overwrite-ours" // it is about to be written over; Before is what it was, kept in the journal
+	hiAbandon  = "abandon"
+	hiRepair   = "repair"   // What is damaged and about to be set aside, and where
+	hiRepaired = "repaired" // and was
+	hiRestart  = "restart"  // the records after the one before this were set aside; What says where, with their SHA-256
+	hiTorn     = "torn"     // the line before this one was cut off by a crash; What is its SHA-256
 )
 
 // A history is the open history file. Only who holds the lock has one.
 type history struct {
-	name string
-	sys  *sys
-	boot string
-	seq  int
-	head string
-	bad  bool // a write failed: what is in the file has to be looked at again
+	name  string
+	sys   *sys
+	boot  string
+	seq   int
+	head  string
+	still func() (bool, error) // refuses once the state directory is another
+	bad   bool                 // a write failed: what is in the file has to be looked at again
 }
 
 const tailSize = 256 << 10 // more than any one record takes
 
 func openHistory(s *store) (*history, error) {
-	h := &history{name: s.historyFile(), sys: s.sys, boot: s.sys.boot}
+	h := &history{name: s.historyFile(), sys: s.sys, boot: s.sys.boot, still: s.still}
 	return h, h.recover()
 }
 
 // recover finds the end of the chain. What crashes have cut off behind it stays where it is, since a history is only
 // ever appended to, and a record that names its hash says that it is known.
 func (h *history) recover() error {
-	f, err := os.OpenFile(h.name, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := openState(h.name, os.O_RDONLY|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -105,13 +110,13 @@ func (h *history) recover() error {
 		if err == nil {
 			h.seq, h.head, whole = r.Seq, hash, at+n
 		} else if json.Valid(tail[at : at+n]) {
-			return fmt.Errorf("%s: %w: %w", h.name, ErrHistory, err)
+			return broken(h.name, err)
 		}
 		at += n
 	}
 	switch {
 	case whole == 0 && int64(len(tail)) < end:
-		return fmt.Errorf("%s: %w: no record in its last %d bytes", h.name, ErrHistory, len(tail))
+		return broken(h.name, fmt.Errorf("no record in its last %d bytes", len(tail)))
 	case whole < len(tail):
 		return h.append(record{Event: hiTorn, What: sum(tail[whole:])})
 	}
@@ -120,6 +125,9 @@ func (h *history) recover() error {
 
 // append writes one record to the end and flushes it.
 func (h *history) append(r record) error {
+	if ok, err := h.still(); !ok {
+		return err
+	}
 	if h.bad {
 		if err := h.recover(); err != nil {
 			return err
@@ -144,7 +152,7 @@ func (h *history) append(r record) error {
 }
 
 func (h *history) write(text []byte) error {
-	f, err := os.OpenFile(h.name, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	f, err := openState(h.name, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -155,6 +163,11 @@ func (h *history) write(text []byte) error {
 		}
 	}
 	return together(err, f.Close())
+}
+
+// broken says that the history's chain does not hold, where, and what to do.
+func broken(where string, why error) error {
+	return fmt.Errorf("%s: %w: %w; `harden repair` shows what is lost and restarts it", where, ErrHistory, why)
 }
 
 // parseLine checks one line by itself: that it is a record and that its hash is right.
@@ -171,38 +184,55 @@ func parseLine(text []byte) (r record, hash string, err error) {
 
 // readHistory checks the chain from its first record on and hands each to see.
 func readHistory(name string, see func(r record, hash string)) error {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	_, err := scanHistory(name, see)
+	return err
+}
+
+// A chain is how far the history holds.
+type chain struct {
+	size int64 // bytes up to the end of the last record that holds
+	line int   // the line after that
+	seq  int
+	head string
+}
+
+func scanHistory(name string, see func(r record, hash string)) (c chain, err error) {
+	c.line = 1
+	f, err := openState(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return c, nil
 	}
 	if err != nil {
-		return err
+		return c, err
 	}
 	defer f.Close()
 	in := bufio.NewReader(f)
 	var torn []byte
-	seq, head := 0, ""
+	at := int64(0)
 	for n := 1; ; n++ {
 		text, err := in.ReadBytes('\n')
 		if err == io.EOF {
-			return nil // what has no end, or was torn and not marked yet, a crash has left: the next run marks it
+			return c, nil // what has no end, or was torn and not marked yet, a crash has left: the next run marks it
 		}
 		if err != nil {
-			return err
+			return c, err
 		}
+		at += int64(len(text))
 		r, hash, err := parseLine(text)
+		where := fmt.Sprintf("%s:%d", name, n)
 		switch {
 		case err != nil && json.Valid(text): // the beginning of a record is never valid JSON
-			return fmt.Errorf("%s:%d: %w: %w", name, n, ErrHistory, err)
+			return c, broken(where, err)
 		case err != nil:
 			torn = append(torn, text...)
 			continue
-		case r.Seq != seq+1 || r.Prev != head:
-			return fmt.Errorf("%s:%d: %w: record %d does not follow record %d", name, n, ErrHistory, r.Seq, seq)
+		case r.Seq != c.seq+1 || r.Prev != c.head:
+			return c, broken(where, fmt.Errorf("record %d does not follow record %d", r.Seq, c.seq))
 		case torn != nil && (r.Event != hiTorn || r.What != sum(torn)):
-			return fmt.Errorf("%s:%d: %w: what is before this line is no record", name, n, ErrHistory)
+			return c, broken(where, errors.New("what is before this line is no record"))
 		}
-		torn, seq, head = nil, r.Seq, hash
+		torn = nil
+		c = chain{at, n + 1, r.Seq, hash}
 		see(r, hash)
 	}
 }

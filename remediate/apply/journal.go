@@ -1,22 +1,19 @@
 package apply
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
-
-	"example.com/harden/remediate"
 )
 
 // A journal is one run as it was decided: all that finishing or undoing it needs, but for the files' bytes, which
-// lie beside it as before.N and after.N.
+// lie beside it as before.N and after.N; what was written over lies there as theirs.N.HASH.
 type journal struct {
+	Schema      string          `json:"schema,omitempty"` // journalSchema; empty where harden wrote none yet
 	ID          string          `json:"id"`
 	Seq         int             `json:"seq"` // orders runs: clocks jump
 	Root        []byte          `json:"root"`
@@ -67,6 +64,8 @@ type entry struct {
 	Activations []Activated     `json:"activations,omitempty"`
 	Boot        string          `json:"boot,omitempty"`
 	Snapshot    json.RawMessage `json:"snapshot,omitempty"`
+	// of undo and resolved: what becomes of files and containers that somebody has changed since
+	Resolved []resolved `json:"resolved,omitempty"`
 }
 
 // The events of a log.
@@ -78,6 +77,8 @@ const (
 	evActivate   = "activate"   // activation N is about to happen
 	evActivation = "activation" // and this became of it
 	evUndo       = "undo"       // from here on the run is being taken back
+	evResolved   = "resolved"   // it goes on, though somebody has changed something since
+	evLost       = "lost"       // the bytes of item N, before or after by State, were damaged and set aside
 	evConfirmed  = "confirmed"  // the run stays
 	evKept       = "kept"       // it was not confirmed in time, and could not be taken back for Reason
 )
@@ -98,6 +99,7 @@ func publish(s *store, j journal) (*txn, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
+	j.Schema = journalSchema
 	t := &txn{journal: j, store: s, dir: dir}
 	err := t.fill()
 	if err == nil {
@@ -145,18 +147,22 @@ func (t *txn) blob(when string, i int) string {
 
 // bytes returns an item's content before or after, checked against its hash: a journal is not believed blindly.
 func (t *txn) bytes(when string, i int) ([]byte, error) {
-	data, err := os.ReadFile(t.blob(when, i))
-	if err != nil {
-		return nil, err
-	}
-	want := t.Items[i].Before.Sum
+	want, kept := t.Items[i].Before.Sum, t.Items[i].before
 	if when == "after" {
-		want = t.Items[i].After.Sum
+		want, kept = t.Items[i].After.Sum, t.Items[i].after
 	}
-	if sum(data) != want {
-		return nil, fmt.Errorf("%s: the journal is damaged: sha256 %s, not %s", t.blob(when, i), sum(data), want)
+	data, err := readState(t.blob(when, i))
+	switch {
+	case err == nil && sum(data) == want:
+		return data, nil
+	case kept != nil && sum(kept) == want: // the state was removed under the run that is at work
+		return kept, nil
+	case err == nil:
+		return nil, damaged(t.blob(when, i), fmt.Sprintf("sha256 %s, not %s", sum(data), want))
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, damaged(t.blob(when, i), "it is gone")
 	}
-	return data, nil
+	return nil, err
 }
 
 // readTxn reads a journal; an error that wraps fs.ErrNotExist means that there is none.
@@ -165,35 +171,28 @@ func readTxn(s *store, dir string) (*txn, error) {
 	if _, err := os.Lstat(dir); err != nil {
 		return nil, err
 	}
-	plan, err := os.ReadFile(filepath.Join(dir, planFile))
+	plan, err := readState(filepath.Join(dir, planFile))
 	if err != nil {
-		return nil, fmt.Errorf("%s: the journal is damaged: %s", dir, err)
+		return nil, unreadable(filepath.Join(dir, planFile), err)
 	}
-	if err := json.Unmarshal(plan, &t.journal); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, planFile), err)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, logFile))
+	name := filepath.Join(dir, logFile)
+	text, err := readState(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the journal is damaged: %s", dir, err)
+		return nil, unreadable(name, err)
 	}
-	t.log, _ = parseLog(text)
-	if len(t.log) == 0 || t.log[0].Event != evPlanned || t.log[0].Reason != sum(plan) {
-		return nil, fmt.Errorf("%s: the journal is damaged: its log is of another plan", dir)
+	if err := vouched(name, text, plan); err != nil {
+		return nil, err
+	}
+	if t.journal, err = parseJournal(filepath.Join(dir, planFile), plan); err != nil {
+		return nil, err
+	}
+	if t.log, _, err = parseLog(name, text); err != nil {
+		return nil, err
+	}
+	if err := t.check(dir); err != nil {
+		return nil, err
 	}
 	return t, nil
-}
-
-// parseLog returns the entries up to the first line that is not whole, and how many bytes those take.
-func parseLog(text []byte) (log []entry, size int) {
-	for line := range bytes.Lines(text) {
-		check, body, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
-		var e entry
-		if !ok || line[len(line)-1] != '\n' || check != sum([]byte(body))[:16] || json.Unmarshal([]byte(body), &e) != nil {
-			break
-		}
-		log, size = append(log, e), size+len(line)
-	}
-	return log, size
 }
 
 // note appends to the log, flushed; what a crash left of an earlier line is cut off first.
@@ -203,20 +202,29 @@ func (t *txn) note(e entry) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(t.dir, logFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if ok, err := t.store.still(); !ok {
+		if err == nil {
+			t.log = append(t.log, e)
+		}
+		return err
+	}
+	f, err := openState(filepath.Join(t.dir, logFile), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
 	err = func() error {
-		text, err := os.ReadFile(f.Name())
+		text, err := readState(f.Name())
 		if err != nil {
 			return err
 		}
-		_, size := parseLog(text)
+		_, size, err := parseLog(f.Name(), text)
+		if err != nil {
+			return err
+		}
 		if err := f.Truncate(int64(size)); err != nil {
 			return err
 		}
-		if _, err := f.WriteAt(fmt.Appendf(nil, "%s %s\n", sum(body)[:16], body), int64(size)); err != nil {
+		if _, err := f.WriteAt(logLine(body), int64(size)); err != nil {
 			return err
 		}
 		return t.store.sys.fsync(int(f.Fd()))
@@ -228,113 +236,15 @@ func (t *txn) note(e entry) error {
 	return nil
 }
 
-// begun reports whether the writing of item i was announced, and not withdrawn.
-func (t *txn) begun(i int) (begun bool) {
-	for _, e := range t.log {
-		if e.N == i && (e.Event == evWrite || e.Event == evUnwritten) {
-			begun = e.Event == evWrite
-		}
-	}
-	return begun
-}
-
-// undoing returns the entry that began the undoing, nil when there is none.
-func (t *txn) undoing() *entry {
-	if i := slices.IndexFunc(t.log, func(e entry) bool { return e.Event == evUndo }); i >= 0 {
-		return &t.log[i]
-	}
-	return nil
-}
-
-// outcome is what became of the run: the last outcome that was logged, unless an undo has begun since.
-func (t *txn) outcome() (o Outcome, at entry) {
-	o = CutShort
-	for _, e := range t.log {
-		switch Outcome(e.Event) {
-		case Applied, RolledBack, Failed:
-			o, at = Outcome(e.Event), e
-		case evUndo:
-			o, at = CutShort, e
-		}
-	}
-	return o, at
-}
-
-// activations returns those of the run, or of its undoing once that has begun, each as it stands; tried tells of
-// each whether it was begun.
-func (t *txn) activations() (as []Activated, tried []bool) {
-	as = slices.Clone(t.Activations)
-	tried = make([]bool, len(as))
-	for _, e := range t.log {
-		switch e.Event {
-		case evUndo:
-			as = slices.Clone(e.Activations)
-			tried = make([]bool, len(as))
-		case evActivate:
-			tried[e.N] = true
-		case evActivation:
-			as[e.N].State, as[e.N].Reason = e.State, e.Reason
-		}
-	}
-	return as, tried
-}
-
 // file puts the journal among those that have their outcome.
 func (t *txn) file() error {
 	to := t.store.run(t.ID)
+	if ok, err := t.store.still(); !ok {
+		return err
+	}
 	if err := t.store.move(t.dir, to); err != nil {
 		return err
 	}
 	t.dir = to
 	return nil
 }
-
-// summary is the run as it is told.
-func (t *txn) summary() *Run {
-	r := &Run{ID: t.ID, Root: string(t.Root), Started: t.Started, Checks: t.Checks, Waiting: t.Waiting, Actor: t.Actor,
-		Version: t.Version, Changes: []FileChange{}}
-	var at entry
-	r.Outcome, at = t.outcome()
-	if r.Outcome != CutShort {
-		r.Finished = at.Time
-	}
-	r.Reason = at.Reason
-	if u := t.undoing(); u != nil && r.Reason == "" {
-		r.Reason = u.Reason
-	}
-	r.Unconfirmed = t.deadline()
-	as, _ := t.activations()
-	r.Activations = append([]Activated{}, as...)
-	for i := range r.Activations {
-		r.Activations[i].Record = nil
-	}
-	for _, u := range t.Updates {
-		r.Updates = append(r.Updates, ContainerChange(u))
-	}
-	for _, it := range t.Items {
-		c := FileChange{Path: it.path(), Kind: Attributes, After: it.After.public(), Checks: it.Checks}
-		if it.Before.Exists {
-			c.Before = it.Before.public()
-		}
-		switch {
-		case !it.Before.Exists:
-			c.Kind = Create
-		case !it.After.Exists:
-			c.Kind = Remove
-		case it.Content:
-			c.Kind = Content
-		}
-		r.Changes = append(r.Changes, c)
-	}
-	return r
-}
-
-func (im image) public() Image {
-	return Image{SHA256: im.Sum, Mode: fs.FileMode(im.Mode), UID: im.UID, GID: im.GID, Owner: im.Owner}
-}
-
-func (a Activated) plan() remediate.Activation {
-	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class, Record: a.Record}
-}
-
-func (a Activated) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }

@@ -72,6 +72,7 @@ const (
 	isAfter                    // as the run makes it
 	isBetween                  // a change of attributes, cut short: each is either as before or as after
 	isConflict                 // anything else
+	isForeign                  // somebody else's, kept in the journal, and decided to be written over
 )
 
 // stands judges an item by what is there. A change of content is one rename, so there is nothing in between; a

@@ -39,6 +39,9 @@ func files(runs []*txn) []legacy {
 			}
 		}
 		for i, it := range t.Items {
+			if t.keeps(i) {
+				continue // it is not the run's any more
+			}
 			earlier := byPath[it.path()]
 			l := legacy{item: it, run: t, content: t, n: i, after: it.After, ours: !it.Before.Exists || earlier.ours}
 			if !it.Content {

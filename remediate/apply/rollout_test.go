@@ -196,7 +196,8 @@ func TestRollOutInterrupted(t *testing.T) {
 	}
 }
 
-// Whenever harden is killed, the kubelet finds each manifest whole, old or new, and no file beside them that it would read.
+// Whenever harden is killed, the kubelet finds each manifest whole, old or new, and no file beside them that it would
+// read.
 func TestTortureManifest(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")

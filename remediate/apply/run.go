@@ -21,6 +21,7 @@ type Run struct {
 	Activations []Activated       `json:"activations"`
 	Checks      []string          `json:"checks"`            // judged again at the end of the run
 	Waiting     []string          `json:"waiting,omitempty"` // not judged: they wait for a pending activation
+	Left        []Left            `json:"left,omitempty"`    // what was left as others made it when the run was finished or rolled back
 	Actor       Actor             `json:"actor"`
 	Version     string            `json:"version"`
 	Unconfirmed *Deadline         `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be
@@ -37,7 +38,14 @@ const (
 	RolledBack Outcome = "rolled-back" // taken back whole, because it was asked for or for Reason
 	Failed     Outcome = "failed"      // taken back, but a service is not as it was before: Reason says which
 	CutShort   Outcome = "interrupted" // neither finished nor undone yet
+	Abandoned  Outcome = "abandoned"   // given up as it stood: nothing was finished and nothing taken back
 )
+
+// A Left is one file or container of a run that was left as somebody else made it.
+type Left struct {
+	Path string `json:"path"` // of a container "container NAME (ID)"
+	Why  string `json:"why"`
+}
 
 // What a FileChange does.
 const (
@@ -74,6 +82,7 @@ type Activated struct {
 	Reason string         `json:"reason,omitempty"`
 
 	Record *remediate.Record `json:"record,omitempty"` // of RecordInCluster; only in the journal
+	Reads  *remediate.Reads  `json:"reads,omitempty"`  // of ComposeUp; only in the journal
 }
 
 // The states of an activation.

@@ -23,11 +23,14 @@ import (
 //	runs/ID/      journals of runs that have their outcome
 //	unconfirmed/  what takes an unconfirmed run back by itself: a copy of harden, and what else was made for it
 //	audit.jsonl   the history
+//	damaged-…/    what Repair has set aside, each in the place that it had
 type store struct {
 	dir  string
 	sys  *sys
 	lock *os.File
-	kept bool // the lock is Hold's to give back
+	kept bool  // the lock is Hold's to give back
+	back bool  // a run is being taken back, with or without a record of it
+	gone error // the state directory was removed meanwhile
 }
 
 func (s *store) staging() string      { return filepath.Join(s.dir, "staging") }
@@ -64,11 +67,18 @@ func openStore(o Options, alone bool) (*store, error) {
 		flags, how = os.O_RDWR|os.O_CREATE, unix.LOCK_EX
 	}
 	var err error
-	if s.lock, err = os.OpenFile(s.lockFile(), flags|unix.O_NOFOLLOW, 0o600); err != nil {
+	if s.lock, err = openState(s.lockFile(), flags); err != nil {
 		return nil, err
 	}
-	if err := s.take(how); err != nil {
+	loose, err := s.tighten(alone)
+	if err == nil {
+		err = s.take(how)
+	}
+	if err != nil {
 		s.lock.Close()
+		if e, ok := errors.AsType[*LockedError](err); ok && loose {
+			e.Loose = s.lockFile()
+		}
 		return nil, err
 	}
 	if !alone {
@@ -79,6 +89,28 @@ func openStore(o Options, alone bool) (*store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// tighten reports whether others than the owner can open the lock, and so take it for as long as they like. Who wants it
+// alone closes it to them.
+func (s *store) tighten(alone bool) (loose bool, err error) {
+	dir, err := os.Lstat(s.dir)
+	if err != nil {
+		return false, err
+	}
+	lock, err := s.lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	if loose = dir.Mode()&0o011 != 0 && lock.Mode()&0o066 != 0; alone {
+		if dir.Mode()&0o077 != 0 {
+			err = os.Chmod(s.dir, 0o700)
+		}
+		if lock.Mode()&0o077 != 0 {
+			err = together(err, s.lock.Chmod(0o600))
+		}
+	}
+	return loose, err
 }
 
 // take locks. Readers hold the lock for a moment only, so who wants it alone waits that moment; the kernel drops the
@@ -99,7 +131,7 @@ func (s *store) take(how int) error {
 // holder reads who holds the lock.
 func (s *store) holder() error {
 	var e LockedError
-	data, err := os.ReadFile(s.lockFile())
+	data, err := readState(s.lockFile())
 	if err == nil {
 		err = json.Unmarshal(data, &e)
 	}
@@ -117,7 +149,7 @@ func (s *store) sign() error {
 			args[i] = strconv.Quote(a)
 		}
 	}
-	text, err := json.Marshal(LockedError{os.Getpid(), time.Now().UTC().Truncate(time.Second), strings.Join(args, " ")})
+	text, err := json.Marshal(LockedError{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: strings.Join(args, " ")})
 	if err != nil {
 		return err
 	}

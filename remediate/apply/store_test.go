@@ -2,7 +2,9 @@ package apply
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -122,6 +124,29 @@ func TestStateModes(t *testing.T) {
 	}))
 }
 
+// TestLoose closes a state directory to others that was open to them, and says so when one of them has its lock.
+func TestLoose(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	must(t, os.Mkdir(o.State, 0o755))
+	must(t, os.WriteFile(filepath.Join(o.State, "lock"), nil, 0o644))
+	must(t, os.Chmod(filepath.Join(o.State, "lock"), 0o644))
+	theirs, err := os.Open(filepath.Join(o.State, "lock")) // as any user could
+	must(t, err)
+	must(t, unix.Flock(int(theirs.Fd()), unix.LOCK_EX))
+	if _, err := Apply(t.Context(), w.plan(t), o); !isLocked(err) || !strings.Contains(err.Error(), "remove "+filepath.Join(o.State, "lock")) {
+		t.Errorf("while a user has the lock: %v", err)
+	}
+	must(t, theirs.Close())
+	_, err = Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	for _, p := range []string{o.State, filepath.Join(o.State, "lock")} {
+		if info, err := os.Stat(p); err != nil || info.Mode()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", p, info.Mode(), err)
+		}
+	}
+}
+
 // TestNoHistoryNoChange breaks the history and the journal before a run: nothing is changed.
 func TestNoHistoryNoChange(t *testing.T) {
 	for _, name := range []string{"audit.jsonl", "current", "runs"} {
@@ -184,6 +209,27 @@ func TestHistoryTampered(t *testing.T) {
 		{"one twice", func(l [][]byte) [][]byte { return append(l[:4:4], l[3:]...) }, false},
 		{"two swapped", func(l [][]byte) [][]byte { l[3], l[4] = l[4], l[3]; return l }, false},
 		{"rubbish put in", func(l [][]byte) [][]byte { return append(l[:4:4], append([][]byte{[]byte("rubbish\n")}, l[4:]...)...) }, false},
+		{"one written anew, with its hash", func(l [][]byte) [][]byte {
+			l[3] = rehashed(t, l[3], func(r *record) { r.What = "another" })
+			return l
+		}, false},
+		{"one put in, and the rest counted anew", func(l [][]byte) [][]byte {
+			for i := 4; i < len(l); i++ {
+				l[i] = rehashed(t, l[i], func(r *record) { r.Seq++ })
+			}
+			return append(l[:4:4], append([][]byte{rehashed(t, l[3], func(r *record) { r.Seq++ })}, l[4:]...)...)
+		}, false},
+		{"a number changed, and every hash after it", func(l [][]byte) [][]byte {
+			for i, prev := 4, ""; i < len(l); i++ {
+				l[i] = rehashed(t, l[i], func(r *record) {
+					if r.Seq++; prev != "" {
+						r.Prev = prev
+					}
+				})
+				_, prev, _ = parseLine(l[i])
+			}
+			return l
+		}, false},
 		{"all removed", func([][]byte) [][]byte { return nil }, false},
 		{"a crash in the last", func(l [][]byte) [][]byte { n := len(l) - 1; l[n] = l[n][:40]; return l }, true},
 		{"a crash in marking a crash", func(l [][]byte) [][]byte {
@@ -215,6 +261,17 @@ func TestHistoryTampered(t *testing.T) {
 			must(t, VerifyHistory(o))
 		})
 	}
+}
+
+// rehashed is a line of the history with another record and the hash of that, as somebody writes it who knows how.
+func rehashed(t *testing.T, text []byte, change func(*record)) []byte {
+	t.Helper()
+	r, _, err := parseLine(text)
+	must(t, err)
+	change(&r)
+	body, err := json.Marshal(r)
+	must(t, err)
+	return fmt.Appendf(nil, "{\"hash\":%q,\"record\":%s}\n", sum(body), body)
 }
 
 // TestAnnounced listens where the system log would.

@@ -82,8 +82,9 @@ func TestInherited(t *testing.T) {
 	same(t, "afterwards", before, w.look(t))
 }
 
-// TestCapabilities keeps a file's capabilities, which chown takes away, while its owner stays, and gives none back to a file that root
-// gets from somebody else. Either way they are there again when the run is taken back, and so are the bits of set-user-ID.
+// TestCapabilities keeps a file's capabilities, which chown takes away, while its owner stays, and gives none back to a
+// file that root gets from somebody else. Either way they are there again when the run is taken back, and so are the
+// bits of set-user-ID.
 func TestCapabilities(t *testing.T) {
 	capability := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // cap_net_bind_service=ep
 	for name, c := range map[string]struct {
@@ -184,7 +185,7 @@ func race(t *testing.T, w world, spoil func(*sys), p string) (changed, refused i
 	tree, err := openTree(w.root, s)
 	must(t, err)
 	defer tree.close()
-	e := &engine{Options: Options{sys: s}, tree: tree}
+	e := &engine{Options: Options{sys: s}, tree: tree, tx: &txn{journal: journal{Items: make([]item, 1)}}}
 	was := image{Exists: true, Type: unix.S_IFREG, Mode: 0o644, UID: 65534, GID: 65534, Sum: sum([]byte("x"))}
 	will := image{Exists: true, Type: unix.S_IFREG, Mode: 0o604, UID: 12, GID: 13, Sum: sum([]byte("y"))}
 	for n := range 20000 {
@@ -192,7 +193,8 @@ func race(t *testing.T, w world, spoil func(*sys), p string) (changed, refused i
 		if it.Content {
 			err = replace(tree, it)
 		} else {
-			err = e.attributes(it, will)
+			e.tx.Items[0] = *it
+			err = e.attributes(0, it, will)
 		}
 		if err == nil {
 			changed++

@@ -19,12 +19,21 @@ import (
 // the files are back but a service is not, the outcome is Failed and the error says why; with any other error the
 // run stays interrupted.
 func (e *engine) undo(ctx context.Context, reason string) error {
-	if err := together(e.judge(), e.judgeUpdates(ctx, false)); err != nil {
+	ds, err := e.judge(ctx, true, false)
+	if err == nil {
+		err = e.keep(ds)
+	}
+	if err != nil {
 		return err
 	}
-	var late error // what must not stop the restoring: a full disk under the history, say
+	e.store.back = true
+	late := e.sayResolved(ds) // what must not stop the restoring: a full disk under the history, say
+	en := entry{Event: evResolved, Resolved: ds}
 	if e.tx.undoing() == nil {
-		en := e.undoEntry(ctx, reason)
+		en = e.undoEntry(ctx, reason)
+		en.Resolved = ds
+	}
+	if en.Event == evUndo || len(ds) > 0 {
 		if err := e.tx.note(en); err != nil {
 			late = together(late, err)
 			e.tx.log = append(e.tx.log, en)
@@ -34,7 +43,12 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 	for _, i := range e.backwards() {
 		unsaid, err := e.restore(i)
 		late = together(late, unsaid)
+		if err != nil && e.Resolve.Skip && !passing(err) {
+			late = together(late, e.leave(i, err))
+			continue
+		}
 		if err != nil {
+			err = fmt.Errorf("%w; `harden rollback --theirs %s` leaves it as it is", err, e.tx.Items[i].path())
 			return together(late, pods, err)
 		}
 		pods = together(pods, e.rollBack(ctx, i))
@@ -44,7 +58,8 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 			return together(late, pods, err)
 		}
 	}
-	return together(late, e.restart(ctx, pods))
+	err = e.restart(ctx, pods)
+	return together(late, err, e.store.gone)
 }
 
 // backwards are the items in the order in which they are restored: the manifests that were written last come first.
@@ -116,11 +131,12 @@ func (e *engine) revivable(ctx context.Context, a Activated) Activated {
 }
 
 // reversals are the activations that make what runs forget the run. A restart undoes a restart, and the reload before
-// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of the
-// old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What the run
-// has not begun needs nothing undone, unless a boot has done it since.
+// it too. Where the run has only reloaded, taking it back does not restart what the run was not allowed to: a reload of
+// the old file sets what that says, and what it does not say stays as it is until a restart, which is left to do. What
+// the run has not begun needs nothing undone, unless a boot has done it since.
 func (t *txn) reversals(boot string) []Activated {
 	as, tried := t.activations()
+	outcome, _ := t.outcome()
 	var back []Activated
 	for n, a := range as {
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
@@ -137,6 +153,12 @@ func (t *txn) reversals(boot string) []Activated {
 				back = append(back, a)
 			}
 			continue
+		}
+		if a.Reads != nil {
+			a.Reads = a.Reads.Undo()
+			if outcome != CutShort { // whoever has stopped them since meant it
+				a.Reads.Ran = 0
+			}
 		}
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {
@@ -187,47 +209,6 @@ func (t *txn) touched() bool {
 	return len(t.Items) == 0
 }
 
-// judge looks at every item that the run may have written. Any that is neither as before nor as after stops the
-// undoing, and so does one in between where nothing was cut short.
-func (e *engine) judge() error {
-	outcome, _ := e.tx.outcome()
-	var errs []error
-	for i := range e.tx.Items {
-		if !e.tx.begun(i) {
-			continue
-		}
-		_, err := e.tx.conflict(e.tree, i, outcome == CutShort)
-		errs = append(errs, err)
-	}
-	return together(errs...)
-}
-
-// conflict returns what is at item i, and an error when somebody else has put it there.
-func (t *txn) conflict(tree *tree, i int, cutShort bool) (sight, error) {
-	it := &t.Items[i]
-	now, err := it.look(tree)
-	if err != nil {
-		return now, err
-	}
-	stands, why := it.stands(now.image)
-	if stands == isAfter && !cutShort && !it.Volatile {
-		if why = t.replaced(tree, i); why != "" {
-			stands = isConflict
-		}
-	}
-	switch {
-	case it.Volatile && (stands == isConflict || !now.Exists):
-		return now, nil // made anew since, by whoever makes it at each start
-	case stands == isConflict, stands == isBetween && !cutShort:
-		kept := ""
-		if it.Content && it.Before.Exists {
-			kept = "; what it was before the run is in " + t.blob("before", i)
-		}
-		return now, fmt.Errorf("%s: %w: %s%s", it.path(), ErrConflict, why, kept)
-	}
-	return now, nil
-}
-
 // look is target.look for an item whose directory may be gone with it.
 func (it *item) look(tree *tree) (sight, error) {
 	g, err := tree.open(it.path())
@@ -244,8 +225,9 @@ func (it *item) look(tree *tree) (sight, error) {
 // restore brings item i back to what it was. What could not be said in the history meanwhile is unsaid.
 func (e *engine) restore(i int) (unsaid, err error) {
 	it := &e.tx.Items[i]
+	keeps := e.tx.keeps(i)
 	g, err := e.tree.open(it.path())
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || keeps && err != nil {
 		return nil, nil // a directory that the run was to make, and did not
 	}
 	if err != nil {
@@ -257,14 +239,14 @@ func (e *engine) restore(i int) (unsaid, err error) {
 			return nil, err
 		}
 	}
-	if !e.tx.begun(i) {
+	if keeps || !e.tx.begun(i) {
 		return nil, nil
 	}
 	now, err := g.look(it.Content)
 	if err != nil {
 		return nil, err
 	}
-	stands, why := it.stands(now.image)
+	stands, why := e.tx.stands(i, now.image)
 	if it.Volatile && (stands == isConflict || !now.Exists) {
 		return nil, nil
 	}

@@ -160,8 +160,8 @@ func (g *target) dressUp(im image) error {
 
 // dress gives the file behind fd the owner, the mode and the extended attributes of an image, in this order: chown
 // clears setuid, setgid and capabilities even when it changes nothing, so it is left out where it would, and comes
-// first where it would not. File capabilities go where the image lacks them. With all, other attributes that the image lacks are removed: a directory's default access list
-// passes to each file made in it.
+// first where it would not. File capabilities go where the image lacks them. With all, other attributes that the image
+// lacks are removed: a directory's default access list passes to each file made in it.
 func (s *sys) dress(fd int, im image, all bool) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -238,7 +238,7 @@ func (t *tree) makeDir(p string) error {
 // dropDir removes a directory that makeDir made, if it is still as made and empty.
 func (t *tree) dropDir(p string) error {
 	parent, err := t.dir(path.Dir(p))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) { // others have it now
 		return nil
 	}
 	if err != nil {

@@ -19,6 +19,7 @@ func TestAuditRule(t *testing.T) {
 		{"before a lock without newline", "-e 2", rule + "\n-e 2"},
 		{"before a lock with carriage return", "-w /a\r\n-e 2\r\n", "-w /a\r\n" + rule + "\n-e 2\r\n"},
 		{"-e 1 does not lock", "-e 1\n# -e 2\n", "-e 1\n# -e 2\n" + rule + "\n"},
+		{"a 2 alone does not lock", "2\n-e\n", "2\n-e\n" + rule + "\n"},
 		{"with a carriage return it is another", rule + "\r\n", rule + "\r\n" + rule + "\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -45,6 +45,10 @@ func TestClusterConfiguration(t *testing.T) {
 	head := "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n"
 	for _, tt := range []struct{ name, component, in, want string }{
 		{"an old version", "apiServer", "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n", "this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)"},
+		{"of another group", "apiServer", "apiVersion: example.com/v1beta4\nkind: ClusterConfiguration\n",
+			"this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)"},
+		{"of another kind", "apiServer", "apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n",
+			"this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)"},
 		{"nothing", "apiServer", "", "this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)"},
 		{"etcd's volumes", "etcd.local", head, "kubeadm has no extraVolumes for etcd: a person must patch it"},
 		{"twice", "apiServer", head + "apiServer:\n  extraArgs:\n  - {name: profiling, value: a}\n  - {name: profiling, value: b}\n", "apiServer.extraArgs: profiling is there twice: a person must edit it"},
@@ -53,5 +57,9 @@ func TestClusterConfiguration(t *testing.T) {
 		if got, err := edit.ClusterConfiguration([]byte(tt.in), tt.component, args, volumes); err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %q, %v", tt.name, got, err)
 		}
+	}
+	one := volumes[:1]
+	if got, err := edit.ClusterConfiguration([]byte(head), "etcd.local", nil, one); err == nil {
+		t.Errorf("one volume of etcd's became %q", got)
 	}
 }

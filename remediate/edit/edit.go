@@ -33,9 +33,25 @@ func (s splice) apply(data []byte) []byte {
 	return bytes.Join([][]byte{data[:s.start], []byte(s.text), data[s.end:]}, nil)
 }
 
-// applyAll applies splices that do not overlap and are in order of place.
+// applyAll applies splices that are in order of place. One that overlaps the next is of what that leaves.
 func applyAll(data []byte, all []splice) []byte {
-	for i := len(all) - 1; i >= 0; i-- {
+	if len(all) == 0 {
+		return data
+	}
+	apart := len(all) - 1 // from here on none overlaps the next: they are applied in one pass
+	for apart > 0 && all[apart-1].end <= all[apart].start {
+		apart--
+	}
+	var b bytes.Buffer
+	last := 0
+	for _, s := range all[apart:] {
+		b.Write(data[last:s.start])
+		b.WriteString(s.text)
+		last = s.end
+	}
+	b.Write(data[last:])
+	data = b.Bytes()
+	for i := apart - 1; i >= 0; i-- {
 		data = all[i].apply(data)
 	}
 	return data

@@ -25,8 +25,8 @@ func Flag(line, name, value string) (string, error) {
 	return setFlag(line, name, value == "true" || value == "false", &value)
 }
 
-// FlagList is Flag for a flag whose value is a list separated by commas: of all that its uses say the tokens of add and drop come and go, and
-// the others stay.
+// FlagList is Flag for a flag whose value is a list separated by commas: of all that its uses say the tokens of add
+// and drop come and go, and the others stay.
 func FlagList(line, name string, add, drop []string) (string, error) {
 	for _, token := range append(slices.Clone(add), drop...) {
 		if err := oneLine("the value of --"+name, token, "\"'\\$%"); err != nil {
@@ -48,7 +48,8 @@ func FlagList(line, name string, add, drop []string) (string, error) {
 	return setFlag(line, name, false, &has)
 }
 
-// splitTokens are the tokens of a list. Blanks are part of them, as they are to Kubernetes: it refuses the plugin " AlwaysAdmit".
+// splitTokens are the tokens of a list. Blanks are part of them, as they are to Kubernetes: it refuses the plugin "
+// AlwaysAdmit".
 func splitTokens(list string) []string {
 	return slices.DeleteFunc(strings.Split(list, ","), func(t string) bool { return t == "" })
 }
@@ -239,10 +240,15 @@ func proveFlag(after, name string, boolean bool, value *string, others []string)
 // rest is the words that are no part of the uses.
 func rest(words []token, uses []use) []string {
 	var others []string
-	for i, w := range words {
-		if !slices.ContainsFunc(uses, func(u use) bool { return u.first <= i && i <= u.last }) {
+	next := 0
+	for _, u := range uses { // they are in order
+		for _, w := range words[next:u.first] {
 			others = append(others, w.text)
 		}
+		next = u.last + 1
+	}
+	for _, w := range words[next:] {
+		others = append(others, w.text)
 	}
 	return others
 }
@@ -325,7 +331,15 @@ func tokens(line string) ([]token, error) {
 	var text strings.Builder
 	var quote byte
 	start := -1
-	column := func(i int) int { return utf8.RuneCountInString(line[:i]) + 1 }
+	counted, characters := 0, 0 // up to where, and how many
+	column := func(i int) int {
+		if i < counted {
+			return utf8.RuneCountInString(line[:i]) + 1
+		}
+		characters += utf8.RuneCountInString(line[counted:i])
+		counted = i
+		return characters + 1
+	}
 	flush := func(end int) {
 		if start >= 0 {
 			all = append(all, token{start, end, column(start), text.String()})

@@ -17,7 +17,8 @@ import (
 // PodFlag brings a flag of a container about in a pod's manifest, and what the container must see of the node for it.
 // The flag is changed where it is written, in command or in args, in either spelling (--a=b in one element, or in two),
 // and is there once afterwards; a new one comes last, or where it belongs when the flags are sorted, as kubeadm writes
-// them. Of a list, Add and Drop are the only tokens to come and go; a token such as Name=true takes the place of Name=false.
+// them. Of a list, Add and Drop are the only tokens to come and go; a token such as Name=true takes the place of
+// Name=false.
 //
 // A path that a mount shows the container already is left alone. It refuses a command run by a shell, and a mount
 // that would have to take the place of another one.
@@ -152,8 +153,8 @@ type podUse struct {
 	value              string
 }
 
-// uses finds a flag. Kubernetes takes _ for - in its names, etcd one dash for two. The value is in the next word where that
-// does not look like a flag: no component takes other arguments.
+// uses finds a flag. Kubernetes takes _ for - in its names, etcd one dash for two. The value is in the next word
+// where that does not look like a flag: no component takes other arguments.
 func (p *pod) uses(name string) (all []podUse) {
 	for f, words := range p.words {
 		for i := p.begin(f); i < len(words); i++ {
@@ -364,45 +365,4 @@ func volumeName(file string, taken map[string]bool) string {
 		}
 		unique = fmt.Sprintf("%s-%d", name, n)
 	}
-}
-
-// field is the value of a key of a mapping, nil where there is none. An alias is what it stands for.
-func field(n *yaml.Node, name string) *yaml.Node {
-	n = resolve(n)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	if i := child(n, name); i >= 0 {
-		return resolve(n.Content[i])
-	}
-	return nil
-}
-
-func resolve(n *yaml.Node) *yaml.Node {
-	if n != nil && n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
-}
-
-func elements(n *yaml.Node) []*yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	all := make([]*yaml.Node, len(n.Content))
-	for i, c := range n.Content {
-		all[i] = resolve(c)
-	}
-	return all
-}
-
-// textAt is the scalar at a path of keys, empty where there is none.
-func textAt(n *yaml.Node, path ...string) string {
-	for _, name := range path {
-		n = field(n, name)
-	}
-	if n == nil || n.Kind != yaml.ScalarNode {
-		return ""
-	}
-	return n.Value
 }

@@ -128,6 +128,30 @@ func TestPodFlag(t *testing.T) {
 			"  - name: c\n    command:\n    - 'x'\n    - '--f=2'\n    - \"--g\"\n"},
 		{"an alias becomes a list of its own", "  - name: d\n    command: &x [x, --f=1]\n  - name: c\n    command: *x\n", flag("f", "2"),
 			"  - name: d\n    command: &x [x, --f=1]\n  - name: c\n    command:\n    - x\n    - --f=2\n"},
+		{"a boolean that has what is wanted", "  - name: c\n    command: [x, --f, --g]\n", flag("f", "true"),
+			"  - name: c\n    command: [x, --f, --g]\n"},
+		{"a boolean at the end", "  - name: c\n    command: [x, --f]\n", flag("f", "true"), "  - name: c\n    command: [x, --f]\n"},
+		{"a list that is there once, of etcd", "  - name: etcd\n    command:\n    - x\n    - --l=a,b\n",
+			want.PodFlag{Container: "etcd", Name: "l", Drop: []string{"a"}}, "  - name: etcd\n    command:\n    - x\n    - --l=b\n"},
+		{"a part of a volume is mounted", `  - name: c
+    command: [x, --l=/var/log/a/x]
+    volumeMounts:
+    - {mountPath: /var/log, name: v, subPath: b}
+  volumes:
+  - {hostPath: {path: /var/log}, name: v}
+`, logs, `  - name: c
+    command: [x, --l=/var/log/a/x]
+    volumeMounts:
+    - {mountPath: /var/log, name: v, subPath: b}
+    - mountPath: /var/log/a
+      name: harden-a
+  volumes:
+  - {hostPath: {path: /var/log}, name: v}
+  - hostPath:
+      path: /var/log/a
+      type: DirectoryOrCreate
+    name: harden-a
+`},
 		{"below a mount", "  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n    - {mountPath: /var/log/, name: v}\n  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n", logs,
 			"  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n    - {mountPath: /var/log/, name: v}\n  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n"},
 		{"below a mount of something else, a volume to use again and a name that is taken", `  - name: c
@@ -200,6 +224,11 @@ func TestPodFlagRefuses(t *testing.T) {
 		{"no pod", "kind: Pod\n", "this is not the manifest of a pod"},
 		{"no container", podHead + "  - name: d\n", `the pod has no container "c"`},
 		{"a shell", podHead + "  - name: c\n    command: [/bin/sh, -c, x --f=1]\n", "the command is run by sh: a person must edit it"},
+		{"a shell alone", podHead + "  - name: c\n    command: [/bin/sh]\n", "the command is run by sh: a person must edit it"},
+		{"a shell in the arguments", podHead + "  - name: c\n    args: [/bin/bash, -c, x --f=1]\n",
+			"the command is run by bash: a person must edit it"},
+		{"no words", podHead + "  - name: c\n    command: [{x: 1}]\n",
+			"line 6: command holds something that is not a word: a person must edit it"},
 		{"an anchor", podHead + "  - name: c\n    command: &x [x, --f=1]\n  - name: d\n    command: *x\n",
 			"line 6, column 14: the value has an anchor or a tag: a person must edit it"},
 		{"another mount there", podHead + "  - name: c\n    command: [x]\n    volumeMounts:\n    - {mountPath: /a/b, name: v}\n  volumes:\n  - {name: v, emptyDir: {}}\n",
@@ -221,7 +250,8 @@ func TestPodFlagRefuses(t *testing.T) {
 	}
 }
 
-// TestPodFlagJSON holds that a manifest in JSON stays JSON: the kubelet reads what begins with a brace by its JSON reader.
+// TestPodFlagJSON holds that a manifest in JSON stays JSON: the kubelet reads what begins with a brace by its JSON
+// reader.
 func TestPodFlagJSON(t *testing.T) {
 	before := "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"name\": \"kube-scheduler\",\n" +
 		"\t\"command\": [\"kube-scheduler\", \"--leader-elect=true\"]}]}}\n"
@@ -251,4 +281,26 @@ func TestPodFlagJSON(t *testing.T) {
 func wantPodFlag() want.PodFlag {
 	return want.PodFlag{Container: "kube-scheduler", Name: "profiling", Value: "false",
 		Mounts: []want.Mount{{Path: "/var/log/x", Type: "DirectoryOrCreate"}}}
+}
+
+// TestVolumeNames makes a name of each path that a volume may have: a DNS label, of at most 63 characters with a
+// number.
+func TestVolumeNames(t *testing.T) {
+	long := strings.Repeat("Ab", 40)
+	for file, name := range map[string]string{
+		"/etc/A_b.c.yaml":            "harden-a-b-c",
+		"/etc/z0.9z":                 "harden-z0",
+		"/etc/_.yaml":                "harden",
+		"/" + long:                   "harden-" + strings.Repeat("ab", 25) + "a",
+		"/" + long[:50] + "-" + long: "harden-" + strings.Repeat("ab", 25),
+	} {
+		w := want.PodFlag{Container: "c", Name: "f", Value: "x", Mounts: []want.Mount{{Path: file, Type: "File", ReadOnly: true}}}
+		got, err := edit.PodFlag([]byte(podHead+"  - name: c\n    command: [x]\n"), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := edit.PodVolume(got, "c", file); n != name {
+			t.Errorf("%s is mounted from %q, want %q", file, n, name)
+		}
+	}
 }

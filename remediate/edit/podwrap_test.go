@@ -7,7 +7,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// TestPodFlagWrapped changes flags of a program that another starts: the other's words stay, its flags of the same names too.
+// TestPodFlagWrapped changes flags of a program that another starts: the other's words stay, its flags of the same
+// names too.
 func TestPodFlagWrapped(t *testing.T) {
 	pod := func(words ...string) string {
 		return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: api\n    command:\n    - " + strings.Join(words, "\n    - ") + "\n"

@@ -63,8 +63,9 @@ func UnitValue(data []byte, section, key string) (string, error) {
 	return values[len(values)-1], nil
 }
 
-// CommandLine is what a drop-in is to repeat of a unit's command: what an earlier fix has written there, else the command on one line. A tab outside
-// of quotes separates words as a blank does, and a line continued by a backslash often begins with one.
+// CommandLine is what a drop-in is to repeat of a unit's command: what an earlier fix has written there, else the
+// command on one line. A tab outside of quotes separates words as a blank does, and a line continued by a backslash
+// often begins with one.
 func CommandLine(dropIn []byte, command string) string {
 	if mine, err := UnitValue(dropIn, "Service", "ExecStart"); err == nil && mine != "" {
 		return mine
@@ -168,7 +169,8 @@ type unitLine struct {
 // Source: systemd.syntax(7).
 func unitLines(data []byte) ([]unitLine, error) {
 	var all []unitLine
-	var section, logical string
+	var section string
+	var logical strings.Builder
 	start, offset := -1, 0
 	for line := range bytes.Lines(data) {
 		begin := offset
@@ -181,17 +183,18 @@ func unitLines(data []byte) ([]unitLine, error) {
 			start = begin
 		}
 		if trailing := len(text) - len(strings.TrimRight(text, `\`)); trailing%2 == 1 {
-			logical += text[:len(text)-1] + " "
+			logical.WriteString(text[:len(text)-1] + " ")
 			continue
 		}
-		l, err := unitEntry(strings.TrimSpace(logical+text), section)
+		l, err := unitEntry(strings.TrimSpace(logical.String()+text), section)
 		if err != nil {
 			return nil, at(data, start, err.Error())
 		}
 		section = l.section
 		l.start, l.end = start, offset
 		all = append(all, l)
-		start, logical = -1, ""
+		start = -1
+		logical.Reset()
 	}
 	if start >= 0 {
 		return nil, at(data, start, "the line is continued by a backslash, and nothing follows")

@@ -5,19 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
 )
 
-// YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key of
-// a mapping, the index of an element of a sequence, or "-" for a new last element. Mappings and sequences that the path
-// names and the document lacks are made. A value is a string, a bool, an int, a float64, or a slice or a map of those.
-// Of a sequence that is set whole, the elements that stay keep their bytes. Nil data means that there is no file yet.
+// YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key
+// of a mapping, the index of an element of a sequence, or "-" for a new last element. Mappings and sequences that the
+// path names and the document lacks are made. A value is a string, a bool, an int, a float64, or a slice or a map of
+// those. Of a sequence that is set whole, the elements that stay keep their bytes. Nil data means that there is no
+// file yet.
 //
 // A document that is JSON stays JSON, since the kubelet reads what begins with a brace by its JSON reader alone.
 //
@@ -65,7 +67,8 @@ func YAML(data []byte, path []string, value any) ([]byte, error) {
 	return after, nil
 }
 
-// errLayout means that what was spliced does not read as intended: YAML can be laid out in more ways than are known here.
+// errLayout means that what was spliced does not read as intended: YAML can be laid out in more ways than are known
+// here.
 var errLayout = errors.New("the document is laid out in a way that cannot be edited for certain: a person must edit it")
 
 // proveYAML parses what was made and compares it with the intended tree.
@@ -97,19 +100,18 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	if err := plainYAML(data); err != nil {
 		return nil, err
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, next yaml.Node
-	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+	docs, err := budget.New("", nil).Documents(data, 2)
+	switch {
+	case errors.Is(err, budget.Err):
+		return nil, err
+	case err != nil:
+		return nil, yamlError(err)
+	case len(docs) == 0:
 		return nil, nil
-	} else if err != nil {
-		return nil, yamlError(err)
+	case len(docs) > 1:
+		return nil, fmt.Errorf("line %d: another document begins: a person must edit it", max(docs[1].Root.Line, 1))
 	}
-	if err := decoder.Decode(&next); err == nil {
-		return nil, fmt.Errorf("line %d: another document begins: a person must edit it", max(next.Line, 1))
-	} else if !errors.Is(err, io.EOF) {
-		return nil, yamlError(err)
-	}
-	top := doc.Content[0]
+	top := docs[0].Root.Content[0]
 	return top, checkKeys(top)
 }
 

@@ -267,25 +267,25 @@ func (d *yamlDoc) blockScalar(offset, in int) int {
 
 // plain is the end of a plain scalar. One over several lines is put together as the parser does, until it is whole.
 func (d *yamlDoc) plain(n *yaml.Node, offset int, flow bool) (int, error) {
-	folded, empty := "", 0
+	rest, empty := n.Value, 0 // of the value that lines before have not made up
 	for from := offset; from <= len(d.data); {
 		end := from + plainLength(string(d.data[from:d.lineEnd(from)]), flow)
 		text := string(d.data[from:end])
 		switch {
 		case from == offset:
-			folded = text
 		case text == "":
 			empty++
 		case empty > 0:
-			folded += strings.Repeat("\n", empty) + text
+			text = strings.Repeat("\n", empty) + text
 			empty = 0
 		default:
-			folded += " " + text
+			text = " " + text
 		}
-		if folded == n.Value {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, text); ok && rest == "" && (text != "" || from == offset) {
 			return end, nil
 		}
-		if len(folded) > len(n.Value) || d.nextLine(from) == len(d.data) {
+		if !ok || d.nextLine(from) == len(d.data) {
 			break
 		}
 		from = d.skipBlanks(d.nextLine(from))

@@ -208,7 +208,8 @@ func (d *yamlDoc) addFlow(n *yaml.Node, s slot, key, value *yaml.Node) ([]splice
 	return []splice{{end, end, separator + text}}, nil
 }
 
-// separator is what stands between the entries of a flow collection whose values are n.Content[i] and n.Content[i+step].
+// separator is what stands between the entries of a flow collection whose values are n.Content[i] and
+// n.Content[i+step].
 func (d *yamlDoc) separator(n *yaml.Node, s slot, i, step int) (string, error) {
 	if i < 0 || i+step >= len(n.Content) {
 		return ", ", nil
@@ -380,6 +381,9 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 	var edits []splice
 	flow := n.Style&yaml.FlowStyle != 0
 	old, now := n.Content, want.Content
+	if len(old)*len(now) > maxCompared {
+		return nil, d.at(n, "lists of %d and %d elements are more than the limit: a person must edit it", len(old), len(now))
+	}
 	kept := common(old, now)
 	if flow && len(kept) == 0 { // nothing to hold on to
 		start := d.start(n)
@@ -459,6 +463,9 @@ func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (spli
 	start = d.lineStart(start)
 	return splice{start, start, strings.Join(lines, d.eol) + d.eol}, nil
 }
+
+// maxCompared is how many pairs of elements two lists may have: comparing them takes a table of all.
+const maxCompared = 1 << 20
 
 // common is a longest common subsequence of two lists, as pairs of indexes.
 func common(a, b []*yaml.Node) [][2]int {

@@ -1,6 +1,6 @@
-// Package schedule plans what runs harden by the clock: units and timers of systemd, or a file for cron where systemd does
-// not run. It plans them as any other change is planned, whole and with nothing written, so that they are shown as a
-// diff, journaled, and taken back byte for byte.
+// Package schedule plans what runs harden by the clock: units and timers of systemd, or a file for cron where systemd
+// does not run. It plans them as any other change is planned, whole and with nothing written, so that they are shown as
+// a diff, journaled, and taken back byte for byte.
 package schedule
 
 import (
@@ -162,8 +162,9 @@ func paths() []string {
 	return all
 }
 
-// unitFiles are the files of one timer: itself, its service, and what has the timer started at boot. That is a drop-in and
-// not the link that `systemctl enable` would make: so all that decides what starts is in the diff, and is taken back with it.
+// unitFiles are the files of one timer: itself, its service, and what has the timer started at boot. That is a drop-in
+// and not the link that `systemctl enable` would make: so all that decides what starts is in the diff, and is taken
+// back with it.
 func unitFiles(timer string) []string {
 	name := strings.TrimSuffix(timer, ".timer")
 	return []string{units + timer, units + name + ".service", units + "timers.target.d/" + name + ".conf"}

@@ -171,7 +171,7 @@ func TestCron(t *testing.T) {
 		f := strings.Fields(got)
 		minute, err1 := strconv.Atoi(f[0])
 		hour, err2 := strconv.Atoi(f[1])
-		if err1 != nil || err2 != nil || minute > 59 || hour > 1 || strings.Join(f[2:], " ") != "* * * root /usr/local/sbin/harden schedule run" {
+		if err1 != nil || err2 != nil || minute > 59 || hour > 1 || strings.Join(f[2:], " ") != "* * * root ulimit -d 524288 && /usr/local/sbin/harden schedule run" {
 			t.Errorf("machine %d: %s", i, got)
 		}
 		seen[got] = true
@@ -241,11 +241,38 @@ func TestUnits(t *testing.T) {
 			t.Errorf("systemd-analyze security %s: %v\n%s", name, err, out[max(0, len(out)-200):])
 		}
 	}
+	for name, want := range map[string]string{"harden-audit.service": "MemoryMax=512M\nTasksMax=256\n", "harden-apply.service": "MemoryMax=1024M\nTasksMax=256\n"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), "TimeoutStartSec=") {
+			t.Errorf("%s has no limits: %v", name, err)
+		}
+	}
 	for _, want := range []string{"ReadWritePaths=-/etc/audit\n", "ReadWritePaths=-/run/systemd/system\n", "CAP_KILL"} {
 		text, err := os.ReadFile(filepath.Join(dir, "harden-apply.service"))
 		must(t, err)
 		if !strings.Contains(string(text), want) {
 			t.Errorf("an apply that may activate everything lacks %s", want)
 		}
+	}
+}
+
+// TestCronLimits has the shell that cron starts run what the crontab says, in the place of harden a program that tells how
+// much memory it may write to.
+func TestCronLimits(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "limits")
+	must(t, os.WriteFile(program, []byte("#!/bin/sh\nulimit -d\n"), 0o755))
+	s := applying(spec(schedule.Cron))
+	s.Program = program
+	plan, err := schedule.Plan(at(t, t.TempDir()), s)
+	must(t, err)
+	var got []string
+	for line := range strings.Lines(string(plan.Changes[0].After.Data)) {
+		if _, command, ok := strings.Cut(strings.TrimSpace(line), " root "); ok {
+			out, err := exec.Command("/bin/sh", "-c", command).CombinedOutput()
+			must(t, err)
+			got = append(got, strings.TrimSpace(string(out)))
+		}
+	}
+	if diff := cmp.Diff([]string{"524288", "1048576"}, got); diff != "" {
+		t.Errorf("limits in KiB (-want +got)\n%s", diff)
 	}
 }

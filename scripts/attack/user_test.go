@@ -27,8 +27,8 @@ func TestWorldIsApart(t *testing.T) {
 	}
 }
 
-// TestUser has a user start a program that is called like one of a node's, with arguments that name what is not the user's. Root
-// then runs harden with --yes and nothing else, as a schedule does. Each of these moved root's hand.
+// TestUser has a user start a program that is called like one of a node's, with arguments that name what is not the
+// user's. Root then runs harden with --yes and nothing else, as a schedule does. Each of these moved root's hand.
 func TestUser(t *testing.T) {
 	const bin = "/home/user1/bin/"
 	for _, e := range []struct {

@@ -113,7 +113,8 @@ func (s *Source) locked(p place, st *unix.Statx_t) (string, error) {
 	return "", nil
 }
 
-// hasAttr reports whether a file has an extended attribute. An access ACL is stored only where it says more than the mode.
+// hasAttr reports whether a file has an extended attribute. An access ACL is stored only where it says more than the
+// mode.
 func hasAttr(fd int, name string) (bool, error) {
 	_, err := unix.Getxattr(self(fd), name, nil) // fgetxattr refuses O_PATH descriptors
 	switch {
@@ -146,11 +147,14 @@ func (s *Source) readFile(name string) ([]byte, error) {
 	if err := unix.Fstat(p.fd, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
+	if err := s.outside(p, &st); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("%s is %s, not a file", name, kinds[fileType(uint16(st.Mode))])
 	}
 	if st.Size > facts.MaxFile {
-		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are ever read", name, st.Size, facts.MaxFile)
+		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", name, st.Size, facts.MaxFile)
 	}
 	f, err := p.reopen(0)
 	if err != nil {
@@ -161,7 +165,7 @@ func (s *Source) readFile(name string) ([]byte, error) {
 	b.Grow(int(st.Size) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(f, facts.MaxFile+1))
 	if err == nil && n > facts.MaxFile {
-		err = fmt.Errorf("%s has more than the %d bytes that are ever read", name, facts.MaxFile)
+		err = fmt.Errorf("%s has more than the limit of %d bytes", name, facts.MaxFile)
 	}
 	return b.Bytes(), err
 }

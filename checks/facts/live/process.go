@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,12 +13,14 @@ import (
 	"strings"
 	"time"
 
+	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"golang.org/x/sys/unix"
 )
 
-// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace from
-// those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
+// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace
+// from those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would
+// say that it does not run.
 func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
 	find, err := s.Census(ctx)
 	if err != nil {
@@ -56,6 +59,7 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 	}
 	return func(name string) ([]facts.Process, error) {
 		var ps []facts.Process
+		cost := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
 		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
 			p, err := process(pid, name, mine)
 			if gone(err) {
@@ -65,6 +69,9 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 				return nil, err
 			}
 			if p != nil {
+				if err := cost.Spend(budget.Bytes, len(strings.Join(p.Args, " ")), 0); err != nil {
+					return nil, err
+				}
 				ps = append(ps, *p)
 			}
 		}
@@ -121,7 +128,7 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 	if err := program(dir, p); err != nil {
 		return nil, err
 	}
-	cmdline, err := os.ReadFile(dir + "/cmdline")
+	cmdline, err := commandLine(dir + "/cmdline")
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +198,22 @@ func (s *Source) Process(pid int) (facts.Process, error) {
 	return *p, nil
 }
 
+// maxArguments is how much of a command line is read, in bytes. The kernel lets a program have six megabytes.
+const maxArguments = 1 << 20
+
+func commandLine(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxArguments+1))
+	if err == nil && len(data) > maxArguments {
+		err = fmt.Errorf("%s has more than the limit of %d bytes", file, maxArguments)
+	}
+	return data, err
+}
+
 // ticks is how many clock ticks /proc counts in a second, on every Linux.
 const ticks = 100
 
@@ -238,8 +261,8 @@ func readIDs(dir string, p *facts.Process) error {
 	return fmt.Errorf("%s/status has no Uid line", dir)
 }
 
-// groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified hierarchy, else
-// of systemd's own, and where both have one the unified's.
+// groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified
+// hierarchy, else of systemd's own, and where both have one the unified's.
 func groupOf(cgroup string) string {
 	group := ""
 	for line := range strings.Lines(cgroup) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +51,24 @@ func TestProcesses(t *testing.T) {
 	}
 	if ps, err := machine.Processes(t.Context(), "no-such-daemon"); err != nil || len(ps) != 0 {
 		t.Errorf("of a program that does not run there are %v, %v", ps, err)
+	}
+}
+
+// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told, and not cut off.
+func TestLongCommandLine(t *testing.T) {
+	named := filepath.Join(t.TempDir(), "wordy-daemon")
+	program, err := os.ReadFile("/bin/sleep")
+	must(t, err)
+	must(t, os.WriteFile(named, program, 0o755))
+	args := []string{"600"}
+	for range 12 {
+		args = append(args, strings.Repeat("0", 100_000))
+	}
+	cmd := exec.Command(named, args...)
+	must(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	if ps, err := machine.Processes(t.Context(), "wordy-daemon"); err == nil || !strings.Contains(err.Error(), "more than the limit of 1048576 bytes") {
+		t.Errorf("%d processes, %v", len(ps), err)
 	}
 }
 

@@ -1,0 +1,78 @@
+package facts
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
+)
+
+// variables spends what it can cost to put the values of variables in. The template's parser looks at the rest of a line
+// again behind each brace, and a short text may name a long value often.
+func (c *Compose) variables() error {
+	longest := 0
+	for _, v := range c.env {
+		longest = max(longest, len(v))
+	}
+	var walk func(n *yaml.Node) error
+	walk = func(n *yaml.Node) error {
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
+			for line := range strings.Lines(n.Value) {
+				braces := strings.Count(line, "${")
+				if err := c.cost.Spend(budget.Steps, len(line)*braces, n.Line); err != nil {
+					return err
+				}
+			}
+			if err := c.cost.Spend(budget.Text, strings.Count(n.Value, "$")*longest, n.Line); err != nil {
+				return err
+			}
+		}
+		for _, child := range n.Content {
+			if err := walk(child); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return walk(c.top)
+}
+
+// Text puts the values of variables that are known into a scalar of this file.
+func (c *Compose) text(n *yaml.Node) (string, error) {
+	if !strings.Contains(n.Value, "$") {
+		return n.Value, nil
+	}
+	unknown := false
+	var defaults map[string]bool
+	out, err := template.Substitute(n.Value, func(name string) (string, bool) {
+		v, ok := c.env[name]
+		if !ok && defaults == nil {
+			defaults = withDefaults(n.Value)
+		}
+		if !ok && !defaults[name] {
+			unknown = true
+			return "", true // or else the library writes a warning of its own to the terminal
+		}
+		return v, ok
+	})
+	if err != nil || unknown {
+		return "", fmt.Errorf("%s: %w", c.At(n.Line), ErrVariable)
+	}
+	return out, nil
+}
+
+var defaultExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{([^${}:-]*):?-`) })
+
+// withDefaults are the names that have a default somewhere in a text: "${NAME:-default}".
+func withDefaults(text string) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range defaultExpr().FindAllStringSubmatch(text, -1) {
+		names[m[1]] = true
+	}
+	return names
+}

@@ -1,0 +1,178 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+)
+
+// A Conflict is one file or container of a run that somebody has changed since, or that cannot be restored.
+type Conflict struct {
+	Path  string   `json:"path"`
+	Why   string   `json:"why"`
+	Kept  string   `json:"kept,omitempty"`    // the file of the journal that holds what it was before the run
+	Stuck string   `json:"no_ours,omitempty"` // why Ours cannot be chosen
+	Newer []string `json:"newer,omitempty"`   // the later runs that have changed it, newest first
+
+	n      int
+	update bool
+	ids    []string     // the other names of a container
+	found  *sight       // of a file
+	limits *want.Limits // of a container
+	err    error        // what else it is
+}
+
+func (c Conflict) Error() string {
+	text := fmt.Sprintf("%s: %v: %s", c.Path, ErrConflict, c.Why)
+	if c.err != nil {
+		text = fmt.Sprintf("%s: it cannot be restored: %s", c.Path, c.Why)
+	}
+	if len(c.Newer) > 0 {
+		text += "; a later run has changed it: " + order(c.Newer)
+	} else if c.Kept != "" {
+		text += "; what it was before the run is in " + c.Kept
+	}
+	return text
+}
+
+// order says which runs are to be rolled back first.
+func order(newer []string) string {
+	return "first `harden rollback " + strings.Join(newer, "`, then `harden rollback ") + "`"
+}
+
+// A ConflictError lists what of a run somebody has changed since, so that it is neither rolled back nor finished.
+// Nothing has been changed. It is an ErrConflict.
+type ConflictError struct {
+	Run       string
+	Conflicts []Conflict
+}
+
+func (e *ConflictError) Error() string {
+	var errs []error
+	for _, c := range e.Conflicts {
+		errs = append(errs, c)
+	}
+	return together(errs...).Error()
+}
+
+func (e *ConflictError) Unwrap() []error {
+	errs := []error{ErrConflict}
+	for _, c := range e.Conflicts {
+		if c.err != nil {
+			errs = append(errs, c.err)
+		}
+	}
+	return errs
+}
+
+// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where both
+// have made the same of it.
+func (e *engine) supersededBy(of *txn, subjects []subject) error {
+	ids, err := e.store.ids()
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Backward(ids) {
+		if sequence(id) <= of.Seq {
+			break
+		}
+		t, err := readTxn(e.store, e.store.run(id))
+		if err != nil {
+			continue // Diagnose tells
+		}
+		if outcome, _ := t.outcome(); outcome != Applied || string(t.Root) != string(of.Root) {
+			continue
+		}
+		for i := range subjects {
+			s := &subjects[i]
+			if !s.open && !s.standing || !t.writes(s.Path) {
+				continue
+			}
+			if s.Newer = append(s.Newer, id); !s.open {
+				s.open, s.Why = true, "what a later run has made of it stands"
+			}
+		}
+	}
+	return nil
+}
+
+// writes reports whether the run has changed a file or a container.
+func (t *txn) writes(path string) bool {
+	return slices.ContainsFunc(t.Items, func(it item) bool { return it.path() == path }) ||
+		slices.ContainsFunc(t.Updates, func(u update) bool { return u.String() == path })
+}
+
+// conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put
+// back is not there any more.
+func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict, error) {
+	it := &t.Items[i]
+	c := &Conflict{Path: it.path(), n: i}
+	now, err := it.look(tree)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
+		c.Why, c.Stuck = "its path leads through a symbolic link or a file", "harden follows no link to write"
+		return now, c, nil
+	case errors.Is(err, unix.EIO):
+		c.Why, c.Stuck, c.err = err.Error(), "it cannot be read", err
+		return now, c, nil
+	case err != nil:
+		return now, nil, err
+	}
+	stands, why := t.stands(i, now.image)
+	if stands == isAfter && back && !cutShort && !it.Volatile {
+		if replaced := t.replaced(tree, i); replaced != "" {
+			stands, why = isConflict, replaced
+		}
+	}
+	if it.Volatile && (stands == isConflict || !now.Exists) {
+		return now, nil, nil // made anew since, by whoever makes it at each start
+	}
+	if back && it.Content && it.Before.Exists && stands != isBefore {
+		data, err := t.bytes("before", i)
+		if err != nil {
+			c.Why, c.Stuck, c.err = err.Error(), "what it was before the run is lost", err
+			return now, c, nil
+		}
+		it.before = data // whatever becomes of the journal while the run is taken back
+	}
+	if now.Type == unix.S_IFREG && now.links > 1 && (back && stands != isBefore || !back && stands != isAfter) {
+		stands = isConflict
+		why = fmt.Sprintf("it has %d names (hard links), and a change would reach or lose the others", now.links)
+	}
+	if stands != isConflict && (stands != isBetween || cutShort) {
+		return now, nil, nil
+	}
+	c.Why, c.found, c.Stuck = why, &now, it.stuck(tree, now)
+	if it.Content && it.Before.Exists {
+		c.Kept = t.blob("before", i)
+	}
+	return now, c, nil
+}
+
+// stuck says why the item cannot be written over what is there, empty when it can: what is there has to be such that it
+// can be kept.
+func (it *item) stuck(tree *tree, now sight) string {
+	switch {
+	case now.Exists && it.Content && now.Type != unix.S_IFREG, now.Exists && !it.Content && now.Type != it.Before.Type:
+		return fmt.Sprintf("it is %s: move that away first", typeNames[now.Type])
+	case it.Content && now.size > facts.MaxFile:
+		return fmt.Sprintf("its %d bytes are too many to be kept", now.size)
+	case now.Exists && now.Type == unix.S_IFREG && now.links != 1:
+		return fmt.Sprintf("it has %d names (hard links)", now.links)
+	case !now.Exists && !it.Content:
+		return "it is gone, and the run knows only its mode and owner"
+	case !now.Exists:
+		g, err := tree.open(it.path())
+		if err != nil {
+			return "its directory is gone: make that first"
+		}
+		g.close()
+	}
+	return ""
+}

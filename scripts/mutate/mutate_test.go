@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMutate mutates a small package, of which one part is tested well, one at one value, and one not at all.
+func TestMutate(t *testing.T) {
+	p, err := load("./testdata/sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &runner{ctx: t.Context(), factor: 8, work: t.TempDir()}
+	if err := r.prepare(p); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, m := range p.mutants {
+		what, _ := r.try(m)
+		if what == survived || what == unreached {
+			got[m.fn] = append(got[m.fn], what.String()+": "+m.source)
+		}
+		if m.fn == "Sum" && m.op == "delete" && m.source == "without n--" && what != endless {
+			t.Errorf("%s: %s, and it has no end", m.source, what)
+		}
+	}
+	want := map[string][]string{
+		"First": {"reached by no test: false instead of len(all) == 0",
+			"reached by no test: true instead of len(all) == 0",
+			"reached by no test: 0 + 1", "reached by no test: 0 - 1", "reached by no test: 0 + 1",
+			"reached by no test: 0 - 1"},
+		"Mode": {"survived: 0o022 + 1", "survived: 0o022 - 1", "survived: 0 + 1", "survived: 0 - 1"},
+		"Sum":  {"survived: n >= 0"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not caught (-want +got)\n%s", diff)
+	}
+}
+
+// TestLines holds what is compiled to the lines of what was written, and mutants to naming a place in it.
+func TestLines(t *testing.T) {
+	p, err := load("./testdata/sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range p.files {
+		was, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is := p.overlay[file]; bytes.Count(was, []byte("\n")) != bytes.Count([]byte(is), []byte("\n")) {
+			t.Errorf("%s has other lines:\n%s", file, is)
+		}
+	}
+	for _, m := range p.mutants {
+		if m.line == 0 || m.fn == "" || m.source == "" || m.file != "scripts/mutate/testdata/sample/sample.go" {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
+// TestChoose takes the same sample whatever has happened to the rest of a package, and parts it without a remainder.
+func TestChoose(t *testing.T) {
+	p, err := load("./testdata/sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := func(all []*mutant) (out []string) {
+		for _, m := range all {
+			out = append(out, m.key())
+		}
+		slices.Sort(out)
+		return out
+	}
+	some := func(all []*mutant, o options) []string { return keys(o.choose(slices.Clone(all), nil)) }
+	whole := some(p.mutants, options{seed: 1, sample: 7, shards: 1})
+	if len(whole) != 7 || slices.Equal(whole, some(p.mutants, options{seed: 2, sample: 7, shards: 1})) {
+		t.Errorf("a sample of 7 is %q, whatever the seed", whole)
+	}
+	parts := append(some(p.mutants, options{seed: 1, sample: 7, shards: 2}), some(p.mutants, options{seed: 1,
+		sample: 7, shard: 1, shards: 2})...)
+	slices.Sort(parts)
+	if diff := cmp.Diff(whole, parts); diff != "" {
+		t.Errorf("two shards (-whole +parts)\n%s", diff)
+	}
+	left := slices.DeleteFunc(slices.Clone(p.mutants), func(m *mutant) bool { return m.fn == "First" })
+	stay := slices.DeleteFunc(slices.Clone(whole), func(k string) bool { return strings.Contains(k, "First") })
+	for _, k := range stay {
+		if !slices.Contains(some(left, options{seed: 1, sample: 7, shards: 1}), k) {
+			t.Errorf("%s is out of the sample, because another function is gone", k)
+		}
+	}
+	if got := some(p.mutants, options{seed: 1, shards: 1}); len(got) != len(p.mutants) {
+		t.Errorf("%d of %d without a sample", len(got), len(p.mutants))
+	}
+}
+
+// TestAllowed refuses an exception that gives no reason.
+func TestAllowed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "equivalent")
+	for text, ok := range map[string]bool{
+		"# a comment\n\nf.go\tF\t+1\t0 + 1\tit is only counted up\n": true,
+		"f.go\tF\t+1\t0 + 1\n":     false,
+		"f.go\tF\t+1\t0 + 1\tno\n": false,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := allowed(file)
+		if (err == nil) != ok || ok && !got["f.go\tF\t+1\t0 + 1"] {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	if _, err := allowed("equivalent.tsv"); err != nil {
+		t.Error(err)
+	}
+}

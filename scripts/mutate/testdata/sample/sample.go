@@ -1,0 +1,27 @@
+// Package sample is what the tool's own test mutates.
+package sample
+
+import "io/fs"
+
+// Within is tested well.
+func Within(n int) bool { return n >= 1 && n < 10 }
+
+// Mode is tested at one value.
+func Mode(m fs.FileMode) bool { return m&0o022 != 0 }
+
+// First is not tested.
+func First(all []string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0]
+}
+
+// Sum ends only because its loop does.
+func Sum(n int) (s int) {
+	for n > 0 {
+		s += n
+		n--
+	}
+	return s
+}
