@@ -203,7 +203,7 @@ func (h *Host) Uncounted() []Process {
 // could have chosen what it is. To take it for absent would be to pass over it.
 func uncertain(ps []Process) error {
 	for _, p := range ps {
-		if p.Doubted != "" && (p.UID == 0 || systemService(p.Cgroup) != "") {
+		if p.Doubted != "" && p.UID == 0 {
 			return fmt.Errorf("%s (PID %d) is not counted: %s", path.Base(p.Exe), p.PID, p.Doubted)
 		}
 	}

@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 
 	"example.com/harden/checks/want"
@@ -143,6 +144,25 @@ func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
 		}
 	}
 	return tokens, nil
+}
+
+// DataDir is where k3s or RKE2 keeps what it makes: what data-dir of its configuration says, where that is root's word.
+func (h *Host) DataDir(f Flavour) string {
+	name := strings.ToLower(string(f))
+	dir, config := "/var/lib/rancher/"+name, "/etc/rancher/"+name+"/config.yaml"
+	files := []string{config}
+	more, _ := h.List(config + ".d")
+	for _, n := range more {
+		if strings.HasSuffix(n, ".yaml") {
+			files = append(files, config+".d/"+n)
+		}
+	}
+	for _, file := range files {
+		if doc, err := h.Document(file); err == nil && doc.By == want.Root && path.IsAbs(doc.Text("data-dir")) {
+			dir = path.Clean(doc.Text("data-dir"))
+		}
+	}
+	return dir
 }
 
 // words reads a list of strings, or one string that stands for a list of itself.

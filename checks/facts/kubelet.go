@@ -82,7 +82,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = f == K3s
 		if f == K3s {
-			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
+			args = append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
 		}
 		k.Next = parseKubeFlags(args)
 		return true, nil
@@ -93,7 +93,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = k.Process == nil
 		if k.Process == nil {
-			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
 		}
 		return true, nil
 	}
@@ -126,8 +126,8 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 // built says that a flavour's own program passes an argument.
 func (f Flavour) built() string { return string(f) + " itself" }
 
-func rancherDropIns(f Flavour) string {
-	return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/kubelet.conf.d"
+func (h *Host) rancherDropIns(f Flavour) string {
+	return h.DataDir(f) + "/agent/etc/kubelet.conf.d"
 }
 
 // Where kubeadm has its unit look for the kubelet's flags, and what the unit passes itself.

@@ -96,7 +96,7 @@ func (n *Node) readPods() {
 	case o.Said:
 		n.Manifests, by = o.Value.String(), o.Over.By
 	case n.Flavour == RKE2 && n.Kubelet.Open:
-		n.Manifests = "/var/lib/rancher/rke2/agent/pod-manifests"
+		n.Manifests = n.host.DataDir(RKE2) + "/agent/pod-manifests"
 	}
 	if n.Kubelet.Err != nil { // what is where the kubelet usually looks is found; what is not may be elsewhere
 		n.podErrs = append(n.podErrs, n.Kubelet.Err)
@@ -202,6 +202,9 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 		return oneOf(n.podErrs)
 	}
 	for _, p := range ps {
+		if p.Doubted != "" && systemService(p.Cgroup) != "" { // k0s runs its API server as a user of its own
+			return fmt.Errorf("%s (PID %d) is not counted: %s", c.Name, p.PID, p.Doubted)
+		}
 		if p.Contained && !p.OtherUsers && c.Name != KubeProxy && InStaticPod(p.Cgroup, n.Kubelet.CgroupRoot()) {
 			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its configuration cannot be told", c.Name, p.PID)
 		}

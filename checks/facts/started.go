@@ -41,7 +41,7 @@ func (n *Node) startedBy(c *Component) error {
 }
 
 // k3sServer is what a server of k3s has and an agent has not.
-const k3sServer = "/var/lib/rancher/k3s/server/tls"
+const k3sServer = "/server/tls"
 
 // builtIn is for flavours that run the programs of Kubernetes in one process.
 func (n *Node) builtIn(c *Component) error {
@@ -57,9 +57,9 @@ func (n *Node) builtIn(c *Component) error {
 	}
 	present := c.Name == KubeProxy
 	if !present {
-		place := k3sServer
+		place := n.host.DataDir(K3s) + k3sServer
 		if c.Name == Etcd {
-			place = "/var/lib/rancher/k3s/server/db/etcd"
+			place = n.host.DataDir(K3s) + "/server/db/etcd"
 		}
 		_, err := n.host.Info(place)
 		if present = err == nil; !present && !errors.Is(Absent(err), ErrAbsent) {

@@ -191,7 +191,7 @@ var apiServer = []*checks.Check{
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
 		Rule: rule.All(arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
-			arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)), arg(facts.APIServer, "insecure-bind-address", "").Must(be.Unset)),
+			passed(facts.APIServer, "insecure-port", arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
 	},
 	{
 		ID:      "kubernetes/apiserver-profiling",
@@ -294,7 +294,8 @@ var apiServer = []*checks.Check{
 		Manual:  "issue a client certificate for the API server by etcd's authority, and name it and its key",
 		Rule: rule.All(namedFile(facts.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
 			[2]string{"etcd-keyfile", pki + "apiserver-etcd-client.key"}),
-			urls(facts.APIServer, "etcd-servers", "", "have etcd serve its clients over TLS (2.1), then make it https://")),
+			passed(facts.APIServer, "etcd-servers", urls(facts.APIServer, "etcd-servers", "",
+				"have etcd serve its clients over TLS (2.1), then make it https://"))),
 	},
 	{
 		ID:      "kubernetes/apiserver-tls",

@@ -252,6 +252,20 @@ func typed(value string) any {
 	return value
 }
 
+// passed is a rule about a flag that is right where nobody passes it.
+func passed(program, name string, r checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		_, c, err := component(h, program)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok, err := c.Say(name); err != nil || !ok {
+			return nil, err
+		}
+		return r.Judge(h)
+	})
+}
+
 // namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is
 // asked for, if the program sees it there.
 func namedFile(program string, flags ...[2]string) checks.Rule {

@@ -112,7 +112,7 @@ func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
 	own := want.Warrant{By: want.Root, Kind: want.CNIConfig}
 	switch f {
 	case facts.K3s, facts.RKE2:
-		return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/cni/net.d", own, nil
+		return h.DataDir(f) + "/agent/etc/cni/net.d", own, nil
 	case facts.MicroK8s:
 		return "/var/snap/microk8s/current/args/cni-network", own, nil
 	}
@@ -184,7 +184,7 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return rule.Known("/var/lib/rancher/k3s/server/db/etcd"), nil
+		return rule.Known(h.DataDir(facts.K3s) + "/server/db/etcd"), nil
 	}
 	s, ok, err := c.Say("data-dir")
 	if err != nil {
@@ -246,7 +246,7 @@ func adminConfigs(h *facts.Host) ([]facts.Place, error) {
 	switch n.Flavour {
 	case facts.K3s, facts.RKE2:
 		name := strings.ToLower(string(n.Flavour))
-		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", "/var/lib/rancher/"+name+"/server/cred/admin.kubeconfig"), nil
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", h.DataDir(n.Flavour)+"/server/cred/admin.kubeconfig"), nil
 	case facts.MicroK8s:
 		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
 	}
@@ -263,7 +263,7 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		switch c.Within {
 		case "k3s":
-			return rule.Known("/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"), nil
+			return rule.Known(h.DataDir(facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler { // which beats --kubeconfig
