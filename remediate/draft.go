@@ -66,6 +66,9 @@ func (d *draft) want(f fix, w want.Want) error {
 		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.JSON(data, w.Key, w.Value) })
 	case want.Env:
+		if w.Unit != "" {
+			d.activate(f, Restart, w.Unit)
+		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
 	case want.AuditRule:
 		d.entitled(f, w.Path, gate.Target.Audit, w.Warrant)
@@ -131,9 +134,9 @@ func (d *draft) has(w want.Compose) bool {
 	return false
 }
 
-// atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl gives
-// up at the first path that it does not find, with it all the rules that follow, and what is not yet a directory is
-// watched as a file.
+// atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl
+// gives up at the first path that it does not find, with it all the rules that follow, and what is not yet a
+// directory is watched as a file.
 func (d *draft) atBoot(f fix, w want.AuditRule) error {
 	var dirs []string
 	for dir := path.Dir(w.Path); strings.HasPrefix(dir, "/run/"); dir = path.Dir(dir) {
@@ -183,16 +186,20 @@ func (d *draft) flag(f fix, w want.Flag) error {
 	}
 	if file, name, ok := u.FlagVariable(w.Name); ok {
 		return d.content(f, w, file, 0o644, func(data []byte) ([]byte, error) {
+			if len(w.Add)+len(w.Drop) > 0 {
+				return edit.EnvFlagList(data, name, w.Name, w.Add, w.Drop)
+			}
 			return edit.EnvFlag(data, name, w.Name, w.Value)
 		})
 	}
 	d.activate(f, ReloadManager, "")
 	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
-		line := commands[0].Value
-		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
-			line = mine // an earlier fix of this draft has written the command already
+		line, err := edit.CommandLine(data, commands[0].Value), error(nil)
+		if len(w.Add)+len(w.Drop) > 0 {
+			line, err = edit.FlagList(line, w.Name, w.Add, w.Drop)
+		} else {
+			line, err = edit.Flag(line, w.Name, w.Value)
 		}
-		line, err := edit.Flag(line, w.Name, w.Value)
 		if err != nil {
 			return nil, err
 		}

@@ -26,9 +26,10 @@ func (d *draft) podFlag(f fix, w want.PodFlag) error {
 	d.activate(f, RollOut, manifest.Path)
 	return d.content(f, w, manifest.Path, 0o600, func(data []byte) ([]byte, error) {
 		after, err := edit.PodFlag(data, w)
-		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the file
+		// what the component has taken so far it knows; the validator asks again, and can only blame all fixes of the
+		// file
 		if err == nil && !w.Gone && !bytes.Contains(data, []byte("--"+w.Name)) {
-			err = schema.Flag(w.Container, 0, w.Name, w.Value)
+			err = schema.Flag(w.Runs(), 0, w.Name, w.Value)
 		}
 		return after, err
 	})
@@ -60,12 +61,16 @@ func (d *draft) newFile(f fix, w want.Content) error {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return d.content(f, w, w.File, w.Mode, func(data []byte) ([]byte, error) {
+	err := d.content(f, w, w.File, w.Mode, func(data []byte) ([]byte, error) {
 		if data != nil && string(data) != w.Data {
 			return nil, errors.New("another fix makes it with other content; a person must choose")
 		}
 		return []byte(w.Data), nil
 	})
+	if err != nil || w.Owner == "" {
+		return err
+	}
+	return d.setOwner(&d.files[w.File].After.Info, w.Owner)
 }
 
 // withoutFlag takes a flag out of where it is written: an environment file, else the command line, which a drop-in
@@ -80,8 +85,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 		}
 	}
 	value, _ := u.Flags().Last(name)
-	program, _, _ := strings.Cut(command, " ")
-	boolean, known := schema.Boolean(path.Base(program), w.Name)
+	boolean, known := schema.Boolean(strings.TrimSuffix(w.Unit, ".service"), w.Name)
 	if !known {
 		boolean = value == "true" || value == "false"
 	}
@@ -95,11 +99,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 	}
 	d.activate(f, ReloadManager, "")
 	return d.content(f, w, dropInPath(w.Unit), dropInMode(w.Unit), func(data []byte) ([]byte, error) {
-		line := command
-		if mine, err := edit.UnitValue(data, "Service", "ExecStart"); err == nil && mine != "" {
-			line = mine
-		}
-		line, err := edit.RemoveFlag(line, name, boolean)
+		line, err := edit.RemoveFlag(edit.CommandLine(data, command), name, boolean)
 		if err != nil {
 			return nil, err
 		}

@@ -155,6 +155,9 @@ func claimOf(w want.Want) (place, value string) {
 	case want.Key:
 		return w.File + " " + strings.Join(w.Key, "."), fmt.Sprint(w.Value)
 	case want.Flag:
+		if len(w.Add)+len(w.Drop) > 0 {
+			return "", ""
+		}
 		if w.Gone {
 			return w.Unit + " --" + w.Name, "gone"
 		}

@@ -27,8 +27,8 @@ type Origin struct {
 	Unread            string // why its program or its arguments, which are then left out, could not be read
 }
 
-// Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs here,
-// and exposed who besides root could replace the program or a directory above it. Its name and its arguments
+// Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs
+// here, and exposed who besides root could replace the program or a directory above it. Its name and its arguments
 // prove nothing: whoever starts a program chooses them.
 func (p Process) Doubt(systemd bool, exposed string) string {
 	switch {
@@ -186,7 +186,8 @@ func (h *Host) ownService(p *Process, name string) bool {
 	return program == p.Exe
 }
 
-// Foreign says why a process is not root's own, as Process.Doubt does; that it is no system service does not count here.
+// Foreign says why a process is not root's own, as Process.Doubt does; that it is no system service does not count
+// here.
 func (h *Host) Foreign(p Process) string {
 	exposed, err := h.Exposed(p.Exe)
 	if err != nil {

@@ -29,6 +29,10 @@ func (h *Host) command(u *Unit) ([]Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.Env = map[string]UnitVar{}
+	for name, v := range vars {
+		u.Env[name] = UnitVar{v.value, v.file, v.env, v.by}
+	}
 	line := strings.TrimLeft(exec.Value, "-+!|:@")
 	prefix := exec.Value[:len(exec.Value)-len(line)]
 	words := splitWords(line, true)

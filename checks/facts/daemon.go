@@ -203,7 +203,7 @@ func (h *Host) sysv(d *Daemon) error {
 			args = args[:2]
 			by := h.Vouch(sysvEnv, by)
 			for _, w := range splitWords(a.Value, false) {
-				args = append(args, Token{w, sysvEnv, a.Name, by})
+				args = append(args, Token{Text: w, File: sysvEnv, Variable: a.Name, By: by})
 			}
 		}
 	}

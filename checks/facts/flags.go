@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ type Flag struct {
 	Origin   string         // where the last value is written: "process", a unit file or drop-in, an environment file
 	Variable string         // the environment file's variable that holds the last value; else empty
 	By       want.Authority // whose word they are, of several the least
+	Unclear  string         // the variable of a pod that is part of a value, which so cannot be told
 }
 
 // with is the flag with one more value.
@@ -23,7 +25,7 @@ func (f Flag) with(name, value string, t Token) Flag {
 	if len(f.Values) > 0 {
 		by = min(by, f.By)
 	}
-	return Flag{name, append(f.Values, value), t.File, t.Variable, by}
+	return Flag{name, append(f.Values, value), t.File, t.Variable, by, cmp.Or(t.Unclear, f.Unclear)}
 }
 
 // Flags are a program's flags by their long name, without dashes.

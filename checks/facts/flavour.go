@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 
 	"example.com/harden/checks/want"
@@ -17,6 +18,7 @@ const (
 	K3s      Flavour = "k3s"
 	RKE2     Flavour = "RKE2"
 	MicroK8s Flavour = "MicroK8s"
+	K0s      Flavour = "k0s"
 	Talos    Flavour = "Talos"
 	EKS      Flavour = "EKS"
 	GKE      Flavour = "GKE"
@@ -36,7 +38,7 @@ var signs = []struct {
 }{
 	{RKE2, "/etc/rancher/rke2"}, {RKE2, "/var/lib/rancher/rke2/agent"},
 	{K3s, "/etc/rancher/k3s"}, {K3s, "/var/lib/rancher/k3s/agent"},
-	{MicroK8s, "/var/snap/microk8s/current/args"},
+	{MicroK8s, "/var/snap/microk8s/current/args"}, {K0s, "/etc/k0s"}, {K0s, "/var/lib/k0s"},
 	{EKS, "/etc/eks"}, {GKE, "/home/kubernetes/kubelet-config.yaml"}, {AKS, "/etc/kubernetes/azure.json"},
 	{Kubeadm, "/var/lib/kubelet/kubeadm-flags.env"}, {Kubeadm, "/etc/kubernetes/admin.conf"},
 }
@@ -142,6 +144,25 @@ func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
 		}
 	}
 	return tokens, nil
+}
+
+// DataDir is where k3s or RKE2 keeps what it makes: what data-dir of its configuration says, where that is root's word.
+func (h *Host) DataDir(f Flavour) string {
+	name := strings.ToLower(string(f))
+	dir, config := "/var/lib/rancher/"+name, "/etc/rancher/"+name+"/config.yaml"
+	files := []string{config}
+	more, _ := h.List(config + ".d")
+	for _, n := range more {
+		if strings.HasSuffix(n, ".yaml") {
+			files = append(files, config+".d/"+n)
+		}
+	}
+	for _, file := range files {
+		if doc, err := h.Document(file); err == nil && doc.By == want.Root && path.IsAbs(doc.Text("data-dir")) {
+			dir = path.Clean(doc.Text("data-dir"))
+		}
+	}
+	return dir
 }
 
 // words reads a list of strings, or one string that stands for a list of itself.

@@ -3,6 +3,7 @@ package facts
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,26 +38,6 @@ type AdmissionConfig struct {
 	}
 }
 
-// An AuditPolicy is the file of --audit-policy-file. Of its rules the first that matches a request counts.
-type AuditPolicy struct {
-	Rules []AuditPolicyRule
-}
-
-// An AuditPolicyRule says at which level requests are recorded.
-type AuditPolicyRule struct {
-	Level           string
-	Users           []string
-	UserGroups      []string `yaml:"userGroups"`
-	Verbs           []string
-	Namespaces      []string
-	NonResourceURLs []string `yaml:"nonResourceURLs"`
-	Resources       []struct {
-		Group         string
-		Resources     []string
-		ResourceNames []string `yaml:"resourceNames"`
-	}
-}
-
 // The kinds of the files that the API server's flags name.
 var kindOf = map[string]string{
 	"authentication-config": "AuthenticationConfiguration", "authorization-config": "AuthorizationConfiguration",
@@ -71,10 +52,42 @@ func (c *Component) Config(flag string, into any) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind := d.Text("kind"); kind != kindOf[flag] {
-		return nil, fmt.Errorf("%s: its kind is %q, not %s", d.File, kind, kindOf[flag])
+	var more []string
+	if minor, known := MinorVersion(c.image()); flag == "audit-policy-file" && known && minor < 24 {
+		more = []string{"audit.k8s.io/v1beta1"}
 	}
-	return d, d.Decode(into)
+	if err := d.Is(kindOf[flag], more...); err != nil {
+		return nil, err
+	}
+	if err := d.Decode(into); err != nil {
+		return nil, err
+	}
+	if p, ok := into.(*AuditPolicy); ok {
+		if problem := p.invalid(); problem != "" {
+			return nil, fmt.Errorf("%s: %s, so the API server refuses it", d.File, problem)
+		}
+	}
+	return d, nil
+}
+
+// image is that of the component's container; empty where it is in none that a manifest starts.
+func (c *Component) image() string {
+	if c.Pod == nil {
+		return ""
+	}
+	return c.Pod.Image
+}
+
+// MinorVersion reads 35 from the image registry.k8s.io/kube-apiserver:v1.35.4.
+func MinorVersion(image string) (int, bool) {
+	image, _, _ = strings.Cut(image, "@")
+	_, tag, ok := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":v1.")
+	digits := strings.FieldsFunc(tag, func(r rune) bool { return r < '0' || r > '9' })
+	if !ok || len(digits) == 0 {
+		return 0, false
+	}
+	minor, err := strconv.Atoi(digits[0])
+	return minor, err == nil
 }
 
 // First returns the providers that encrypt a resource of the core group: those of the first entry that names it.
@@ -92,43 +105,4 @@ func (e *EncryptionConfig) First(resource string) []string {
 		return names
 	}
 	return nil
-}
-
-// Level is how a request by an ordinary user, in an ordinary namespace, is recorded: "None", "Metadata", "Request" or
-// "RequestResponse". resource may be a subresource, "pods/exec". Rules for certain users, groups, namespaces or names match
-// no ordinary request. Source: kubernetes apiserver/pkg/audit/policy/checker.go.
-func (p *AuditPolicy) Level(verb, group, resource string) string {
-	for _, r := range p.Rules {
-		if r.ordinary() && (len(r.Verbs) == 0 || slices.Contains(r.Verbs, verb) || slices.Contains(r.Verbs, "*")) && r.about(group, resource) {
-			return r.Level
-		}
-	}
-	return "None"
-}
-
-func (r *AuditPolicyRule) ordinary() bool {
-	everybody := len(r.UserGroups) == 0 || slices.Contains(r.UserGroups, "system:authenticated")
-	return len(r.Users) == 0 && everybody && len(r.Namespaces) == 0
-}
-
-func (r *AuditPolicyRule) about(group, resource string) bool {
-	if len(r.Resources) == 0 {
-		return len(r.NonResourceURLs) == 0
-	}
-	for _, g := range r.Resources {
-		if g.Group != group || len(g.ResourceNames) > 0 {
-			continue
-		}
-		if len(g.Resources) == 0 {
-			return true
-		}
-		for _, pattern := range g.Resources {
-			main, sub, isSub := strings.Cut(resource, "/")
-			before, after, _ := strings.Cut(pattern, "/")
-			if pattern == resource || pattern == "*" || isSub && (before == main && after == "*" || before == "*" && after == sub) {
-				return true
-			}
-		}
-	}
-	return false
 }

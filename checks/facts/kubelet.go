@@ -43,7 +43,7 @@ const KubeletUnit = "kubelet.service"
 
 // readKubelet returns nil where there is no kubelet.
 func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
-	all, err := h.processes("kubelet")
+	all, err := h.running("kubelet")
 	ps := all
 	k := &Kubelet{Unseen: errors.Is(err, ErrAbsent)}
 	if err != nil && !k.Unseen {
@@ -82,7 +82,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = f == K3s
 		if f == K3s {
-			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
+			args = append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
 		}
 		k.Next = parseKubeFlags(args)
 		return true, nil
@@ -93,7 +93,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = k.Process == nil
 		if k.Process == nil {
-			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
 		}
 		return true, nil
 	}
@@ -105,9 +105,17 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 	case errors.Is(err, ErrAbsent):
 	case err != nil:
 		return false, err
-	case len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == "kubelet" && (k.Process == nil || k.Process.Unit == KubeletUnit):
-		k.Unit, k.UnitBy, k.Next = KubeletUnit, u.Entitled(), parseKubeFlags(u.Argv[1:])
-		return true, nil
+	case k.Process == nil || k.Process.Unit == KubeletUnit:
+		args, sure := launch(u.Argv, "kubelet")
+		if sure == surely {
+			k.Unit, k.UnitBy, k.Next = KubeletUnit, u.Entitled(), parseKubeFlags(args)
+			return true, nil
+		}
+		if k.Process == nil && len(u.Argv) > 0 {
+			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments cannot be told", KubeletUnit)
+			k.Open = true
+			return true, nil
+		}
 	}
 	if k.Process == nil && f == Kubeadm {
 		return true, h.kubeadmStart(k)
@@ -118,8 +126,8 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 // built says that a flavour's own program passes an argument.
 func (f Flavour) built() string { return string(f) + " itself" }
 
-func rancherDropIns(f Flavour) string {
-	return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/kubelet.conf.d"
+func (h *Host) rancherDropIns(f Flavour) string {
+	return h.DataDir(f) + "/agent/etc/kubelet.conf.d"
 }
 
 // Where kubeadm has its unit look for the kubelet's flags, and what the unit passes itself.
@@ -129,7 +137,8 @@ const (
 	kubeadmConfig = "/var/lib/kubelet/config.yaml"
 )
 
-// kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own unit.
+// kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own
+// unit.
 func (h *Host) kubeadmStart(k *Kubelet) error {
 	args := []Token{
 		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit", By: want.Root},
@@ -149,7 +158,7 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 		for _, a := range ParseEnv(f.Data) {
 			if a.Name == e.variable {
 				for _, w := range splitWords(a.Value, false) {
-					args = append(args, Token{w, e.file, a.Name, by})
+					args = append(args, Token{Text: w, File: e.file, Variable: a.Name, By: by})
 				}
 			}
 		}
@@ -167,8 +176,8 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
 		}
-		if err == nil && d.Text("kind") != "KubeletConfiguration" {
-			err = fmt.Errorf("%s: its kind is not KubeletConfiguration", file)
+		if err == nil {
+			err = d.Is("KubeletConfiguration")
 		}
 		if err != nil {
 			k.Err = cmp.Or(k.Err, err)
@@ -178,12 +187,14 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 	k.joined = true
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
+		k.File = h.from(cmp.Or(k.Unit, KubeletUnit), k.File)
 		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
 		return
 	}
+	dir = h.from(cmp.Or(k.Unit, KubeletUnit), dir)
 	var err error
 	if k.DropIns, err = h.confsBelow(budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)

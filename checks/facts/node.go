@@ -33,8 +33,9 @@ type Node struct {
 	Manifests string   // the kubelet's effective staticPodPath; empty where it runs no static pods
 
 	host      *Host
-	pods      []StaticPod
-	podErrs   []error // manifests that could not be read, so that any program may be in them
+	pods      []StaticPod // that are looked at
+	all       []StaticPod // that there are
+	podErrs   []error     // manifests that could not be read, so that any program may be in them
 	component func(name string) (*Component, error)
 }
 
@@ -95,7 +96,7 @@ func (n *Node) readPods() {
 	case o.Said:
 		n.Manifests, by = o.Value.String(), o.Over.By
 	case n.Flavour == RKE2 && n.Kubelet.Open:
-		n.Manifests = "/var/lib/rancher/rke2/agent/pod-manifests"
+		n.Manifests = n.host.DataDir(RKE2) + "/agent/pod-manifests"
 	}
 	if n.Kubelet.Err != nil { // what is where the kubelet usually looks is found; what is not may be elsewhere
 		n.podErrs = append(n.podErrs, n.Kubelet.Err)
@@ -105,7 +106,7 @@ func (n *Node) readPods() {
 	}
 	if n.Manifests != "" {
 		pods, errs := n.host.staticPods(n.Manifests, by)
-		n.pods, n.podErrs = pods, append(n.podErrs, errs...)
+		n.pods, n.all, n.podErrs = pods, pods, append(n.podErrs, errs...)
 	}
 }
 
@@ -124,42 +125,31 @@ func (n *Node) Component(name string) (*Component, error) { return n.component(n
 
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
-	for i := range n.pods { // of two with one name the kubelet takes the last
-		if p := &n.pods[i]; p.program() == name || p.program() == "" && p.Container == name {
-			c.Pod = p
-		}
-	}
+	sure := n.manifest(c)
 	if err := oneOf(n.podErrs); errors.Is(err, budget.Err) {
-		return nil, err // any program may be in what was not read, and the last of a name counts
+		return nil, err // any program may be in what was not read
 	}
-	ps, err := n.host.processes(name)
+	ps, err := n.host.running(name)
 	c.Unseen = errors.Is(err, ErrAbsent)
 	if err != nil && !c.Unseen {
 		return nil, err
 	}
-	if c.Pod != nil {
-		if c.Pod.program() == "" {
-			return nil, fmt.Errorf("%s: %s is started by a shell or its image alone, so its arguments cannot be told", c.Pod.File, name)
-		}
-		c.Next = parseKubeFlags(tokensOf(c.Pod.Argv[1:], c.Pod))
-	}
-	c.Process = n.pick(ps, c)
+	c.Process = n.pick(ps, c, sure)
 	if c.Process != nil {
 		c.Running = parseKubeFlags(processTokens(c.Process))
+	}
+	switch {
+	case c.Pod == nil || sure == surely:
+	case c.Process == nil:
+		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments cannot be told", c.Pod.File, name)
+	default:
+		c.Next = c.Running
 	}
 	if err := n.startedBy(c); err != nil {
 		return nil, err
 	}
-	if c.Process == nil {
-		if err := uncertain(ps); err != nil {
-			return nil, err
-		}
-	}
-	if c.Next == nil && c.Process == nil && c.Within == "" {
-		if len(n.podErrs) > 0 {
-			return nil, oneOf(n.podErrs)
-		}
-		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	if err := n.unnamed(c, ps); err != nil {
+		return nil, err
 	}
 	// a plan that changes a manifest waits for the pod
 	c.anew = c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
@@ -170,12 +160,56 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	return c, nil
 }
 
-func tokensOf(args []string, pod *StaticPod) []Token {
-	var tokens []Token
-	for _, a := range args {
-		tokens = append(tokens, Token{Text: a, File: pod.File, By: pod.By})
+// manifest finds the static pod that starts a component, and what it is passed. One that surely does counts before
+// one that may; of several the last.
+func (n *Node) manifest(c *Component) surety {
+	best := not
+	for i := range n.pods {
+		if args, sure := n.pods[i].starts(c.Name); sure != not && sure >= best {
+			c.Pod, c.Next, best = &n.pods[i], parseKubeFlags(args), sure
+		}
 	}
-	return tokens
+	if best == surely && c.Next == nil {
+		c.Next = Flags{}
+	}
+	return best
+}
+
+// running returns the processes of a program, those among them that hyperkube has been told to be.
+func (h *Host) running(name string) ([]Process, error) {
+	ps, err := h.processes(name)
+	if err != nil || len(ps) > 0 {
+		return ps, err
+	}
+	all, err := h.processes("hyperkube")
+	return slices.DeleteFunc(slices.Clone(all), func(p Process) bool {
+		return len(p.Args) < 2 || !slices.Contains(applets[name], strings.TrimPrefix(p.Args[1], "--"))
+	}), err
+}
+
+// unnamed is an error where a component is not found, or not to be told from another: something that could not be
+// read may start it, or one runs that nothing names. To take it for absent would be to pass over it.
+func (n *Node) unnamed(c *Component, ps []Process) error {
+	if c.Process == nil {
+		if err := uncertain(ps); err != nil {
+			return err
+		}
+	}
+	if c.Next != nil || c.Process != nil || c.Within != "" {
+		return nil
+	}
+	if len(n.podErrs) > 0 {
+		return oneOf(n.podErrs)
+	}
+	for _, p := range ps {
+		if p.Doubted != "" && systemService(p.Cgroup) != "" { // k0s runs its API server as a user of its own
+			return fmt.Errorf("%s (PID %d) is not counted: %s", c.Name, p.PID, p.Doubted)
+		}
+		if p.Contained && !p.OtherUsers && c.Name != KubeProxy && InStaticPod(p.Cgroup, n.Kubelet.CgroupRoot()) {
+			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its configuration cannot be told", c.Name, p.PID)
+		}
+	}
+	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)
 }
 
 func oneOf(errs []error) error {
@@ -192,17 +226,18 @@ func oneOf(errs []error) error {
 // pick finds the component among processes of its name: others of that name belong to clusters in the cluster or to
 // add-ons with an etcd of their own. A static pod's is the one whose arguments are most like the manifest's; else a
 // service's, else the eldest outside containers.
-func (n *Node) pick(ps []Process, c *Component) *Process {
+func (n *Node) pick(ps []Process, c *Component, sure surety) *Process {
 	ps = n.counting(ps, c)
+	if c.Pod != nil && sure == maybe {
+		if len(ps) == 1 {
+			return &ps[0]
+		}
+		return nil
+	}
 	if c.Pod != nil {
 		best, most := -1, 0
 		for i, p := range ps {
-			same := 0
-			for _, a := range p.Args {
-				if slices.Contains(c.Pod.Argv, a) {
-					same++
-				}
-			}
+			same := alike(p.Args, c.Pod.Argv)
 			if same > most && 2*same >= len(c.Pod.Argv) {
 				best, most = i, same
 			}
@@ -222,6 +257,16 @@ func (n *Node) pick(ps []Process, c *Component) *Process {
 		return &ps[0]
 	}
 	return nil
+}
+
+// alike counts the words that are in both.
+func alike(args, argv []string) (same int) {
+	for _, a := range args {
+		if slices.Contains(argv, a) {
+			same++
+		}
+	}
+	return same
 }
 
 // counting leaves those processes that may be the component: this host's own, for a static pod those too that the
@@ -246,70 +291,6 @@ func (n *Node) counting(ps []Process, c *Component) []Process {
 	})
 }
 
-// startedBy finds what starts a component that no manifest does.
-func (n *Node) startedBy(c *Component) error {
-	if c.Pod != nil {
-		return nil
-	}
-	switch n.Flavour {
-	case K3s, MicroK8s:
-		return n.builtIn(c)
-	}
-	if c.Process != nil {
-		c.Next = c.Running
-	}
-	unit := c.Name + ".service"
-	if c.Process != nil && c.Process.Unit != unit || n.Flavour != "" && n.Flavour != ByHand && n.Flavour != Kubeadm {
-		return nil
-	}
-	if c.Name == Etcd && c.Process == nil && n.Kubelet == nil {
-		return nil
-	}
-	u, err := n.host.Unit(unit)
-	if errors.Is(err, ErrAbsent) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == c.Name {
-		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(u.Argv[1:])
-	}
-	return nil
-}
-
-// k3sServer is what a server of k3s has and an agent has not.
-const k3sServer = "/var/lib/rancher/k3s/server/tls"
-
-// builtIn is for flavours that run the programs of Kubernetes in one process.
-func (n *Node) builtIn(c *Component) error {
-	args, err := n.host.flavourArgs(n.Flavour, c.Name)
-	if err != nil {
-		return err
-	}
-	if n.Flavour == MicroK8s {
-		if args != nil {
-			c.Within, c.Next = "kubelite", parseKubeFlags(args)
-		}
-		return nil
-	}
-	present := c.Name == KubeProxy
-	if !present {
-		place := k3sServer
-		if c.Name == Etcd {
-			place = "/var/lib/rancher/k3s/server/db/etcd"
-		}
-		_, err := n.host.Info(place)
-		if present = err == nil; !present && !errors.Is(Absent(err), ErrAbsent) {
-			return err
-		}
-	}
-	if present {
-		c.Within, c.Next, c.Open = "k3s", parseKubeFlags(args), true
-	}
-	return nil
-}
-
 // Where says which file or command line the component's arguments are in.
 func (c *Component) Where() string {
 	switch {
@@ -329,14 +310,17 @@ func (c *Component) HostPath(p string) (string, bool) {
 	if c.Pod != nil {
 		return c.Pod.Host(p)
 	}
+	if c.Unit != "" {
+		p = c.host.from(c.Unit, p)
+	}
 	return p, c.Process == nil || !c.Process.Contained
 }
 
-// Path returns the node's path of the file that a flag names; ok tells whether the flag is passed and names one that the
-// component can see.
+// Path returns the node's path of the file that a flag names; ok tells whether the flag is passed and names one that
+// the component can see.
 func (c *Component) Path(flag string, kind want.Kind) (Place, bool) {
 	p, ok := c.Next.Last(flag)
-	if !ok || !path.IsAbs(p) {
+	if !ok || p == "" || !path.IsAbs(p) && c.Unit == "" {
 		return Place{}, false
 	}
 	p, ok = c.HostPath(p)

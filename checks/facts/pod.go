@@ -1,8 +1,8 @@
 package facts
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -17,12 +17,16 @@ type StaticPod struct {
 	By        want.Authority // whose word the manifest is
 	NamedBy   want.Authority // who says that the kubelet runs it: whoever names the directory that it is in
 	UID       string         // that the manifest gives the pod itself; empty where the kubelet does
+	Name      string         // the pod's, with its namespace: "kube-system/kube-apiserver"
 	Container string         // the container's name in it
 	Image     string
-	Argv      []string // command and arguments together, the program first
+	Argv      []string // command and arguments together, variables expanded
 	Env       map[string]string
 	Mounts    []Mounted
 	Probes    []Probe // that are asked over HTTP
+	Runs      Identity
+
+	tokens []Token // of Argv
 }
 
 // A Mounted is a path of the node that a container sees.
@@ -41,9 +45,10 @@ type Probe struct {
 
 // A podFile is a pod's manifest as far as harden reads it.
 type podFile struct {
-	Kind     string
-	Metadata struct{ UID string }
+	Metadata struct{ UID, Name, Namespace string }
 	Spec     struct {
+		Security   securityContext `yaml:"securityContext"`
+		HostUsers  *bool           `yaml:"hostUsers"`
 		Containers []podContainer
 		Volumes    []struct {
 			Name     string
@@ -55,7 +60,9 @@ type podFile struct {
 type podContainer struct {
 	Name, Image   string
 	Command, Args []string
-	Env           []struct{ Name, Value string }
+	Security      securityContext `yaml:"securityContext"`
+	Env           []envVar
+	EnvFrom       []map[string]any `yaml:"envFrom"`
 	Mounts        []struct {
 		Name     string
 		Path     string `yaml:"mountPath"`
@@ -127,12 +134,12 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := doc.Is("Pod"); err != nil {
+		return nil, err
+	}
 	var pod podFile
 	if err := doc.Decode(&pod); err != nil {
 		return nil, err
-	}
-	if pod.Kind != "Pod" {
-		return nil, fmt.Errorf("%s: its kind is not Pod", file)
 	}
 	volumes := map[string]string{}
 	for _, v := range pod.Spec.Volumes {
@@ -140,9 +147,14 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	}
 	var containers []StaticPod
 	for _, c := range pod.Spec.Containers {
-		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{}}
-		for _, e := range c.Env {
-			p.Env[e.Name] = e.Value
+		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Name: cmp.Or(pod.Metadata.Namespace, "default") + "/" + pod.Metadata.Name,
+			Container: c.Name, Image: c.Image, Runs: pod.identity(&c, doc.File)}
+		env := environ(c.Env, len(c.EnvFrom) > 0)
+		p.Env = env.values
+		for _, word := range slices.Concat(c.Command, c.Args) {
+			t := Token{File: p.File, By: p.By}
+			t.Text, t.Unclear = env.expand(word)
+			p.tokens, p.Argv = append(p.tokens, t), append(p.Argv, t.Text)
 		}
 		for _, m := range c.Mounts {
 			if on := volumes[m.Name]; on != "" {
@@ -163,14 +175,16 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	return containers, nil
 }
 
-// program is the base name of what the container runs; empty where the image alone says, or a shell finds out.
-func (p *StaticPod) program() string {
-	if len(p.Argv) == 0 {
-		return ""
+// starts reports whether the container runs a program, and with which arguments. Where its image alone says what it
+// runs, the names of the container and of the image tell which program that may be.
+func (p *StaticPod) starts(name string) ([]Token, surety) {
+	args, sure := launch(p.tokens, name)
+	image, _, _ := strings.Cut(path.Base(p.Image), ":")
+	if sure == not && (len(p.Argv) == 0 || strings.HasPrefix(p.Argv[0], "-")) && (p.Container == name || image == name) {
+		sure = maybe
 	}
-	name := path.Base(p.Argv[0])
-	if slices.Contains([]string{"sh", "bash", "dash", "ash", "env"}, name) || strings.HasPrefix(name, "-") {
-		return ""
-	}
-	return name
+	return args, sure
 }
+
+// flags are the arguments of whatever the container runs.
+func (p *StaticPod) flags() Flags { return parseKubeFlags(p.tokens) }

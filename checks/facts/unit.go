@@ -20,8 +20,17 @@ type Unit struct {
 	Argv      []Token        // the command of the last ExecStart=, variables expanded; empty when there is none
 	CommandBy want.Authority // whose word Argv is
 	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
+	Env       map[string]UnitVar
 	settings  []Setting
 	cost      *budget.Budget
+}
+
+// A UnitVar is one environment variable that systemd sets for a service, and where it is written.
+type UnitVar struct {
+	Value string
+	File  string // the unit file, drop-in or environment file
+	Own   bool   // it is in an environment file
+	By    want.Authority
 }
 
 // A Setting is one assignment of a unit, with the file that makes it.
@@ -37,6 +46,7 @@ type Token struct {
 	File     string // unit file, drop-in or environment file
 	Variable string // the environment file's variable that holds it; empty when the unit itself spells it out
 	By       want.Authority
+	Unclear  string // the variable of a pod that is part of it, whose value cannot be told
 }
 
 // All returns the assignments of a list-like key that are in effect: an empty assignment clears those before it.
@@ -90,6 +100,21 @@ func (u *Unit) Files() []Place {
 		files = append(files, Place{p, want.Warrant{By: want.Root, Kind: want.UnitFile}})
 	}
 	return files
+}
+
+// from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
+// else in /.
+func (h *Host) from(unit, p string) string {
+	if path.IsAbs(p) {
+		return p
+	}
+	dir := "/"
+	if u, err := h.Unit(unit); err == nil {
+		if s, ok := u.Get("Service", "WorkingDirectory"); ok {
+			dir = path.Join("/", strings.TrimPrefix(specifiers(s.Value, unit), "-"))
+		}
+	}
+	return path.Join(dir, p)
 }
 
 // Where systemd looks for units of the system and of a user, what comes first wins. Source: systemd.unit(5).

@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -8,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -21,6 +24,7 @@ type Document struct {
 	Changed time.Time      // when its content last changed
 	By      want.Authority // whose word it is; a path that somebody else names is for the caller to count in
 	root    *yaml.Node
+	brace   error // why it is not JSON, though it begins as JSON does
 }
 
 // A Value is one value of a document.
@@ -50,7 +54,7 @@ func (h *Host) readDocument(path string) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Document{File: f.Path, Changed: f.Modified, By: h.Vouch(path, want.Root), root: root}, nil
+	return &Document{File: f.Path, Changed: f.Modified, By: h.Vouch(path, want.Root), root: root, brace: JSONByBrace(f.Data)}, nil
 }
 
 // documentBy is Document, of a file that by names.
@@ -67,6 +71,9 @@ func (h *Host) documentBy(path string, by want.Authority) (*Document, error) {
 // parseYAML is stricter than the programs that read the same file: it refuses a key that is there twice, of which
 // they take the last, and more documents than one, of which they read the first.
 func parseYAML(b *budget.Budget, data []byte) (*yaml.Node, error) {
+	if json.Valid(data) { // no string of it holds a tab as such, which YAML would not take for indentation
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
+	}
 	docs, err := b.Documents(data, math.MaxInt)
 	switch {
 	case errors.Is(err, budget.Err):
@@ -85,7 +92,16 @@ func parseYAML(b *budget.Budget, data []byte) (*yaml.Node, error) {
 	if root.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("line %d: the top level is not an object", root.Line)
 	}
-	return root, uniqueKeys(root)
+	return root, unambiguous(root, map[*yaml.Node]map[string]bool{})
+}
+
+// JSONByBrace returns an error for a file that begins with a brace and is not JSON: the programs of Kubernetes tell
+// JSON from YAML by that brace alone. Source: k8s.io/apimachinery pkg/util/yaml, ToJSON.
+func JSONByBrace(data []byte) error {
+	if !bytes.HasPrefix(bytes.TrimLeftFunc(data, unicode.IsSpace), []byte("{")) || json.Valid(data) {
+		return nil
+	}
+	return errors.New("line 1: it begins with a brace, so it is read as JSON, and it is not valid JSON")
 }
 
 // syntax words an error of the parser, which says at most which line is wrong and what it misses there: what the line
@@ -96,25 +112,6 @@ func syntax(err error) error {
 		text = "line 1: " + text
 	}
 	return errors.New(text)
-}
-
-func uniqueKeys(n *yaml.Node) error {
-	if n.Kind == yaml.MappingNode {
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			if seen[k.Value] {
-				return fmt.Errorf("line %d: duplicate key %q", k.Line, k.Value)
-			}
-			seen[k.Value] = true
-		}
-	}
-	for _, c := range n.Content {
-		if err := uniqueKeys(c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // The outcomes of looking a field up in a document.
@@ -133,12 +130,7 @@ func (d *Document) look(field []string) (Value, found) {
 		if n.Kind != yaml.MappingNode {
 			return Value{}, removed
 		}
-		var next *yaml.Node
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value == key {
-				next = resolve(n.Content[i+1])
-			}
-		}
+		next := member(n, key)
 		if next == nil {
 			return Value{}, silent
 		}

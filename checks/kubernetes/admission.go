@@ -37,8 +37,29 @@ func having(element string) be.Cond[[]string] {
 
 // admits is the rule that an admission plugin is switched on, and not off at the same time.
 func admits(plugin string) checks.Rule {
-	return rule.All(arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
-		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+	return admission(having(plugin), rule.All(arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
+		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin))))
+}
+
+// defaultPlugin is the rule that a plugin which is on by default is on.
+func defaultPlugin(plugin string) checks.Rule {
+	return admission(having(plugin), arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+}
+
+// admission judges --admission-control where that is passed, which is all the plugins there are, those by default
+// among them; the API server refuses to start with it beside the flags of today. Source: k8s.io/kubernetes
+// pkg/kubeapiserver/options/admission.go.
+func admission(cond be.Cond[[]string], today checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		_, c, err := component(h, facts.APIServer)
+		if err != nil {
+			return nil, err
+		}
+		if _, old := c.Next["admission-control"]; old {
+			return arg(facts.APIServer, "admission-control", []string(nil)).Must(cond).Judge(h)
+		}
+		return today.Judge(h)
+	})
 }
 
 // eventRate wants the plugin, and limits for it: without a configuration it does not start.
@@ -120,9 +141,9 @@ func limitEvents(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 		return nil, why
 	}
 	return append([]want.Want{
-		want.Content{File: ours + "/eventratelimit.yaml", Mode: 0o600, Warrant: want.Mine, Data: head + "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n" +
-			"kind: Configuration\nlimits:\n- type: Namespace\n  qps: 50\n  burst: 100\n  cacheSize: 2000\n- type: Server\n  qps: 5000\n  burst: 20000\n"},
-		want.Content{File: ours + "/admission.yaml", Mode: 0o600, Warrant: want.Mine, Data: head + "apiVersion: apiserver.config.k8s.io/v1\n" +
-			"kind: AdmissionConfiguration\nplugins:\n- name: EventRateLimit\n  path: eventratelimit.yaml\n"},
+		fileFor(c, ours+"/eventratelimit.yaml", head+"apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n"+
+			"kind: Configuration\nlimits:\n- type: Namespace\n  qps: 50\n  burst: 100\n  cacheSize: 2000\n- type: Server\n  qps: 5000\n  burst: 20000\n"),
+		fileFor(c, ours+"/admission.yaml", head+"apiVersion: apiserver.config.k8s.io/v1\n"+
+			"kind: AdmissionConfiguration\nplugins:\n- name: EventRateLimit\n  path: eventratelimit.yaml\n"),
 	}, flag...), ""
 }

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -108,7 +107,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
 	}
 	probed := slices.ContainsFunc(c.Pod.Probes, func(p facts.Probe) bool { return !p.Proof })
-	minor, known := minorVersion(c.Pod.Image)
+	minor, known := facts.MinorVersion(c.Pod.Image)
 	why := ""
 	for name := range c.Next {
 		if strings.HasPrefix(name, "oidc-") {
@@ -136,10 +135,10 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		version += "beta1"
 	}
 	file := ours + "/authentication.yaml"
-	wants := []want.Want{want.Content{File: file, Mode: 0o600, Warrant: want.Mine, Data: "# Written by harden; \"harden rollback\" takes it back.\n" +
-		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n" +
-		"apiVersion: " + version + "\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n" +
-		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n"}}
+	wants := []want.Want{fileFor(c, file, "# Written by harden; \"harden rollback\" takes it back.\n"+
+		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n"+
+		"apiVersion: "+version+"\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n"+
+		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n")}
 	flag, _ := change(n, c, "authentication-config", facts.Saying{}, file, nil, oursMounted)
 	wants = append(wants, flag...)
 	if s.ok {
@@ -147,18 +146,6 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		wants = append(wants, gone...)
 	}
 	return wants, ""
-}
-
-// minorVersion reads 35 from the image registry.k8s.io/kube-apiserver:v1.35.4.
-func minorVersion(image string) (int, bool) {
-	image, _, _ = strings.Cut(image, "@")
-	_, tag, ok := strings.Cut(image[strings.LastIndexByte(image, '/')+1:], ":v1.")
-	digits := strings.FieldsFunc(tag, func(r rune) bool { return r < '0' || r > '9' })
-	if !ok || len(digits) == 0 {
-		return 0, false
-	}
-	minor, err := strconv.Atoi(digits[0])
-	return minor, err == nil
 }
 
 // authorized judges the authorizers that the API server asks, by the flag or by the file that takes its place. Where
@@ -244,7 +231,7 @@ func encryption(h *facts.Host) ([]checks.Finding, error) {
 		if err == nil && doc.Text("secrets-encryption") == "true" {
 			return nil, nil
 		}
-		if _, e := h.Info("/var/lib/rancher/k3s/server/cred/encryption-config.json"); e == nil {
+		if _, e := h.Info(h.DataDir(facts.K3s) + "/server/cred/encryption-config.json"); e == nil {
 			return nil, nil
 		}
 		f.Reason = "put `secrets-encryption: true` into /etc/rancher/k3s/config.yaml and follow `k3s secrets-encrypt enable`"

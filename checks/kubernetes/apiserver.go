@@ -134,7 +134,7 @@ var apiServer = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
-		Rule:    arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit")),
+		Rule:    admission(lacking("AlwaysAdmit"), arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit"))),
 	},
 	{
 		ID:      "kubernetes/apiserver-always-pull",
@@ -156,7 +156,7 @@ var apiServer = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
 		Level:   1,
-		Rule:    arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking("ServiceAccount")),
+		Rule:    defaultPlugin("ServiceAccount"),
 	},
 	{
 		ID:      "kubernetes/apiserver-namespace-lifecycle",
@@ -167,7 +167,7 @@ var apiServer = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneDenial, stride.KubernetesNodeTampering},
 		Level:   1,
-		Rule:    arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking("NamespaceLifecycle")),
+		Rule:    defaultPlugin("NamespaceLifecycle"),
 	},
 	{
 		ID:      "kubernetes/apiserver-node-restriction",
@@ -190,7 +190,8 @@ var apiServer = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
-		Rule:    arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
+		Rule: rule.All(arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
+			passed(facts.APIServer, "insecure-port", arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
 	},
 	{
 		ID:      "kubernetes/apiserver-profiling",
@@ -291,8 +292,10 @@ var apiServer = []*checks.Check{
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
 		Manual:  "issue a client certificate for the API server by etcd's authority, and name it and its key",
-		Rule: namedFile(facts.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
+		Rule: rule.All(namedFile(facts.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
 			[2]string{"etcd-keyfile", pki + "apiserver-etcd-client.key"}),
+			passed(facts.APIServer, "etcd-servers", urls(facts.APIServer, "etcd-servers", "",
+				"have etcd serve its clients over TLS (2.1), then make it https://"))),
 	},
 	{
 		ID:      "kubernetes/apiserver-tls",

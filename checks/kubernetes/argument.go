@@ -86,9 +86,19 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	values := []string{s.Value}
 	if f, isFlag := c.Next[a.name]; isFlag && s.Field == nil {
 		values = f.Values
+		if f.Unclear != "" && !strings.HasPrefix(s.Value, "https://") { // of a URL its scheme is what counts
+			return out, fmt.Errorf("%s in %s: it comes from the variable %s, whose value cannot be told here", flagName(s), s.Where, f.Unclear)
+		}
 	}
 	if err := parseFlag(values, &out.value); err != nil {
 		return out, fmt.Errorf("%s in %s: not a %T", flagName(s), s.Where, out.value)
+	}
+	if list, ok := any(out.value).([]string); ok {
+		for _, e := range list {
+			if strings.TrimSpace(e) != e {
+				return out, fmt.Errorf("%s in %s: to %s the blank is part of the name %q, which it does not know; take the blank out", flagName(s), s.Where, c.Name, e)
+			}
+		}
 	}
 	return out, nil
 }
@@ -187,7 +197,8 @@ func without(list, gone []string) []string {
 // change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
 // from.
 func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
-	if s.Name != "" && s.Field == nil {
+	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
+	if s.Name != "" && s.Field == nil && !variable {
 		name = s.Name
 	}
 	argument := name + "=" + value
@@ -203,11 +214,17 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
 		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
-	case strings.HasPrefix(name, "ETCD_"):
-		return nil, fmt.Sprintf("set %s to %s in the environment of %s", name, value, s.Where)
+	case variable && s.Env:
+		return []want.Want{want.Env{File: s.Where, Name: s.Name, Value: value, Unit: c.Unit,
+			Warrant: want.Warrant{By: s.By, From: "EnvironmentFile= of " + c.Unit}}}, ""
+	case variable && c.Pod != nil:
+		return nil, fmt.Sprintf("set %s to %s in the environment of %s", s.Name, value, s.Where)
 	case c.Pod != nil:
 		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts,
 			Warrant: c.Pod.Entitled()}
+		if c.Pod.Container != c.Name {
+			w.Program = c.Name
+		}
 		if shape != nil {
 			w.Value, w.Add, w.Drop, w.Gone = "", shape.Add, shape.Drop, shape.Gone
 		}
@@ -215,7 +232,11 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 	case c.Unit != "" && gone:
 		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true, Warrant: c.UnitBy}}, ""
 	case c.Unit != "":
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}}, ""
+		w := want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}
+		if shape != nil && !variable {
+			w.Add, w.Drop = shape.Add, shape.Drop
+		}
+		return []want.Want{w}, ""
 	}
 	return nil, fmt.Sprintf("start %s with --%s: no manifest and no unit of its own does", c.Name, argument)
 }
@@ -229,6 +250,20 @@ func typed(value string) any {
 		return false
 	}
 	return value
+}
+
+// passed is a rule about a flag that is right where nobody passes it.
+func passed(program, name string, r checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		_, c, err := component(h, program)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok, err := c.Say(name); err != nil || !ok {
+			return nil, err
+		}
+		return r.Judge(h)
+	})
 }
 
 // namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is
@@ -251,14 +286,14 @@ func namedFile(program string, flags ...[2]string) checks.Rule {
 	return rule.All(rules...)
 }
 
-// sees reports whether a program finds a file at a path.
+// sees reports whether a program finds a file at a path, and can read it.
 func sees(h *facts.Host, c *facts.Component, path string) bool {
 	on, ok := c.HostPath(path)
 	if !ok {
 		return false
 	}
-	_, err := h.Info(on)
-	return err == nil
+	i, err := h.Info(on)
+	return err == nil && c.Identity().Reads(i)
 }
 
 // set requires that a value is given at all.

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"example.com/harden/checks"
@@ -111,7 +110,8 @@ const (
 	logDir     = "/var/log/kubernetes/audit"
 )
 
-// policy is what harden proposes: who did what, of everything but the cluster's own watching, and the content of nothing.
+// policy is what harden proposes: who did what, of everything but the cluster's own watching, and the content of
+// nothing.
 const policy = `# Written by harden; "harden rollback" takes it back.
 # Metadata says who did what, when and from where. Nothing is recorded with its content: Secrets and tokens would be in the log.
 apiVersion: audit.k8s.io/v1
@@ -139,7 +139,8 @@ rules:
 - level: Metadata
 `
 
-// backend judges whether events are written anywhere: to a file on a volume that outlives the container, or to a webhook.
+// backend judges whether events are written anywhere: to a file on a volume that outlives the container, or to a
+// webhook.
 func backend(c *facts.Component) (problem string, ok bool) {
 	if hook, set := c.Next.Last("audit-webhook-config-file"); set && hook != "" {
 		return "", true
@@ -185,14 +186,14 @@ func loadPolicy(c *facts.Component) (*facts.AuditPolicy, *facts.Document, error)
 }
 
 // askPolicy wants harden's policy, and somewhere to write where there is nowhere yet.
-func askPolicy(n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func askPolicy(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	flag, why := change(n, c, "audit-policy-file", facts.Saying{}, policyFile, nil, oursMounted)
 	if why != "" {
 		return nil, why + ", and the policy there"
 	}
-	wants := append([]want.Want{want.Content{File: policyFile, Data: policy, Mode: 0o600, Warrant: want.Mine}}, flag...)
+	wants := append([]want.Want{fileFor(c, policyFile, policy)}, flag...)
 	if _, ok := backend(c); !ok {
-		log, why := askLog(n, c)
+		log, why := askLog(h, n, c)
 		if why != "" {
 			return nil, why
 		}
@@ -201,7 +202,10 @@ func askPolicy(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	return wants, ""
 }
 
-func askLog(n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func askLog(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
+	if why := unwritable(h, c, logDir); why != "" && c.Pod != nil && !n.Flavour.Generated() {
+		return nil, why
+	}
 	mount := want.Mount{Path: logDir, Type: "DirectoryOrCreate"}
 	return change(n, c, "audit-log-path", facts.Saying{}, logDir+"/audit.log", nil, mount)
 }
@@ -216,19 +220,19 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	switch {
 	case p == nil && err == nil:
 		f.Got = "none: --audit-policy-file is not passed"
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		return []checks.Finding{f}, nil
 	case err != nil:
 		return nil, err
 	}
-	if !slices.ContainsFunc(p.Rules, func(r facts.AuditPolicyRule) bool { return r.Level != "" && r.Level != "None" }) {
+	if !p.Records() {
 		f.Got = d.File + " records nothing"
 		f.Reason = fmt.Sprintf("add a rule to %s, such as `- level: Metadata` at its end, and start the API server again", d.File)
 		return []checks.Finding{f}, nil
 	}
 	if problem, ok := backend(c); !ok {
 		f.Got = "events of " + d.File + " go " + problem
-		f.Wants, f.Reason = askLog(n, c)
+		f.Wants, f.Reason = askLog(h, n, c)
 		return []checks.Finding{f}, nil
 	}
 	if runs, _ := c.Running.Last("audit-policy-file"); c.Process != nil && runs == "" {
@@ -270,7 +274,7 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 			}
 		case p == nil:
 			f.Got = s.value + ", to which nothing is written: there is no policy"
-			f.Wants, f.Reason = askPolicy(n, c)
+			f.Wants, f.Reason = askPolicy(h, n, c)
 			return []checks.Finding{f}, nil
 		default:
 			if arg(facts.APIServer, "audit-log-path", "").takenUp(c, set, &f) {
@@ -279,11 +283,11 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 			return []checks.Finding{f}, nil
 		}
 	}
-	f.Wants, f.Reason = askLog(n, c)
+	f.Wants, f.Reason = askLog(h, n, c)
 	if p == nil && f.Reason == "" {
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		if s.value != "" { // which names a place inside the container
-			log, _ := askLog(n, c)
+			log, _ := askLog(h, n, c)
 			f.Wants = append(f.Wants, log...)
 		}
 	}
@@ -317,7 +321,7 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 		Must: "Metadata of Secrets, ConfigMaps and token reviews, and at least that of changes to workloads and of access into pods"}
 	if p == nil {
 		f.Got = "no policy, so that nothing is recorded"
-		f.Wants, f.Reason = askPolicy(n, c)
+		f.Wants, f.Reason = askPolicy(h, n, c)
 		return []checks.Finding{f}, nil
 	}
 	var missing, leaking []string

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/be"
+	"example.com/harden/checks/facts"
 )
 
 // nearest holds a condition to what each of them promises: what it proposes meets it, and what meets it stays.
@@ -44,7 +45,7 @@ func TestMinorVersion(t *testing.T) {
 		"registry.k8s.io/kube-apiserver:v1.35.4": 35, "localhost:5000/kube-apiserver:v1.32.0-rc.1@sha256:00": 32, "hardened-kubernetes:v1.33.1-rke2r1": 33,
 		"registry.k8s.io/kube-apiserver": 0, "localhost:5000/kube-apiserver": 0, "kube-apiserver:latest": 0, "kube-apiserver:v2.1": 0, "": 0,
 	} {
-		if got, ok := minorVersion(image); got != want || ok != (want != 0) {
+		if got, ok := facts.MinorVersion(image); got != want || ok != (want != 0) {
 			t.Errorf("%q: %d, %v; want %d", image, got, ok, want)
 		}
 	}

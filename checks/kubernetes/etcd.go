@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 
 	"example.com/harden/checks"
@@ -32,7 +34,9 @@ var etcd = []*checks.Check{
 		Manual:  "issue a serving certificate by etcd's authority, name it and its key, and make the client URLs https://",
 		Rule: rule.All(
 			namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"}, [2]string{"key-file", pki + "etcd/server.key"}),
-			urls("listen-client-urls", "http://localhost:2379", "make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together")),
+			urls(facts.Etcd, "listen-client-urls", "http://localhost:2379", "make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together"),
+			passed(facts.Etcd, metricsURLs, urls(facts.Etcd, metricsURLs, "",
+				"make it https://, or an address of this host alone (http://127.0.0.1:2381), and its manifest's probes with it"))),
 	},
 	{
 		ID:      "kubernetes/etcd-client-certificates",
@@ -68,7 +72,7 @@ var etcd = []*checks.Check{
 		Manual:  "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, --peer-key-file), and change the peer URLs with `etcdctl member update` first",
 		Rule: rule.All(
 			namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"}, [2]string{"peer-key-file", pki + "etcd/peer.key"}),
-			urls("listen-peer-urls", "http://localhost:2380", "run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
+			urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380", "run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
 	},
 	{
 		ID:      "kubernetes/etcd-peer-certificates",
@@ -107,23 +111,35 @@ var etcd = []*checks.Check{
 
 // urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
 // person must.
-func urls(name, unset, how string) checks.Rule {
+func urls(program, name, unset, how string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		_, c, err := component(h, facts.Etcd)
+		_, c, err := component(h, program)
 		if err != nil {
 			return nil, err
 		}
-		s, err := arg(facts.Etcd, name, unset).read(c)
+		s, err := arg(program, name, unset).read(c)
 		if err != nil {
 			return nil, err
 		}
 		for u := range strings.SplitSeq(s.value, ",") {
-			if strings.HasPrefix(u, "http://") {
-				return []checks.Finding{{Subject: "etcd --" + name, Got: s.String(), Must: "https:// alone", Reason: how}}, nil
+			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(u)), "http://") && !(name == metricsURLs && loopbackURL(u)) {
+				return []checks.Finding{{Subject: program + " --" + name, Got: s.String(), Must: "https:// alone", Reason: how}}, nil
 			}
 		}
 		return nil, nil
 	})
+}
+
+// metricsURLs is where etcd tells its metrics and whether it is well. Its clients' certificates do not guard it.
+const metricsURLs = "listen-metrics-urls"
+
+func loopbackURL(text string) bool {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // proven is the rule that etcd asks for certificates. To verify them it needs an authority, which is asked for with it.
@@ -189,7 +205,7 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 	if !ok {
 		return nil, fmt.Errorf("--trusted-ca-file=%s is in no volume of %s", s.value, c.Where())
 	}
-	own, err := certificate(h, file)
+	own, err := certificates(h, file)
 	if err != nil {
 		return nil, err
 	}
@@ -197,13 +213,17 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := certificate(h, other)
+	cluster, err := certificates(h, other)
 	if err != nil {
 		return nil, err
 	}
-	if bytes.Equal(own.RawSubjectPublicKeyInfo, cluster.RawSubjectPublicKeyInfo) {
-		f.Got = file + ", which is the cluster's own authority (" + other + ")"
-		return []checks.Finding{f}, nil
+	for _, c := range own { // etcd believes every one of a bundle
+		for _, d := range cluster {
+			if bytes.Equal(c.RawSubjectPublicKeyInfo, d.RawSubjectPublicKeyInfo) {
+				f.Got = file + ", with the cluster's own authority (" + other + ") in it"
+				return []checks.Finding{f}, nil
+			}
+		}
 	}
 	return nil, nil
 }

@@ -158,7 +158,7 @@ var kubelet = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesNodeElevation},
 		Level:   1,
-		Rule:    same("seccompDefault", "seccomp-default", false).Must(be.True),
+		Rule:    same("seccompDefault", "seccomp-default", false).unless(noSeccompDefault).Must(be.True),
 	},
 	{
 		ID:      "kubernetes/protect-kernel-defaults",

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"strings"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
@@ -38,9 +37,9 @@ func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	w := want.Warrant{By: f.By, From: "--" + f.Name + " in " + f.Origin, Kind: want.Kubeconfig}
 	switch {
 	case k.Within == "k3s":
-		file, w = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig", want.Mine
+		file, w = h.DataDir(facts.K3s)+"/agent/kubelet.kubeconfig", want.Mine
 	case n.Flavour == facts.RKE2 && !ok:
-		file, w = "/var/lib/rancher/rke2/agent/kubelet.kubeconfig", want.Mine
+		file, w = h.DataDir(facts.RKE2)+"/agent/kubelet.kubeconfig", want.Mine
 	case !ok:
 		return nil, rule.Inapplicable("the kubelet is given no kubeconfig")
 	}
@@ -79,7 +78,7 @@ func kubeletCA(h *facts.Host) ([]facts.Place, error) {
 	r, err := clientCAFile.read(k)
 	switch {
 	case err != nil && k.Open && k.Err == nil:
-		return rule.Known("/var/lib/rancher/" + strings.ToLower(string(n.Flavour)) + "/agent/client-ca.crt"), nil
+		return rule.Known(h.DataDir(n.Flavour) + "/agent/client-ca.crt"), nil
 	case err != nil:
 		return nil, err
 	case r.value == "":

@@ -1,8 +1,6 @@
 package kubernetes
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,8 +36,8 @@ func noTime(s string) bool {
 	return err == nil && d <= 0
 }
 
-// noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by, the
-// API server would be locked out with everybody else.
+// noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by,
+// the API server would be locked out with everybody else.
 func noClientCA[T any](h *facts.Host, k *facts.Kubelet, _ T) string {
 	r, err := clientCAFile.read(k)
 	if err == nil && r.value != "" {
@@ -69,8 +67,8 @@ func clusterCA(h *facts.Host) string {
 	return file
 }
 
-// hostname judges --hostname-override, which has no field. To take it away renames a node that was registered by another
-// name: its pods are lost, so that only a person can.
+// hostname judges --hostname-override, which has no field. To take it away renames a node that was registered by
+// another name: its pods are lost, so that only a person can.
 func hostname(h *facts.Host) ([]checks.Finding, error) {
 	n, k, err := theKubelet(h)
 	if err != nil {
@@ -188,27 +186,6 @@ func bootstrapReason(n *facts.Node, k *facts.Kubelet) string {
 	return fmt.Sprintf("set `serverTLSBootstrap: true` in %s and restart the kubelet, with somebody ready to approve: %s", file, approve)
 }
 
-// certificate reads the first certificate of a PEM file.
-func certificate(h *facts.Host, file string) (*x509.Certificate, error) {
-	f, err := h.File(file)
-	if err != nil {
-		return nil, err
-	}
-	for rest := f.Data; ; {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			return nil, fmt.Errorf("%s: no certificate in it", file)
-		}
-		if b.Type == "CERTIFICATE" {
-			c, err := x509.ParseCertificate(b.Bytes)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-			return c, nil
-		}
-	}
-}
-
 // rotateClient leaves out k3s and RKE2, which make the kubelet's certificates themselves.
 func rotateClient(h *facts.Host) ([]checks.Finding, error) {
 	n, _, err := theKubelet(h)
@@ -270,7 +247,8 @@ func servingGate(n *facts.Node, k *facts.Kubelet) (checks.Finding, bool, error) 
 	return f, true, nil
 }
 
-// strongCiphers are the suites that the benchmark allows a kubelet, strongest first, and the older names of two of them.
+// strongCiphers are the suites that the benchmark allows a kubelet, strongest first, and the older names of two of
+// them.
 var strongCiphers = []string{
 	"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
 	"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
@@ -378,8 +356,8 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	return findings, nil
 }
 
-// unready says why the kubelet would not come back if it insisted: a setting that another file overrides, or that is not
-// right now.
+// unready says why the kubelet would not come back if it insisted: a setting that another file overrides, or that is
+// not right now.
 func unready(h *facts.Host, against []string) string {
 	if len(against) > 0 {
 		return "another file sets what the kubelet would not start with: change " + strings.Join(against, ", ")

@@ -1,5 +1,5 @@
-// Package kubernetes is the catalogue of checks for a Kubernetes node and its control plane: one file per section of the
-// CIS Kubernetes Benchmark, the literals first, then the rules that no setting can express.
+// Package kubernetes is the catalogue of checks for a Kubernetes node and its control plane: one file per section of
+// the CIS Kubernetes Benchmark, the literals first, then the rules that no setting can express.
 package kubernetes
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 // All is every check of a Kubernetes node, in the order of the benchmark's sections.
-var All = slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy, workerFiles, kubelet, proxy)
+var All = forEveryPod(slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy, workerFiles, kubelet, proxy))
 
 // theKubelet is the kubelet of this node; ErrAbsent where there is none.
 func theKubelet(h *facts.Host) (*facts.Node, *facts.Kubelet, error) {
@@ -48,6 +48,13 @@ func instead(f facts.Flavour, program, argument string) string {
 			verb = "take --" + argument + " out of"
 		}
 		return fmt.Sprintf("%s /var/snap/microk8s/current/args/%s, then run `snap restart microk8s.daemon-kubelite`", verb, program)
+	case facts.K0s:
+		section := map[string]string{facts.APIServer: "spec.api", facts.ControllerManager: "spec.controllerManager", facts.Scheduler: "spec.scheduler",
+			facts.Etcd: "spec.storage.etcd", facts.KubeProxy: "spec.network.kubeProxy"}[program]
+		if program == "kubelet" {
+			return fmt.Sprintf("k0s starts the kubelet: pass --kubelet-extra-args=--%s to `k0s install worker`, or say it in a profile of spec.workerProfiles", argument)
+		}
+		return fmt.Sprintf("k0s starts this program: put %s into %s.extraArgs of /etc/k0s/k0s.yaml, then run `k0s stop` and `k0s start`", argument, section)
 	case facts.Talos:
 		section := "cluster." + map[string]string{facts.APIServer: "apiServer", facts.ControllerManager: "controllerManager",
 			facts.Scheduler: "scheduler", facts.Etcd: "etcd", facts.KubeProxy: "proxy"}[program]

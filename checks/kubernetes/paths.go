@@ -26,29 +26,41 @@ func owner(paths rule.Paths) checks.Rule {
 	return kept(rule.Owner(paths).Must(be.OneOf("root:root", "0:0")))
 }
 
-// kept leaves to people what a flavour would set back: a file that it writes anew.
+// kept leaves to people what a flavour would set back, a file that it writes anew, and what would keep a program from
+// its files.
 func kept(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		findings, err := r.Judge(h)
 		n, nodeErr := h.Node()
-		if nodeErr != nil || !n.Flavour.Generated() {
+		if nodeErr != nil {
 			return findings, err
 		}
 		for i := range findings {
-			for _, w := range findings[i].Wants {
-				switch w := w.(type) {
-				case want.Mode:
-					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again",
-						n.Flavour, w.Mode, w.File)
-				case want.Owner:
-					findings[i].Reason = fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again",
-						n.Flavour, w.Owner, w.File)
+			f := &findings[i]
+			for _, w := range f.Wants {
+				why := locksOut(h, n, w)
+				if n.Flavour.Generated() {
+					why = setBack(n.Flavour, w)
+				}
+				if why != "" {
+					f.Wants, f.Reason = nil, why
+					break
 				}
 			}
-			findings[i].Wants = nil
 		}
 		return findings, err
 	})
+}
+
+// setBack says of a flavour that writes a file anew what a person can try.
+func setBack(f facts.Flavour, w want.Want) string {
+	switch w := w.(type) {
+	case want.Mode:
+		return fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again", f, w.Mode, w.File)
+	case want.Owner:
+		return fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again", f, w.Owner, w.File)
+	}
+	return ""
 }
 
 // manifest is the file that the kubelet starts a program from.
@@ -100,7 +112,7 @@ func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
 	own := want.Warrant{By: want.Root, Kind: want.CNIConfig}
 	switch f {
 	case facts.K3s, facts.RKE2:
-		return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/cni/net.d", own, nil
+		return h.DataDir(f) + "/agent/etc/cni/net.d", own, nil
 	case facts.MicroK8s:
 		return "/var/snap/microk8s/current/args/cni-network", own, nil
 	}
@@ -129,7 +141,8 @@ func below(h *facts.Host, dir string, depth int) ([]string, error) {
 	return files, err
 }
 
-// walk visits what is below a directory, down to a depth. More than a budget's names are an error, never a part of them.
+// walk visits what is below a directory, down to a depth. More than a budget's names are an error, never a part of
+// them.
 func walk(h *facts.Host, dir string, depth int, visit func(string, facts.Info)) error {
 	return walkWithin(budget.New(dir, nil), h, dir, depth, visit)
 }
@@ -171,7 +184,7 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return rule.Known("/var/lib/rancher/k3s/server/db/etcd"), nil
+		return rule.Known(h.DataDir(facts.K3s) + "/server/db/etcd"), nil
 	}
 	s, ok, err := c.Say("data-dir")
 	if err != nil {
@@ -190,8 +203,8 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 	return rule.Named(want.Warrant{By: s.By, From: flagName(s) + " in " + s.Where, Kind: want.EtcdData}, dir), nil
 }
 
-// etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would help
-// nothing there: that is no reason to ask for one.
+// etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would
+// help nothing there: that is no reason to ask for one.
 func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 	n, c, err := component(h, facts.Etcd)
 	if err != nil {
@@ -205,14 +218,15 @@ func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, facts.Absent(err)
 	}
-	if c.Process == nil && i.UID != 0 && !c.Unseen {
-		return nil, fmt.Errorf("etcd does not run, so that whom %s must belong to is not known", i.Path)
-	}
-	var runs uint32
-	if c.Process != nil {
+	runs := c.Identity().UID
+	switch {
+	case c.Process != nil:
 		runs = c.Process.UID
-	} else if i.UID != 0 {
+	case i.UID == 0 || !c.Identity().Root() && !c.Identity().Unsure:
+	case c.Unseen:
 		return nil, fmt.Errorf("whom etcd runs as cannot be seen, so that whom %s must belong to is not known", i.Path)
+	default:
+		return nil, fmt.Errorf("etcd does not run, so that whom %s must belong to is not known", i.Path)
 	}
 	switch {
 	case runs == 0 && i.UID == 0:
@@ -232,7 +246,7 @@ func adminConfigs(h *facts.Host) ([]facts.Place, error) {
 	switch n.Flavour {
 	case facts.K3s, facts.RKE2:
 		name := strings.ToLower(string(n.Flavour))
-		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", "/var/lib/rancher/"+name+"/server/cred/admin.kubeconfig"), nil
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", h.DataDir(n.Flavour)+"/server/cred/admin.kubeconfig"), nil
 	case facts.MicroK8s:
 		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
 	}
@@ -249,9 +263,26 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		switch c.Within {
 		case "k3s":
-			return rule.Known("/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"), nil
+			return rule.Known(h.DataDir(facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler { // which beats --kubeconfig
+			d, err := c.Document("config")
+			if err != nil {
+				return nil, err
+			}
+			if err := d.Is("KubeSchedulerConfiguration"); err != nil {
+				return nil, err
+			}
+			if inside := d.Text("clientConnection", "kubeconfig"); inside != "" {
+				on, ok := c.HostPath(inside)
+				if !ok {
+					return nil, fmt.Errorf("%s: clientConnection.kubeconfig: %s is in no volume of %s", d.File, inside, c.Where())
+				}
+				by := want.Warrant{By: min(d.By, c.Next["config"].By), From: "clientConnection.kubeconfig in " + d.File, Kind: want.Kubeconfig}
+				files = append(files, rule.Named(by, on)...)
+			}
+		}
 		if len(files) == 0 {
 			return nil, rule.Inapplicable("%s is given no kubeconfig", program)
 		}

@@ -34,7 +34,7 @@ func thePKI(h *facts.Host) (*pkiPlace, error) {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return &pkiPlace{dir: &rule.Known("/var/lib/rancher/k3s/server/tls")[0]}, nil
+		return &pkiPlace{dir: &rule.Known(h.DataDir(facts.K3s) + "/server/tls")[0]}, nil
 	}
 	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...), keys: flagFiles(c, want.PrivateKey, keyFlags...)}
 	for _, flag := range []string{"client-ca-file", "tls-cert-file"} {

@@ -61,7 +61,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	p := &proxyFiles{component: c}
 	if c.Within == "k3s" {
-		p.kube, p.entitled = "/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig", want.Mine
+		p.kube, p.entitled = h.DataDir(facts.K3s)+"/agent/kubeproxy.kubeconfig", want.Mine
 		return p, nil
 	}
 	translate := func(file string) string {

@@ -151,5 +151,5 @@ func Each(h *facts.Host, paths Paths, judge func(place facts.Place, i facts.Info
 		}
 		return nil, fmt.Errorf("%s: %w", strings.Join(names, ", "), facts.ErrAbsent)
 	}
-	return findings, oneLine(errs)
+	return findings, OneLine(errs)
 }

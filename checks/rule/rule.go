@@ -32,7 +32,7 @@ func All(rules ...checks.Rule) checks.Rule {
 		if len(absent) == len(rules) {
 			return nil, absent[0]
 		}
-		return findings, oneLine(errs)
+		return findings, OneLine(errs)
 	})
 }
 
@@ -47,8 +47,8 @@ func (why inapplicable) Error() string        { return string(why) }
 func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent }
 
 // Here fails with ErrAbsent, and says why, where the Docker Engine that harden was pointed at is on another machine:
-// this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of Kubernetes
-// without Docker.
+// this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of
+// Kubernetes without Docker.
 func Here(h *facts.Host) error {
 	e, err := h.Engine()
 	switch {
@@ -75,8 +75,8 @@ func Dockerd(h *facts.Host) (*facts.Daemon, error) {
 	return h.Daemon()
 }
 
-// oneLine returns errs as one error whose text fits a line of a report, each cause once; nil when there are none.
-func oneLine(errs *multierror.Error) error {
+// OneLine returns errs as one error whose text fits a line of a report, each cause once; nil when there are none.
+func OneLine(errs *multierror.Error) error {
 	errs.ErrorFormat = func(all []error) string {
 		var texts []string
 		for _, err := range all {

@@ -59,15 +59,17 @@ type Key struct {
 	Warrant
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes.
+// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes. A flag
+// whose value is a list keeps what Add and Drop do not name; Value is then what it comes to by itself.
 type Flag struct {
 	Unit, Name, Value string
+	Add, Drop         []string
 	Gone              bool
 	Warrant
 }
 
-// A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is the
-// path to it from the top of the document. A nil Value wants the field gone.
+// A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is
+// the path to it from the top of the document. A nil Value wants the field gone.
 type Field struct {
 	File  string
 	Field []string
@@ -80,7 +82,8 @@ type Field struct {
 // a list keeps what Add and Drop do not name; any other gets Value, or goes.
 type PodFlag struct {
 	Manifest  string // where the manifest really is
-	Container string // the component: "kube-apiserver"
+	Container string // the component, as its container is called
+	Program   string // what runs in it where its name does not tell: "kube-apiserver"
 	Name      string
 	Value     string
 	Add, Drop []string // tokens of a comma-separated list
@@ -101,6 +104,8 @@ type Content struct {
 	File string
 	Data string
 	Mode fs.FileMode
+	// Owner is "user:group", by number or name; empty for root.
+	Owner string
 	Warrant
 }
 
@@ -131,9 +136,11 @@ type AuditRule struct {
 	Warrant
 }
 
-// An Env wants an environment file to assign a value to a variable.
+// An Env wants an environment file to assign a value to a variable, and the service Unit, where it names one, to take
+// it up by a restart.
 type Env struct {
 	File, Name, Value string
+	Unit              string
 	Warrant
 }
 
@@ -185,10 +192,26 @@ func (w Key) Class() Class {
 // Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on
 // the node to read for certain.
 func (w PodFlag) Class() Class {
-	if w.Container == "etcd" {
+	if w.Runs() == "etcd" {
 		return Behaviour
 	}
 	return Workload
+}
+
+// Class: a service that is to take it up restarts.
+func (w Env) Class() Class {
+	if w.Unit != "" {
+		return Restart
+	}
+	return None
+}
+
+// Runs is the program whose flag it is.
+func (w PodFlag) Runs() string {
+	if w.Program == "" {
+		return w.Container
+	}
+	return w.Program
 }
 
 func (Flag) Class() Class      { return Restart }
@@ -198,7 +221,6 @@ func (Setting) Class() Class   { return None }
 func (Mode) Class() Class      { return None }
 func (Owner) Class() Class     { return None }
 func (AuditRule) Class() Class { return Reload }
-func (Env) Class() Class       { return None }
 
 // Class: nobody notices before the next build.
 func (Instruction) Class() Class { return None }

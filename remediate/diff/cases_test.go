@@ -121,6 +121,9 @@ func TestRedactText(t *testing.T) {
 		"the daemon's configuration isn't what runs: --icc=true, -p 80, image postgres:16@sha256:abc",
 		"exec: mysql -uroot -p«hunter2» -e 'select 1'",
 		"--token-auth-file=/etc/k/t.csv is set, and must not be",
+		"/etc/k/t.csv by --token-auth-file in /etc/kubernetes/manifests/kube-apiserver.yaml; must be unset",
+		"take --token-auth-file out of /etc/kubernetes/manifests/kube-apiserver.yaml, then restart the API server",
+		"what --service-account-key-file and --service-account-signing-key-file name, by ETCD_KEY_FILE in /etc/etcd.env",
 		"no password is asked for, and its key is not of a client",
 		"",
 	} {

@@ -25,6 +25,40 @@ func Flag(line, name, value string) (string, error) {
 	return setFlag(line, name, value == "true" || value == "false", &value)
 }
 
+// FlagList is Flag for a flag whose value is a list separated by commas: of all that its uses say the tokens of add
+// and drop come and go, and the others stay.
+func FlagList(line, name string, add, drop []string) (string, error) {
+	for _, token := range append(slices.Clone(add), drop...) {
+		if err := oneLine("the value of --"+name, token, "\"'\\$%"); err != nil {
+			return "", err
+		}
+	}
+	_, uses, err := findFlag(line, name, false)
+	if err != nil {
+		return "", err
+	}
+	var had []string
+	for _, u := range uses {
+		had = append(had, splitTokens(u.value)...)
+	}
+	has := strings.Join(mergeTokens(had, add, drop), ",")
+	if has == "" {
+		return setFlag(line, name, false, nil)
+	}
+	return setFlag(line, name, false, &has)
+}
+
+// splitTokens are the tokens of a list. Blanks are part of them, as they are to Kubernetes: it refuses the plugin "
+// AlwaysAdmit".
+func splitTokens(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(t string) bool { return t == "" })
+}
+
+// EnvFlagList is FlagList in the options of an environment file, as EnvFlag is Flag.
+func EnvFlagList(data []byte, variable, flag string, add, drop []string) ([]byte, error) {
+	return envOptions(data, variable, func(options string) (string, error) { return FlagList(options, flag, add, drop) })
+}
+
 // RemoveFlag takes every occurrence of a long flag out of a command line, as Flag finds them. Boolean says whether
 // the flag takes its value after an equals sign alone.
 func RemoveFlag(line, name string, boolean bool) (string, error) {
@@ -163,26 +197,26 @@ func setFlag(line, name string, boolean bool, value *string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if value == nil && len(uses) == 0 || value != nil && len(uses) == 1 && uses[0].value == *value {
-		return line, nil
-	}
-	var edits []splice
-	for i, u := range uses {
-		last := words[u.last]
-		switch {
-		case value == nil || i+1 < len(uses):
-			edits = append(edits, without(words, u))
-		case u.first == u.last:
-			edits = append(edits, splice{last.start, last.end, quoteWord("--" + name + "=" + *value)})
-		default:
-			edits = append(edits, splice{last.start, last.end, quoteWord(*value)})
+	others := rest(words, uses)
+	after := line
+	for value == nil && len(uses) > 0 || len(uses) > 1 { // one by one: neighbours share the blanks between them
+		after = string(without(words, uses[0]).apply([]byte(after)))
+		if words, uses, err = findFlag(after, name, boolean); err != nil {
+			return "", err
 		}
 	}
-	if len(uses) == 0 {
-		edits = append(edits, appendWord(words, quoteWord("--"+name+"="+*value)))
+	switch {
+	case value == nil || len(uses) == 1 && uses[0].value == *value:
+	case len(uses) == 0:
+		after = string(appendWord(words, quoteWord("--"+name+"="+*value)).apply([]byte(after)))
+	default:
+		last, text := words[uses[0].last], *value
+		if uses[0].first == uses[0].last {
+			text = "--" + name + "=" + *value
+		}
+		after = string(splice{last.start, last.end, quoteWord(text)}.apply([]byte(after)))
 	}
-	after := string(applyAll([]byte(line), edits))
-	if err := proveFlag(after, name, boolean, value, rest(words, uses)); err != nil {
+	if err := proveFlag(after, name, boolean, value, others); err != nil {
 		return "", err
 	}
 	return after, nil

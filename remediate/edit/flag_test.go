@@ -26,6 +26,9 @@ func TestFlag(t *testing.T) {
 		{"repeated, right already", "d --icc=true -D --icc=false", "icc", "false", "d -D --icc=false"},
 		{"repeated, both forms", "d --log-level=x --log-level y z", "log-level", "info", "d --log-level info z"},
 		{"repeated in options", "--icc --a --icc", "icc", "false", "--a --icc=false"},
+		{"repeated at the very beginning", "--port=0 --port=10255", "port", "0", "--port=0"},
+		{"repeated three times at the beginning", "--port=1 --port=2 --port=3 -D", "port", "0", "--port=0 -D"},
+		{"repeated with a value in the next word", "--port 1 --port 2", "port", "0", "--port 0"},
 		{"quoted", `d "--icc=true" '--log-opt=a b' x`, "icc", "false", `d --icc=false '--log-opt=a b' x`},
 		{"quoted within", `d --log-level="info" x`, "log-level", "warn", `d --log-level=warn x`},
 		{"value quoted", `d --log-level 'info' x`, "log-level", "warn", `d --log-level warn x`},
@@ -58,6 +61,8 @@ func TestRemoveFlag(t *testing.T) {
 		{"d --icc=true -D --icc x", "icc", true, "d -D x"},
 		{"d -D --log-level info", "log-level", false, "d -D"},
 		{"--log-level=info -D", "log-level", false, "-D"},
+		{"--port=0 --port=10255", "port", false, ""},
+		{"--port 0 --port=10255 -D --port=1", "port", false, "-D"},
 		{"  --icc ", "icc", true, "   "},
 		{"d 'a  b'", "icc", true, "d 'a  b'"},
 	} {

@@ -10,13 +10,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 )
 
 // PodFlag brings a flag of a container about in a pod's manifest, and what the container must see of the node for it.
 // The flag is changed where it is written, in command or in args, in either spelling (--a=b in one element, or in two),
 // and is there once afterwards; a new one comes last, or where it belongs when the flags are sorted, as kubeadm writes
-// them. Of a list, Add and Drop are the only tokens to come and go; a token such as Name=true takes the place of Name=false.
+// them. Of a list, Add and Drop are the only tokens to come and go; a token such as Name=true takes the place of
+// Name=false.
 //
 // A path that a mount shows the container already is left alone. It refuses a command run by a shell, and a mount
 // that would have to take the place of another one.
@@ -88,6 +90,7 @@ type pod struct {
 	spec, container *yaml.Node
 	index           int
 	words           [2][]string // by podFields
+	wrapped         int         // how many words come before the program's own arguments
 }
 
 func (p *pod) path(field string) []string {
@@ -95,6 +98,9 @@ func (p *pod) path(field string) []string {
 }
 
 func parsePod(data []byte, container string) (*pod, error) {
+	if err := facts.JSONByBrace(data); err != nil {
+		return nil, err
+	}
 	top, err := parseYAML(data)
 	if err != nil {
 		return nil, err
@@ -122,7 +128,23 @@ func parsePod(data []byte, container string) (*pod, error) {
 	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && slices.Contains(shells, path.Base(all[0])) {
 		return nil, fmt.Errorf("the command is run by %s: a person must edit it", path.Base(all[0]))
 	}
-	return p, nil
+	return p, p.unwrap()
+}
+
+// unwrap finds where the program's own arguments begin: what wraps it has flags too.
+func (p *pod) unwrap() error {
+	all := slices.Concat(p.words[0], p.words[1])
+	if len(all) == 0 || strings.HasPrefix(all[0], "-") {
+		return nil
+	}
+	for _, name := range facts.Programs {
+		if n, ok := facts.Before(all, name); ok {
+			p.wrapped = n
+			return nil
+		}
+	}
+	p.wrapped = 1 // not a program of Kubernetes
+	return nil
 }
 
 // A podUse is one occurrence of a flag: words[field][first:last+1], and its value.
@@ -131,11 +153,11 @@ type podUse struct {
 	value              string
 }
 
-// uses finds a flag. Kubernetes takes _ for - in its names, etcd one dash for two. The value is in the next word where that
-// does not look like a flag: no component takes other arguments.
+// uses finds a flag. Kubernetes takes _ for - in its names, etcd one dash for two. The value is in the next word
+// where that does not look like a flag: no component takes other arguments.
 func (p *pod) uses(name string) (all []podUse) {
 	for f, words := range p.words {
-		for i := 0; i < len(words); i++ {
+		for i := p.begin(f); i < len(words); i++ {
 			flag, value, assigned := strings.Cut(words[i], "=")
 			if !strings.HasPrefix(flag, "-") || strings.ReplaceAll(strings.TrimLeft(flag, "-"), "_", "-") != name {
 				continue
@@ -155,6 +177,15 @@ func (p *pod) uses(name string) (all []podUse) {
 	return all
 }
 
+// begin is where the program's own arguments begin in a field.
+func (p *pod) begin(f int) int {
+	n := p.wrapped
+	if f == 1 {
+		n -= len(p.words[0])
+	}
+	return min(max(n, 0), len(p.words[f]))
+}
+
 // with is the command line as wanted.
 func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 	now := [2][]string{slices.Clone(p.words[0]), slices.Clone(p.words[1])}
@@ -164,7 +195,10 @@ func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 		if w.Value != "" || w.Gone {
 			return now, fmt.Errorf("--%s is wanted both whole and in part: this is a bug in harden", w.Name)
 		}
-		had := p.tokens(w.Container, uses)
+		if i := slices.IndexFunc(uses, func(u podUse) bool { return strings.Contains(u.value, "$(") }); i >= 0 {
+			return now, fmt.Errorf("a value of --%s comes from a variable of the pod: a person must edit it", w.Name)
+		}
+		had := p.tokens(w.Runs(), uses)
 		has := mergeTokens(had, w.Add, w.Drop)
 		if slices.Equal(had, has) {
 			return now, nil
@@ -189,11 +223,11 @@ func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 		return now, nil
 	}
 	f := 0
-	if len(p.words[0]) < 2 && len(p.words[1]) > 0 || len(p.words[0]) == 0 {
+	if len(p.words[0]) < 2 && len(p.words[1]) > 0 || len(p.words[0]) == 0 || p.wrapped > len(p.words[0]) {
 		f = 1
 	}
 	word := "--" + w.Name + "=" + value
-	first := 0 // where flags begin
+	first := p.begin(f) // where flags begin
 	for first < len(now[f]) && !strings.HasPrefix(now[f][first], "-") {
 		first++
 	}
@@ -212,16 +246,12 @@ func flagName(word string) string {
 }
 
 // tokens is the list that the uses of a flag make: Kubernetes adds one to the other, of etcd's the last counts.
-func (p *pod) tokens(container string, uses []podUse) (all []string) {
-	if container == "etcd" && len(uses) > 1 {
+func (p *pod) tokens(program string, uses []podUse) (all []string) {
+	if program == "etcd" && len(uses) > 1 {
 		uses = uses[len(uses)-1:]
 	}
 	for _, u := range uses {
-		for _, t := range strings.Split(u.value, ",") {
-			if t = strings.TrimSpace(t); t != "" {
-				all = append(all, t)
-			}
-		}
+		all = append(all, splitTokens(u.value)...)
 	}
 	return all
 }
@@ -335,45 +365,4 @@ func volumeName(file string, taken map[string]bool) string {
 		}
 		unique = fmt.Sprintf("%s-%d", name, n)
 	}
-}
-
-// field is the value of a key of a mapping, nil where there is none. An alias is what it stands for.
-func field(n *yaml.Node, name string) *yaml.Node {
-	n = resolve(n)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	if i := child(n, name); i >= 0 {
-		return resolve(n.Content[i])
-	}
-	return nil
-}
-
-func resolve(n *yaml.Node) *yaml.Node {
-	if n != nil && n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
-}
-
-func elements(n *yaml.Node) []*yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	all := make([]*yaml.Node, len(n.Content))
-	for i, c := range n.Content {
-		all[i] = resolve(c)
-	}
-	return all
-}
-
-// textAt is the scalar at a path of keys, empty where there is none.
-func textAt(n *yaml.Node, path ...string) string {
-	for _, name := range path {
-		n = field(n, name)
-	}
-	if n == nil || n.Kind != yaml.ScalarNode {
-		return ""
-	}
-	return n.Value
 }

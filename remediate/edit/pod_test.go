@@ -1,6 +1,7 @@
 package edit_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -249,7 +250,41 @@ func TestPodFlagRefuses(t *testing.T) {
 	}
 }
 
-// TestVolumeNames makes a name of each path that a volume may have: a DNS label, of at most 63 characters with a number.
+// TestPodFlagJSON holds that a manifest in JSON stays JSON: the kubelet reads what begins with a brace by its JSON
+// reader.
+func TestPodFlagJSON(t *testing.T) {
+	before := "{\"apiVersion\": \"v1\", \"kind\": \"Pod\", \"spec\": {\"containers\": [{\"name\": \"kube-scheduler\",\n" +
+		"\t\"command\": [\"kube-scheduler\", \"--leader-elect=true\"]}]}}\n"
+	want := strings.Replace(strings.Replace(before, `=true"]}`, `=true", "--profiling=false"],`+"\n\t"+
+		`"volumeMounts": [{"mountPath": "/var/log/x", "name": "harden-x"}]}`, 1),
+		`]}}`+"\n", `], "volumes": [{"hostPath": {"path": "/var/log/x", "type": "DirectoryOrCreate"}, "name": "harden-x"}]}}`+"\n", 1)
+	got, err := edit.PodFlag([]byte(before), wantPodFlag())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if !json.Valid(got) {
+		t.Errorf("not JSON:\n%s", got)
+	}
+	again, err := edit.PodFlag(got, wantPodFlag())
+	if err != nil || string(again) != string(got) {
+		t.Errorf("a second time, %v:\n%s", err, again)
+	}
+	flow := strings.Replace(before, `"kind"`, `kind`, 1) // YAML that the kubelet takes for JSON and refuses
+	if _, err := edit.PodFlag([]byte(flow), wantPodFlag()); err == nil || !strings.Contains(err.Error(), "JSON") {
+		t.Errorf("a manifest that begins with a brace and is no JSON: %v", err)
+	}
+}
+
+func wantPodFlag() want.PodFlag {
+	return want.PodFlag{Container: "kube-scheduler", Name: "profiling", Value: "false",
+		Mounts: []want.Mount{{Path: "/var/log/x", Type: "DirectoryOrCreate"}}}
+}
+
+// TestVolumeNames makes a name of each path that a volume may have: a DNS label, of at most 63 characters with a
+// number.
 func TestVolumeNames(t *testing.T) {
 	long := strings.Repeat("Ab", 40)
 	for file, name := range map[string]string{

@@ -63,6 +63,30 @@ func UnitValue(data []byte, section, key string) (string, error) {
 	return values[len(values)-1], nil
 }
 
+// CommandLine is what a drop-in is to repeat of a unit's command: what an earlier fix has written there, else the
+// command on one line. A tab outside of quotes separates words as a blank does, and a line continued by a backslash
+// often begins with one.
+func CommandLine(dropIn []byte, command string) string {
+	if mine, err := UnitValue(dropIn, "Service", "ExecStart"); err == nil && mine != "" {
+		return mine
+	}
+	line := []byte(command)
+	var quote byte
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			i++
+		case c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '\t':
+			line[i] = ' '
+		}
+	}
+	return string(line)
+}
+
 // isList reports whether assignments of a key add up unless an empty one comes first. Source: systemd.service(5),
 // systemd.socket(5), systemd.exec(5).
 func isList(key string) bool {

@@ -2,6 +2,7 @@ package edit
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,10 +15,13 @@ import (
 	"example.com/harden/checks/budget"
 )
 
-// YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key of
-// a mapping, the index of an element of a sequence, or "-" for a new last element. Mappings and sequences that the path
-// names and the document lacks are made. A value is a string, a bool, an int, a float64, or a slice or a map of those.
-// Of a sequence that is set whole, the elements that stay keep their bytes. Nil data means that there is no file yet.
+// YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key
+// of a mapping, the index of an element of a sequence, or "-" for a new last element. Mappings and sequences that the
+// path names and the document lacks are made. A value is a string, a bool, an int, a float64, or a slice or a map of
+// those. Of a sequence that is set whole, the elements that stay keep their bytes. Nil data means that there is no
+// file yet.
+//
+// A document that is JSON stays JSON, since the kubelet reads what begins with a brace by its JSON reader alone.
 //
 // It refuses several documents, a byte order mark, indentation by tabs, duplicate keys, keys that are not scalars or
 // are written with a question mark, a change to what an alias or a merge key elsewhere repeats, to what a merge key
@@ -54,13 +58,17 @@ func YAML(data []byte, path []string, value any) ([]byte, error) {
 		return nil, err
 	}
 	after := applyAll(data, edits)
+	if d.json && !json.Valid(after) {
+		return nil, fmt.Errorf("%w (it is not JSON any more)", errLayout)
+	}
 	if err := proveYAML(top, after, path, want); err != nil {
 		return nil, err
 	}
 	return after, nil
 }
 
-// errLayout means that what was spliced does not read as intended: YAML can be laid out in more ways than are known here.
+// errLayout means that what was spliced does not read as intended: YAML can be laid out in more ways than are known
+// here.
 var errLayout = errors.New("the document is laid out in a way that cannot be edited for certain: a person must edit it")
 
 // proveYAML parses what was made and compares it with the intended tree.
@@ -86,6 +94,9 @@ func allUTF8(all []string) bool {
 
 // parseYAML returns the one value of a document, nil where there is none, and refuses what the editor does.
 func parseYAML(data []byte) (*yaml.Node, error) {
+	if isJSON(data) { // no string of it holds a tab as such
+		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
+	}
 	if err := plainYAML(data); err != nil {
 		return nil, err
 	}
@@ -102,6 +113,11 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	}
 	top := docs[0].Root.Content[0]
 	return top, checkKeys(top)
+}
+
+// isJSON reports whether data is an object of JSON, as a program that tells JSON from YAML by the first brace requires.
+func isJSON(data []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) && json.Valid(data)
 }
 
 // yamlError takes the parser's own prefix off its errors.

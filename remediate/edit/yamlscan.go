@@ -18,6 +18,7 @@ type yamlDoc struct {
 	lines   []int // where each line begins
 	indent  int   // of one level of mappings
 	dashes  int   // by which a sequence is indented below its key
+	json    bool  // it is JSON, which is YAML too
 	aliased map[*yaml.Node]bool
 }
 
@@ -31,6 +32,7 @@ func newYAMLDoc(data []byte, top *yaml.Node) *yamlDoc {
 	d.lines = append(d.lines, offset)
 	var indents, dashes []int
 	if top != nil {
+		d.json = len(top.Content) > 0 && isJSON(data)
 		d.survey(top, &indents, &dashes)
 	}
 	if len(indents) > 0 {

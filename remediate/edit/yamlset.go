@@ -201,21 +201,31 @@ func (d *yamlDoc) addFlow(n *yaml.Node, s slot, key, value *yaml.Node) ([]splice
 	if err != nil {
 		return nil, err
 	}
-	separator := ", "
-	if last-step >= 0 {
-		_, before, err := d.piece(n, s, last-step)
-		if err != nil {
-			return nil, err
-		}
-		start, _, err := d.piece(n, s, last)
-		if err != nil {
-			return nil, err
-		}
-		if between := string(d.data[before:start]); strings.Trim(between, " \t\r\n") == "," {
-			separator = between
-		}
+	separator, err := d.separator(n, s, last-step, step)
+	if err != nil {
+		return nil, err
 	}
 	return []splice{{end, end, separator + text}}, nil
+}
+
+// separator is what stands between the entries of a flow collection whose values are n.Content[i] and
+// n.Content[i+step].
+func (d *yamlDoc) separator(n *yaml.Node, s slot, i, step int) (string, error) {
+	if i < 0 || i+step >= len(n.Content) {
+		return ", ", nil
+	}
+	_, end, err := d.piece(n, s, i)
+	if err != nil {
+		return "", err
+	}
+	start, _, err := d.piece(n, s, i+step)
+	if err != nil {
+		return "", err
+	}
+	if between := string(d.data[end:start]); strings.Trim(between, " \t\r\n") == "," {
+		return between, nil
+	}
+	return ", ", nil
 }
 
 // remove takes out the entries whose values are n.Content[first] to n.Content[last], with the lines that they take up.
@@ -431,10 +441,14 @@ func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (spli
 		for _, m := range more {
 			texts = append(texts, d.flow(m))
 		}
-		if i == 0 {
-			return splice{start, start, strings.Join(texts, ", ") + ", "}, nil
+		between, err := d.separator(n, s, max(near-1, 0), 1)
+		if err != nil {
+			return splice{}, err
 		}
-		return splice{end, end, ", " + strings.Join(texts, ", ")}, nil
+		if i == 0 {
+			return splice{start, start, strings.Join(texts, between) + between}, nil
+		}
+		return splice{end, end, between + strings.Join(texts, between)}, nil
 	}
 	var lines []string
 	for _, m := range more {

@@ -108,7 +108,7 @@ func (d *yamlDoc) entry(key, value *yaml.Node, margin int) []string {
 	blanks := strings.Repeat(" ", margin)
 	lead := blanks + "-"
 	if key != nil {
-		lead = blanks + scalarText(key, 0, false) + ":"
+		lead = blanks + d.scalar(key, 0, false) + ":"
 	}
 	if len(value.Content) == 0 {
 		return []string{lead + " " + d.inline(value, &yaml.Node{}, false)}
@@ -136,23 +136,25 @@ func (d *yamlDoc) flow(n *yaml.Node) string {
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	}
-	return scalarText(n, 0, true)
+	return d.scalar(n, 0, true)
 }
 
 // inline is a value on one line in the place of another, quoted as that was. Flow says whether that is in a flow
 // collection.
 func (d *yamlDoc) inline(n, old *yaml.Node, flow bool) string {
 	if n.Kind == yaml.ScalarNode {
-		return scalarText(n, old.Style, flow)
+		return d.scalar(n, old.Style, flow)
 	}
 	return d.flow(n)
 }
 
-// scalarText writes a scalar: a string in the quotes of style, and at least in those that it needs.
-func scalarText(n *yaml.Node, style yaml.Style, flow bool) string {
+// scalar writes a scalar: a string in the quotes of style, and at least in those that it needs.
+func (d *yamlDoc) scalar(n *yaml.Node, style yaml.Style, flow bool) string {
 	switch s := n.Value; {
 	case n.Tag != "!!str":
 		return s
+	case d.json:
+		return literal(s)
 	case style&yaml.SingleQuotedStyle != 0 && oneLine("", s, "") == nil:
 		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	case style&yaml.DoubleQuotedStyle != 0 || !bare(s), flow && strings.Contains(s, ","):
