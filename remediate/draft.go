@@ -13,6 +13,7 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
+	"example.com/harden/remediate/gate"
 )
 
 // Files that are harden's own. The drop-in's name sorts after what administrators and vendors write, because the
@@ -33,6 +34,7 @@ type draft struct {
 	containers  map[string]*facts.Container     // by ID, once asked
 	changes     []Change
 	activations []Activation
+	vows        []vow
 }
 
 func newDraft(h *facts.Host) *draft {
@@ -66,6 +68,7 @@ func (d *draft) want(f fix, w want.Want) error {
 	case want.Env:
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
 	case want.AuditRule:
+		d.entitled(f, w.Path, gate.Target.Audit, w.Warrant)
 		d.activate(f, LoadAudit, "")
 		line := fmt.Sprintf("-w %s -p wa -k docker", w.Path)
 		if err := d.atBoot(f, w); err != nil {
@@ -208,6 +211,9 @@ func (d *draft) attribute(f fix, w want.Want, file string, set func(*facts.Info)
 		if err := changeable(info); err != nil {
 			return err
 		}
+	}
+	d.entitled(f, info.Path, gate.Target.Refuse, w.Entitled())
+	if c == nil {
 		c = &Change{Path: info.Path, Before: facts.File{Info: info}, After: facts.File{Info: info}}
 	}
 	after := c.After
@@ -215,7 +221,7 @@ func (d *draft) attribute(f fix, w want.Want, file string, set func(*facts.Info)
 		return err
 	}
 	c.After = after
-	d.note(c, f, w)
+	d.note(c, f, w, w.Entitled())
 	return nil
 }
 
@@ -225,11 +231,14 @@ func (d *draft) content(f fix, w want.Want, file string, mode fs.FileMode, set f
 	if err != nil {
 		return err
 	}
+	warrant := warrantOf(w)
+	d.entitled(f, loaded.Path, gate.Target.Refuse, warrant)
 	c := d.files[loaded.Path]
 	if c == nil || !c.Content() {
 		if c != nil { // attributes were changed first
 			loaded.After.Info = c.After.Info
 			loaded.Class, loaded.Checks, loaded.Wants, loaded.Breaks = c.Class, c.Checks, c.Wants, c.Breaks
+			loaded.Warrants = c.Warrants
 		}
 		c = loaded
 	}
@@ -238,7 +247,7 @@ func (d *draft) content(f fix, w want.Want, file string, mode fs.FileMode, set f
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	c.After.Data, c.After.Size = data, int64(len(data))
-	d.note(c, f, w)
+	d.note(c, f, w, warrant)
 	return nil
 }
 
@@ -288,7 +297,10 @@ func changeable(i facts.Info) error {
 	return nil
 }
 
-func (d *draft) note(c *Change, f fix, w want.Want) {
+func (d *draft) note(c *Change, f fix, w want.Want, warrant want.Warrant) {
+	if !slices.Contains(c.Warrants, warrant) {
+		c.Warrants = append(c.Warrants, warrant)
+	}
 	c.Checks = addCheck(c.Checks, f.check)
 	c.Wants = append(c.Wants, w)
 	c.Class = max(c.Class, f.class)
@@ -306,6 +318,9 @@ func (d *draft) setOwner(i *facts.Info, owner string) error {
 	gid, err := id(group, d.host.GroupID)
 	if err != nil {
 		return err
+	}
+	if uid != i.UID || gid != i.GID {
+		i.Mode, i.Capable = gate.GivenAway(*i), false
 	}
 	i.User, i.UID, i.Group, i.GID = user, uid, group, gid
 	return nil

@@ -92,15 +92,15 @@ func differences(p *remediate.Plan) string {
 
 func TestProposeKubernetes(t *testing.T) {
 	pod := func(name, value string, mounts ...want.Mount) want.PodFlag {
-		return want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: name, Value: value, Mounts: mounts}
+		return want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: name, Value: value, Mounts: mounts}
 	}
 	field := func(value any, path ...string) want.Field {
-		return want.Field{File: kubelet, Field: path, Value: value, Unit: "kubelet.service"}
+		return want.Field{Warrant: want.Mine, File: kubelet, Field: path, Value: value, Unit: "kubelet.service"}
 	}
 	policyMount := want.Mount{Path: policy, Type: "File", ReadOnly: true}
 	logs := want.Mount{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}
 	rules := "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n"
-	audit := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{File: policy, Data: rules, Mode: 0o600}, pod("audit-policy-file", policy, policyMount))
+	audit := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{Warrant: want.Mine, File: policy, Data: rules, Mode: 0o600}, pod("audit-policy-file", policy, policyMount))
 	profiling := holds("kubernetes/profiling", apiserver, "--profiling=false", pod("profiling", "false"))
 	everything := func(*checks.Check, want.Class) bool { return true }
 	tests := []struct {
@@ -111,7 +111,7 @@ func TestProposeKubernetes(t *testing.T) {
 	}{
 		{"all of one component is one change", []*checks.Check{audit, profiling,
 			holds("kubernetes/audit-log", apiserver, "--audit-log-path", pod("audit-log-path", "/var/log/kubernetes/audit/audit.log", logs)),
-			holds("kubernetes/admission", apiserver, "NodeRestriction,AlwaysPullImages", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
+			holds("kubernetes/admission", apiserver, "NodeRestriction,AlwaysPullImages", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
 			mode("kubernetes/mode", apiserver, 0o600)}, everything,
 			policy + ` workload kubernetes/audit-policy
 +apiVersion: audit.k8s.io/v1
@@ -141,7 +141,7 @@ roll-out ` + apiserver + "\n"},
 		{"a mode alone rolls nothing out", []*checks.Check{mode("kubernetes/mode", apiserver, 0o600)}, everything, apiserver + " none kubernetes/mode\n"},
 		{"the kubelet's fields, and flags that beat them", []*checks.Check{
 			holds("kubernetes/read-only", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")),
-			lacks("kubernetes/read-only-flag", flagsEnv, "read-only-port", want.Flag{Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
+			lacks("kubernetes/read-only-flag", flagsEnv, "read-only-port", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
 			holds("kubernetes/pids", kubelet, "podPidsLimit", field(4096, "podPidsLimit")),
 			holds("kubernetes/idle", kubelet, "streamingConnectionIdleTimeout: 5m", field("5m", "streamingConnectionIdleTimeout")),
 			holds("kubernetes/tls", kubelet, "tlsCipherSuites", field([]string{"A", "B"}, "tlsCipherSuites")),
@@ -162,7 +162,7 @@ roll-out ` + apiserver + "\n"},
 restart kubelet.service
 `},
 		{"a flag on the command line goes by a drop-in", []*checks.Check{
-			holds("kubernetes/anonymous", "/etc/systemd/system/kubelet.service.d/zz-harden.conf", "ExecStart", want.Flag{Unit: "kubelet.service", Name: "anonymous-auth", Gone: true})}, everything,
+			holds("kubernetes/anonymous", "/etc/systemd/system/kubelet.service.d/zz-harden.conf", "ExecStart", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "anonymous-auth", Gone: true})}, everything,
 			`/etc/systemd/system/kubelet.service.d/zz-harden.conf restart kubernetes/anonymous
 +# Written by harden; "harden rollback" takes it back.
 +[Service]
@@ -172,7 +172,7 @@ reload-systemd
 restart kubelet.service
 `},
 		{"a flag that nobody can see stays", []*checks.Check{
-			holds("kubernetes/x", kubelet, "no such text", want.Flag{Unit: "kubelet.service", Name: "event-qps", Gone: true})}, everything,
+			holds("kubernetes/x", kubelet, "no such text", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "event-qps", Gone: true})}, everything,
 			"left kubernetes/x: --event-qps is not among the flags of kubelet.service that can be seen; a person must take it away\n"},
 		{"two that want another value are both left", []*checks.Check{profiling, holds("kubernetes/other", apiserver, "--profiling=true", pod("profiling", "true")),
 			holds("kubernetes/a", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")), holds("kubernetes/b", kubelet, "readOnlyPort: 1", field(1, "readOnlyPort"))}, everything,
@@ -191,7 +191,7 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 			apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nroll-out " + apiserver +
 				"\nleft kubernetes/audit-policy: --audit-policy-file names a file that is not there: open /etc/kubernetes/audit/policy.yaml: file does not exist\n"},
 		{"etcd and a component are held back each by its class", []*checks.Check{profiling,
-			holds("kubernetes/etcd", etcd, "--auto-tls=false", want.PodFlag{Manifest: etcd, Container: "etcd", Name: "auto-tls", Value: "false"})},
+			holds("kubernetes/etcd", etcd, "--auto-tls=false", want.PodFlag{Warrant: want.Mine, Manifest: etcd, Container: "etcd", Name: "auto-tls", Value: "false"})},
 			func(_ *checks.Check, c want.Class) bool { return c < want.Workload },
 			"held workload\n" + apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nheld behaviour\n" + etcd + " behaviour kubernetes/etcd\n+    - --auto-tls=false\n"},
 	}
@@ -225,8 +225,8 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 func TestProposeContent(t *testing.T) {
 	host := kubeadmNode(t)
 	host[policy] = facts.File{Info: facts.Info{Mode: 0o600}, Data: []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n")}
-	w := want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "audit-policy-file", Value: policy, Mounts: []want.Mount{{Path: policy, Type: "File", ReadOnly: true}}}
-	c := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{File: policy, Data: "other", Mode: 0o600}, w)
+	w := want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "audit-policy-file", Value: policy, Mounts: []want.Mount{{Path: policy, Type: "File", ReadOnly: true}}}
+	c := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{Warrant: want.Mine, File: policy, Data: "other", Mode: 0o600}, w)
 	h := facts.New(t.Context(), host, facts.Choices{})
 	plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, []*checks.Check{c}), remediate.Policy{
 		Allow: func(*checks.Check, want.Class) bool { return true }})
@@ -235,8 +235,8 @@ func TestProposeContent(t *testing.T) {
 	}
 	delete(host, policy)
 	h = facts.New(t.Context(), host, facts.Choices{})
-	a := holds("kubernetes/a", policy, "a", want.Content{File: policy, Data: "a"})
-	b := holds("kubernetes/b", policy, "b", want.Content{File: policy, Data: "b"})
+	a := holds("kubernetes/a", policy, "a", want.Content{Warrant: want.Mine, File: policy, Data: "a"})
+	b := holds("kubernetes/b", policy, "b", want.Content{Warrant: want.Mine, File: policy, Data: "b"})
 	plan, err = remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, []*checks.Check{a, b}), remediate.Policy{
 		Allow: func(*checks.Check, want.Class) bool { return true }})
 	if err != nil || !plan.Empty() || len(plan.Left) != 2 {
@@ -247,17 +247,17 @@ func TestProposeContent(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	logs := want.Mount{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}
 	all := []*checks.Check{
-		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
-		holds("kubernetes/b", apiserver, "AlwaysPullImages", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
-		holds("kubernetes/c", apiserver, "--audit-log-path", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "audit-log-path", Value: "/var/log/kubernetes/audit/a.log", Mounts: []want.Mount{logs}}),
-		lacks("kubernetes/d", apiserver, "--kubelet-client-key", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "kubelet-client-key", Gone: true}),
+		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
+		holds("kubernetes/b", apiserver, "AlwaysPullImages", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
+		holds("kubernetes/c", apiserver, "--audit-log-path", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "audit-log-path", Value: "/var/log/kubernetes/audit/a.log", Mounts: []want.Mount{logs}}),
+		lacks("kubernetes/d", apiserver, "--kubelet-client-key", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "kubelet-client-key", Gone: true}),
 		mode("kubernetes/mode", apiserver, 0o600),
 		mode("kubernetes/mode-etcd", etcd, 0o600),
-		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
-		holds("kubernetes/f", kubelet, "tlsCipherSuites", want.Field{File: kubelet, Field: []string{"tlsCipherSuites"}, Value: []string{"A"}}),
-		lacks("kubernetes/g", kubelet, "cgroupDriver", want.Field{File: kubelet, Field: []string{"cgroupDriver"}}),
-		holds("kubernetes/h", policy, "x", want.Content{File: policy, Data: "x"}),
-		lacks("kubernetes/i", flagsEnv, "read-only-port", want.Flag{Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
+		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
+		holds("kubernetes/f", kubelet, "tlsCipherSuites", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"tlsCipherSuites"}, Value: []string{"A"}}),
+		lacks("kubernetes/g", kubelet, "cgroupDriver", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"cgroupDriver"}}),
+		holds("kubernetes/h", policy, "x", want.Content{Warrant: want.Mine, File: policy, Data: "x"}),
+		lacks("kubernetes/i", flagsEnv, "read-only-port", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
 	}
 	notes := func(host tree) map[string]string {
 		h := facts.New(t.Context(), host, facts.Choices{})
@@ -299,8 +299,8 @@ func TestUpgrade(t *testing.T) {
 
 func TestRecordInCluster(t *testing.T) {
 	all := []*checks.Check{
-		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
-		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
+		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
+		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
 	}
 	const none = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 	for _, tt := range []struct {

@@ -34,8 +34,10 @@ type Change struct {
 	Class   want.Class // the most that any of its wants disturbs
 	Checks  []*checks.Check
 	Wants   []want.Want
-	Breaks  []string // who will notice, on this host
-	Upgrade *Upgrade // nil where kubeadm has nothing to do with it
+	// Warrants are what entitles to the change: apply refuses it where there is none, or one does not do.
+	Warrants []want.Warrant
+	Breaks   []string // who will notice, on this host
+	Upgrade  *Upgrade // nil where kubeadm has nothing to do with it
 }
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
@@ -66,11 +68,11 @@ const (
 	Reload        Kind = "reload"           // the service re-reads its configuration in place
 	Restart       Kind = "restart"          // the service restarts, once
 	ComposeUp     Kind = "compose-up"       // Compose makes the containers of a service again from its file
-	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it is
-	// known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
+	// RollOut waits for a static pod that the kubelet starts again by itself once its manifest is written, and until it
+	// is known to be well. Manifests are written one by one, each as its roll-out begins and after all other files.
 	RollOut Kind = "roll-out"
-	// RecordInCluster has the cluster keep what was changed on the node, after all that the node itself was to do: the next
-	// "kubeadm upgrade" writes it again.
+	// RecordInCluster has the cluster keep what was changed on the node, after all that the node itself was to do: the
+	// next "kubeadm upgrade" writes it again.
 	RecordInCluster Kind = "record-in-cluster"
 	// SetTimer has a timer run as its unit file says from now on, and stop where there is no such file any more. So one
 	// kind serves making a timer, changing it, removing it, and taking each of these back.

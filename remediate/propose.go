@@ -1,6 +1,7 @@
 package remediate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,6 +198,9 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 			if err := d.complete(f); err != nil && bad[f.key()] == "" {
 				bad[f.key()] = err.Error()
 			}
+		}
+		for key, why := range d.refused() {
+			bad[key] = cmp.Or(bad[key], why)
 		}
 		if len(bad) == 0 {
 			d.finish()

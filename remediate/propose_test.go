@@ -86,13 +86,13 @@ func mode(id, file string, limit fs.FileMode) *checks.Check {
 		if err != nil || i.Mode&^limit == 0 {
 			return nil, err
 		}
-		w := want.Mode{File: file, Mode: i.Mode & limit}
+		w := want.Mode{Warrant: want.Mine, File: file, Mode: i.Mode & limit}
 		return []checks.Finding{{Subject: file, Got: fmt.Sprintf("%04o", i.Mode), Must: "less", Wants: []want.Want{w}}}, nil
 	})}
 }
 
 func key(name string, value any) want.Key {
-	return want.Key{File: "/etc/docker/daemon.json", Key: []string{name}, Value: value}
+	return want.Key{Warrant: want.Mine, File: "/etc/docker/daemon.json", Key: []string{name}, Value: value}
 }
 
 func TestPropose(t *testing.T) {

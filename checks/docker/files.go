@@ -99,7 +99,7 @@ var files = []*checks.Check{
 		Why:     "whoever owns the file decides which clients dockerd takes for genuine",
 		Threats: []stride.ID{stride.DockerClientSpoofing},
 		Level:   1,
-		Rule:    ownedByRoot(tlsFile("tlscacert", "ca.pem")),
+		Rule:    ownedByRoot(tlsFile("tlscacert", "ca.pem", want.Certificate)),
 	},
 	{
 		ID:      "docker/tls-ca-mode",
@@ -108,7 +108,7 @@ var files = []*checks.Check{
 		Why:     "whoever can rewrite the file decides which clients dockerd takes for genuine",
 		Threats: []stride.ID{stride.DockerClientSpoofing},
 		Level:   1,
-		Rule:    rule.Mode(tlsFile("tlscacert", "ca.pem")).Must(be.Within(0o444)),
+		Rule:    rule.Mode(tlsFile("tlscacert", "ca.pem", want.Certificate)).Must(be.Within(0o444)),
 	},
 	{
 		ID:      "docker/tls-cert-owner",
@@ -117,7 +117,7 @@ var files = []*checks.Check{
 		Why:     "whoever owns the file decides whom clients of this daemon talk to",
 		Threats: []stride.ID{stride.DockerClientSpoofing},
 		Level:   1,
-		Rule:    ownedByRoot(tlsFile("tlscert", "cert.pem")),
+		Rule:    ownedByRoot(tlsFile("tlscert", "cert.pem", want.Certificate)),
 	},
 	{
 		ID:      "docker/tls-cert-mode",
@@ -126,7 +126,7 @@ var files = []*checks.Check{
 		Why:     "whoever can rewrite the file decides whom clients of this daemon talk to",
 		Threats: []stride.ID{stride.DockerClientSpoofing},
 		Level:   1,
-		Rule:    rule.Mode(tlsFile("tlscert", "cert.pem")).Must(be.Within(0o444)),
+		Rule:    rule.Mode(tlsFile("tlscert", "cert.pem", want.Certificate)).Must(be.Within(0o444)),
 	},
 	{
 		ID:      "docker/tls-key-owner",
@@ -135,7 +135,7 @@ var files = []*checks.Check{
 		Why:     "whoever owns the key can be this daemon to its clients, and read what they send it",
 		Threats: []stride.ID{stride.DockerClientSpoofing, stride.DockerClientDisclosure},
 		Level:   1,
-		Rule:    ownedByRoot(tlsFile("tlskey", "key.pem")),
+		Rule:    ownedByRoot(tlsFile("tlskey", "key.pem", want.PrivateKey)),
 	},
 	{
 		ID:      "docker/tls-key-mode",
@@ -144,7 +144,7 @@ var files = []*checks.Check{
 		Why:     "whoever can read the key can be this daemon to its clients, and read what they send it",
 		Threats: []stride.ID{stride.DockerClientSpoofing, stride.DockerClientDisclosure},
 		Level:   1,
-		Rule:    rule.Mode(tlsFile("tlskey", "key.pem")).Must(be.Within(0o400)),
+		Rule:    rule.Mode(tlsFile("tlskey", "key.pem", want.PrivateKey)).Must(be.Within(0o400)),
 	},
 	{
 		ID:      "docker/api-socket-owner",
@@ -323,6 +323,6 @@ func nextStart(key, got, file, must string) checks.Finding {
 		Subject: "docker.socket " + key,
 		Got:     fmt.Sprintf("%s in %s, from the next start on", got, file),
 		Must:    must,
-		Wants:   []want.Want{want.Setting{Unit: "docker.socket", Section: "Socket", Key: key, Value: must}},
+		Wants:   []want.Want{want.Setting{Unit: "docker.socket", Section: "Socket", Key: key, Value: must, Warrant: want.Mine}},
 	}
 }

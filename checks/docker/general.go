@@ -97,7 +97,7 @@ func trustedUsers(h *facts.Host) ([]checks.Finding, error) {
 	}
 	groups := map[string]bool{}
 	for _, s := range sockets {
-		if i, err := h.Info(s); err == nil {
+		if i, err := h.Info(s.Path); err == nil {
 			groups[i.Group] = true
 		}
 	}
@@ -160,12 +160,12 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", mounts, err)
 	}
-	return rule.Each(h, rule.At(roots...), func(p string, i facts.Info) ([]checks.Finding, error) {
+	return rule.Each(h, rule.At(roots...), func(p facts.Place, i facts.Info) ([]checks.Finding, error) {
 		at, err := device(f.Data, i.Path)
 		if err != nil || at != root {
 			return nil, err
 		}
-		return []checks.Finding{{Subject: p, Got: "on the same file system as /", Must: "on a file system of its own"}}, nil
+		return []checks.Finding{{Subject: p.Path, Got: "on the same file system as /", Must: "on a file system of its own"}}, nil
 	})
 }
 

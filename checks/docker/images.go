@@ -148,6 +148,6 @@ func contentTrust(h *facts.Host) ([]checks.Finding, error) {
 		Subject: environment + " " + trust,
 		Got:     got,
 		Must:    "1",
-		Wants:   []want.Want{want.Env{File: environment, Name: trust, Value: "1"}},
+		Wants:   []want.Want{want.Env{File: environment, Name: trust, Value: "1", Warrant: want.Mine}},
 	}}, nil
 }

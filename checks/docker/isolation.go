@@ -408,7 +408,7 @@ func sockets(h *facts.Host, c *facts.Container, m facts.Mount, source string) []
 	known := []string{"/run/docker.sock", "/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock"}
 	if own, err := apiSockets(h); err == nil {
 		for _, s := range own {
-			known = append(known, resolved(h, s))
+			known = append(known, resolved(h, s.Path))
 		}
 	}
 	for _, s := range known {

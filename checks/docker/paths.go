@@ -11,10 +11,11 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
+	"example.com/harden/checks/want"
 )
 
 // serviceUnit is the unit that starts dockerd and everything that overrides parts of it.
-func serviceUnit(h *facts.Host) ([]string, error) {
+func serviceUnit(h *facts.Host) ([]facts.Place, error) {
 	d, err := rule.Dockerd(h)
 	if err != nil {
 		return nil, err
@@ -26,34 +27,34 @@ func serviceUnit(h *facts.Host) ([]string, error) {
 const unitDir = "/etc/systemd/system"
 
 // recordedUnit is what must be watched to know of every change to the unit that starts dockerd.
-func recordedUnit(h *facts.Host) ([]string, error) {
+func recordedUnit(h *facts.Host) ([]facts.Place, error) {
 	files, err := serviceUnit(h)
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{files[0], unitDir}, slices.DeleteFunc(files[1:], func(p string) bool {
-		return strings.HasPrefix(p, unitDir+"/")
+	return append([]facts.Place{files[0], rule.Known(unitDir)[0]}, slices.DeleteFunc(files[1:], func(p facts.Place) bool {
+		return strings.HasPrefix(p.Path, unitDir+"/")
 	})...), nil
 }
 
 // socketUnit is the unit that opens dockerd's socket for it and everything that overrides parts of it.
-func socketUnit(h *facts.Host) ([]string, error) {
+func socketUnit(h *facts.Host) ([]facts.Place, error) {
 	if err := rule.Here(h); err != nil {
 		return nil, err
 	}
 	return unitFiles(h, "docker.socket")
 }
 
-func unitFiles(h *facts.Host, name string) ([]string, error) {
+func unitFiles(h *facts.Host, name string) ([]facts.Place, error) {
 	u, err := h.Unit(name)
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{u.Fragment}, u.DropIns...), nil
+	return u.Files(), nil
 }
 
 // daemonJSON is the configuration file in use.
-func daemonJSON(h *facts.Host) ([]string, error) {
+func daemonJSON(h *facts.Host) ([]facts.Place, error) {
 	d, err := rule.Dockerd(h)
 	if err != nil {
 		return nil, err
@@ -61,27 +62,31 @@ func daemonJSON(h *facts.Host) ([]string, error) {
 	if d.File == "" {
 		return nil, d.KeysErr
 	}
-	return []string{d.File}, nil
+	return rule.Named(d.Entitled(), d.File), nil
 }
 
-func dataRoot(h *facts.Host) ([]string, error) {
+func dataRoot(h *facts.Host) ([]facts.Place, error) {
 	d, err := rule.Dockerd(h)
 	if err != nil {
 		return nil, err
 	}
-	return []string{d.DataRoot}, nil
+	return rule.Named(d.RootBy, d.DataRoot), nil
 }
 
 // program finds a program by the processes that run it and by where packages put it.
 func program(name string) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
+	return func(h *facts.Host) ([]facts.Place, error) {
 		if err := rule.Here(h); err != nil {
 			return nil, err
 		}
-		var paths []string
+		var paths []facts.Place
 		running, err := h.Processes(name)
+		if d, err := h.Daemon(); err == nil && name == "dockerd" && len(running) == 0 && d.Process != nil {
+			running = []facts.Process{*d.Process} // a user's own
+		}
 		for _, p := range running {
-			paths = append(paths, p.Exe)
+			from := fmt.Sprintf("process %d, which runs it", p.PID)
+			paths = append(paths, facts.Place{Path: p.Exe, Warrant: want.Warrant{By: p.By, From: from, Kind: want.Program}})
 		}
 		if errors.Is(err, facts.ErrAbsent) {
 			err = nil // a host that does not run has its programs all the same
@@ -91,18 +96,24 @@ func program(name string) rule.Paths {
 }
 
 // runc is the program that the default runtime runs.
-func runc(h *facts.Host) ([]string, error) {
+func runc(h *facts.Host) ([]facts.Place, error) {
 	if err := rule.Here(h); err != nil {
 		return nil, err
 	}
 	paths := installed("runc")
 	if e, err := h.Engine(); err == nil && path.IsAbs(e.Runtimes["runc"].Path) {
-		paths = append([]string{e.Runtimes["runc"].Path}, paths...)
+		w := want.Warrant{From: "what dockerd says of itself", Kind: want.Program}
+		if d, err := h.Daemon(); err == nil {
+			w.By = d.Word()
+		}
+		paths = append(rule.Named(w, e.Runtimes["runc"].Path), paths...)
 	}
 	return paths, nil
 }
 
-func installed(name string) []string {
+func installed(name string) []facts.Place { return rule.Known(inDirs(name)...) }
+
+func inDirs(name string) []string {
 	var paths []string
 	for _, dir := range []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"} {
 		paths = append(paths, path.Join(dir, name))
@@ -111,7 +122,7 @@ func installed(name string) []string {
 }
 
 // shim is one of containerd's shims.
-func shim(name string) rule.Paths { return rule.At(installed(name)...) }
+func shim(name string) rule.Paths { return rule.At(inDirs(name)...) }
 
 // Where containerd keeps its sockets and state: by itself, and when dockerd supervises it.
 var (
@@ -122,42 +133,45 @@ var (
 var hosts = rule.Daemon("hosts", rule.Default([]string(nil)))
 
 // apiSockets is the unix sockets that dockerd serves its API on.
-func apiSockets(h *facts.Host) ([]string, error) {
+func apiSockets(h *facts.Host) ([]facts.Place, error) {
 	d, err := rule.Dockerd(h)
 	if err != nil {
 		return nil, err
 	}
 	addresses, err := hosts.Next(d)
-	var paths []string
+	w := want.Warrant{By: addresses.By(d), From: "the addresses that dockerd listens at", Kind: want.Socket}
+	var paths []facts.Place
 	for _, a := range addresses.Value {
 		switch p, unix := strings.CutPrefix(a, "unix://"); {
 		case unix:
-			paths = append(paths, cmp.Or(p, "/run/docker.sock"))
+			paths = append(paths, rule.Named(w, cmp.Or(p, "/run/docker.sock"))...)
 		case strings.HasPrefix(a, "fd://"):
 			for _, s := range streams(h) {
-				if path.IsAbs(s) {
+				if path.IsAbs(s.Path) {
 					paths = append(paths, s)
 				}
 			}
 		}
 	}
 	if len(addresses.Value) == 0 && d.Flavour == "rootless" && d.Process != nil {
-		paths = append(paths, fmt.Sprintf("/run/user/%d/docker.sock", d.Process.UID))
+		w.By = d.Word()
+		paths = append(paths, rule.Named(w, fmt.Sprintf("/run/user/%d/docker.sock", d.Process.UID))...)
 	} else if len(addresses.Value) == 0 {
-		paths = append(paths, "/run/docker.sock")
+		paths = append(paths, rule.Known("/run/docker.sock")...)
 	}
 	return paths, err
 }
 
 // streams is what docker.socket listens on.
-func streams(h *facts.Host) []string {
+func streams(h *facts.Host) []facts.Place {
 	u, err := h.Unit("docker.socket")
 	if err != nil {
 		return nil
 	}
-	var all []string
+	var all []facts.Place
 	for _, s := range u.All("Socket", "ListenStream") {
-		all = append(all, strings.NewReplacer("%t", "/run").Replace(s.Value))
+		w := want.Warrant{By: s.By, From: "ListenStream= in " + s.File, Kind: want.Socket}
+		all = append(all, rule.Named(w, strings.NewReplacer("%t", "/run").Replace(s.Value))...)
 	}
 	return all
 }
@@ -184,11 +198,11 @@ const registryCerts = "/etc/docker/certs.d"
 // registryFiles finds the files of certs.d with one of these extensions. It is certs.d/HOST/FILE; what is deeper,
 // dockerd does not read.
 func registryFiles(extensions ...string) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
+	return func(h *facts.Host) ([]facts.Place, error) {
 		if err := rule.Here(h); err != nil {
 			return nil, err
 		}
-		var paths []string
+		var paths []facts.Place
 		registries, err := h.List(registryCerts)
 		if err != nil {
 			return nil, facts.Absent(err)
@@ -205,7 +219,7 @@ func registryFiles(extensions ...string) rule.Paths {
 			for _, n := range names {
 				for _, e := range extensions {
 					if path.Ext(n) == e {
-						paths = append(paths, path.Join(dir, n))
+						paths = append(paths, rule.Known(path.Join(dir, n))...)
 					}
 				}
 			}
@@ -218,19 +232,19 @@ func registryFiles(extensions ...string) rule.Paths {
 }
 
 // tlsFile is the file that a key of dockerd's TLS names; while TLS is on, the file that it reads unasked.
-func tlsFile(key, unasked string) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
+func tlsFile(key, unasked string, kind want.Kind) rule.Paths {
+	return func(h *facts.Host) ([]facts.Place, error) {
 		d, err := rule.Dockerd(h)
 		if err != nil {
 			return nil, err
 		}
 		named, err := rule.Daemon(key, rule.Default("")).Next(d)
 		if err != nil || named.Value != "" {
-			return []string{named.Value}, err
+			return rule.Named(want.Warrant{By: named.By(d), From: "--" + key + " or " + key + " in " + d.File, Kind: kind}, named.Value), err
 		}
 		for _, k := range []string{"tls", "tlsverify"} {
 			if on, err := rule.Daemon(k, rule.Default(false)).Next(d); err != nil || on.Value {
-				return []string{path.Join("/root/.docker", unasked)}, err
+				return rule.Named(want.Warrant{By: d.Word(), From: "dockerd's default", Kind: kind}, path.Join("/root/.docker", unasked)), err
 			}
 		}
 		return nil, rule.Inapplicable("dockerd uses no TLS")

@@ -106,6 +106,12 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	return open, err
 }
 
+// composeFile is the warrant of a Compose file. A container's labels only say where to look: what entitles to it is that
+// nobody but root can have written what is there.
+func composeFile(h *facts.Host, file string) want.Warrant {
+	return want.Warrant{By: h.Vouch(file, want.Root), From: "a container's labels", Kind: want.ComposeFile}
+}
+
 // settle reports whether a plan would have made the container again from a file that is as it must be; else it gives the
 // finding what makes it so.
 func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
@@ -136,14 +142,14 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		}
 		for _, w := range g.Wants {
 			if w, ok := w.(want.Compose); ok {
-				w.Project = project
+				w.Project, w.Warrant = project, composeFile(h, w.File)
 				fixed.Wants = append(fixed.Wants, w)
 			}
 		}
 		fixed.Place, fixed.Breaks = g.Place, g.Breaks
 	}
 	if len(inFile) == 0 { // the file has been put right since the container was made
-		fixed.Wants = []want.Want{want.Compose{File: s.File.Path, Service: s.Name, Project: project}}
+		fixed.Wants = []want.Want{want.Compose{File: s.File.Path, Service: s.Name, Project: project, Warrant: composeFile(h, s.File.Path)}}
 		fixed.Place = s.File.At(s.Line)
 	}
 	fixed.Reason = ""

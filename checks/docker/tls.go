@@ -63,7 +63,7 @@ func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]
 	case p.open && !h.Restarted(rule.Service(d)) && d.Stale:
 		f.Got = "as configured only from the next start on: what it asks of clients until then is not known"
 		f.Pending = true
-		if f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started", d.Process.PID); d.Unit != "" {
+		if f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started", d.Process.PID); d.Unit != "" && d.Flavour != "rootless" {
 			f.Wants, f.Reason = []want.Want{want.Service{Unit: d.Unit}}, ""
 		}
 	case p.open && !verify.Value:
@@ -116,8 +116,8 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 	}
 	if u, ok := activated(h); ok {
 		for _, s := range streams(h) {
-			if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "@") {
-				at(s).from = u.Fragment + " or its drop-ins (ListenStream=)"
+			if !strings.HasPrefix(s.Path, "/") && !strings.HasPrefix(s.Path, "@") {
+				at(s.Path).from = u.Fragment + " or its drop-ins (ListenStream=)"
 			}
 		}
 	}

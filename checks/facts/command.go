@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A variable is one environment variable that systemd sets for a service.
@@ -15,6 +16,7 @@ type variable struct {
 	value string
 	file  string // who sets it
 	env   bool   // an environment file does, and not the unit by Environment=
+	by    want.Authority
 }
 
 // command expands the last ExecStart= of a unit as systemd does before it starts the program.
@@ -38,13 +40,13 @@ func (h *Host) command(u *Unit) ([]Token, error) {
 		w = specifiers(w, u.Name)
 		before := len(argv)
 		if i == 0 || strings.Contains(prefix, ":") {
-			argv = append(argv, Token{Text: w, File: exec.File})
+			argv = append(argv, Token{Text: w, File: exec.File, By: exec.By})
 			continue
 		}
 		if err := grows(u.cost, w, vars); err != nil {
 			return nil, err
 		}
-		argv = append(argv, expand(w, exec.File, vars)...)
+		argv = append(argv, expand(w, exec, vars)...)
 		if err := u.cost.Spend(budget.Values, len(argv)-before, 0); err != nil {
 			return nil, err
 		}
@@ -68,12 +70,12 @@ func grows(b *budget.Budget, word string, vars map[string]variable) error {
 
 // expand replaces variables in one word: $NAME as a whole word becomes as many words as its value has, ${NAME}
 // anywhere becomes its value as it is, $$ a dollar. Source: systemd.service(5), "Command lines".
-func expand(word, file string, vars map[string]variable) []Token {
+func expand(word string, exec Setting, vars map[string]variable) []Token {
 	if name, ok := strings.CutPrefix(word, "$"); ok && validName(name) {
 		var tokens []Token
 		v := vars[name]
 		for _, w := range splitWords(v.value, false) {
-			t := Token{Text: w, File: v.file}
+			t := Token{Text: w, File: v.file, By: min(exec.By, v.by)}
 			if v.env {
 				t.Variable = name
 			}
@@ -82,6 +84,7 @@ func expand(word, file string, vars map[string]variable) []Token {
 		return tokens
 	}
 	var b strings.Builder
+	by := exec.By
 	for i := 0; i < len(word); i++ {
 		if word[i] != '$' || i+1 == len(word) {
 			b.WriteByte(word[i])
@@ -94,13 +97,17 @@ func expand(word, file string, vars map[string]variable) []Token {
 		}
 		end := strings.IndexByte(word[i:], '}')
 		if word[i+1] == '{' && end > 0 && validName(word[i+2:i+end]) {
-			b.WriteString(vars[word[i+2:i+end]].value)
+			v, set := vars[word[i+2:i+end]]
+			b.WriteString(v.value)
+			if set {
+				by = min(by, v.by)
+			}
 			i += end
 			continue
 		}
 		b.WriteByte('$')
 	}
-	return []Token{{Text: b.String(), File: file}}
+	return []Token{{Text: b.String(), File: exec.File, By: by}}
 }
 
 // environment collects a service's variables: files override Environment=, later files earlier ones.
@@ -109,7 +116,7 @@ func (h *Host) environment(u *Unit) (map[string]variable, error) {
 	for _, s := range u.All("Service", "Environment") {
 		for _, w := range splitWords(s.Value, true) {
 			if name, value, ok := strings.Cut(specifiers(w, u.Name), "="); ok && validName(name) {
-				vars[name] = variable{value: value, file: s.File}
+				vars[name] = variable{value: value, file: s.File, by: s.By}
 			}
 		}
 	}
@@ -130,8 +137,9 @@ func (h *Host) environment(u *Unit) (map[string]variable, error) {
 			if err != nil {
 				return nil, err
 			}
+			by := h.Vouch(p, s.By)
 			for _, a := range ParseEnv(f.Data) {
-				vars[a.Name] = variable{value: a.Value, file: p, env: true}
+				vars[a.Name] = variable{value: a.Value, file: p, env: true, by: by}
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A memory is a host that has these files, and nothing that runs.
@@ -81,7 +82,7 @@ var readers = []reader{
 		}
 		return err
 	}},
-	{"a manifest", "/m/a.yaml", nil, func(h *Host) error { _, errs := h.staticPods("/m"); return errors.Join(errs...) }},
+	{"a manifest", "/m/a.yaml", nil, func(h *Host) error { _, errs := h.staticPods("/m", want.Root); return errors.Join(errs...) }},
 	{"daemon.json", "/d", nil, func(h *Host) error {
 		f, _ := h.File("/d")
 		_, err := ParseKeys(f.Data)

@@ -8,30 +8,34 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
-	"strconv"
+
 	"strings"
 	"time"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A Daemon is the dockerd of this host, in its three states: as it runs, as its files have it now, and as it would
 // run after a restart.
 type Daemon struct {
-	Process  *Process  // nil when none runs
-	Unseen   bool      // what runs cannot be seen (--root), so that one may run all the same
-	Flavour  string    // "package", "rootless", "snap"
-	Unit     string    // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
-	Running  Flags     // of the process's argv; nil when none runs
-	Next     Flags     // of the argv it would get from its unit; Running where no unit starts it
-	File     string    // the daemon.json in use: --config-file, or the flavour's default
-	Explicit bool      // whether File was named by --config-file, so that it must exist
-	Keys     *Keys     // nil when the file does not exist
-	KeysErr  error     // why File could not be read or parsed, naming line and column
-	Changed  time.Time // when File's content last changed; zero when it does not exist
-	DataRoot string    // /var/lib/docker unless said otherwise
-	Stale    bool      // File or Next is newer than the process: what runs may differ from what is configured
+	Process  *Process       // nil when none runs
+	Unseen   bool           // what runs cannot be seen (--root), so that one may run all the same
+	Flavour  string         // "package", "rootless", "snap"
+	Unit     string         // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
+	Running  Flags          // of the process's argv; nil when none runs
+	Next     Flags          // of the argv it would get from its unit; Running where no unit starts it
+	File     string         // the daemon.json in use: --config-file, or the flavour's default
+	Explicit bool           // whether File was named by --config-file, so that it must exist
+	UnitBy   want.Warrant   // what entitles to change how Unit starts it
+	By       want.Authority // who chose File: the user of a rootless daemon, else whoever passes --config-file
+	KeysBy   want.Authority // whose word File's content is
+	RootBy   want.Warrant   // what entitles to change DataRoot
+	Keys     *Keys          // nil when the file does not exist
+	KeysErr  error          // why File could not be read or parsed, naming line and column
+	Changed  time.Time      // when File's content last changed; zero when it does not exist
+	DataRoot string         // /var/lib/docker unless said otherwise
+	Stale    bool           // File or Next is newer than the process: what runs may differ from what is configured
 
 	newer  bool  // File is
 	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
@@ -81,61 +85,9 @@ func (h *Host) readDaemon() (*Daemon, error) {
 		d.Running = d.Next
 	}
 	h.configFile(d)
-	d.DataRoot = h.dataRoot(d, engine)
+	d.DataRoot, d.RootBy = h.dataRoot(d, engine)
 	return d, nil
 }
-
-// dockerd finds the daemon that the engine's endpoint belongs to, nil when none runs. Several can run side by side:
-// then the one that listens on the endpoint counts, then the one of the default pid file, then the eldest.
-func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
-	ps, err := h.Processes("dockerd")
-	if errors.Is(err, ErrAbsent) {
-		return nil, nil
-	}
-	if err != nil || len(ps) == 0 {
-		return nil, err
-	}
-	if len(ps) == 1 {
-		return &ps[0], nil
-	}
-	ps = slices.SortedFunc(slices.Values(ps), func(a, b Process) int { return a.PID - b.PID })
-	var serving []Process
-	for _, p := range ps {
-		ls, err := h.Listeners(p.PID)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if engine != nil && slices.ContainsFunc(ls, func(l Listener) bool { return h.serves(l, engine.Host) }) {
-			serving = append(serving, p)
-		}
-	}
-	if len(serving) > 0 {
-		ps = serving
-	}
-	if f, err := h.File("/run/docker.pid"); err == nil {
-		pid, _ := strconv.Atoi(strings.TrimSpace(string(f.Data)))
-		if i := slices.IndexFunc(ps, func(p Process) bool { return p.PID == pid }); i >= 0 {
-			return &ps[i], nil
-		}
-	}
-	return &ps[0], nil
-}
-
-// serves reports whether a listener is where clients of host end up.
-func (h *Host) serves(l Listener, host string) bool {
-	network, address, _ := strings.Cut(host, "://")
-	if network == "unix" {
-		if l.Network != "unix" {
-			return false
-		}
-		a, errA := h.Info(address)
-		b, errB := h.Info(l.Address)
-		return address == l.Address || errA == nil && errB == nil && a.Path == b.Path
-	}
-	return strings.HasPrefix(l.Network, "tcp") && port(l.Address) == port(address)
-}
-
-func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 func flavour(p *Process) string {
 	switch {
@@ -150,7 +102,7 @@ func flavour(p *Process) string {
 func processTokens(p *Process) []Token {
 	var tokens []Token
 	for _, a := range p.Args[min(1, len(p.Args)):] {
-		tokens = append(tokens, Token{Text: a, File: "process"})
+		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
 	}
 	return tokens
 }
@@ -170,7 +122,7 @@ func (h *Host) startedBy(d *Daemon) error {
 		if err != nil {
 			return err
 		}
-		d.Unit = u.Name
+		d.Unit, d.UnitBy = u.Name, u.Entitled()
 		if startsDockerd(u) {
 			d.Next = u.Flags()
 		}
@@ -213,7 +165,7 @@ func (h *Host) installedService(d *Daemon) error {
 		if err != nil {
 			return err
 		}
-		d.Unit = name
+		d.Unit, d.UnitBy = name, u.Entitled()
 		if name == snapUnit {
 			d.Flavour = "snap"
 		}
@@ -240,7 +192,8 @@ func (h *Host) sysv(d *Daemon) error {
 	if d.Process != nil && pidfile != "/var/run/docker.pid" {
 		return nil
 	}
-	args := []Token{{Text: "-p", File: sysvScript}, {Text: "/var/run/docker.pid", File: sysvScript}}
+	by := h.Vouch(sysvScript, want.Root)
+	args := []Token{{Text: "-p", File: sysvScript, By: by}, {Text: "/var/run/docker.pid", File: sysvScript, By: by}}
 	f, err := h.within(budget.New(sysvEnv, nil), sysvEnv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -248,8 +201,9 @@ func (h *Host) sysv(d *Daemon) error {
 	for _, a := range ParseEnv(f.Data) {
 		if a.Name == "DOCKER_OPTS" {
 			args = args[:2]
+			by := h.Vouch(sysvEnv, by)
 			for _, w := range splitWords(a.Value, false) {
-				args = append(args, Token{w, sysvEnv, a.Name})
+				args = append(args, Token{w, sysvEnv, a.Name, by})
 			}
 		}
 	}
@@ -276,7 +230,9 @@ func (h *Host) installed(engineErr error) (bool, error) {
 // configFile reads the daemon.json that the next start would read.
 func (h *Host) configFile(d *Daemon) {
 	d.File, d.Explicit = d.Next.Last("config-file")
+	d.By = d.Next["config-file"].By
 	if !d.Explicit {
+		d.By = d.Word()
 		d.File, d.KeysErr = h.defaultFile(d)
 		if d.KeysErr != nil {
 			return
@@ -290,6 +246,7 @@ func (h *Host) configFile(d *Daemon) {
 	case err != nil:
 		d.KeysErr = err
 	default:
+		d.KeysBy = h.Vouch(d.File, d.By)
 		d.Changed = f.Modified
 		if d.Keys, err = ParseKeys(f.Data); err != nil {
 			d.KeysErr = fmt.Errorf("%s: %w", d.File, err)
@@ -305,6 +262,22 @@ func (h *Host) configFile(d *Daemon) {
 	}
 }
 
+// Entitled is the warrant of the daemon.json in use.
+func (d *Daemon) Entitled() want.Warrant {
+	if !d.Explicit {
+		return want.Warrant{By: d.By, From: "the default of dockerd"}
+	}
+	return want.Warrant{By: d.By, From: "--config-file in " + d.Next["config-file"].Origin, Kind: want.DaemonConfig}
+}
+
+// Word is the authority of a daemon's own defaults: a rootless one's are its user's.
+func (d *Daemon) Word() want.Authority {
+	if d.Process != nil {
+		return d.Process.By
+	}
+	return want.Root
+}
+
 func (h *Host) defaultFile(d *Daemon) (string, error) {
 	switch d.Flavour {
 	case "snap":
@@ -318,36 +291,48 @@ func (h *Host) defaultFile(d *Daemon) (string, error) {
 
 // dataRoot is the top of the daemon's data, without the directory that userns-remap puts below it and that the
 // engine names: what is above it wants protection too.
-func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) string {
+func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 	flags := d.Next
 	if d.Process != nil {
 		flags = d.Running
 	}
 	if root, ok := flags.Last("data-root"); ok && root != "" {
-		return root
+		f := flags["data-root"]
+		return root, want.Warrant{By: f.By, From: "--data-root in " + f.Origin, Kind: want.DockerData}
 	}
 	for _, key := range []string{"data-root", "graph"} {
 		var root string
 		if json.Unmarshal(d.Option(key).File, &root) == nil && root != "" {
-			return root
+			return root, want.Warrant{By: d.KeysBy, From: key + " in " + d.File, Kind: want.DockerData}
 		}
 	}
-	if engine != nil && engine.DockerRootDir != "" && d.KeysErr != nil {
-		return remapped.ReplaceAllString(engine.DockerRootDir, "")
+	told := ""
+	if engine != nil {
+		told = remapped.ReplaceAllString(engine.DockerRootDir, "")
+	}
+	own := want.Warrant{By: d.Word()}
+	its := want.Warrant{By: d.Word(), From: "what dockerd says of itself", Kind: want.DockerData}
+	if told == defaultRoot {
+		its = own
+	}
+	if told != "" && d.KeysErr != nil {
+		return told, its
 	}
 	switch d.Flavour {
 	case "snap":
-		return "/var/snap/docker/common/var-lib-docker"
+		return "/var/snap/docker/common/var-lib-docker", own
 	case "rootless":
 		if home, err := h.home(d.Process.UID); err == nil {
-			return path.Join(home, ".local/share/docker")
+			return path.Join(home, ".local/share/docker"), own
 		}
 	}
-	if engine != nil && engine.DockerRootDir != "" {
-		return remapped.ReplaceAllString(engine.DockerRootDir, "")
+	if told != "" {
+		return told, its
 	}
-	return "/var/lib/docker"
+	return defaultRoot, own
 }
+
+const defaultRoot = "/var/lib/docker"
 
 // remapped is the directory, named by uid and gid, that userns-remap puts below the data root.
 var remapped = regexp.MustCompile(`/[0-9]+\.[0-9]+$`)

@@ -2,14 +2,17 @@ package facts
 
 import (
 	"strings"
+
+	"example.com/harden/checks/want"
 )
 
 // A Saying is what counts of what a component is told of one option.
 type Saying struct {
-	Value string   // the last one; lists are with the Flags
-	Name  string   // the flag as it is spelt; the field where a file says it
-	Where string   // the file that says it, or "process"
-	Field []string // where a configuration file of etcd says it
+	Value string         // the last one; lists are with the Flags
+	Name  string         // the flag as it is spelt; the field where a file says it
+	Where string         // the file that says it, or "process"
+	Field []string       // where a configuration file of etcd says it
+	By    want.Authority // whose word it is
 }
 
 // Say returns what a component is told of an option, by the name of its flag. etcd takes options from its environment
@@ -24,19 +27,19 @@ func (c *Component) Say(name string) (Saying, bool, error) {
 			field := etcdField(name)
 			v, ok := d.At(field...)
 			if !ok {
-				return Saying{Where: d.File, Field: field}, false, nil
+				return Saying{Where: d.File, Field: field, By: d.By}, false, nil
 			}
-			return Saying{v.String(), strings.Join(field, "."), d.File, field}, true, nil
+			return Saying{v.String(), strings.Join(field, "."), d.File, field, d.By}, true, nil
 		}
 	}
 	if f, ok := c.Next[name]; ok {
 		v, _ := c.Next.Last(name)
-		return Saying{Value: v, Name: f.Name, Where: f.Origin}, true, nil
+		return Saying{Value: v, Name: f.Name, Where: f.Origin, By: f.By}, true, nil
 	}
 	if c.Name == Etcd && c.Pod != nil {
 		variable := "ETCD_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 		if v, ok := c.Pod.Env[variable]; ok {
-			return Saying{Value: v, Name: variable, Where: c.Pod.File}, true, nil
+			return Saying{Value: v, Name: variable, Where: c.Pod.File, By: c.Pod.By}, true, nil
 		}
 	}
 	return Saying{}, false, nil
@@ -45,8 +48,9 @@ func (c *Component) Say(name string) (Saying, bool, error) {
 // etcdFile is the document of --config-file, nil where there is none.
 func (c *Component) etcdFile() (*Document, error) {
 	p, ok := c.Next.Last("config-file")
+	by := c.Next["config-file"].By
 	if !ok && c.Pod != nil {
-		p = c.Pod.Env["ETCD_CONFIG_FILE"]
+		p, by = c.Pod.Env["ETCD_CONFIG_FILE"], c.Pod.By
 	}
 	if p == "" {
 		return nil, nil
@@ -54,7 +58,7 @@ func (c *Component) etcdFile() (*Document, error) {
 	if file, ok := c.HostPath(p); ok {
 		p = file
 	}
-	return c.host.Document(p)
+	return c.host.documentBy(p, by)
 }
 
 // etcdField is where etcd's configuration file keeps what a flag says. Source: etcd.conf.yml.sample.

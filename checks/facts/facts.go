@@ -42,6 +42,7 @@ type Info struct {
 	Size        int64
 	Links       uint64 // names of the file; more than 1 makes a regular file unsafe to change
 	Modified    time.Time
+	Capable     bool   // it has file capabilities, so that it runs with more than who starts it has
 	ACL         bool   // a POSIX ACL grants more than the mode says
 	Locked      string // why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached through a link that uid 1000 can change"; else empty
 }
@@ -60,23 +61,6 @@ type Version struct {
 	Data     []byte    // nil where there was no file
 	Modified time.Time // when that had been written; zero where there was no file
 	Replaced time.Time
-}
-
-// A Process is one running program.
-type Process struct {
-	PID     int
-	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
-	Args    []string // argv, argv[0] included
-	UID     uint32   // whom it runs as
-	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
-	Started time.Time
-	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
-	Contained bool
-}
-
-// Own leaves out the processes that run in containers.
-func Own(ps []Process) []Process {
-	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained })
 }
 
 // A Listener is one socket that a process accepts connections on.
@@ -114,6 +98,7 @@ type Endpoint struct {
 	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
 	From  string // who chose it: "default", "--docker-host", "DOCKER_HOST"
 	Local bool   // whether it is this machine
+	PID   int    // who answers there, as the kernel tells; 0 where it does not, 1 where systemd listens for a service
 }
 
 // A Source reads a machine, or a recording that stands in for one. Errors wrap fs.ErrNotExist, fs.ErrPermission and
@@ -127,8 +112,8 @@ type Source interface {
 	List(ctx context.Context, dir string) ([]string, error)
 	// Processes returns the processes whose executable has that base name, those in containers among them.
 	Processes(ctx context.Context, name string) ([]Process, error)
-	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name. It goes
-	// by the kernel's own name of a process, and finds those too that share the host's process namespace.
+	// Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
+	// It goes by the kernel's own name of a process, and finds those too that share the host's process namespace.
 	Contained(ctx context.Context, names ...string) (map[string]string, error)
 	// Listeners returns what a process listens on.
 	Listeners(ctx context.Context, pid int) ([]Listener, error)
@@ -162,8 +147,8 @@ type Choices struct {
 	Containers           []ContainerChoice // the first that matches and says something of a limit counts
 }
 
-// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them ("512m"
-// of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
+// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them
+// ("512m" of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
 type ContainerChoice struct {
 	Name      string // glob of names; empty matches all
 	Label     string // "key" or "key=value", globs; empty matches all
@@ -180,8 +165,8 @@ type Host struct {
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
 	// known what a program has read that started before them. It may be nil.
 	Earlier func(path string) []Version
-	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not to
-	// be looked at.
+	// Deep is called while an image is read, with how many bytes of it have been; nil where the files in images are not
+	// to be looked at.
 	Deep func(image string, read int64)
 	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
 	SourceDirs []SourceDir
@@ -224,7 +209,7 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
 	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
-	h.processes = perKey(processes(ctx, src))
+	h.processes = perKey(h.believed(processes(ctx, src)))
 	h.contained = perKey(func(names string) (map[string]string, error) { return src.Contained(ctx, strings.Fields(names)...) })
 	h.unit = perKey(h.readUnit)
 	h.engine = sync.OnceValues(h.readEngine)
@@ -248,25 +233,9 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	return h
 }
 
-// processes finds those of a name, in one look for all names where the source can.
-func processes(ctx context.Context, src Source) func(name string) ([]Process, error) {
-	c, ok := src.(Counter)
-	if !ok {
-		return func(name string) ([]Process, error) { return src.Processes(ctx, name) }
-	}
-	census := sync.OnceValues(func() (func(string) ([]Process, error), error) { return c.Census(ctx) })
-	return func(name string) ([]Process, error) {
-		find, err := census()
-		if err != nil {
-			return nil, err
-		}
-		return find(name)
-	}
-}
-
-// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way while
-// files are read, its objects only where all of them will be judged. It returns at once; what is read is remembered as if a
-// check had asked.
+// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way
+// while files are read, its objects only where all of them will be judged. It returns at once; what is read is
+// remembered as if a check had asked.
 func (h *Host) Prefetch(objects bool) {
 	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }, func() { h.node() }}
 	if objects {
@@ -299,7 +268,7 @@ func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
 // Listeners returns what a process listens on.
 func (h *Host) Listeners(pid int) ([]Listener, error) { return h.listeners(pid) }
 
-// Processes returns the processes whose executable has that base name, but for those in containers.
+// Processes returns the processes whose executable has that base name and that count as this host's own.
 func (h *Host) Processes(name string) ([]Process, error) {
 	ps, err := h.processes(name)
 	return Own(ps), err

@@ -4,14 +4,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/harden/checks/want"
 )
 
 // A Flag is one command-line flag as a program would take it.
 type Flag struct {
 	Name     string
-	Values   []string // in order; for a scalar the last one counts
-	Origin   string   // where the last value is written: "process", a unit file or drop-in, an environment file
-	Variable string   // the environment file's variable that holds the last value; else empty
+	Values   []string       // in order; for a scalar the last one counts
+	Origin   string         // where the last value is written: "process", a unit file or drop-in, an environment file
+	Variable string         // the environment file's variable that holds the last value; else empty
+	By       want.Authority // whose word they are, of several the least
+}
+
+// with is the flag with one more value.
+func (f Flag) with(name, value string, t Token) Flag {
+	by := t.By
+	if len(f.Values) > 0 {
+		by = min(by, f.By)
+	}
+	return Flag{name, append(f.Values, value), t.File, t.Variable, by}
 }
 
 // Flags are a program's flags by their long name, without dashes.
@@ -111,7 +123,7 @@ func parseFlags(args []Token) Flags {
 		if long, ok := longNames[name]; ok {
 			name = long
 		}
-		flags[name] = Flag{name, append(flags[name].Values, value), t.File, t.Variable}
+		flags[name] = flags[name].with(name, value, t)
 	}
 	for i := 0; i < len(args) && args[i].Text != "--"; i++ {
 		t := args[i]

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
+
+	"example.com/harden/checks/want"
 )
 
 // A Flavour is how Kubernetes came to a node, and with that where its configuration belongs.
@@ -82,13 +84,14 @@ func (h *Host) argsFile(file string) ([]Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	by := h.Vouch(file, want.Root)
 	var tokens []Token
 	for line := range strings.Lines(string(f.Data)) {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
 		for _, w := range splitWords(line, false) {
-			tokens = append(tokens, Token{Text: snapPaths.Replace(w), File: file})
+			tokens = append(tokens, Token{Text: snapPaths.Replace(w), File: file, By: by})
 		}
 	}
 	return tokens, nil
@@ -134,7 +137,7 @@ func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
 				tokens = nil
 			}
 			for _, a := range args {
-				tokens = append(tokens, Token{Text: "--" + strings.TrimLeft(a, "-"), File: doc.File})
+				tokens = append(tokens, Token{Text: "--" + strings.TrimLeft(a, "-"), File: doc.File, By: doc.By})
 			}
 		}
 	}

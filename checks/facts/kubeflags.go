@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// parseKubeFlags reads the arguments of a program of Kubernetes or of etcd, the program's name left out. To them `_` and
-// `-` are the same in a name, and one dash does where etcd is given one. A flag that kubeBools does not know takes the next
-// word unless that is a flag too: none of these programs has positional arguments.
+// parseKubeFlags reads the arguments of a program of Kubernetes or of etcd, the program's name left out. To them `_`
+// and `-` are the same in a name, and one dash does where etcd is given one. A flag that kubeBools does not know takes
+// the next word unless that is a flag too: none of these programs has positional arguments.
 func parseKubeFlags(args []Token) Flags {
 	flags := Flags{}
 	for i := 0; i < len(args) && args[i].Text != "--"; i++ {
@@ -25,7 +25,7 @@ func parseKubeFlags(args []Token) Flags {
 			i++
 			value, t = args[i].Text, args[i]
 		}
-		flags[name] = Flag{spelt, append(flags[name].Values, value), t.File, t.Variable}
+		flags[name] = flags[name].with(spelt, value, t)
 	}
 	return flags
 }
@@ -36,7 +36,8 @@ func isFlag(word string) bool {
 	return ok && (rest == "" || rest[0] < '0' || rest[0] > '9')
 }
 
-// kubeBools are those flags of the programs of Kubernetes and of etcd that take no separate value and are seen without any.
+// kubeBools are those flags of the programs of Kubernetes and of etcd that take no separate value and are seen without
+// any.
 var kubeBools = set("allocate-node-cidrs", "allow-privileged", "anonymous-auth", "authentication-token-webhook",
 	"authorization-always-allow", "auto-tls", "client-cert-auth", "cloud-provider-opt-in", "contention-profiling",
 	"enable-aggregator-routing", "enable-bootstrap-token-auth", "enable-debugging-handlers", "enable-server",

@@ -11,22 +11,24 @@ import (
 	"time"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A Kubelet is the kubelet of this node: as it runs, and as it would run after a restart.
 type Kubelet struct {
-	Process   *Process    // nil when none runs, or it is part of another program (k3s, MicroK8s)
-	Unseen    bool        // what runs cannot be seen (--root)
-	Within    string      // the program that it is part of, "k3s" or "kubelite"; empty where it is its own
-	Unit      string      // "kubelet.service"; empty where systemd does not start it
-	Running   Flags       // of the process's argv; nil when none runs
-	Next      Flags       // of the argv it would get from its unit; Running where no unit starts it
-	File      string      // --config; empty where there is none
-	Documents []*Document // File, then the drop-ins of --config-dir, in the order in which each overrides those before
-	DropIns   []string    // the paths of the drop-ins
-	Err       error       // why its configuration cannot be read; what a flag sets is known all the same
-	Stale     bool        // what is configured is newer than the process
-	Open      bool        // its whole configuration cannot be seen: what nothing here sets may be set all the same
+	Process   *Process     // nil when none runs, or it is part of another program (k3s, MicroK8s)
+	Unseen    bool         // what runs cannot be seen (--root)
+	Within    string       // the program that it is part of, "k3s" or "kubelite"; empty where it is its own
+	Unit      string       // "kubelet.service"; empty where systemd does not start it
+	UnitBy    want.Warrant // what entitles to change how Unit starts it
+	Running   Flags        // of the process's argv; nil when none runs
+	Next      Flags        // of the argv it would get from its unit; Running where no unit starts it
+	File      string       // --config; empty where there is none
+	Documents []*Document  // File, then the drop-ins of --config-dir, in the order in which each overrides those before
+	DropIns   []string     // the paths of the drop-ins
+	Err       error        // why its configuration cannot be read; what a flag sets is known all the same
+	Stale     bool         // what is configured is newer than the process
+	Open      bool         // its whole configuration cannot be seen: what nothing here sets may be set all the same
 
 	joined bool                      // the file that --config names is there, or none is named
 	newer  []*Document               // which documents are
@@ -41,12 +43,17 @@ const KubeletUnit = "kubelet.service"
 
 // readKubelet returns nil where there is no kubelet.
 func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
-	ps, err := h.processes("kubelet")
+	all, err := h.processes("kubelet")
+	ps := all
 	k := &Kubelet{Unseen: errors.Is(err, ErrAbsent)}
 	if err != nil && !k.Unseen {
 		return nil, err
 	}
-	ps = Own(ps)
+	if ps = Own(ps); len(ps) == 0 {
+		if err := uncertain(all); err != nil {
+			return nil, err
+		}
+	}
 	if i := slices.IndexFunc(ps, func(p Process) bool { return p.Unit == KubeletUnit }); i >= 0 {
 		k.Process = &ps[i]
 	} else if len(ps) > 0 {
@@ -75,7 +82,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = f == K3s
 		if f == K3s {
-			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built()}}, args...)
+			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
 		}
 		k.Next = parseKubeFlags(args)
 		return true, nil
@@ -86,7 +93,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = k.Process == nil
 		if k.Process == nil {
-			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built()}}, args...))
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
 		}
 		return true, nil
 	}
@@ -99,7 +106,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 	case err != nil:
 		return false, err
 	case len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == "kubelet" && (k.Process == nil || k.Process.Unit == KubeletUnit):
-		k.Unit, k.Next = KubeletUnit, parseKubeFlags(u.Argv[1:])
+		k.Unit, k.UnitBy, k.Next = KubeletUnit, u.Entitled(), parseKubeFlags(u.Argv[1:])
 		return true, nil
 	}
 	if k.Process == nil && f == Kubeadm {
@@ -125,8 +132,8 @@ const (
 // kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own unit.
 func (h *Host) kubeadmStart(k *Kubelet) error {
 	args := []Token{
-		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit"},
-		{Text: "--config=" + kubeadmConfig, File: "kubeadm's unit"},
+		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit", By: want.Root},
+		{Text: "--config=" + kubeadmConfig, File: "kubeadm's unit", By: want.Root},
 	}
 	for _, e := range []struct{ file, variable string }{
 		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"}, {"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
@@ -138,10 +145,11 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 		if err != nil {
 			return err
 		}
+		by := h.Vouch(e.file, want.Root)
 		for _, a := range ParseEnv(f.Data) {
 			if a.Name == e.variable {
 				for _, w := range splitWords(a.Value, false) {
-					args = append(args, Token{w, e.file, a.Name})
+					args = append(args, Token{w, e.file, a.Name, by})
 				}
 			}
 		}
@@ -153,8 +161,8 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 // kubeletFiles reads --config and the drop-ins of --config-dir: every *.conf below it, in lexical order, directories
 // where their names come. Source: kubernetes cmd/kubelet/app/server.go, mergeKubeletConfigurations.
 func (h *Host) kubeletFiles(k *Kubelet) {
-	read := func(file string) {
-		d, err := h.Document(file)
+	read := func(file string, by want.Authority) {
+		d, err := h.documentBy(file, by)
 		if errors.Is(err, fs.ErrNotExist) {
 			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
@@ -170,7 +178,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 	k.joined = true
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
-		read(k.File)
+		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
@@ -181,7 +189,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 		k.Err = cmp.Or(k.Err, err)
 	}
 	for _, p := range k.DropIns {
-		read(p)
+		read(p, k.Next["config-dir"].By)
 	}
 	if len(k.DropIns) > 0 {
 		k.Open = false
@@ -189,6 +197,9 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 }
 
 func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, error) {
+	if i, err := h.Info(dir); err == nil && SystemDir(i.Path) {
+		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; give the drop-ins a directory of their own", i.Path)
+	}
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -285,8 +296,35 @@ func (k *Kubelet) Option(field []string, flag string) KubeletOption {
 	return o
 }
 
+// Entitled is the warrant of one of the files that the kubelet's configuration is read from.
+func (k *Kubelet) Entitled(file string) want.Warrant {
+	flag := "config-dir"
+	if file == k.File || len(k.Documents) > 0 && k.File != "" && file == k.Documents[0].File {
+		flag = "config"
+	}
+	f := k.Next[flag]
+	return want.Warrant{By: f.By, From: "--" + flag + " in " + f.Origin, Kind: want.KubeletConfig}
+}
+
+// CgroupRoot is the control group below which the kubelet makes those of pods; empty for the top, and where there is no
+// kubelet.
+func (k *Kubelet) CgroupRoot() string {
+	if k == nil {
+		return ""
+	}
+	o := k.Option([]string{"cgroupRoot"}, "cgroup-root")
+	switch {
+	case o.Next != nil && len(o.Next.Values) > 0:
+		return o.Next.Values[len(o.Next.Values)-1]
+	case o.Said:
+		return o.Value.String()
+	}
+	return ""
+}
+
 // Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
-// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options, applyLegacyDefaults.
+// started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options,
+// applyLegacyDefaults.
 func (k *Kubelet) Legacy() bool { return k.File == "" }
 
 // Settled reports whether what is configured of one field is what the process was started with.

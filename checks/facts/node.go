@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // The programs of a node.
@@ -40,15 +41,16 @@ type Node struct {
 // A Component is one program of Kubernetes on this node, as it runs and as it would be started next.
 type Component struct {
 	Name    string
-	Pod     *StaticPod // nil where no manifest starts it
-	Process *Process   // nil where none runs
-	Unseen  bool       // what runs cannot be seen (--root)
-	Within  string     // the program that it is part of, "k3s" or "kubelite"; empty where it is its own
-	Unit    string     // the service that starts it; empty where none does
-	Running Flags      // of the process's argv; nil where none runs
-	Next    Flags      // as its manifest, unit or flavour has it; Running where nothing that can be seen starts it
-	Open    bool       // only some of its arguments can be seen: what is not among them may be passed all the same
-	Stale   bool       // Running and Next differ
+	Pod     *StaticPod   // nil where no manifest starts it
+	Process *Process     // nil where none runs
+	Unseen  bool         // what runs cannot be seen (--root)
+	Within  string       // the program that it is part of, "k3s" or "kubelite"; empty where it is its own
+	Unit    string       // the service that starts it; empty where none does
+	UnitBy  want.Warrant // what entitles to change how Unit starts it
+	Running Flags        // of the process's argv; nil where none runs
+	Next    Flags        // as its manifest, unit or flavour has it; Running where nothing that can be seen starts it
+	Open    bool         // only some of its arguments can be seen: what is not among them may be passed all the same
+	Stale   bool         // Running and Next differ
 
 	host *Host
 	anew bool // a plan would have it started again
@@ -86,11 +88,12 @@ func (h *Host) readNode() (*Node, error) {
 
 // readPods finds the static pods where the kubelet looks for them.
 func (n *Node) readPods() {
+	by := want.Root
 	switch o := n.Kubelet.Option([]string{"staticPodPath"}, "pod-manifest-path"); {
 	case o.Next != nil:
-		n.Manifests = o.Next.Values[len(o.Next.Values)-1]
+		n.Manifests, by = o.Next.Values[len(o.Next.Values)-1], o.Next.By
 	case o.Said:
-		n.Manifests = o.Value.String()
+		n.Manifests, by = o.Value.String(), o.Over.By
 	case n.Flavour == RKE2 && n.Kubelet.Open:
 		n.Manifests = "/var/lib/rancher/rke2/agent/pod-manifests"
 	}
@@ -101,13 +104,13 @@ func (n *Node) readPods() {
 		}
 	}
 	if n.Manifests != "" {
-		pods, errs := n.host.staticPods(n.Manifests)
+		pods, errs := n.host.staticPods(n.Manifests, by)
 		n.pods, n.podErrs = pods, append(n.podErrs, errs...)
 	}
 }
 
-// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells: an
-// etcd alone is none, since other things use it too.
+// anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells:
+// an etcd alone is none, since other things use it too.
 func (n *Node) anything() (bool, error) {
 	_, err := n.component(APIServer)
 	if errors.Is(err, ErrAbsent) {
@@ -138,7 +141,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		if c.Pod.program() == "" {
 			return nil, fmt.Errorf("%s: %s is started by a shell or its image alone, so its arguments cannot be told", c.Pod.File, name)
 		}
-		c.Next = parseKubeFlags(tokensOf(c.Pod.Argv[1:], c.Pod.File))
+		c.Next = parseKubeFlags(tokensOf(c.Pod.Argv[1:], c.Pod))
 	}
 	c.Process = n.pick(ps, c)
 	if c.Process != nil {
@@ -146,6 +149,11 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	}
 	if err := n.startedBy(c); err != nil {
 		return nil, err
+	}
+	if c.Process == nil {
+		if err := uncertain(ps); err != nil {
+			return nil, err
+		}
 	}
 	if c.Next == nil && c.Process == nil && c.Within == "" {
 		if len(n.podErrs) > 0 {
@@ -162,10 +170,10 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	return c, nil
 }
 
-func tokensOf(args []string, file string) []Token {
+func tokensOf(args []string, pod *StaticPod) []Token {
 	var tokens []Token
 	for _, a := range args {
-		tokens = append(tokens, Token{Text: a, File: file})
+		tokens = append(tokens, Token{Text: a, File: pod.File, By: pod.By})
 	}
 	return tokens
 }
@@ -185,6 +193,7 @@ func oneOf(errs []error) error {
 // add-ons with an etcd of their own. A static pod's is the one whose arguments are most like the manifest's; else a
 // service's, else the eldest outside containers.
 func (n *Node) pick(ps []Process, c *Component) *Process {
+	ps = n.counting(ps, c)
 	if c.Pod != nil {
 		best, most := -1, 0
 		for i, p := range ps {
@@ -206,7 +215,6 @@ func (n *Node) pick(ps []Process, c *Component) *Process {
 	if c.Name == KubeProxy && len(ps) > 0 {
 		return &ps[0] // its DaemonSet's
 	}
-	ps = Own(ps)
 	if i := slices.IndexFunc(ps, func(p Process) bool { return p.Unit != "" }); i >= 0 {
 		return &ps[i]
 	}
@@ -214,6 +222,28 @@ func (n *Node) pick(ps []Process, c *Component) *Process {
 		return &ps[0]
 	}
 	return nil
+}
+
+// counting leaves those processes that may be the component: this host's own, for a static pod those too that the
+// kubelet started from a manifest, and for kube-proxy those of any pod in the host's network. Of a pod that is no
+// static one the kubelet knows only what the API server told it, so that its arguments count for what runs and entitle
+// to nothing.
+func (n *Node) counting(ps []Process, c *Component) []Process {
+	root := n.Kubelet.CgroupRoot()
+	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool {
+		switch {
+		case !p.Contained:
+			return p.Doubted != ""
+		case p.OtherUsers:
+			return true
+		case c.Pod != nil:
+			return !InStaticPod(p.Cgroup, root, c.Pod.UID)
+		case c.Name == KubeProxy:
+			_, ok := belowKubepods(p.Cgroup, root)
+			return !ok || p.OtherNetwork
+		}
+		return true
+	})
 }
 
 // startedBy finds what starts a component that no manifest does.
@@ -243,7 +273,7 @@ func (n *Node) startedBy(c *Component) error {
 		return err
 	}
 	if len(u.Argv) > 0 && path.Base(u.Argv[0].Text) == c.Name {
-		c.Unit, c.Next = unit, parseKubeFlags(u.Argv[1:])
+		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(u.Argv[1:])
 	}
 	return nil
 }
@@ -304,12 +334,14 @@ func (c *Component) HostPath(p string) (string, bool) {
 
 // Path returns the node's path of the file that a flag names; ok tells whether the flag is passed and names one that the
 // component can see.
-func (c *Component) Path(flag string) (string, bool) {
+func (c *Component) Path(flag string, kind want.Kind) (Place, bool) {
 	p, ok := c.Next.Last(flag)
 	if !ok || !path.IsAbs(p) {
-		return "", false
+		return Place{}, false
 	}
-	return c.HostPath(p)
+	p, ok = c.HostPath(p)
+	f := c.Next[flag]
+	return Place{p, want.Warrant{By: f.By, From: "--" + f.Name + " in " + f.Origin, Kind: kind}}, ok
 }
 
 // Document reads the file that a flag names. It fails where the component cannot see that file, or it does not exist:
@@ -320,7 +352,7 @@ func (c *Component) Document(flag string) (*Document, error) {
 	if !ok {
 		return nil, fmt.Errorf("--%s=%s is in no volume of %s", flag, p, c.Where())
 	}
-	return c.host.Document(file)
+	return c.host.documentBy(file, c.Next[flag].By)
 }
 
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.

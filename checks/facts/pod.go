@@ -7,12 +7,17 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/want"
 )
 
 // A StaticPod is one container of a pod that the kubelet runs from a file.
 type StaticPod struct {
-	File      string // its manifest, where it really is
-	Container string // the container's name in it
+	File      string         // its manifest, where it really is
+	By        want.Authority // whose word the manifest is
+	NamedBy   want.Authority // who says that the kubelet runs it: whoever names the directory that it is in
+	UID       string         // that the manifest gives the pod itself; empty where the kubelet does
+	Container string         // the container's name in it
 	Image     string
 	Argv      []string // command and arguments together, the program first
 	Env       map[string]string
@@ -36,8 +41,9 @@ type Probe struct {
 
 // A podFile is a pod's manifest as far as harden reads it.
 type podFile struct {
-	Kind string
-	Spec struct {
+	Kind     string
+	Metadata struct{ UID string }
+	Spec     struct {
 		Containers []podContainer
 		Volumes    []struct {
 			Name     string
@@ -68,6 +74,11 @@ type podProbe struct {
 	} `yaml:"httpGet"`
 }
 
+// Entitled is the warrant of the manifest.
+func (p *StaticPod) Entitled() want.Warrant {
+	return want.Warrant{By: p.NamedBy, From: "the kubelet's staticPodPath", Kind: want.Manifest}
+}
+
 // Host translates a path as the container sees it to where it is on the node. It reports false for what is in the
 // container alone.
 func (p *StaticPod) Host(inside string) (string, bool) {
@@ -83,10 +94,10 @@ func (p *StaticPod) Host(inside string) (string, bool) {
 	return path.Join(best.HostPath, strings.TrimPrefix(inside, best.Path)), true
 }
 
-// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot. What
-// cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others.
-// Source: kubernetes pkg/kubelet/config/file.go.
-func (h *Host) staticPods(dir string) (pods []StaticPod, errs []error) {
+// staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot.
+// What cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others. Source: kubernetes
+// pkg/kubelet/config/file.go.
+func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs []error) {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -102,7 +113,7 @@ func (h *Host) staticPods(dir string) (pods []StaticPod, errs []error) {
 		if i, err := h.Info(file); err == nil && i.Type != 0 {
 			continue
 		}
-		containers, err := h.podManifest(file)
+		containers, err := h.podManifest(file, by)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -111,8 +122,8 @@ func (h *Host) staticPods(dir string) (pods []StaticPod, errs []error) {
 	return pods, errs
 }
 
-func (h *Host) podManifest(file string) ([]StaticPod, error) {
-	doc, err := h.Document(file)
+func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) {
+	doc, err := h.documentBy(file, by)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +140,7 @@ func (h *Host) podManifest(file string) ([]StaticPod, error) {
 	}
 	var containers []StaticPod
 	for _, c := range pod.Spec.Containers {
-		p := StaticPod{File: doc.File, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{}}
+		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Container: c.Name, Image: c.Image, Argv: slices.Concat(c.Command, c.Args), Env: map[string]string{}}
 		for _, e := range c.Env {
 			p.Env[e.Name] = e.Value
 		}

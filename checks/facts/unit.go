@@ -9,22 +9,26 @@ import (
 	"strings"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A Unit is a systemd unit as systemd would load it next.
 type Unit struct {
-	Name     string
-	Fragment string   // the unit file itself, link followed
-	DropIns  []string // in the order in which they apply
-	Argv     []Token  // the command of the last ExecStart=, variables expanded; empty when there is none
-	settings []Setting
-	cost     *budget.Budget
+	Name      string
+	Fragment  string         // the unit file itself, link followed
+	DropIns   []string       // in the order in which they apply
+	Argv      []Token        // the command of the last ExecStart=, variables expanded; empty when there is none
+	CommandBy want.Authority // whose word Argv is
+	By        want.Authority // whose word all of it is: of the files that it is put together from, the least
+	settings  []Setting
+	cost      *budget.Budget
 }
 
 // A Setting is one assignment of a unit, with the file that makes it.
 type Setting struct {
 	Section, Key, Value string
 	File                string
+	By                  want.Authority
 }
 
 // A Token is one word of a command line and where it is written.
@@ -32,6 +36,7 @@ type Token struct {
 	Text     string
 	File     string // unit file, drop-in or environment file
 	Variable string // the environment file's variable that holds it; empty when the unit itself spells it out
+	By       want.Authority
 }
 
 // All returns the assignments of a list-like key that are in effect: an empty assignment clears those before it.
@@ -73,6 +78,20 @@ func (u *Unit) FlagVariable(name string) (file, variable string, ok bool) {
 	return f.Origin, f.Variable, ok && f.Variable != ""
 }
 
+// Entitled is the warrant of what repeats the unit's command with another flag.
+func (u *Unit) Entitled() want.Warrant {
+	return want.Warrant{By: u.CommandBy, From: "the command of " + u.Name}
+}
+
+// Files are the unit file and its drop-ins, whose directories no unit chooses.
+func (u *Unit) Files() []Place {
+	var files []Place
+	for _, p := range append([]string{u.Fragment}, u.DropIns...) {
+		files = append(files, Place{p, want.Warrant{By: want.Root, Kind: want.UnitFile}})
+	}
+	return files
+}
+
 // Where systemd looks for units of the system and of a user, what comes first wins. Source: systemd.unit(5).
 var (
 	systemUnits = []string{
@@ -110,7 +129,8 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 	if u.Fragment == "" {
 		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
-	u.settings = parseUnit(fragment.Data, u.Fragment)
+	u.By = h.Vouch(u.Fragment, want.Root)
+	u.settings = parseUnit(fragment.Data, u.Fragment, u.By)
 	dropIns, err := h.dropIns(dropInDirs(name, path.Base(u.Fragment)), dirs)
 	if err != nil {
 		return nil, err
@@ -124,9 +144,19 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 			return nil, err
 		}
 		u.DropIns = append(u.DropIns, p)
-		u.settings = append(u.settings, parseUnit(f.Data, p)...)
+		by := h.Vouch(p, want.Root)
+		u.By = min(u.By, by)
+		u.settings = append(u.settings, parseUnit(f.Data, p, by)...)
 	}
 	u.Argv, err = h.command(u)
+	u.CommandBy = want.Root
+	if exec, ok := u.Get("Service", "ExecStart"); ok {
+		u.CommandBy = exec.By
+	}
+	for _, t := range u.Argv {
+		u.CommandBy = min(u.CommandBy, t.By)
+	}
+	u.By = min(u.By, u.CommandBy)
 	return u, err
 }
 
@@ -175,7 +205,7 @@ func (h *Host) dropIns(names, dirs []string) ([]string, error) {
 }
 
 // parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).
-func parseUnit(data []byte, file string) []Setting {
+func parseUnit(data []byte, file string, by want.Authority) []Setting {
 	var settings []Setting
 	var section string
 	var pending strings.Builder
@@ -196,7 +226,7 @@ func parseUnit(data []byte, file string) []Setting {
 			continue
 		}
 		if key, value, ok := strings.Cut(line, "="); ok && section != "" {
-			settings = append(settings, Setting{section, strings.TrimSpace(key), strings.TrimSpace(value), file})
+			settings = append(settings, Setting{section, strings.TrimSpace(key), strings.TrimSpace(value), file, by})
 		}
 	}
 	return settings

@@ -12,12 +12,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/want"
 )
 
 // A Document is the one YAML or JSON document of a file of Kubernetes.
 type Document struct {
-	File    string    // where it really is
-	Changed time.Time // when its content last changed
+	File    string         // where it really is
+	Changed time.Time      // when its content last changed
+	By      want.Authority // whose word it is; a path that somebody else names is for the caller to count in
 	root    *yaml.Node
 }
 
@@ -48,7 +50,18 @@ func (h *Host) readDocument(path string) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Document{File: f.Path, Changed: f.Modified, root: root}, nil
+	return &Document{File: f.Path, Changed: f.Modified, By: h.Vouch(path, want.Root), root: root}, nil
+}
+
+// documentBy is Document, of a file that by names.
+func (h *Host) documentBy(path string, by want.Authority) (*Document, error) {
+	d, err := h.document(path)
+	if err != nil {
+		return nil, err
+	}
+	named := *d
+	named.By = min(d.By, by)
+	return &named, nil
 }
 
 // parseYAML is stricter than the programs that read the same file: it refuses a key that is there twice, of which

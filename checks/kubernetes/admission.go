@@ -120,9 +120,9 @@ func limitEvents(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 		return nil, why
 	}
 	return append([]want.Want{
-		want.Content{File: ours + "/eventratelimit.yaml", Mode: 0o600, Data: head + "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n" +
+		want.Content{File: ours + "/eventratelimit.yaml", Mode: 0o600, Warrant: want.Mine, Data: head + "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n" +
 			"kind: Configuration\nlimits:\n- type: Namespace\n  qps: 50\n  burst: 100\n  cacheSize: 2000\n- type: Server\n  qps: 5000\n  burst: 20000\n"},
-		want.Content{File: ours + "/admission.yaml", Mode: 0o600, Data: head + "apiVersion: apiserver.config.k8s.io/v1\n" +
+		want.Content{File: ours + "/admission.yaml", Mode: 0o600, Warrant: want.Mine, Data: head + "apiVersion: apiserver.config.k8s.io/v1\n" +
 			"kind: AdmissionConfiguration\nplugins:\n- name: EventRateLimit\n  path: eventratelimit.yaml\n"},
 	}, flag...), ""
 }

@@ -14,8 +14,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// ours is the directory of the files that harden gives the API server. The whole of it is mounted into the pod: a file that is
-// mounted by itself stays what it was when it is replaced.
+// ours is the directory of the files that harden gives the API server. The whole of it is mounted into the pod: a file
+// that is mounted by itself stays what it was when it is replaced.
 const ours = "/etc/kubernetes/harden"
 
 var oursMounted = want.Mount{Path: ours, Type: "DirectoryOrCreate", ReadOnly: true}
@@ -101,8 +101,8 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 	return []checks.Finding{f}, nil
 }
 
-// limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the kubelet's own
-// probes are anonymous: it would start the API server again for ever.
+// limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the
+// kubelet's own probes are anonymous: it would start the API server again for ever.
 func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Want, string) {
 	if n.Flavour.Generated() || c.Pod == nil {
 		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
@@ -136,7 +136,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		version += "beta1"
 	}
 	file := ours + "/authentication.yaml"
-	wants := []want.Want{want.Content{File: file, Mode: 0o600, Data: "# Written by harden; \"harden rollback\" takes it back.\n" +
+	wants := []want.Want{want.Content{File: file, Mode: 0o600, Warrant: want.Mine, Data: "# Written by harden; \"harden rollback\" takes it back.\n" +
 		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n" +
 		"apiVersion: " + version + "\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n" +
 		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n"}}

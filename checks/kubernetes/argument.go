@@ -184,7 +184,8 @@ func without(list, gone []string) []string {
 	return rest
 }
 
-// change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it from.
+// change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
+// from.
 func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
 	if s.Name != "" && s.Field == nil {
 		name = s.Name
@@ -198,21 +199,23 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 	case n.Flavour.Generated():
 		return nil, instead(n.Flavour, c.Name, argument)
 	case s.Field != nil && c.Unit != "":
-		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit}}, ""
+		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit,
+			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
 		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
 	case strings.HasPrefix(name, "ETCD_"):
 		return nil, fmt.Sprintf("set %s to %s in the environment of %s", name, value, s.Where)
 	case c.Pod != nil:
-		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts}
+		w := want.PodFlag{Manifest: c.Pod.File, Container: c.Pod.Container, Name: name, Value: value, Mounts: mounts,
+			Warrant: c.Pod.Entitled()}
 		if shape != nil {
 			w.Value, w.Add, w.Drop, w.Gone = "", shape.Add, shape.Drop, shape.Gone
 		}
 		return []want.Want{w}, ""
 	case c.Unit != "" && gone:
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true}}, ""
+		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Gone: true, Warrant: c.UnitBy}}, ""
 	case c.Unit != "":
-		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value}}, ""
+		return []want.Want{want.Flag{Unit: c.Unit, Name: name, Value: value, Warrant: c.UnitBy}}, ""
 	}
 	return nil, fmt.Sprintf("start %s with --%s: no manifest and no unit of its own does", c.Name, argument)
 }
@@ -228,8 +231,8 @@ func typed(value string) any {
 	return value
 }
 
-// namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is asked for,
-// if the program sees it there.
+// namedFile is the rule that each of flags names a file. Where one does not, the file that kubeadm has made for it is
+// asked for, if the program sees it there.
 func namedFile(program string, flags ...[2]string) checks.Rule {
 	var rules []checks.Rule
 	for _, f := range flags {

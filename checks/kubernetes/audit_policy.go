@@ -190,7 +190,7 @@ func askPolicy(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	if why != "" {
 		return nil, why + ", and the policy there"
 	}
-	wants := append([]want.Want{want.Content{File: policyFile, Data: policy, Mode: 0o600}}, flag...)
+	wants := append([]want.Want{want.Content{File: policyFile, Data: policy, Mode: 0o600, Warrant: want.Mine}}, flag...)
 	if _, ok := backend(c); !ok {
 		log, why := askLog(n, c)
 		if why != "" {

@@ -105,7 +105,8 @@ var etcd = []*checks.Check{
 	},
 }
 
-// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a person must.
+// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
+// person must.
 func urls(name, unset, how string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		_, c, err := component(h, facts.Etcd)
@@ -210,8 +211,8 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 // clientAuthority is the file of the authority that signs the cluster's clients, as this node knows it.
 func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 	if api, err := n.Component(facts.APIServer); err == nil {
-		if file, ok := api.Path("client-ca-file"); ok {
-			return file, nil
+		if file, ok := api.Path("client-ca-file", want.Certificate); ok {
+			return file.Path, nil
 		}
 	}
 	if n.Kubelet != nil {

@@ -4,15 +4,15 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
+	"example.com/harden/checks/want"
 )
 
 // kubeletUnit is the unit that starts the kubelet and every drop-in of it.
-func kubeletUnit(h *facts.Host) ([]string, error) {
+func kubeletUnit(h *facts.Host) ([]facts.Place, error) {
 	_, k, err := theKubelet(h)
 	if err != nil {
 		return nil, err
@@ -24,25 +24,27 @@ func kubeletUnit(h *facts.Host) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{u.Fragment}, u.DropIns...), nil
+	return u.Files(), nil
 }
 
 // kubeletKubeconfig is the kubelet's kubeconfig and the file with its key, which that names.
-func kubeletKubeconfig(h *facts.Host) ([]string, error) {
+func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	n, k, err := theKubelet(h)
 	if err != nil {
 		return nil, err
 	}
 	file, ok := k.Next.Last("kubeconfig")
+	f := k.Next["kubeconfig"]
+	w := want.Warrant{By: f.By, From: "--" + f.Name + " in " + f.Origin, Kind: want.Kubeconfig}
 	switch {
 	case k.Within == "k3s":
-		file = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig"
+		file, w = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig", want.Mine
 	case n.Flavour == facts.RKE2 && !ok:
-		file = "/var/lib/rancher/rke2/agent/kubelet.kubeconfig"
+		file, w = "/var/lib/rancher/rke2/agent/kubelet.kubeconfig", want.Mine
 	case !ok:
 		return nil, rule.Inapplicable("the kubelet is given no kubeconfig")
 	}
-	files := []string{file}
+	files := rule.Named(w, file)
 	doc, err := h.Document(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return files, nil
@@ -61,15 +63,15 @@ func kubeletKubeconfig(h *facts.Host) ([]string, error) {
 		return nil, err
 	}
 	for _, u := range config.Users {
-		if path.IsAbs(u.User.Key) && !slices.Contains(files, u.User.Key) {
-			files = append(files, u.User.Key)
+		if path.IsAbs(u.User.Key) && u.User.Key != file {
+			files = append(files, rule.Named(w.Naming(doc.By, "client-key in "+file, want.PrivateKey), u.User.Key)...)
 		}
 	}
 	return files, nil
 }
 
 // kubeletCA is the authority that the kubelet verifies its callers by.
-func kubeletCA(h *facts.Host) ([]string, error) {
+func kubeletCA(h *facts.Host) ([]facts.Place, error) {
 	n, k, err := theKubelet(h)
 	if err != nil {
 		return nil, err
@@ -77,26 +79,28 @@ func kubeletCA(h *facts.Host) ([]string, error) {
 	r, err := clientCAFile.read(k)
 	switch {
 	case err != nil && k.Open && k.Err == nil:
-		return []string{"/var/lib/rancher/" + strings.ToLower(string(n.Flavour)) + "/agent/client-ca.crt"}, nil
+		return rule.Known("/var/lib/rancher/" + strings.ToLower(string(n.Flavour)) + "/agent/client-ca.crt"), nil
 	case err != nil:
 		return nil, err
 	case r.value == "":
 		return nil, rule.Inapplicable("the kubelet verifies no certificates (4.2.3)")
 	}
-	return []string{r.value}, nil
+	return rule.Named(want.Warrant{By: r.by(), From: r.String(), Kind: want.Certificate}, r.value), nil
 }
 
 // kubeletConfig is every file that the kubelet's configuration is read from, and kubeadm's beside it.
-func kubeletConfig(h *facts.Host) ([]string, error) {
+func kubeletConfig(h *facts.Host) ([]facts.Place, error) {
 	_, k, err := theKubelet(h)
 	if err != nil {
 		return nil, err
 	}
-	var files []string
+	var files []facts.Place
 	if k.File != "" {
-		files = append(files, k.File, path.Join(path.Dir(k.File), "instance-config.yaml"))
+		files = rule.Named(k.Entitled(k.File), k.File, path.Join(path.Dir(k.File), "instance-config.yaml"))
 	}
-	files = append(files, k.DropIns...)
+	for _, p := range k.DropIns {
+		files = append(files, rule.Named(k.Entitled(p), p)...)
+	}
 	if len(files) == 0 {
 		return nil, rule.Inapplicable("the kubelet reads no configuration file")
 	}

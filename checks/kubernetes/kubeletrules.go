@@ -20,8 +20,8 @@ import (
 
 var clientCAFile = same("authentication.x509.clientCAFile", "client-ca-file", "")
 
-// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only the
-// flag can say a zero that counts.
+// someTime requires a duration that is not zero. In a file 0s means unset, which the kubelet makes four hours of; only
+// the flag can say a zero that counts.
 var someTime = be.Cond[string]{
 	Text:  "longer than nothing",
 	Holds: func(s string) bool { return !noTime(s) },
@@ -106,7 +106,7 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	case k.Unit == "":
 		f.Reason = "take --hostname-override away where the kubelet is started: no systemd unit of its own does"
 	default:
-		f.Wants = []want.Want{want.Flag{Unit: k.Unit, Name: o.Next.Name, Gone: true}}
+		f.Wants = []want.Want{want.Flag{Unit: k.Unit, Name: o.Next.Name, Gone: true, Warrant: k.UnitBy}}
 	}
 	return []checks.Finding{f}, nil
 }
@@ -328,8 +328,9 @@ var kernelSettings = []struct{ name, value, kernel string }{
 
 const sysctlFile = "/etc/sysctl.d/90-harden-kubelet.conf"
 
-// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads: right
-// after it is switched on they are right because the kubelet itself had set them, and after a boot it would not start.
+// kernelDefaults wants protectKernelDefaults, and the settings that it insists on in a file that the next boot reads:
+// right after it is switched on they are right because the kubelet itself had set them, and after a boot it would not
+// start.
 func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	s := same("protectKernelDefaults", "protect-kernel-defaults", false)
 	findings, err := s.Must(be.True).Judge(h)
@@ -356,7 +357,7 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 	if len(against)+len(missing) == 0 {
 		return findings, nil
 	}
-	file := want.Content{File: sysctlFile, Data: lines.String(), Mode: 0o644}
+	file := want.Content{File: sysctlFile, Data: lines.String(), Mode: 0o644, Warrant: want.Mine}
 	why := unready(h, against)
 	if len(findings) == 0 { // switched on, and it will not survive a boot
 		f := checks.Finding{Subject: "kernel settings at boot", Must: "what the kubelet insists on",

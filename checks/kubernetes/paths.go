@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -54,7 +53,7 @@ func kept(r checks.Rule) checks.Rule {
 
 // manifest is the file that the kubelet starts a program from.
 func manifest(program string) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
+	return func(h *facts.Host) ([]facts.Place, error) {
 		_, c, err := component(h, program)
 		if err != nil {
 			return nil, err
@@ -62,18 +61,18 @@ func manifest(program string) rule.Paths {
 		if c.Pod == nil {
 			return nil, rule.Inapplicable("no manifest starts %s on this node", program)
 		}
-		return []string{c.Pod.File}, nil
+		return rule.Named(c.Pod.Entitled(), c.Pod.File), nil
 	}
 }
 
-// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given away. Its
-// lock files say nothing.
-func cniFiles(h *facts.Host) ([]string, error) {
+// cniFiles are what the container runtime reads of the network, and the addresses that the host-local plugin has given
+// away. Its lock files say nothing.
+func cniFiles(h *facts.Host) ([]facts.Place, error) {
 	n, _, err := theKubelet(h)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := cniDir(h, n.Flavour)
+	dir, named, err := cniDir(h, n.Flavour)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,8 @@ func cniFiles(h *facts.Host) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := append(conf, slices.DeleteFunc(state, func(p string) bool { return path.Base(p) == "lock" })...)
+	state = slices.DeleteFunc(state, func(p string) bool { return path.Base(p) == "lock" })
+	files := append(rule.Named(named, conf...), rule.Known(state...)...)
 	if len(files) == 0 {
 		return nil, rule.Inapplicable("%s has no configuration of a network", dir)
 	}
@@ -96,24 +96,26 @@ func cniFiles(h *facts.Host) ([]string, error) {
 }
 
 // cniDir is where containerd looks for the network's configuration.
-func cniDir(h *facts.Host, f facts.Flavour) (string, error) {
+func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
+	own := want.Warrant{By: want.Root, Kind: want.CNIConfig}
 	switch f {
 	case facts.K3s, facts.RKE2:
-		return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/cni/net.d", nil
+		return "/var/lib/rancher/" + strings.ToLower(string(f)) + "/agent/etc/cni/net.d", own, nil
 	case facts.MicroK8s:
-		return "/var/snap/microk8s/current/args/cni-network", nil
+		return "/var/snap/microk8s/current/args/cni-network", own, nil
 	}
-	config, err := h.File("/etc/containerd/config.toml")
+	const containerd = "/etc/containerd/config.toml"
+	config, err := h.File(containerd)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+		return "", own, err
 	}
 	for line := range strings.Lines(string(config.Data)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		if dir := strings.Trim(strings.TrimSpace(value), `"'`); strings.TrimSpace(name) == "conf_dir" && path.IsAbs(dir) {
-			return dir, nil
+			return dir, own.Naming(h.Vouch(containerd, want.Root), "conf_dir in "+containerd, want.CNIConfig), nil
 		}
 	}
-	return "/etc/cni/net.d", nil
+	return "/etc/cni/net.d", own, nil
 }
 
 // below lists the files below a directory, down to a depth; none where it does not exist.
@@ -163,13 +165,13 @@ func walkWithin(b *budget.Budget, h *facts.Host, dir string, depth int, visit fu
 }
 
 // etcdData is etcd's data directory; what is in it is never touched.
-func etcdData(h *facts.Host) ([]string, error) {
+func etcdData(h *facts.Host) ([]facts.Place, error) {
 	n, c, err := component(h, facts.Etcd)
 	if err != nil {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return []string{"/var/lib/rancher/k3s/server/db/etcd"}, nil
+		return rule.Known("/var/lib/rancher/k3s/server/db/etcd"), nil
 	}
 	s, ok, err := c.Say("data-dir")
 	if err != nil {
@@ -185,7 +187,7 @@ func etcdData(h *facts.Host) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("--data-dir=%s is in no volume of %s", s.Value, c.Where())
 	}
-	return []string{dir}, nil
+	return rule.Named(want.Warrant{By: s.By, From: flagName(s) + " in " + s.Where, Kind: want.EtcdData}, dir), nil
 }
 
 // etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would help
@@ -199,7 +201,7 @@ func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := h.Info(dirs[0])
+	i, err := h.Info(dirs[0].Path)
 	if err != nil {
 		return nil, facts.Absent(err)
 	}
@@ -222,7 +224,7 @@ func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // adminConfigs are the kubeconfigs of administrators that a flavour makes.
-func adminConfigs(h *facts.Host) ([]string, error) {
+func adminConfigs(h *facts.Host) ([]facts.Place, error) {
 	n, err := h.Node()
 	if err != nil {
 		return nil, err
@@ -230,30 +232,26 @@ func adminConfigs(h *facts.Host) ([]string, error) {
 	switch n.Flavour {
 	case facts.K3s, facts.RKE2:
 		name := strings.ToLower(string(n.Flavour))
-		return []string{"/etc/rancher/" + name + "/" + name + ".yaml", "/var/lib/rancher/" + name + "/server/cred/admin.kubeconfig"}, nil
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", "/var/lib/rancher/"+name+"/server/cred/admin.kubeconfig"), nil
 	case facts.MicroK8s:
-		return []string{"/var/snap/microk8s/current/credentials/client.config"}, nil
+		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
 	}
-	return []string{"/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"}, nil
+	return rule.Known("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"), nil
 }
 
-// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its own.
+// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its
+// own.
 func kubeconfig(program, rancher string) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
+	return func(h *facts.Host) ([]facts.Place, error) {
 		_, c, err := component(h, program)
 		if err != nil {
 			return nil, err
 		}
 		switch c.Within {
 		case "k3s":
-			return []string{"/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"}, nil
+			return rule.Known("/var/lib/rancher/k3s/server/cred/" + rancher + ".kubeconfig"), nil
 		}
-		var files []string
-		for _, flag := range []string{"kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"} {
-			if p, ok := c.Path(flag); ok && !slices.Contains(files, p) {
-				files = append(files, p)
-			}
-		}
+		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 		if len(files) == 0 {
 			return nil, rule.Inapplicable("%s is given no kubeconfig", program)
 		}
@@ -261,67 +259,13 @@ func kubeconfig(program, rancher string) rule.Paths {
 	}
 }
 
-// pkiDir is where the API server's certificates are: kubeadm's certificatesDir, wherever that is.
-func pkiDir(h *facts.Host) (string, error) {
-	_, c, err := component(h, facts.APIServer)
-	if err != nil {
-		return "", err
-	}
-	if c.Within == "k3s" {
-		return "/var/lib/rancher/k3s/server/tls", nil
-	}
-	for _, flag := range []string{"client-ca-file", "tls-cert-file"} {
-		if p, ok := c.Path(flag); ok {
-			return path.Dir(p), nil
+// flagFiles are the files that a component's flags name, each once.
+func flagFiles(c *facts.Component, kind want.Kind, flags ...string) (files []facts.Place) {
+	for _, flag := range flags {
+		p, ok := c.Path(flag, kind)
+		if ok && !slices.ContainsFunc(files, func(f facts.Place) bool { return f.Path == p.Path }) {
+			files = append(files, p)
 		}
 	}
-	return path.Clean(pki), nil
-}
-
-// pkiTree is the directory of certificates and all that is below it.
-func pkiTree(h *facts.Host) ([]string, error) {
-	dir, err := pkiDir(h)
-	if err != nil {
-		return nil, err
-	}
-	tree := []string{dir}
-	err = walk(h, dir, 5, func(p string, _ facts.Info) { tree = append(tree, p) })
-	return tree, err
-}
-
-// pkiFiles are the private keys below the directory of certificates, or the certificates. What is in a file counts, and its
-// name where nothing in it tells.
-func pkiFiles(keys bool) rule.Paths {
-	return func(h *facts.Host) ([]string, error) {
-		dir, err := pkiDir(h)
-		if err != nil {
-			return nil, err
-		}
-		all, err := below(h, dir, 5)
-		if err != nil {
-			return nil, err
-		}
-		var files []string
-		for _, p := range all {
-			named := path.Ext(p) == ".key"
-			if !named && !slices.Contains([]string{".crt", ".pem", ".cert", ".cer"}, path.Ext(p)) {
-				continue
-			}
-			key := named
-			if path.Ext(p) == ".pem" {
-				f, err := h.File(p)
-				if err != nil {
-					return nil, err
-				}
-				key = bytes.Contains(f.Data, []byte("PRIVATE KEY-----"))
-			}
-			if key == keys {
-				files = append(files, p)
-			}
-		}
-		if len(files) == 0 {
-			return nil, rule.Inapplicable("%s: none there", dir)
-		}
-		return files, nil
-	}
+	return files
 }

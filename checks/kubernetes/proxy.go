@@ -32,14 +32,15 @@ var proxy = []*checks.Check{
 	},
 }
 
-// proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet keeps in
-// the pod's own directory.
+// proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet
+// keeps in the pod's own directory.
 type proxyFiles struct {
 	component *facts.Component
 	config    string // --config; empty where there is none
 	conf      *facts.Document
-	kube      string // its kubeconfig; empty where there is none
-	volume    bool   // they are in a ConfigMap's volume
+	kube      string       // its kubeconfig; empty where there is none
+	entitled  want.Warrant // to kube
+	volume    bool         // they are in a ConfigMap's volume
 }
 
 // podsDir is where the kubelet keeps what pods mount.
@@ -60,7 +61,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	p := &proxyFiles{component: c}
 	if c.Within == "k3s" {
-		p.kube = "/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig"
+		p.kube, p.entitled = "/var/lib/rancher/k3s/agent/kubeproxy.kubeconfig", want.Mine
 		return p, nil
 	}
 	translate := func(file string) string {
@@ -79,14 +80,16 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 			return nil, err
 		}
 		p.kube = p.conf.Text("clientConnection", "kubeconfig")
+		p.entitled = want.Warrant{By: min(c.Next["config"].By, p.conf.By), From: "clientConnection.kubeconfig in " + p.config, Kind: want.Kubeconfig}
 	}
 	if file, ok := c.Next.Last("kubeconfig"); ok && p.config == "" {
 		p.kube = file
+		p.entitled = want.Warrant{By: c.Next["kubeconfig"].By, From: "--kubeconfig in " + c.Next["kubeconfig"].Origin, Kind: want.Kubeconfig}
 	}
 	if p.kube != "" {
 		p.kube = translate(p.kube)
 	} else if n.Flavour == facts.MicroK8s {
-		p.kube = "/var/snap/microk8s/current/credentials/proxy.config"
+		p.kube, p.entitled = "/var/snap/microk8s/current/credentials/proxy.config", want.Mine
 	}
 	return p, nil
 }
@@ -108,7 +111,7 @@ func proxyVolume(h *facts.Host) (string, error) {
 	return "", nil
 }
 
-func proxyKubeconfig(h *facts.Host) ([]string, error) {
+func proxyKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	p, err := theProxy(h)
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func proxyKubeconfig(h *facts.Host) ([]string, error) {
 	if p.kube == "" {
 		return nil, rule.Inapplicable("kube-proxy is given no kubeconfig")
 	}
-	return []string{p.kube}, nil
+	return rule.Named(p.entitled, p.kube), nil
 }
 
 // proxyMode judges the mode of kube-proxy's kubeconfig. That of a ConfigMap's volume is in the DaemonSet.

@@ -42,7 +42,18 @@ type reading[T any] struct {
 	opt   facts.KubeletOption
 }
 
-// Where names what sets the value; empty where the kubelet's default does.
+// by is whose word the value is.
+func (r reading[T]) by() want.Authority {
+	switch {
+	case r.opt.Next != nil:
+		return r.opt.Next.By
+	case r.opt.Said:
+		return r.opt.Over.By
+	}
+	return want.Root
+}
+
+// where names what sets the value; empty where the kubelet's default does.
 func (r reading[T]) where() string {
 	switch {
 	case r.opt.Next != nil:
@@ -123,8 +134,8 @@ func (s setting[T]) Must(cond be.Cond[T]) checks.Rule {
 	})
 }
 
-// takenUp reports whether the kubelet runs with the value that is configured, or with another good one; otherwise it makes
-// f ask for the restart.
+// takenUp reports whether the kubelet runs with the value that is configured, or with another good one; otherwise it
+// makes f ask for the restart.
 func (s setting[T]) takenUp(k *facts.Kubelet, r reading[T], cond be.Cond[T], f *checks.Finding) bool {
 	if k.Settled(s.path(), s.flag) {
 		return true
@@ -177,13 +188,22 @@ func ask(n *facts.Node, k *facts.Kubelet, field, flag string, v any, o facts.Kub
 		if flag == "" {
 			return nil, fmt.Sprintf("start the kubelet with --config, and set %s to %s in that file", field, flagText(v))
 		}
-		return []want.Want{want.Flag{Unit: facts.KubeletUnit, Name: flag, Value: flagText(v)}}, ""
+		return []want.Want{want.Flag{Unit: facts.KubeletUnit, Name: flag, Value: flagText(v), Warrant: kubeletStart(k)}}, ""
 	}
 	var wants []want.Want
 	if o.Next != nil {
-		wants = append(wants, want.Flag{Unit: facts.KubeletUnit, Name: o.Next.Name, Gone: true})
+		wants = append(wants, want.Flag{Unit: facts.KubeletUnit, Name: o.Next.Name, Gone: true, Warrant: kubeletStart(k)})
 	}
-	return append(wants, want.Field{File: file, Field: strings.Split(field, "."), Value: v, Unit: facts.KubeletUnit}), ""
+	return append(wants, want.Field{File: file, Field: strings.Split(field, "."), Value: v, Unit: facts.KubeletUnit,
+		Warrant: k.Entitled(file)}), ""
+}
+
+// kubeletStart is the warrant of how the kubelet is started; where no unit is here it would be kubeadm's.
+func kubeletStart(k *facts.Kubelet) want.Warrant {
+	if k.Unit == "" {
+		return want.Mine
+	}
+	return k.UnitBy
 }
 
 // flagText spells a value as a command line does.

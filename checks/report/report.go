@@ -34,13 +34,24 @@ type Report struct {
 
 // A Host is the machine, and what was found of Docker and Kubernetes on it.
 type Host struct {
-	Name    string   `json:"name"`
-	Root    string   `json:"root"` // "/", or the directory of --root
-	Engine  *Engine  `json:"engine,omitempty"`
-	Daemon  *Daemon  `json:"daemon,omitempty"`
-	Node    *Node    `json:"node,omitempty"`
-	Sources []string `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
-	Notes   []string `json:"notes"`             // what a reader must know before believing the rest
+	Name   string  `json:"name"`
+	Root   string  `json:"root"` // "/", or the directory of --root
+	Engine *Engine `json:"engine,omitempty"`
+	Daemon *Daemon `json:"daemon,omitempty"`
+	Node   *Node   `json:"node,omitempty"`
+	// Uncounted are processes with a name that matters which do not count as this host's own.
+	Uncounted []Uncounted `json:"uncounted,omitempty"`
+	Sources   []string    `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
+	Notes     []string    `json:"notes"`             // what a reader must know before believing the rest
+}
+
+// An Uncounted is a process that is not believed to be what it is called.
+type Uncounted struct {
+	Name   string `json:"name"`
+	PID    int    `json:"pid"`
+	UID    uint32 `json:"uid"`
+	Exe    string `json:"exe"`
+	Reason string `json:"reason"`
 }
 
 // An Engine is the Docker Engine API that was asked.

@@ -2,6 +2,8 @@ package rule
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -14,17 +16,17 @@ import (
 func Audited(paths Paths) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		off := false
-		findings, err := Each(h, paths, func(path string, i facts.Info) ([]checks.Finding, error) {
+		findings, err := Each(h, paths, func(place facts.Place, i facts.Info) ([]checks.Finding, error) {
 			a, err := h.Audit()
 			if errors.Is(err, facts.ErrAbsent) {
-				return []checks.Finding{{Subject: path, Got: "not recorded: this host has no audit system", Must: recorded,
+				return []checks.Finding{{Subject: place.Path, Got: "not recorded: this host has no audit system", Must: recorded,
 					Reason: "install and start auditd (the package is auditd or audit), then run harden again"}}, nil
 			}
 			if err != nil {
 				return nil, err
 			}
 			off = a.LoadErr == nil && a.Enabled == 0
-			return unrecorded(h, a, path, i)
+			return unrecorded(h, a, place, i)
 		})
 		if off {
 			findings = append(findings, checks.Finding{Subject: "kernel auditing", Got: "switched off", Must: "on",
@@ -36,14 +38,15 @@ func Audited(paths Paths) checks.Rule {
 
 const recorded = "recorded on write and attribute change"
 
-func unrecorded(h *facts.Host, a *facts.Audit, path string, i facts.Info) ([]checks.Finding, error) {
+func unrecorded(h *facts.Host, a *facts.Audit, place facts.Place, i facts.Info) ([]checks.Finding, error) {
 	dir := i.Type.IsDir()
 	disk, loaded := facts.Covered(a.OnDisk, i.Path, dir), facts.Covered(a.Loaded, i.Path, dir)
 	unasked := a.LoadErr
 	if errors.Is(unasked, facts.ErrAbsent) && offline(h) {
 		unasked, loaded = nil, disk // nothing runs: what is on disk is all there is
 	}
-	f := checks.Finding{Subject: path, Must: recorded, Wants: []want.Want{want.AuditRule{Path: i.Path, Dir: dir}}}
+	f := checks.Finding{Subject: place.Path, Must: recorded,
+		Wants: []want.Want{want.AuditRule{Path: i.Path, Dir: dir, Warrant: place.Warrant}}}
 	switch {
 	case disk && loaded:
 		return nil, nil
@@ -59,6 +62,9 @@ func unrecorded(h *facts.Host, a *facts.Audit, path string, i facts.Info) ([]che
 	case disk:
 		f.Pending = true
 		f.Got = "recorded by a rule on disk that is not loaded"
+	case strings.HasPrefix(i.Locked, facts.ByLink):
+		f.Got, f.Wants = "not recorded", nil
+		f.Reason = fmt.Sprintf("no rule is added for %s: %s; name the file itself, or give the link and the directory it is in to root", i.Path, i.Locked)
 	case loaded:
 		f.Got = "recorded only until the next boot: no rule on disk says so"
 	default:

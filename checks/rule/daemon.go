@@ -117,6 +117,18 @@ type Reading[T any] struct {
 	File  string      // the daemon.json that sets it; with a Flag too, dockerd refuses to start
 }
 
+// By is whose word the value is; dockerd's default is the word of whoever runs it.
+func (r Reading[T]) By(d *facts.Daemon) want.Authority {
+	by := d.Word()
+	if r.File != "" {
+		by = min(by, d.KeysBy)
+	}
+	if r.Flag != nil {
+		by = min(by, r.Flag.By)
+	}
+	return by
+}
+
 // String tells the value and where it is written.
 func (r Reading[T]) String() string {
 	switch {
@@ -257,7 +269,7 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 		v, flag := keys[key], d.Option(key).Next
 		switch {
 		case flag != nil && d.Unit != "" && scalar(v):
-			wants = append(wants, want.Flag{Unit: d.Unit, Name: flag.Name, Value: fmt.Sprint(v)})
+			wants = append(wants, want.Flag{Unit: d.Unit, Name: flag.Name, Value: fmt.Sprint(v), Warrant: d.UnitBy})
 			continue
 		case flag != nil:
 			return nil, fmt.Sprintf("change --%s where dockerd gets it: %s", flag.Name, origin(flag))
@@ -265,7 +277,7 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 		if v == "" {
 			v = nil // an empty value is better said by no key at all
 		}
-		wants = append(wants, want.Key{File: d.File, Key: []string{key}, Value: v})
+		wants = append(wants, want.Key{File: d.File, Key: []string{key}, Value: v, Warrant: d.Entitled()})
 	}
 	return wants, ""
 }

@@ -16,11 +16,23 @@ import (
 
 // Paths finds the files that a rule is about. A path where nothing is counts as not there; an error means that it
 // could not be told which files these are.
-type Paths func(*facts.Host) ([]string, error)
+type Paths func(*facts.Host) ([]facts.Place, error)
 
 // At is files whose place never differs.
 func At(paths ...string) Paths {
-	return func(h *facts.Host) ([]string, error) { return paths, Here(h) }
+	return func(h *facts.Host) ([]facts.Place, error) { return Known(paths...), Here(h) }
+}
+
+// Known are paths that harden itself names.
+func Known(paths ...string) []facts.Place { return Named(want.Mine, paths...) }
+
+// Named are paths that somebody else names.
+func Named(w want.Warrant, paths ...string) []facts.Place {
+	places := make([]facts.Place, len(paths))
+	for i, p := range paths {
+		places[i] = facts.Place{Path: p, Warrant: w}
+	}
+	return places
 }
 
 // An Attribute is something that a file has besides its content.
@@ -28,12 +40,9 @@ type Attribute[T any] struct {
 	paths Paths
 	get   func(facts.Info) T
 	text  string // how fmt spells a value
-	ask   func(file string, v T) want.Want
+	ask   func(file string, v T, w want.Warrant) want.Want
 	extra func(path string, i facts.Info) []checks.Finding
 }
-
-// byLink begins facts.Info.Locked where somebody beside root decides which file a path leads to.
-const byLink = "reached through a link"
 
 // Owner is whom files belong to, as "user:group". A path that leads through somebody else's link is a finding of its
 // own, whoever owns the file at its end: its target can be changed at any time.
@@ -42,9 +51,11 @@ func Owner(paths Paths) Attribute[string] {
 		paths: paths,
 		get:   facts.Info.Owner,
 		text:  "%s",
-		ask:   func(file string, v string) want.Want { return want.Owner{File: file, Owner: v} },
+		ask: func(file string, v string, w want.Warrant) want.Want {
+			return want.Owner{File: file, Owner: v, Warrant: w}
+		},
 		extra: func(path string, i facts.Info) []checks.Finding {
-			if !strings.HasPrefix(i.Locked, byLink) {
+			if !strings.HasPrefix(i.Locked, facts.ByLink) {
 				return nil
 			}
 			return []checks.Finding{{
@@ -62,7 +73,9 @@ func Mode(paths Paths) Attribute[fs.FileMode] {
 		paths: paths,
 		get:   func(i facts.Info) fs.FileMode { return i.Mode },
 		text:  "%04o",
-		ask:   func(file string, v fs.FileMode) want.Want { return want.Mode{File: file, Mode: v} },
+		ask: func(file string, v fs.FileMode, w want.Warrant) want.Want {
+			return want.Mode{File: file, Mode: v, Warrant: w}
+		},
 		extra: func(path string, i facts.Info) []checks.Finding {
 			if !i.ACL {
 				return nil
@@ -80,7 +93,8 @@ func Mode(paths Paths) Attribute[fs.FileMode] {
 // Must is the rule that the attribute of every file meets cond.
 func (a Attribute[T]) Must(cond be.Cond[T]) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		return Each(h, a.paths, func(path string, i facts.Info) ([]checks.Finding, error) {
+		return Each(h, a.paths, func(place facts.Place, i facts.Info) ([]checks.Finding, error) {
+			path := place.Path
 			var findings []checks.Finding
 			if v := a.get(i); !cond.Holds(v) {
 				f := checks.Finding{Subject: path, Got: fmt.Sprintf(a.text, v), Must: cond.Text}
@@ -92,7 +106,7 @@ func (a Attribute[T]) Must(cond be.Cond[T]) checks.Rule {
 				case i.Locked != "":
 					f.Reason = fmt.Sprintf("%s cannot be changed: %s", i.Path, i.Locked)
 				case ok:
-					f.Wants = []want.Want{a.ask(i.Path, n)}
+					f.Wants = []want.Want{a.ask(i.Path, n, place.Warrant)}
 				}
 				findings = append(findings, f)
 			}
@@ -106,16 +120,16 @@ func (a Attribute[T]) Must(cond be.Cond[T]) checks.Rule {
 
 // Each judges each file of paths that exists, once however many names lead to it. It fails with ErrAbsent where none
 // does; what could not be read is an error beside the findings.
-func Each(h *facts.Host, paths Paths, judge func(path string, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
-	names, err := paths(h)
+func Each(h *facts.Host, paths Paths, judge func(place facts.Place, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
+	places, err := paths(h)
 	if err != nil {
 		return nil, err
 	}
 	var findings []checks.Finding
 	seen := map[string]bool{}
 	errs := new(multierror.Error)
-	for _, p := range names {
-		i, err := h.Info(p)
+	for _, p := range places {
+		i, err := h.Info(p.Path)
 		if errors.Is(err, fs.ErrNotExist) || seen[i.Path] {
 			continue
 		}
@@ -131,6 +145,10 @@ func Each(h *facts.Host, paths Paths, judge func(path string, i facts.Info) ([]c
 		}
 	}
 	if len(seen) == 0 && errs.Len() == 0 {
+		names := make([]string, len(places))
+		for n, p := range places {
+			names[n] = p.Path
+		}
 		return nil, fmt.Errorf("%s: %w", strings.Join(names, ", "), facts.ErrAbsent)
 	}
 	return findings, oneLine(errs)

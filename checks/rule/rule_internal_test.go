@@ -107,7 +107,7 @@ func TestMust(t *testing.T) {
 		"/none /denied":  "error: " + denied.Error(),
 		"/good /denied ": "error: " + denied.Error(),
 	} {
-		names := func(*facts.Host) ([]string, error) { return strings.Fields(paths), nil }
+		names := func(*facts.Host) ([]facts.Place, error) { return Known(strings.Fields(paths)...), nil }
 		h := facts.New(t.Context(), m, facts.Choices{})
 		findings, err := Mode(names).Must(be.Within(0o644)).Judge(h)
 		got := told(findings, err)
@@ -118,14 +118,14 @@ func TestMust(t *testing.T) {
 			t.Errorf("%s: %q, want %q", paths, got, want)
 		}
 	}
-	lost := func(*facts.Host) ([]string, error) { return nil, denied }
+	lost := func(*facts.Host) ([]facts.Place, error) { return nil, denied }
 	if findings, err := Mode(lost).Must(be.Within(0o644)).Judge(facts.New(t.Context(), m,
 		facts.Choices{})); err != denied {
 		t.Errorf("places that cannot be told: %v, %v", findings, err)
 	}
 	choose := be.Cond[fs.FileMode]{Text: "chosen", Holds: func(fs.FileMode) bool { return false },
 		Nearest: func(fs.FileMode) (fs.FileMode, bool) { return 0, false }}
-	names := func(*facts.Host) ([]string, error) { return []string{"/bad"}, nil }
+	names := func(*facts.Host) ([]facts.Place, error) { return Known("/bad"), nil }
 	findings, err := Mode(names).Must(choose).Judge(facts.New(t.Context(), m, facts.Choices{}))
 	if got := told(findings, err); got != "/bad is 0666, must be chosen, 0 wants ()" {
 		t.Errorf("a mode that a person chooses: %q", got)

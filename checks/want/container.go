@@ -53,6 +53,9 @@ type Container struct {
 	Reboot  bool   // what the host starts by itself after a reboot changes
 }
 
+// Entitled: there is no path to it.
+func (Container) Entitled() Warrant { return Mine }
+
 // Class: a memory limit kills what exceeds it and cannot be unset, and people count on what a reboot brings back.
 func (w Container) Class() Class {
 	if w.Limits.Memory != 0 || w.Reboot {

@@ -45,6 +45,8 @@ func (c *Class) UnmarshalText(text []byte) error {
 type Want interface {
 	// Class is the least that bringing the want about disturbs.
 	Class() Class
+	// Entitled returns what entitles harden to the file that the want is about.
+	Entitled() Warrant
 	want()
 }
 
@@ -54,12 +56,14 @@ type Key struct {
 	File  string
 	Key   []string
 	Value any
+	Warrant
 }
 
 // A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes.
 type Flag struct {
 	Unit, Name, Value string
 	Gone              bool
+	Warrant
 }
 
 // A Field wants a field of a YAML document to hold a value, and the service Unit to take it up by a restart. Field is the
@@ -69,10 +73,11 @@ type Field struct {
 	Field []string
 	Value any
 	Unit  string // "kubelet.service"
+	Warrant
 }
 
-// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is a list keeps what Add
-// and Drop do not name; any other gets Value, or goes.
+// A PodFlag wants a flag of a static pod's container, in the pod's manifest. Name has no dashes. A flag whose value is
+// a list keeps what Add and Drop do not name; any other gets Value, or goes.
 type PodFlag struct {
 	Manifest  string // where the manifest really is
 	Container string // the component: "kube-apiserver"
@@ -81,6 +86,7 @@ type PodFlag struct {
 	Add, Drop []string // tokens of a comma-separated list
 	Gone      bool
 	Mounts    []Mount // what the container must see for the value to make sense
+	Warrant
 }
 
 // A Mount is a path of the node that a static pod must see at the same place.
@@ -95,29 +101,41 @@ type Content struct {
 	File string
 	Data string
 	Mode fs.FileMode
+	Warrant
 }
 
 // A Setting wants a systemd unit to hold Section.Key=Value, by a drop-in of ours.
-type Setting struct{ Unit, Section, Key, Value string }
+type Setting struct {
+	Unit, Section, Key, Value string
+	Warrant
+}
 
 // A Mode wants a file to have exactly these twelve permission bits.
 type Mode struct {
 	File string
 	Mode fs.FileMode
+	Warrant
 }
 
 // An Owner wants a file to belong to a user and group, as "user:group".
-type Owner struct{ File, Owner string }
+type Owner struct {
+	File, Owner string
+	Warrant
+}
 
 // An AuditRule wants the kernel to record writes to, and attribute changes of, a path: Path itself, or with Dir
 // all that is below it too. Both the rule on disk and the rule as loaded are wanted.
 type AuditRule struct {
 	Path string
 	Dir  bool
+	Warrant
 }
 
 // An Env wants an environment file to assign a value to a variable.
-type Env struct{ File, Name, Value string }
+type Env struct {
+	File, Name, Value string
+	Warrant
+}
 
 // A Service wants a running service to take up the configuration that it already has on disk: nothing to write,
 // only something to activate.
@@ -132,9 +150,11 @@ type Instruction struct {
 	File     string
 	Line     int    // from 1
 	From, To string // "ADD", "COPY"
+	Warrant
 }
 
-// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again with it.
+// A Compose wants a service of a Compose file to have a value, and its containers, where they run, to be made again
+// with it.
 type Compose struct {
 	File    string
 	Service string
@@ -143,6 +163,7 @@ type Compose struct {
 	Value   any      // a string, bool, int, or a slice or map of those; nil wants it gone
 	Project string   // whose containers are to be made again; empty where nothing runs
 	People  bool     // who uses the service notices more than that it restarts
+	Warrant
 }
 
 // Class: the containers are made again.
@@ -161,8 +182,8 @@ func (w Key) Class() Class {
 	return Restart
 }
 
-// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on the
-// node to read for certain.
+// Class: a control plane's pod restarts. While a lone etcd does, the API does not answer; how many there are is not on
+// the node to read for certain.
 func (w PodFlag) Class() Class {
 	if w.Container == "etcd" {
 		return Behaviour
@@ -194,6 +215,9 @@ var Reloadable = map[string]bool{
 	"live-restore": true, "insecure-registries": true, "debug": true, "labels": true, "authorization-plugins": true,
 	"registry-mirrors": true, "features": true, "shutdown-timeout": true, "default-runtime": true, "runtimes": true,
 }
+
+// Entitled: there is no path to it.
+func (Service) Entitled() Warrant { return Mine }
 
 func (Key) want()         {}
 func (Flag) want()        {}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 
 	"example.com/harden/checks"
@@ -101,6 +102,7 @@ func (s *session) describe(h *report.Host) {
 		note("dockerd: %s", s.redactor.RedactText(err.Error()))
 	}
 	s.describeNode(h, note)
+	s.describeUncounted(h, daemon, note)
 	if s.Root != "/" {
 		note("only files are judged: what runs here is not that host")
 	} else if os.Geteuid() != 0 {
@@ -126,6 +128,26 @@ func (s *session) describeRuns(note func(string, ...any)) {
 	}
 	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
 		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome, len(run.Left))
+	}
+}
+
+// maxUncounted is how many processes that do not count are told of in words: any user can start thousands.
+const maxUncounted = 5
+
+// describeUncounted tells of processes that bear the name of a program which is judged, and do not count.
+func (s *session) describeUncounted(h *report.Host, daemon *facts.Daemon, note func(string, ...any)) {
+	for _, p := range s.host.Uncounted() {
+		if daemon != nil && daemon.Process != nil && daemon.Process.PID == p.PID {
+			continue // a rootless daemon is judged, as its user's
+		}
+		u := report.Uncounted{Name: path.Base(p.Exe), PID: p.PID, UID: p.UID, Exe: p.Exe, Reason: p.Doubted}
+		h.Uncounted = append(h.Uncounted, u)
+		if len(h.Uncounted) <= maxUncounted {
+			note("a process called %s (PID %d, uid %d) is not counted: %s", report.Clean(u.Name), u.PID, u.UID, report.Clean(u.Reason))
+		}
+	}
+	if more := len(h.Uncounted) - maxUncounted; more > 0 {
+		note("%d more processes are not counted; the JSON lists them", more)
 	}
 }
 

@@ -160,7 +160,7 @@ func TestRollOutDurable(t *testing.T) {
 	n := newNode(t)
 	a := newAPIServer(t)
 	n.services.opts.Kubeconfig = a.file
-	w := want.PodFlag{Manifest: n.manifest, Container: "kube-apiserver", Name: "profiling", Value: "false"}
+	w := want.PodFlag{Warrant: want.Mine, Manifest: n.manifest, Container: "kube-apiserver", Name: "profiling", Value: "false"}
 	c := &checks.Check{ID: "kubernetes/profiling", Rule: checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		f, err := h.File(n.manifest)
 		if err != nil || strings.Contains(string(f.Data), "--profiling=false") {

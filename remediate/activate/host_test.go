@@ -132,7 +132,7 @@ func wants(id string, ws ...want.Want) *checks.Check {
 }
 
 func keyWant(name string, value any) want.Key {
-	return want.Key{File: daemonJSON, Key: []string{name}, Value: value}
+	return want.Key{Warrant: want.Mine, File: daemonJSON, Key: []string{name}, Value: value}
 }
 
 // planOf is a plan that changes daemon.json for all of the checks at once, and then reloads and restarts.

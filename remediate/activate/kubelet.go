@@ -101,7 +101,7 @@ func (s *Services) watchKubelet(ctx context.Context, c *dbus.Conn, name string, 
 func (s *Services) kubeletHealthy(ctx context.Context) error {
 	at := s.opts.KubeletHealth
 	if at == "" {
-		ps, err := live.New("/", live.DockerOptions{}).Processes(ctx, "kubelet")
+		ps, err := facts.New(ctx, live.New("/", live.DockerOptions{}), facts.Choices{}).Processes("kubelet")
 		if err != nil {
 			return err
 		}

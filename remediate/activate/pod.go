@@ -2,6 +2,7 @@ package activate
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,11 +12,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // A manifest is a static pod's file, as far as a roll-out has to know it.
@@ -41,6 +45,8 @@ type podContainer struct {
 	Liveness  *probe `yaml:"livenessProbe"`
 	Readiness *probe `yaml:"readinessProbe"`
 	Startup   *probe `yaml:"startupProbe"`
+
+	uid string // of its pod, where the manifest gives it one
 }
 
 type probe struct {
@@ -59,8 +65,12 @@ func readManifest(path string) (*manifest, error) {
 		return nil, err
 	}
 	m := &manifest{path: path}
-	if err := budget.Unmarshal(data, m); err != nil {
+	var named struct{ Metadata struct{ UID string } }
+	if err := errors.Join(budget.Unmarshal(data, m), budget.Unmarshal(data, &named)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for i := range m.Spec.Containers {
+		m.Spec.Containers[i].uid = named.Metadata.UID
 	}
 	if m.Kind != "Pod" || len(m.Spec.Containers) == 0 {
 		return nil, fmt.Errorf("%s is not the manifest of a pod", path)
@@ -163,7 +173,8 @@ func (m *manifest) questions(c podContainer) (all []question) {
 	return []question{{url: "https://127.0.0.1:" + port + "/livez"}, {url: "https://127.0.0.1:" + port + "/readyz"}}
 }
 
-// runs finds the processes with a container's arguments.
+// runs finds the processes with a container's arguments that the kubelet has started for it, or root. The arguments
+// alone prove nothing: anybody can start a program with them.
 func (c podContainer) runs() ([]process, error) {
 	dirs, err := os.ReadDir("/proc")
 	if err != nil {
@@ -187,12 +198,33 @@ func (c podContainer) runs() ([]process, error) {
 		if !slices.EqualFunc(got, want, sameWord) {
 			continue
 		}
-		if start, err := startOf(pid); err == nil {
+		if start, err := startOf(pid); err == nil && c.started(pid) {
 			found = append(found, process{pid, start})
 		}
 	}
 	return found, nil
 }
+
+// started reports whether the kubelet has started a process from the container's manifest, or root has.
+func (c podContainer) started(pid int) bool {
+	p, err := live.New("/", live.DockerOptions{}).Process(pid)
+	if err != nil {
+		return false
+	}
+	if p.Contained {
+		return !p.OtherUsers && facts.InStaticPod(p.Cgroup, cgroupRoot(), c.uid)
+	}
+	return ours(pid) == nil
+}
+
+// cgroupRoot is where the kubelet puts the control groups of pods, as it was when it was first asked for.
+var cgroupRoot = sync.OnceValue(func() string {
+	n, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Node()
+	if err != nil {
+		return ""
+	}
+	return n.Kubelet.CgroupRoot()
+})
 
 // sameWord compares an argument with what the manifest says. $(NAME) is what the kubelet puts in from the environment.
 func sameWord(got, want string) bool {

@@ -1,8 +1,12 @@
 package activate
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -25,6 +29,45 @@ func TestPatience(t *testing.T) {
 		}
 		if got := m.Spec.Containers[0].patience(); got != want {
 			t.Errorf("%q: %v, want %v", probe, got, want)
+		}
+	}
+}
+
+// TestRunsForOthers has a user start a program with the arguments of a manifest, from a file of the user's and from one
+// of root's: neither is what the kubelet started.
+func TestRunsForOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to be another user")
+	}
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := podContainer{Command: []string{"kube-apiserver", "987"}}
+	for _, uid := range []int{0, 1001} {
+		for _, runner := range []uint32{0, 1001} {
+			file := filepath.Join(dir, fmt.Sprint("kube-apiserver", uid, runner))
+			if err := errors.Join(os.WriteFile(file, program, 0o755), os.Chown(file, uid, uid)); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(file, "987")
+			cmd.Args[0] = "kube-apiserver"
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: runner, Gid: runner}}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			found, err := c.runs()
+			cmd.Process.Kill()
+			cmd.Wait()
+			if want := uid == 0 && runner == 0; err != nil || (len(found) == 1) != want {
+				t.Errorf("a program of uid %d, run by uid %d: %v, %v; want it found: %v", uid, runner, found, err, want)
+			}
 		}
 	}
 }

@@ -121,7 +121,7 @@ func TestPrecheck(t *testing.T) {
 		{name: "a seccomp profile that is no JSON", checks: []*checks.Check{wants("seccomp", keyWant("seccomp-profile", "/etc/docker/seccomp.json"))},
 			machine: machine{files: map[string]string{"/etc/docker/seccomp.json": "{"}},
 			want:    []string{"refuse seccomp: dockerd would not start without its seccomp profile: /etc/docker/seccomp.json is no JSON"}},
-		{name: "a key of another file", checks: []*checks.Check{wants("other", want.Key{File: "/etc/other.json", Key: []string{"log-driver"}, Value: "kafka"})}},
+		{name: "a key of another file", checks: []*checks.Check{wants("other", want.Key{Warrant: want.Mine, File: "/etc/other.json", Key: []string{"log-driver"}, Value: "kafka"})}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestPrecheck(t *testing.T) {
 func TestPrecheckRootless(t *testing.T) {
 	m := machine{uid: 1000, files: map[string]string{"/etc/passwd": "me:x:1000:1000::/home/me:/bin/sh\n"}}
 	h := m.host(t)
-	c := wants("remap", want.Key{File: "/home/me/.config/docker/daemon.json", Key: []string{"userns-remap"}, Value: "default"})
+	c := wants("remap", want.Key{Warrant: want.Mine, File: "/home/me/.config/docker/daemon.json", Key: []string{"userns-remap"}, Value: "default"})
 	_, refusals := Precheck(t.Context(), planOf(t, h, c), h)
 	want := map[string]string{"remap": "a rootless dockerd maps its users already, and cannot do so twice"}
 	if diff := cmp.Diff(want, refusals); diff != "" {

@@ -17,6 +17,9 @@ import (
 
 	"github.com/coreos/go-systemd/v22/dbus"
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // A process is one process for ever: the kernel gives a number to another one later, never with the same start.
@@ -35,8 +38,24 @@ func dockerd(pid int) (process, error) {
 	if name := filepath.Base(strings.TrimSuffix(exe, " (deleted)")); name != "dockerd" {
 		return process{}, fmt.Errorf("PID %d is %s, not dockerd", pid, exe)
 	}
+	if err := ours(pid); err != nil {
+		return process{}, fmt.Errorf("dockerd (PID %d) is not believed: %w", pid, err)
+	}
 	start, err := startOf(pid)
 	return process{pid, start}, err
+}
+
+// ours is an error where a process is not root's own: anybody can give a program any name.
+func ours(pid int) error {
+	machine := live.New("/", live.DockerOptions{})
+	p, err := machine.Process(pid)
+	if err != nil {
+		return err
+	}
+	if why := facts.New(context.Background(), machine, facts.Choices{}).Foreign(p); why != "" {
+		return errors.New(why)
+	}
+	return nil
 }
 
 // startOf reads when a process began. A zombie has ended, though its number is still taken.

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // program returns the first of the paths that exists, if nobody but root could have put it there.
@@ -42,6 +45,18 @@ func trusted(path string) error {
 	return nil
 }
 
+// alone refuses a program that root alone can write, below a directory that another can.
+func alone(path string) error {
+	why, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Exposed(path)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return fmt.Errorf("%s is not run: %s, so not only root can replace it", path, why)
+	}
+	return nil
+}
+
 // maxOutput is how much of a program's output is kept, in bytes.
 const maxOutput = 64 << 10
 
@@ -53,7 +68,7 @@ func run(ctx context.Context, timeout time.Duration, path string, args ...string
 
 // runAs is run with more environment.
 func runAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
-	if err := trusted(path); err != nil {
+	if err := errors.Join(trusted(path), alone(path)); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -115,8 +115,8 @@ func (s *Services) restart(ctx context.Context, name string) error {
 
 // orphans reports whether containers go on without a daemon, which their shims tell: another run's restart failed.
 func orphans(ctx context.Context) bool {
-	shims, err := live.New("/", live.DockerOptions{}).Processes(ctx, "containerd-shim-runc-v2")
-	return err == nil && slices.ContainsFunc(shims, func(p facts.Process) bool { return !p.Contained && slices.Contains(p.Args, "moby") })
+	shims, err := facts.New(ctx, live.New("/", live.DockerOptions{}), facts.Choices{}).Processes("containerd-shim-runc-v2")
+	return err == nil && slices.ContainsFunc(shims, func(p facts.Process) bool { return slices.Contains(p.Args, "moby") })
 }
 
 // resetFailed clears the failed state and the start counter of the service and of the socket that would start it.

@@ -66,8 +66,9 @@ func component(args []string) error {
 	}))
 }
 
-// A kubelet stands in for the real one, which scripts/kube runs: it starts what a directory's manifests say, again when they
-// change or when it ends, and reads every file whose name does not begin with a dot. It answers for its own health.
+// A kubelet stands in for the real one, which scripts/kube runs: it starts what a directory's manifests say, again when
+// they change or when it ends, and reads every file whose name does not begin with a dot. It answers for its own
+// health.
 type kubelet struct {
 	dir  string
 	pods map[string]*podProcess
@@ -280,7 +281,7 @@ func (n *node) unchanged(t *testing.T) {
 func TestRollOut(t *testing.T) {
 	n := newNode(t)
 	old := n.pid(t)
-	plan := n.propose(t, want.PodFlag{Name: "profiling", Value: "false"}, want.PodFlag{Name: "audit-log-maxage", Value: "30"})
+	plan := n.propose(t, want.PodFlag{Warrant: want.Mine, Name: "profiling", Value: "false"}, want.PodFlag{Warrant: want.Mine, Name: "audit-log-maxage", Value: "30"})
 	if len(plan.Changes) != 1 || len(plan.Activations) != 1 || plan.Activations[0].Kind != remediate.RollOut {
 		t.Fatalf("%+v", plan)
 	}
@@ -293,7 +294,7 @@ func TestRollOut(t *testing.T) {
 	if err != nil || new == old || !strings.Contains(string(argv), "\x00--profiling=false\x00") {
 		t.Errorf("PID %d, before %d: %q, %v", new, old, argv, err)
 	}
-	if again := n.propose(t, want.PodFlag{Name: "profiling", Value: "false"}); !again.Empty() {
+	if again := n.propose(t, want.PodFlag{Warrant: want.Mine, Name: "profiling", Value: "false"}); !again.Empty() {
 		t.Errorf("the second plan is %+v", again)
 	}
 	run, err = apply.Rollback(t.Context(), run.ID, n.options())
@@ -313,9 +314,9 @@ func TestRollOutTakenBack(t *testing.T) {
 		flag want.PodFlag
 		why  string
 	}{
-		{"it ends at once", want.PodFlag{Name: "max-requests-inflight", Value: "-1"}, "kube-apiserver does not stay up with its new arguments: it has ended 2 times"},
-		{"it does not become ready", want.PodFlag{Name: "goaway-chance", Value: "1"}, "kube-apiserver is not ready within 3s"},
-		{"the kubelet may no longer ask", want.PodFlag{Name: "anonymous-auth", Value: "false"}, "kube-apiserver refuses the kubelet's own probe"},
+		{"it ends at once", want.PodFlag{Warrant: want.Mine, Name: "max-requests-inflight", Value: "-1"}, "kube-apiserver does not stay up with its new arguments: it has ended 2 times"},
+		{"it does not become ready", want.PodFlag{Warrant: want.Mine, Name: "goaway-chance", Value: "1"}, "kube-apiserver is not ready within 3s"},
+		{"the kubelet may no longer ask", want.PodFlag{Warrant: want.Mine, Name: "anonymous-auth", Value: "false"}, "kube-apiserver refuses the kubelet's own probe"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t)
@@ -332,8 +333,8 @@ func TestRollOutTakenBack(t *testing.T) {
 func TestRollOutRefused(t *testing.T) {
 	n := newNode(t)
 	pid := n.pid(t)
-	plan := n.propose(t, want.PodFlag{Name: "profilling", Value: "false"}, want.PodFlag{Name: "audit-log-maxage", Value: "30d"},
-		want.PodFlag{Name: "audit-policy-file", Value: "/no/such/policy.yaml", Mounts: []want.Mount{{Path: "/no/such/policy.yaml", Type: "File", ReadOnly: true}}})
+	plan := n.propose(t, want.PodFlag{Warrant: want.Mine, Name: "profilling", Value: "false"}, want.PodFlag{Warrant: want.Mine, Name: "audit-log-maxage", Value: "30d"},
+		want.PodFlag{Warrant: want.Mine, Name: "audit-policy-file", Value: "/no/such/policy.yaml", Mounts: []want.Mount{{Path: "/no/such/policy.yaml", Type: "File", ReadOnly: true}}})
 	reasons := ""
 	for _, l := range plan.Left {
 		reasons += l.Reason + "\n"
@@ -346,7 +347,7 @@ func TestRollOutRefused(t *testing.T) {
 	if !plan.Empty() {
 		t.Errorf("%+v", plan)
 	}
-	if plan := n.propose(t, want.PodFlag{Name: "profilling", Value: "false"}, want.PodFlag{Name: "profiling", Value: "false"}); len(plan.Left) != 1 || len(plan.Changes) != 1 {
+	if plan := n.propose(t, want.PodFlag{Warrant: want.Mine, Name: "profilling", Value: "false"}, want.PodFlag{Warrant: want.Mine, Name: "profiling", Value: "false"}); len(plan.Left) != 1 || len(plan.Changes) != 1 {
 		t.Errorf("the mistake of one fix is another's: %+v", plan)
 	}
 	n.unchanged(t)
@@ -358,7 +359,7 @@ func TestRollOutRefused(t *testing.T) {
 // A node that is not well is left alone.
 func TestRollOutNotWell(t *testing.T) {
 	n := newNode(t)
-	plan := n.propose(t, want.PodFlag{Name: "profiling", Value: "false"})
+	plan := n.propose(t, want.PodFlag{Warrant: want.Mine, Name: "profiling", Value: "false"})
 	ready := func() error {
 		return n.services.Ready(t.Context(), remediate.Activation{Kind: remediate.RollOut, Unit: n.manifest})
 	}

@@ -134,7 +134,9 @@ func (e *engine) write(i int, s *staged) error {
 	case !it.After.Exists:
 		err = e.drop(i, it)
 	case it.Content:
-		err = s.commit()
+		if err = e.exposed(s.target, s.found); err == nil {
+			err = s.commit()
+		}
 	default:
 		err = e.attributes(i, it, it.After)
 	}
@@ -173,6 +175,9 @@ func (e *engine) drop(i int, it *item) error {
 	case now.links != 1:
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
+	if err := e.exposed(g, now); err != nil {
+		return err
+	}
 	return g.remove(now)
 }
 
@@ -196,6 +201,9 @@ func (e *engine) attributes(i int, it *item, im image) error {
 	}
 	if now.links != 1 && now.Type == unix.S_IFREG {
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
+	}
+	if err := e.exposed(g, now); err != nil {
+		return err
 	}
 	return g.dressUp(im)
 }

@@ -19,6 +19,12 @@ import (
 // prepare turns a plan's changes into a journal's items, each compared with what is there. It writes nothing.
 func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) error {
 	seen, dirs := map[string]bool{}, map[string]bool{}
+	planned := map[string]facts.Info{} // what the run makes of directories before it comes to what is in them
+	for _, c := range p.Changes {
+		if !c.Created && !c.Removed && c.Before.Type.IsDir() {
+			planned[c.Path] = c.After.Info
+		}
+	}
 	for i, c := range p.Changes {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -31,7 +37,7 @@ func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) err
 		}
 		seen[c.Path] = true
 		e.step(Checking, c.Path)
-		it, err := e.item(c)
+		it, err := e.item(c, planned)
 		if err != nil {
 			return err
 		}
@@ -67,6 +73,8 @@ func proper(c remediate.Change) error {
 		return fmt.Errorf("%s: a change of content needs the content of a regular file, before and after", c.Path)
 	case c.Before.Type != 0 && !c.Before.Type.IsDir() && c.Before.Type != fs.ModeSocket:
 		return fmt.Errorf("%s: only files, directories and sockets are changed", c.Path)
+	case !c.Created && !c.Removed && c.Before.Type == 0 && (c.Before.UID != c.After.UID || c.Before.GID != c.After.GID) && c.After.Mode&0o6000 != 0:
+		return fmt.Errorf("%s: a file that gets another owner keeps no set-user-ID or set-group-ID bit", c.Path)
 	case c.After.Mode&^0o7777 != 0 || len(c.After.Data) > facts.MaxFile:
 		return fmt.Errorf("%s: its mode or its size is out of bounds", c.Path)
 	}
@@ -74,7 +82,7 @@ func proper(c remediate.Change) error {
 }
 
 // item compares a change's target with what the plan was made from and adds what only the file itself tells.
-func (e *engine) item(c remediate.Change) (*item, error) {
+func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item, error) {
 	it := &item{Path: []byte(c.Path), Content: c.Content(), Checks: remediate.IDs(c.Checks)}
 	it.before, it.after = c.Before.Data, c.After.Data
 	if !c.Removed {
@@ -89,7 +97,7 @@ func (e *engine) item(c remediate.Change) (*item, error) {
 	}
 	g, err := e.tree.open(c.Path)
 	if c.Created && errors.Is(err, fs.ErrNotExist) {
-		return it, e.creatable(c.Path)
+		return it, e.creatable(c, planned)
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("%w: %w", ErrDrift, err)
@@ -119,16 +127,23 @@ func (e *engine) item(c remediate.Change) (*item, error) {
 	if why, err := g.stuck(it.Content); err != nil || why != "" {
 		return nil, together(err, stuckError(c.Path, why))
 	}
+	if err := e.entitled(g, c, now, planned); err != nil {
+		return nil, err
+	}
 	it.Volatile = !it.Content && g.volatile()
 	it.Before.Xattrs = now.Xattrs
 	if !it.After.Fresh && it.After.Exists {
 		it.After.Xattrs = withMode(now.Xattrs, it.After.Mode)
+		if it.Before.UID != it.After.UID || it.Before.GID != it.After.GID {
+			it.After.Xattrs = lacking(it.After.Xattrs, xattrCap) // what they let the program do was for its old owner to choose
+		}
 	}
 	return it, nil
 }
 
 // creatable looks at the nearest directory there is above a file to be made.
-func (e *engine) creatable(p string) error {
+func (e *engine) creatable(c remediate.Change, planned map[string]facts.Info) error {
+	p := c.Path
 	missing, err := e.tree.missing(p)
 	if err != nil {
 		return err
@@ -141,6 +156,9 @@ func (e *engine) creatable(p string) error {
 		return err
 	}
 	defer g.close()
+	if err := e.entitled(g, c, sight{}, planned); err != nil {
+		return err
+	}
 	why, err := g.stuck(true)
 	return together(err, stuckError(p, why))
 }

@@ -26,6 +26,7 @@ const (
 func (w world) manifests(t testing.TB) *remediate.Plan {
 	t.Helper()
 	must(t, os.MkdirAll(w.path(manifestDir), 0o755))
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
 	for _, p := range []string{apiserver, etcd} {
 		if _, err := os.Stat(w.path(p)); err != nil {
 			w.file(t, p, "old "+p+"\n", 0o600, 0, 0)
@@ -195,7 +196,8 @@ func TestRollOutInterrupted(t *testing.T) {
 	}
 }
 
-// Whenever harden is killed, the kubelet finds each manifest whole, old or new, and no file beside them that it would read.
+// Whenever harden is killed, the kubelet finds each manifest whole, old or new, and no file beside them that it would
+// read.
 func TestTortureManifest(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip("needs strace")

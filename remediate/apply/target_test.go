@@ -1,9 +1,12 @@
 package apply
 
 import (
+	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -33,7 +36,7 @@ func TestSocket(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
-			command(t, "mount", "-t", "tmpfs", "none", w.path("/run"))
+			command(t, "mount", "-t", "tmpfs", "-o", "mode=755", "none", w.path("/run"))
 			defer command(t, "umount", w.path("/run"))
 			must(t, socket(w, w.path(sock)))
 			must(t, os.Chown(w.path(sock), 7, 8))
@@ -79,36 +82,56 @@ func TestInherited(t *testing.T) {
 	same(t, "afterwards", before, w.look(t))
 }
 
-// TestCapabilities keeps a file's capabilities, which chown takes away, through both kinds of change and back.
+// TestCapabilities keeps a file's capabilities, which chown takes away, while its owner stays, and gives none back to a
+// file that root gets from somebody else. Either way they are there again when the run is taken back, and so are the
+// bits of set-user-ID.
 func TestCapabilities(t *testing.T) {
 	capability := []byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0} // cap_net_bind_service=ep
-	for name, change := range map[string]func(testing.TB, world, string) remediate.Change{
-		"content": func(t testing.TB, w world, p string) remediate.Change {
+	for name, c := range map[string]struct {
+		change func(testing.TB, world, string) remediate.Change
+		kept   bool
+	}{
+		"content": {func(t testing.TB, w world, p string) remediate.Change { return w.content(t, p, "new") }, true},
+		"content, given to root": {func(t testing.TB, w world, p string) remediate.Change {
 			c := w.content(t, p, "new")
-			c.After.UID = 0
+			c.After.UID, c.After.Mode = 0, 0o755
 			return c
-		},
-		"attributes": func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o755, 0, 0) },
+		}, false},
+		"mode":                      {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o4755, 7, 8) }, true},
+		"attributes, given to root": {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o755, 0, 0) }, false},
+		"the group's alone":         {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o755, 7, 0) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			p := "/etc/tool"
-			w.file(t, p, "old", 0o775, 7, 8)
+			w.file(t, p, "old", 0o6775, 7, 8)
 			must(t, unix.Setxattr(w.path(p), xattrCap, capability, 0))
 			before := w.look(t)
 			o := w.options()
-			_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{change(t, w, p)}}, o)
+			_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{c.change(t, w, p)}}, o)
 			must(t, err)
 			v := make([]byte, 64)
 			n, err := unix.Getxattr(w.path(p), xattrCap, v)
-			must(t, err)
-			if d := cmp.Diff(capability, v[:n]); d != "" {
-				t.Errorf("capabilities (-want +got):\n%s", d)
+			if kept := err == nil && bytes.Equal(v[:n], capability); kept != c.kept {
+				t.Errorf("capabilities: %x, %v; want them kept: %v", v[:max(n, 0)], err, c.kept)
 			}
 			_, err = Rollback(t.Context(), "", o)
 			must(t, err)
 			same(t, "afterwards", before, w.look(t))
 		})
+	}
+}
+
+// TestGivenAway refuses a plan that would let a user's program run as root.
+func TestGivenAway(t *testing.T) {
+	w := newWorld(t)
+	w.file(t, "/etc/tool", "old", 0o6775, 7, 8)
+	for _, mode := range []fs.FileMode{0o4755, 0o2755} {
+		c := w.attributes(t, "/etc/tool", mode, 0, 0)
+		_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{c}}, w.options())
+		if err == nil || !strings.Contains(err.Error(), "set-user-ID") {
+			t.Errorf("%04o: %v", mode, err)
+		}
 	}
 }
 

@@ -145,6 +145,8 @@ func (g *target) stuck(content bool) (string, error) {
 			return "", &fs.PathError{Op: "statx", Path: g.path, Err: err}
 		}
 		switch {
+		case fst.Type == unix.FUSE_SUPER_MAGIC:
+			return of + " is on a FUSE file system, where a program of any user may answer for it", nil
 		case fst.Flags&unix.ST_RDONLY != 0:
 			return of + " is on a read-only file system", nil
 		case st.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:

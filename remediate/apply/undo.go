@@ -252,6 +252,12 @@ func (e *engine) restore(i int) (unsaid, err error) {
 	if stands == isConflict {
 		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrConflict, why)
 	}
+	if now.links > 1 && now.Type == unix.S_IFREG {
+		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and what is restored would reach or lose the others", it.path(), ErrConflict, now.links)
+	}
+	if err := e.exposed(g, now); err != nil {
+		return nil, err
+	}
 	e.step(Restoring, it.path())
 	r := record{Run: e.tx.ID, Event: hiRestore, Path: it.Path}
 	unsaid = e.hist.append(r)

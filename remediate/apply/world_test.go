@@ -17,6 +17,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
@@ -121,7 +122,7 @@ func (w world) content(t testing.TB, p, after string) remediate.Change {
 	data, err := os.ReadFile(w.path(p))
 	must(t, err)
 	before.Data = append([]byte{}, data...)
-	c := remediate.Change{Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/content"}}}
+	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/content"}}}
 	c.After.Data = []byte(after)
 	return c
 }
@@ -129,7 +130,7 @@ func (w world) content(t testing.TB, p, after string) remediate.Change {
 func (w world) attributes(t testing.TB, p string, mode fs.FileMode, uid, gid uint32) remediate.Change {
 	t.Helper()
 	before := w.facts(t, p)
-	c := remediate.Change{Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/attributes"}}}
+	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/attributes"}}}
 	c.After.Mode, c.After.UID, c.After.GID = mode, uid, gid
 	c.After.User, c.After.Group = fmt.Sprint(uid), fmt.Sprint(gid)
 	return c
@@ -144,7 +145,7 @@ func (w world) removed(t testing.TB, p string) remediate.Change {
 
 func created(p, data string) remediate.Change {
 	info := facts.Info{Path: p, Mode: 0o640, User: "root", Group: "root", Links: 1}
-	return remediate.Change{Path: p, Created: true, After: facts.File{Info: info, Data: []byte(data)}}
+	return remediate.Change{Warrants: mine, Path: p, Created: true, After: facts.File{Info: info, Data: []byte(data)}}
 }
 
 // look describes every file of the host, whole, by other means than the package's own: one line a file.
@@ -263,3 +264,6 @@ func (s *services) Healthy(_ context.Context, before json.RawMessage) error {
 	}
 	return nil
 }
+
+// mine entitles to the files of these worlds.
+var mine = []want.Warrant{want.Mine}

@@ -160,8 +160,8 @@ func (g *target) dressUp(im image) error {
 
 // dress gives the file behind fd the owner, the mode and the extended attributes of an image, in this order: chown
 // clears setuid, setgid and capabilities even when it changes nothing, so it is left out where it would, and comes
-// first where it would not. With all, attributes that the image lacks are removed: a directory's default access list
-// passes to each file made in it.
+// first where it would not. File capabilities go where the image lacks them. With all, other attributes that the image
+// lacks are removed: a directory's default access list passes to each file made in it.
 func (s *sys) dress(fd int, im image, all bool) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -199,7 +199,7 @@ func (s *sys) dress(fd int, im image, all bool) error {
 	}
 	for _, x := range have {
 		name := string(x.Name)
-		if _, ok := find(im.Xattrs, name); ok || !all || im.Fresh && strings.HasPrefix(name, "security.") {
+		if _, ok := find(im.Xattrs, name); ok || !all && name != xattrCap || im.Fresh && strings.HasPrefix(name, "security.") {
 			continue
 		}
 		if err := unix.Removexattr(p, name); err != nil {

@@ -145,8 +145,18 @@ func headLines(c remediate.Change, hashes bool) (lines []headLine) {
 		line("sha256", hash(c.Before.Data), hash(c.After.Data))
 	}
 	line("mode", fmt.Sprintf("%04o", c.Before.Mode), fmt.Sprintf("%04o", c.After.Mode))
+	if c.Before.Capable != c.After.Capable {
+		line("file capabilities", presence(c.Before.Capable), presence(c.After.Capable))
+	}
 	line("owner", owner(c.Before.Info, c.After.Info), owner(c.After.Info, c.Before.Info))
 	return lines
+}
+
+func presence(there bool) string {
+	if there {
+		return "some"
+	}
+	return "none"
 }
 
 func hash(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }

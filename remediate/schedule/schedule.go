@@ -1,6 +1,6 @@
-// Package schedule plans what runs harden by the clock: units and timers of systemd, or a file for cron where systemd does
-// not run. It plans them as any other change is planned, whole and with nothing written, so that they are shown as a
-// diff, journaled, and taken back byte for byte.
+// Package schedule plans what runs harden by the clock: units and timers of systemd, or a file for cron where systemd
+// does not run. It plans them as any other change is planned, whole and with nothing written, so that they are shown as
+// a diff, journaled, and taken back byte for byte.
 package schedule
 
 import (
@@ -73,6 +73,9 @@ type Apply struct {
 
 // Detect says what starts programs by the clock on a host: of a host that runs what runs there, and of another what its
 // files tell.
+// mine is what entitles to the files of a schedule, whose places harden names.
+var mine = []want.Warrant{want.Mine}
+
 func Detect(h *facts.Host, runs bool) (Manager, error) {
 	sign := "/run/systemd/system" // as sd_booted(3) tells
 	if !runs {
@@ -159,8 +162,9 @@ func paths() []string {
 	return all
 }
 
-// unitFiles are the files of one timer: itself, its service, and what has the timer started at boot. That is a drop-in and
-// not the link that `systemctl enable` would make: so all that decides what starts is in the diff, and is taken back with it.
+// unitFiles are the files of one timer: itself, its service, and what has the timer started at boot. That is a drop-in
+// and not the link that `systemctl enable` would make: so all that decides what starts is in the diff, and is taken
+// back with it.
 func unitFiles(timer string) []string {
 	name := strings.TrimSuffix(timer, ".timer")
 	return []string{units + timer, units + name + ".service", units + "timers.target.d/" + name + ".conf"}
@@ -177,7 +181,7 @@ func change(h *facts.Host, p, text string) (*remediate.Change, error) {
 		return nil, nil
 	case gone:
 		info := facts.Info{Path: p, Mode: 0o644, User: "root", Group: "root", Links: 1, Size: int64(len(text))}
-		return &remediate.Change{Path: p, Created: true, After: facts.File{Info: info, Data: []byte(text)}, Class: want.None}, nil
+		return &remediate.Change{Warrants: mine, Path: p, Created: true, After: facts.File{Info: info, Data: []byte(text)}, Class: want.None}, nil
 	case !strings.Contains(string(before.Data), mark):
 		return nil, fmt.Errorf("%s: harden has not written this: move it away first", p)
 	case before.Path != p:
@@ -185,7 +189,7 @@ func change(h *facts.Host, p, text string) (*remediate.Change, error) {
 	case before.Locked != "":
 		return nil, fmt.Errorf("%s cannot be changed: %s", p, before.Locked)
 	case text == "":
-		return &remediate.Change{Path: p, Before: before, Removed: true, Class: want.None}, nil
+		return &remediate.Change{Warrants: mine, Path: p, Before: before, Removed: true, Class: want.None}, nil
 	}
 	after := before
 	after.Data, after.Size = []byte(text), int64(len(text))
@@ -193,7 +197,7 @@ func change(h *facts.Host, p, text string) (*remediate.Change, error) {
 	if string(before.Data) == text && before.Mode == after.Mode && before.UID == 0 && before.GID == 0 {
 		return nil, nil
 	}
-	return &remediate.Change{Path: p, Before: before, After: after, Class: want.None}, nil
+	return &remediate.Change{Warrants: mine, Path: p, Before: before, After: after, Class: want.None}, nil
 }
 
 // check refuses what a unit or a crontab would read as something else.

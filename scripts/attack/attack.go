@@ -18,10 +18,8 @@ var named = func() string {
 }()
 
 var built struct {
-	once sync.Once
-	file string
-	out  []byte
-	err  error
+	mu  sync.Mutex
+	dir string
 }
 
 // Binary returns the path of the harden under attack: $HARDEN_BINARY, or one built once from this tree.
@@ -30,26 +28,36 @@ func Binary(t testing.TB) string {
 	if named != "" {
 		return named
 	}
-	built.once.Do(func() {
-		dir, err := os.MkdirTemp("", "attack")
-		if err != nil {
-			built.err = err
-			return
-		}
-		built.file = filepath.Join(dir, "harden")
-		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", built.file, "example.com/harden/cmd/harden")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		built.out, built.err = cmd.CombinedOutput()
-	})
-	if built.err != nil {
-		t.Fatalf("build harden: %v\n%s", built.err, built.out)
-	}
-	return built.file
+	return build(t, "cmd/harden")
 }
 
-// Clean removes what Binary built. TestMain calls it.
+// build returns the path of a program of this tree, built once.
+func build(t testing.TB, pkg string) string {
+	t.Helper()
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "attack")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir = dir
+	}
+	file := filepath.Join(built.dir, filepath.Base(pkg))
+	if _, err := os.Stat(file); err == nil {
+		return file
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "example.com/harden/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return file
+}
+
+// Clean removes what was built. TestMain calls it.
 func Clean() {
-	if built.file != "" {
-		os.RemoveAll(filepath.Dir(built.file))
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
 	}
 }

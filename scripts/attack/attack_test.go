@@ -1,6 +1,7 @@
 package attack
 
 import (
+	"fmt"
 	"os"
 	"testing"
 )
@@ -9,6 +10,10 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(inputsVariable); dir != "" {
 		writeInputs(dir)
 		return
+	}
+	if err := Begin(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	Clean()

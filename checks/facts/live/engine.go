@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,10 +102,11 @@ func (s *Source) reach(e *engine) error {
 		if s.asleep(host.Host + host.Path) {
 			return errors.New("not running: systemd holds its socket and would start it for the first question")
 		}
-		e.endpoint.Local, err = dialSocket(host.Host + host.Path)
+		e.endpoint.Local, e.endpoint.PID, err = s.dialSocket(host.Host + host.Path)
 	case "tcp", "http", "https":
 		options = append(options, client.WithTLSClientConfigFromEnv())
-		e.endpoint.Local, err = s.ours(host.Host)
+		e.endpoint.PID, err = s.ours(host.Host)
+		e.endpoint.Local = e.endpoint.PID != 0
 	case "ssh":
 		err = errors.New("engines over ssh are not supported: run harden on that machine")
 	default:
@@ -138,8 +138,7 @@ func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
 
 // asleep reports whether systemd listens on a socket for a dockerd that does not run. Looking must not start one.
 func (s *Source) asleep(socket string) bool {
-	ps, err := s.Processes(context.Background(), "dockerd")
-	ps = facts.Own(ps)
+	ps, err := facts.New(context.Background(), s, facts.Choices{}).Processes("dockerd")
 	return err == nil && len(ps) == 0 && s.holds(1, socket)
 }
 
@@ -158,52 +157,50 @@ func (s *Source) holds(pid int, socket string) bool {
 // dialSocket looks whether somebody answers on a socket and whether that is a dockerd of this machine, or systemd on
 // its behalf. Whoever else listens may be passing on to anywhere: ssh -L, or the other side of a container's mount,
 // whose process our namespace does not have.
-func dialSocket(path string) (local bool, err error) {
+func (s *Source) dialSocket(path string) (local bool, pid int, err error) {
 	conn, err := net.DialTimeout("unix", path, dialTimeout)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // somebody has named it: a mistake, and not a host without Docker
-		return false, errors.New("there is no such socket")
+		return false, 0, errors.New("there is no such socket")
 	case errors.Is(err, unix.ECONNREFUSED):
-		return false, fmt.Errorf("not running: %w", err)
+		return false, 0, fmt.Errorf("not running: %w", err)
 	case err != nil:
-		return false, err
+		return false, 0, err
 	}
 	defer conn.Close()
 	raw, err := conn.(*net.UnixConn).SyscallConn()
 	if err != nil {
-		return false, err
+		return false, 0, err
 	}
 	var peer *unix.Ucred
 	if ctlErr := raw.Control(func(fd uintptr) {
 		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	}); ctlErr != nil || err != nil {
-		return false, cmp.Or(err, ctlErr)
+		return false, 0, cmp.Or(err, ctlErr)
 	}
 	if peer.Pid == 1 {
-		return true, nil
+		return true, 1, nil
 	}
-	comm, err := os.ReadFile("/proc/" + strconv.Itoa(int(peer.Pid)) + "/comm")
-	if err != nil && !gone(err) {
-		return false, err
-	}
-	return strings.TrimSpace(string(comm)) == "dockerd", nil
+	ps, err := s.Processes(context.Background(), "dockerd") // the name that the kernel keeps is the program's own to choose
+	local = slices.ContainsFunc(ps, func(p facts.Process) bool { return p.PID == int(peer.Pid) && !p.Contained })
+	return local, int(peer.Pid), err
 }
 
-// ours reports whether a TCP address is one of this machine's own, where a dockerd listens.
-func (s *Source) ours(address string) (bool, error) {
+// ours returns the dockerd that listens at a TCP address, where that is one of this machine's own, else 0.
+func (s *Source) ours(address string) (int, error) {
 	name, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	own, err := net.InterfaceAddrs()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	mine := func(ip netip.Addr) bool {
 		return ip.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
@@ -212,25 +209,25 @@ func (s *Source) ours(address string) (bool, error) {
 		})
 	}
 	if !slices.ContainsFunc(ips, mine) {
-		return false, nil
+		return 0, nil
 	}
 	ps, err := s.Processes(ctx, "dockerd")
-	ps = facts.Own(ps)
+	ps = slices.DeleteFunc(ps, func(p facts.Process) bool { return p.Contained })
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	for _, p := range ps {
 		ls, err := s.Listeners(ctx, p.PID)
 		if err != nil && !gone(err) {
-			return false, err
+			return 0, err
 		}
 		for _, l := range ls {
 			if l.Network != "unix" && strings.HasSuffix(l.Address, ":"+port) {
-				return true, nil
+				return p.PID, nil
 			}
 		}
 	}
-	return false, nil // some tunnel
+	return 0, nil // some tunnel
 }
 
 // An engine asks one Docker Engine.

@@ -49,7 +49,7 @@ func freePort(t *testing.T) string {
 func testEngine(t *testing.T, d *testdocker.Daemon, host string, ids []string) {
 	engine, endpoint, err := at(host).Engine(t.Context())
 	must(t, err)
-	if want := (facts.Endpoint{Host: host, From: "--docker-host", Local: true}); endpoint != want {
+	if want := (facts.Endpoint{Host: host, From: "--docker-host", Local: true, PID: d.PID}); endpoint != want {
 		t.Errorf("reached at %+v, want %+v", endpoint, want)
 	}
 	info, err := engine.Info(t.Context())

@@ -41,7 +41,10 @@ func (s *Source) stat(name string) (facts.Info, error) {
 		Modified: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)),
 		Locked:   p.locked,
 	}
-	i.ACL, err = hasACL(p.fd)
+	i.ACL, err = hasAttr(p.fd, "system.posix_acl_access")
+	if err == nil && i.Type == 0 {
+		i.Capable, err = hasAttr(p.fd, "security.capability")
+	}
 	if err != nil {
 		return facts.Info{}, &fs.PathError{Op: "getxattr", Path: name, Err: err}
 	}
@@ -83,6 +86,8 @@ func (s *Source) locked(p place, st *unix.Statx_t) (string, error) {
 		return "immutable", nil
 	case st.Attributes&unix.STATX_ATTR_APPEND != 0:
 		return "append-only", nil
+	case f.Type == unix.FUSE_SUPER_MAGIC:
+		return "on a FUSE file system, where a program of any user may answer for it", nil
 	case f.Flags&unix.ST_RDONLY != 0:
 		return "read-only file system", nil
 	case regular && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
@@ -108,9 +113,10 @@ func (s *Source) locked(p place, st *unix.Statx_t) (string, error) {
 	return "", nil
 }
 
-// hasACL reports whether a file has an access ACL beyond its mode: only such a one is stored.
-func hasACL(fd int) (bool, error) {
-	_, err := unix.Getxattr(self(fd), "system.posix_acl_access", nil) // fgetxattr refuses O_PATH descriptors
+// hasAttr reports whether a file has an extended attribute. An access ACL is stored only where it says more than the
+// mode.
+func hasAttr(fd int, name string) (bool, error) {
+	_, err := unix.Getxattr(self(fd), name, nil) // fgetxattr refuses O_PATH descriptors
 	switch {
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
 		return false, nil // none, a file system without ACLs, or no /proc to ask through

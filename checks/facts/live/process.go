@@ -18,8 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace from
-// those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would say that it does not run.
+// Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace
+// from those in containers. One that cannot be looked at but bears the name is fs.ErrPermission: leaving it out would
+// say that it does not run.
 func (s *Source) Processes(ctx context.Context, name string) ([]facts.Process, error) {
 	find, err := s.Census(ctx)
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 	if err != nil {
 		return nil, err
 	}
-	namespace, err := os.Readlink("/proc/self/ns/pid")
+	mine, err := namespacesOf("/proc/self")
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 		var ps []facts.Process
 		cost := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
 		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
-			p, err := process(pid, name, namespace)
+			p, err := process(pid, name, mine)
 			if gone(err) {
 				continue
 			}
@@ -102,7 +103,7 @@ func pids() ([]int, error) {
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) }
 
 // process reads one process, nil when its executable is another.
-func process(pid int, name, namespace string) (*facts.Process, error) {
+func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 	dir := fmt.Sprintf("/proc/%d", pid)
 	exe, err := os.Readlink(dir + "/exe")
 	if errors.Is(err, fs.ErrPermission) {
@@ -114,15 +115,19 @@ func process(pid int, name, namespace string) (*facts.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	exe = strings.TrimSuffix(exe, " (deleted)")
+	exe, deleted := strings.CutSuffix(exe, " (deleted)")
 	if path.Base(exe) != name {
 		return nil, nil
 	}
-	ns, err := os.Readlink(dir + "/ns/pid")
+	its, err := namespacesOf(dir)
 	if err != nil {
 		return nil, err
 	}
-	p := &facts.Process{PID: pid, Exe: exe, Contained: ns != namespace}
+	p := &facts.Process{PID: pid, Exe: exe, Contained: its.pid != mine.pid, Origin: facts.Origin{Deleted: deleted,
+		OtherUsers: its.user != mine.user, OtherMounts: its.mnt != mine.mnt, OtherNetwork: its.net != mine.net}}
+	if err := program(dir, p); err != nil {
+		return nil, err
+	}
 	cmdline, err := commandLine(dir + "/cmdline")
 	if err != nil {
 		return nil, err
@@ -134,14 +139,14 @@ func process(pid int, name, namespace string) (*facts.Process, error) {
 	if p.Started, err = started(dir); err != nil {
 		return nil, err
 	}
-	if p.UID, err = effectiveUID(dir); err != nil {
+	if err = readIDs(dir, p); err != nil {
 		return nil, err
 	}
 	cgroup, err := os.ReadFile(dir + "/cgroup")
 	if err != nil {
 		return nil, err
 	}
-	p.Unit = unitOf(string(cgroup))
+	p.Unit, p.Cgroup = unitOf(string(cgroup)), groupOf(string(cgroup))
 	return p, nil
 }
 
@@ -159,6 +164,54 @@ func commandLine(file string) ([]byte, error) {
 		err = fmt.Errorf("%s has more than the limit of %d bytes", file, maxArguments)
 	}
 	return data, err
+}
+
+// namespaces are those of a process that say what it sees.
+type namespaces struct{ pid, mnt, user, net string }
+
+func namespacesOf(dir string) (n namespaces, err error) {
+	for kind, into := range map[string]*string{"pid": &n.pid, "mnt": &n.mnt, "user": &n.user, "net": &n.net} {
+		*into, err = os.Readlink(dir + "/ns/" + kind)
+		if errors.Is(err, fs.ErrNotExist) && kind == "user" {
+			continue // a kernel without them
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// program looks at the file that a process runs, which need not be the one that now has its name.
+func program(dir string, p *facts.Process) error {
+	var runs, here unix.Stat_t
+	if err := unix.Stat(dir+"/exe", &runs); err != nil {
+		return &fs.PathError{Op: "stat", Path: dir + "/exe", Err: err}
+	}
+	p.ProgramUID, p.ProgramMode = runs.Uid, fs.FileMode(runs.Mode&0o7777)
+	err := unix.Stat(p.Exe, &here)
+	p.Elsewhere = !p.Deleted && (err != nil || here.Dev != runs.Dev || here.Ino != runs.Ino)
+	return nil
+}
+
+// Process describes one process, whatever it runs.
+func (s *Source) Process(pid int) (facts.Process, error) {
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	if err != nil {
+		return facts.Process{}, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	mine, err := namespacesOf("/proc/self")
+	if err != nil {
+		return facts.Process{}, err
+	}
+	p, err := process(pid, executable(exe), mine)
+	if err == nil && p == nil {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return facts.Process{}, fmt.Errorf("PID %d: %w", pid, err)
+	}
+	return *p, nil
 }
 
 // ticks is how many clock ticks /proc counts in a second, on every Linux.
@@ -186,20 +239,39 @@ func started(dir string) (time.Time, error) {
 	return time.Now().Add(-age).Round(0), nil
 }
 
-func effectiveUID(dir string) (uint32, error) {
+// readIDs reads whom a process runs as, and whom it was started by or can become.
+func readIDs(dir string, p *facts.Process) error {
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for line := range strings.Lines(string(status)) {
-		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
-			if f := strings.Fields(ids); len(f) > 1 {
-				uid, err := strconv.ParseUint(f[1], 10, 32)
-				return uint32(uid), err
+		ids, ok := strings.CutPrefix(line, "Uid:")
+		if f := strings.Fields(ids); ok && len(f) > 2 {
+			for i, into := range []*uint32{&p.RealUID, &p.UID, &p.SavedUID} {
+				uid, err := strconv.ParseUint(f[i], 10, 32)
+				if err != nil {
+					return err
+				}
+				*into = uint32(uid)
 			}
+			return nil
 		}
 	}
-	return 0, fmt.Errorf("%s/status has no Uid line", dir)
+	return fmt.Errorf("%s/status has no Uid line", dir)
+}
+
+// groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified
+// hierarchy, else of systemd's own, and where both have one the unified's.
+func groupOf(cgroup string) string {
+	group := ""
+	for line := range strings.Lines(cgroup) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) == 3 && (fields[1] == "" || fields[1] == "name=systemd") && fields[2] != "/" {
+			group = fields[2]
+		}
+	}
+	return group
 }
 
 // unitOf reads from /proc/PID/cgroup the service whose cgroup, or one below it, a process is in. systemd names the

@@ -40,8 +40,9 @@ func TestProcesses(t *testing.T) {
 	must(t, os.Remove(named)) // as an upgrade does
 	ps, err := machine.Processes(t.Context(), "some-daemon")
 	must(t, err)
-	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"}, UID: uint32(os.Geteuid())}}
-	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit")); diff != "" {
+	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"}, UID: uint32(os.Geteuid()),
+		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()), ProgramMode: 0o755, Deleted: true}}}
+	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit", "Cgroup")); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
 	const tick = 10 * time.Millisecond

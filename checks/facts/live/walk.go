@@ -128,10 +128,24 @@ func (w *walk) step() (target string, err error) {
 	if err := unix.Fstat(dir, &in); err != nil {
 		return "", err
 	}
-	w.locked = cmp.Or(w.locked, untrusted(&st, &in))
+	w.locked = cmp.Or(w.locked, w.exposed(), untrusted(&st, &in))
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", buf)
 	return string(buf[:n]), err
+}
+
+// exposed says who beside root can put another directory in the place of one that has been walked through.
+func (w *walk) exposed() string {
+	for _, fd := range w.dirs {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil {
+			continue // untrusted meets the same of the last one
+		}
+		if who := writer(&st); who != "" && (st.Uid != 0 || st.Mode&unix.S_ISVTX == 0) {
+			return fmt.Sprintf(by, who)
+		}
+	}
+	return ""
 }
 
 // leave goes back up until only n directories are left.
@@ -144,16 +158,26 @@ func (w *walk) leave(n int) {
 
 // untrusted says who beside root can change where a link in a directory leads; empty when nobody can.
 func untrusted(link, dir *unix.Stat_t) string {
-	const by = "reached through a link that %s can change"
-	switch {
-	case link.Uid != 0:
+	if link.Uid != 0 {
 		return fmt.Sprintf(by, fmt.Sprintf("uid %d", link.Uid))
+	}
+	if who := writer(dir); who != "" {
+		return fmt.Sprintf(by, who)
+	}
+	return ""
+}
+
+const by = "reached through a link that %s can change"
+
+// writer says who beside root can write to a directory.
+func writer(dir *unix.Stat_t) string {
+	switch {
 	case dir.Uid != 0:
-		return fmt.Sprintf(by, fmt.Sprintf("uid %d", dir.Uid))
+		return fmt.Sprintf("uid %d", dir.Uid)
 	case dir.Mode&0o002 != 0:
-		return fmt.Sprintf(by, "anybody")
+		return "anybody"
 	case dir.Mode&0o020 != 0:
-		return fmt.Sprintf(by, fmt.Sprintf("gid %d", dir.Gid))
+		return fmt.Sprintf("gid %d", dir.Gid)
 	}
 	return ""
 }

@@ -1,0 +1,101 @@
+package facts
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"example.com/harden/checks/want"
+)
+
+// dockerd finds the daemon that the engine's endpoint belongs to, nil when none runs. Several can run side by side:
+// then the one that listens on the endpoint counts, then the one of the default pid file, then the eldest. A user's own
+// counts where it is who answers, or where nothing would start one of the system's: else any user could hide that one.
+func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
+	all, err := h.processes("dockerd")
+	if errors.Is(err, ErrAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return p.Contained })
+	if engine != nil && engine.PID > 1 {
+		if i := slices.IndexFunc(all, func(p Process) bool { return p.PID == engine.PID }); i >= 0 && all[i].rootless() {
+			return &all[i], nil
+		}
+	}
+	ps := Own(all)
+	if len(ps) == 0 {
+		if err := uncertain(all); err != nil {
+			return nil, err
+		}
+		return h.usersDockerd(all, engine)
+	}
+	if len(ps) == 1 {
+		return &ps[0], nil
+	}
+	ps = slices.SortedFunc(slices.Values(ps), func(a, b Process) int { return a.PID - b.PID })
+	var serving []Process
+	for _, p := range ps {
+		ls, err := h.Listeners(p.PID)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if engine != nil && slices.ContainsFunc(ls, func(l Listener) bool { return h.serves(l, engine.Host) }) {
+			serving = append(serving, p)
+		}
+	}
+	if len(serving) > 0 {
+		ps = serving
+	}
+	const pidFile = "/run/docker.pid"
+	if f, err := h.File(pidFile); err == nil && h.Vouch(pidFile, want.Root) == want.Root {
+		pid, _ := strconv.Atoi(strings.TrimSpace(string(f.Data)))
+		if i := slices.IndexFunc(ps, func(p Process) bool { return p.PID == pid }); i >= 0 {
+			return &ps[i], nil
+		}
+	}
+	return &ps[0], nil
+}
+
+// rootless reports whether a process is a user's own.
+func (p *Process) rootless() bool { return p.UID != 0 }
+
+// usersDockerd is a rootless daemon, where the system has none of its own that would be started.
+func (h *Host) usersDockerd(all []Process, engine *EngineFacts) (*Process, error) {
+	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return !p.rootless() })
+	if len(all) == 0 || engine != nil && engine.PID != 0 { // what answers has been looked for already
+		return nil, nil
+	}
+	for _, enabled := range []string{"multi-user.target.wants/docker.service", "sockets.target.wants/docker.socket"} {
+		_, err := h.Info(path.Join("/etc/systemd/system", enabled))
+		if err == nil {
+			return nil, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	first := slices.MinFunc(all, func(a, b Process) int { return a.PID - b.PID })
+	return &first, nil
+}
+
+// serves reports whether a listener is where clients of host end up.
+func (h *Host) serves(l Listener, host string) bool {
+	network, address, _ := strings.Cut(host, "://")
+	if network == "unix" {
+		if l.Network != "unix" {
+			return false
+		}
+		a, errA := h.Info(address)
+		b, errB := h.Info(l.Address)
+		return address == l.Address || errA == nil && errB == nil && a.Path == b.Path
+	}
+	return strings.HasPrefix(l.Network, "tcp") && port(l.Address) == port(address)
+}
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

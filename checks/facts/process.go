@@ -1,0 +1,59 @@
+package facts
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"example.com/harden/checks/want"
+)
+
+// A Process is one running program.
+type Process struct {
+	PID     int
+	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
+	Args    []string // argv, argv[0] included
+	UID     uint32   // whom it runs as
+	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
+	Started time.Time
+	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
+	Contained bool
+	Origin
+
+	By      want.Authority // whose word its arguments are; the Host settles it
+	Doubted string         // why it does not count as one of this host's; empty where it does, and of what is in a container
+}
+
+// Own leaves out the processes that run in containers, and those that do not count.
+func Own(ps []Process) []Process {
+	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained || p.Doubted != "" })
+}
+
+// processes finds those of a name, in one look for all names where the source can.
+func processes(ctx context.Context, src Source) func(name string) ([]Process, error) {
+	c, ok := src.(Counter)
+	if !ok {
+		return func(name string) ([]Process, error) { return src.Processes(ctx, name) }
+	}
+	census := sync.OnceValues(func() (func(string) ([]Process, error), error) { return c.Census(ctx) })
+	return func(name string) ([]Process, error) {
+		find, err := census()
+		if err != nil {
+			return nil, err
+		}
+		return find(name)
+	}
+}
+
+// believed settles of each process what counts of it.
+func (h *Host) believed(find func(name string) ([]Process, error)) func(name string) ([]Process, error) {
+	return func(name string) ([]Process, error) {
+		ps, err := find(name)
+		ps = slices.Clone(ps)
+		for i := range ps {
+			h.believe(&ps[i], name)
+		}
+		return ps, err
+	}
+}
