@@ -82,3 +82,11 @@ func (h *Host) loaded(d *Daemon, path string) *Keys {
 	}
 	return nil
 }
+
+// texts reads a list of texts; nil has none.
+func texts(raw json.RawMessage) (all []string, err error) {
+	if raw != nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	return all, err
+}

@@ -59,10 +59,12 @@ type Key struct {
 	Warrant
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes.
+// A Flag wants a command-line flag of a service to hold a value, or to be gone. Name has no dashes. File and Variable
+// say where it is written; systemd's own services tell that themselves.
 type Flag struct {
 	Unit, Name, Value string
 	Gone              bool
+	File, Variable    string
 	Warrant
 }
 
