@@ -64,7 +64,7 @@ func (k Key[T]) Breaks(what func(*facts.Host) string) Key[T] { k.breaks = what; 
 func (k Key[T]) Must(cond be.Cond[T]) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		if err := Here(h); err != nil {
-			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) {
+			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
 				return nil, err
 			}
 			return k.judgeRemote(h, cond)
@@ -259,6 +259,12 @@ func Service(d *facts.Daemon) string { return cmp.Or(d.Unit, "docker.service") }
 // start when a key is set by a flag too. Where one of them cannot be set it says why and wants nothing.
 func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 	if d.Flavour == "rootless" {
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if flag := d.Option(key).Next; flag != nil { // dockerd does not start with both
+				return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, change --%s in %s and run `systemctl --user restart docker`",
+					d.UID, flag.Name, origin(flag))
+			}
+		}
 		return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, set %s in %s and run `systemctl --user restart docker`",
 			d.UID, spell(keys), d.File)
 	}

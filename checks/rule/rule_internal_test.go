@@ -277,7 +277,7 @@ func TestPending(t *testing.T) {
 	}
 	inFile := Reading[bool]{File: "/d.json"}
 	rootless := &facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
-		Process: &facts.Process{UID: 1000}}
+		UID: 1000, Process: &facts.Process{UID: 1000}}
 	unit := &facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
 	byHand := &facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
 	for name, c := range map[string]struct{ got, want pend }{
