@@ -18,22 +18,9 @@ var openrcFiles = []string{"/etc/conf.d/docker", "/etc/rc.conf"}
 
 // openrc reads how OpenRC starts dockerd: Alpine's /etc/init.d/docker passes DOCKER_OPTS of /etc/conf.d/docker.
 func (h *Host) openrc(d *Daemon, starts File) error {
-	s := &script{host: h, cost: budget.New(sysvScript, h.spent),
-		vars: map[string]shellValue{"RC_SVCNAME": {parts: []shellPart{{text: "docker"}}}}}
-	by := want.Root
-	for _, name := range append(slices.Clone(openrcFiles), sysvScript) {
-		f, err := h.within(s.cost, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		its := h.Vouch(name, want.Root)
-		by = min(by, its)
-		if err := s.run(f, its); err != nil {
-			return err
-		}
+	s, by, err := h.scripts()
+	if err != nil {
+		return err
 	}
 	d.Unit, d.UnitBy = starts.Path, want.Warrant{By: by, From: "the command of " + sysvScript}
 	tokens, err := s.arguments()
@@ -44,6 +31,28 @@ func (h *Host) openrc(d *Daemon, starts File) error {
 		return fmt.Errorf("%s: the arguments of dockerd are not known: %w", sysvScript, err)
 	}
 	return nil
+}
+
+// scripts reads the script that starts dockerd and what OpenRC reads before it, and tells whose word that is.
+func (h *Host) scripts() (*script, want.Authority, error) {
+	s := &script{host: h, cost: budget.New(sysvScript, h.spent),
+		vars: map[string]shellValue{"RC_SVCNAME": {parts: []shellPart{{text: "docker"}}}}}
+	by := want.Root
+	for _, name := range append(slices.Clone(openrcFiles), sysvScript) {
+		f, err := h.within(s.cost, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, by, err
+		}
+		its := h.Vouch(name, want.Root)
+		by = min(by, its)
+		if err := s.run(f, its); err != nil {
+			return nil, by, err
+		}
+	}
+	return s, by, nil
 }
 
 // OpenRC reports whether it is OpenRC that starts the daemon: Unit is its script.

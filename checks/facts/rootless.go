@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks/want"
 )
@@ -82,6 +83,9 @@ func (h *Host) others(d *Daemon) []Other {
 		o := Other{PID: p.PID, UID: p.UID}
 		ls, _ := h.Listeners(p.PID) // who may not look is told less
 		for _, l := range ls {
+			if strings.Contains(l.Address, "/libnetwork/") {
+				continue // where its own helpers answer
+			}
 			o.Sockets = append(o.Sockets, endpointOf(l))
 		}
 		all = append(all, o)

@@ -270,6 +270,10 @@ func (r *shellReader) expand(raw, variable string) (v shellValue) {
 			if in.unknown != "" {
 				return in
 			}
+			const perPart = 64 // bytes, about
+			if err := r.cost.Spend(budget.Text, perPart*len(in.parts), 0); err != nil {
+				return shellValue{unknown: err.Error()}
+			}
 			v.parts = append(v.parts, in.parts...)
 			i += used - 1
 		default:

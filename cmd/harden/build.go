@@ -137,11 +137,11 @@ func (s *session) describeOthers(daemon *facts.Daemon, d *report.Daemon, note fu
 		if o.PID == 0 {
 			which = fmt.Sprintf("the rootless Docker of uid %d, which does not run,", o.UID)
 		}
-		how := "it"
+		how := ""
 		if len(listeners) > 0 {
-			how = "`--docker-host " + listeners[0] + "`"
+			how = "; to judge it, use --docker-host " + listeners[0]
 		}
-		note("not judged: %s; %s judges it instead", which, how)
+		note("not judged: %s%s", which, how)
 	}
 	if more := len(daemon.Others) - maxUncounted; more > 0 {
 		note("%d more Docker daemons are not judged; the JSON lists them", more)

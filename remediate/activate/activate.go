@@ -42,6 +42,7 @@ type Options struct {
 
 	bus    func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
 	openrc []string                                  // OpenRC's own program to control services; what tests replace
+	initd  string                                    // where its scripts are
 	answer time.Duration                             // for how long a started daemon may stay silent: 90 seconds
 	// event is within which a reload must be announced: 20 seconds. Most take an instant; but a daemon that is to end
 	// over an authorization plugin first looks for it for 16 seconds, and then it is better to know how that ends.
@@ -73,6 +74,7 @@ func New(opts Options) *Services {
 	if opts.bus == nil {
 		opts.bus = connect
 	}
+	opts.initd = cmp.Or(opts.initd, "/etc/init.d")
 	if opts.openrc == nil {
 		opts.openrc = []string{"/sbin/rc-service", "/usr/sbin/rc-service"}
 	}

@@ -74,7 +74,7 @@ var rcReload = regexp.MustCompile(`(?m)^\s*extra_(started_)?commands=.*\breload\
 
 // reloadOpenRC goes by the script where that knows how, otherwise by the signal itself.
 func (s *Services) reloadOpenRC(ctx context.Context, script string, p process) error {
-	data, err := os.ReadFile(script)
+	data, err := os.ReadFile(path.Join(s.opts.initd, path.Base(script)))
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,11 @@ func (s *Source) listening() (facts.Endpoint, bool) {
 	if err != nil {
 		return facts.Endpoint{}, false
 	}
+	return s.first(ps)
+}
+
+// first is where the first of the dockerds that can be asked answers.
+func (s *Source) first(ps []facts.Process) (facts.Endpoint, bool) {
 	for _, p := range ps {
 		ls, err := s.Listeners(context.Background(), p.PID)
 		if err != nil || p.OtherNetwork {
