@@ -165,6 +165,18 @@ func apiSockets(h *facts.Host) ([]facts.Place, error) {
 	return paths, err
 }
 
+// recordedSocket is the sockets and docker.socket, which says whose they will be. docker-bench-security looks at that alone.
+func recordedSocket(h *facts.Host) ([]facts.Place, error) {
+	paths, err := apiSockets(h)
+	if err != nil {
+		return nil, err
+	}
+	if u, ok := activated(h); ok {
+		paths = append(paths, u.Files()[0])
+	}
+	return paths, nil
+}
+
 // streams is what docker.socket listens on.
 func streams(h *facts.Host) []facts.Place {
 	u, err := h.Unit("docker.socket")

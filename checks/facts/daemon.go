@@ -88,7 +88,7 @@ func (h *Host) readDaemon() (*Daemon, error) {
 	if p != nil && h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		d.Running = d.Next
 	}
-	h.configFile(d)
+	h.configFile(d, engine)
 	if err := h.Unanswered(); p == nil && err != nil && !h.names(d) {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (h *Host) installed(engineErr error) (bool, error) {
 }
 
 // configFile reads the daemon.json that the next start would read.
-func (h *Host) configFile(d *Daemon) {
+func (h *Host) configFile(d *Daemon, engine *EngineFacts) {
 	d.File, d.Explicit = d.Next.Last("config-file")
 	d.By = d.Next["config-file"].By
 	if !d.Explicit {
@@ -281,7 +281,7 @@ func (h *Host) configFile(d *Daemon) {
 	default:
 		d.KeysBy = h.Vouch(d.File, d.By)
 		d.Changed = f.Modified
-		if d.Keys, err = ParseKeys(f.Data); err != nil {
+		if d.Keys, err = parseDaemonKeys(f.Data, engine); err != nil {
 			d.KeysErr = fmt.Errorf("%s: %w", d.File, err)
 		}
 	}

@@ -75,7 +75,9 @@ func (h *Host) loaded(d *Daemon, path string) *Keys {
 		if v.Data == nil {
 			return &Keys{}
 		}
-		if keys, err := ParseKeys(v.Data); err == nil {
+		if text, _ := decoded(v.Data); len(bytes.TrimSpace(text)) == 0 {
+			return &Keys{} // which it has started with
+		} else if keys, err := ParseKeys(text); err == nil {
 			return keys
 		}
 		return nil
