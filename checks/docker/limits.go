@@ -34,7 +34,9 @@ func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks
 	var why string
 	if why = unchangeable(h, c); why == "" {
 		w.Limits, w.Because, why = l.value(h, c)
-		w.Offered = l.offered && choice(h, c, l.chosen) == ""
+		if w.Offered = l.offered && choice(h, c, l.chosen) == ""; w.Offered {
+			why = "" // a person chooses
+		}
 	}
 	switch {
 	case why != "":
