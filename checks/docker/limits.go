@@ -34,9 +34,7 @@ func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks
 	var why string
 	if why = unchangeable(h, c); why == "" {
 		w.Limits, w.Because, why = l.value(h, c)
-		if w.Offered = l.offered && choice(h, c, l.chosen) == ""; w.Offered {
-			why = "" // a person chooses
-		}
+		w.Offered = l.offered && choice(h, c, l.chosen) == ""
 	}
 	switch {
 	case why != "":
@@ -77,13 +75,17 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 		}
 		return l.wants(e, n), "chosen in harden's configuration", ""
 	}
+	unasked := l.offered && choice(h, c, l.chosen) == ""
 	var u facts.Usage
 	if c.State.Running {
-		if u, err = h.Usage(c.ID); err != nil {
+		if u, err = h.Usage(c.ID); err != nil && !unasked {
 			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
 		}
 	}
 	n, because := l.observed(u)
+	if n == 0 && unasked {
+		return limits, "", "" // a person chooses
+	}
 	if n == 0 {
 		return limits, "", fmt.Sprintf("it does not run, so that what it uses is not known: choose its %s in harden's configuration", l.option)
 	}
