@@ -68,6 +68,10 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 		return limits, "", fmt.Sprintf("the Engine cannot set --%s here: its kernel lacks what it takes", l.option)
 	}
 	text := cmp.Or(choice(h, c, l.chosen), facts.Auto)
+	unasked := l.offered && choice(h, c, l.chosen) == ""
+	if unasked && owner(c) != "" {
+		return limits, "", "" // what makes the container again would not know of it: a person changes that
+	}
 	if text != facts.Auto {
 		n, err := l.parse(text)
 		if err != nil {
@@ -75,7 +79,6 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 		}
 		return l.wants(e, n), "chosen in harden's configuration", ""
 	}
-	unasked := l.offered && choice(h, c, l.chosen) == ""
 	var u facts.Usage
 	if c.State.Running {
 		if u, err = h.Usage(c.ID); err != nil && !unasked {
