@@ -144,6 +144,28 @@ func (d *draft) finish() {
 		}
 	}
 	d.activations = append(d.activations, later...)
+	d.reads()
+}
+
+// reads notes of each service that Compose is to be called for what Compose reads, now and with the draft.
+func (d *draft) reads() {
+	var after *facts.Host
+	for i := range d.activations {
+		a := &d.activations[i]
+		if a.Kind != ComposeUp {
+			continue
+		}
+		if after == nil {
+			after = d.host.With(d.overlay())
+		}
+		was, err := d.host.Project(a.Unit)
+		will, errAfter := after.Project(a.Unit)
+		if err = cmp.Or(err, errAfter); err != nil {
+			a.Pending = err.Error()
+			continue
+		}
+		a.Reads = &Reads{was.Sums, will.Sums, was.Running}
+	}
 }
 
 // wantsLiveRestore reports whether live-restore is being turned on: dockerd decides by the value it has in memory

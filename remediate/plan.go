@@ -92,6 +92,7 @@ type Activation struct {
 	// Pending says why it cannot be done as part of the plan; what it is for is then written all the same, and waits.
 	Pending string
 	Record  *Record // of RecordInCluster
+	Reads   *Reads  // of ComposeUp
 }
 
 // A Record is a text in a ConfigMap of the cluster that shall become another, as long as it is the one that it was.
@@ -115,6 +116,19 @@ func (r Record) Change() Change {
 	}
 	return Change{Path: r.String(), Before: file(r.Before), After: file(r.After)}
 }
+
+// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and after
+// it, empty where there is none. Compose is not called where they hold anything else.
+type Reads struct {
+	Before map[string]string `json:"before"`
+	After  map[string]string `json:"after"`
+	// Ran is how many of the service's containers ran. A Compose that fails may leave none that runs, and taking the run
+	// back has to start them all the same. 0 leaves it to how many run now.
+	Ran int `json:"ran,omitempty"`
+}
+
+// Undo is for taking a run back.
+func (r Reads) Undo() *Reads { r.Before, r.After = r.After, r.Before; return &r }
 
 // IDs gives the checks' IDs.
 func IDs(cs []*checks.Check) []string {

@@ -89,7 +89,7 @@ type SavedActivation struct {
 	Kind   Kind     `json:"kind"`
 	Unit   string   `json:"unit,omitempty"`
 	Later  bool     `json:"later,omitempty"`  // it cannot be part of the run
-	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after, one after the other
+	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after; of the sums of what Compose reads
 	Checks []string `json:"checks"`
 }
 
@@ -125,6 +125,11 @@ func (p *Plan) Save(diff func(Change) string) *Saved {
 		sa := SavedActivation{Kind: a.Kind, Unit: a.Unit, Later: a.Pending != "", Checks: sorted(IDs(a.Checks))}
 		if a.Record != nil {
 			sum := sha256.Sum256([]byte(a.Record.Before + a.Record.After))
+			sa.SHA256 = hex.EncodeToString(sum[:])
+		}
+		if a.Reads != nil {
+			text, _ := json.Marshal([]map[string]string{a.Reads.Before, a.Reads.After}) // maps of strings always can be, sorted by key
+			sum := sha256.Sum256(text)
 			sa.SHA256 = hex.EncodeToString(sum[:])
 		}
 		s.Activations = append(s.Activations, sa)

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -115,10 +116,10 @@ func composeFile(h *facts.Host, file string) want.Warrant {
 // settle reports whether a plan would have made the container again from a file that is as it must be; else it gives the
 // finding what makes it so.
 func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
-	s, err := h.ComposeService(c)
-	if err != nil {
-		if !errors.Is(err, facts.ErrNoSource) {
-			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, err))
+	s, doubt := h.ComposeService(c)
+	if s == nil {
+		if !errors.Is(doubt, facts.ErrNoSource) {
+			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, doubt))
 		}
 		return f, false
 	}
@@ -152,7 +153,32 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		fixed.Wants = []want.Want{want.Compose{File: s.File.Path, Service: s.Name, Project: project, Warrant: composeFile(h, s.File.Path)}}
 		fixed.Place = s.File.At(s.Line)
 	}
+	if doubt != nil {
+		f.Reason = fmt.Sprintf("%v; harden does not run it as root: %s", doubt, byOwner(project, s.Name, fixed.Wants))
+		return f, false
+	}
 	fixed.Reason = ""
 	fixed.Breaks = strings.TrimPrefix(fixed.Breaks+"; the containers of "+s.Name+" are made again", "; ")
 	return fixed, false
+}
+
+// byOwner says in words what a plan would do to a service, for the owner of a file that is not root's.
+func byOwner(project, service string, wants []want.Want) string {
+	var steps []string
+	for _, w := range wants {
+		w, ok := w.(want.Compose)
+		if !ok || len(w.Key) == 0 {
+			continue
+		}
+		key := "services." + w.Service + "." + strings.Join(w.Key, ".")
+		value, err := json.Marshal(w.Value) // JSON is YAML too
+		switch {
+		case w.Value == nil:
+			steps = append(steps, "remove "+key)
+		case err == nil:
+			steps = append(steps, fmt.Sprintf("set %s to %s", strings.TrimSuffix(key, ".-"), value))
+		}
+	}
+	steps = append(steps, fmt.Sprintf("run `docker compose -p %s up -d %s`", project, service))
+	return "its owner must " + strings.Join(steps, ", then ")
 }

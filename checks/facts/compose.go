@@ -3,6 +3,7 @@ package facts
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path"
 	"slices"
@@ -26,6 +27,8 @@ type Compose struct {
 	tree  *budget.Tree
 	named map[string]*yaml.Node // the services, aliases not followed
 	users serviceUsers
+
+	envErr error // why the .env file is there and was not read
 }
 
 // A Service is one service of a Compose file.
@@ -62,30 +65,11 @@ const (
 	maxChains = 16
 )
 
-// Compose reads a Compose file by its path, as of a project on this host. Root is its own directory.
-func (h *Host) Compose(file string) (*Compose, error) { return h.compose(file) }
-
-func (h *Host) readCompose(file string) (*Compose, error) {
-	info, err := h.Info(file)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size > maxSourceSize {
-		return nil, fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
-	}
-	if err := budget.New(file, h.spent).Spend(budget.Bytes, int(info.Size), 0); err != nil {
-		return nil, err
-	}
-	f, err := h.File(file)
-	if err != nil {
-		return nil, err
-	}
-	return h.composeOf(&SourceFile{Path: f.Path, As: file, Root: path.Dir(f.Path), Data: f.Data}), nil
-}
-
-func (h *Host) composeOf(f *SourceFile) *Compose {
+// composeOf reads a Compose file, and the values of variables from environment files, of which the last counts most and
+// none need exist.
+func (h *Host) composeOf(f *SourceFile, envFiles ...string) *Compose {
 	c := &Compose{SourceFile: *f, env: map[string]string{}, cost: budget.New(f.As, h.spent)}
-	if c.Err = h.composeEnv(c); c.Err != nil {
+	if c.Err = h.composeEnv(c, envFiles); c.Err != nil {
 		return c
 	}
 	if c.Err = c.parse(); c.Err != nil {
@@ -118,16 +102,25 @@ func (c *Compose) within() *Compose {
 }
 
 // composeEnv reads the .env file beside a Compose file.
-func (h *Host) composeEnv(c *Compose) error {
-	env, err := h.within(budget.New(path.Join(path.Dir(c.As), ".env"), h.spent), path.Join(path.Dir(c.Path), ".env"))
-	if errors.Is(err, budget.Err) {
-		return err
-	}
-	if err != nil {
-		return nil // it is not there, or Compose could not read it either
-	}
-	for _, a := range ParseEnv(env.Data) {
-		c.env[a.Name] = a.Value
+func (h *Host) composeEnv(c *Compose, files []string) error {
+	for _, file := range files {
+		as := file
+		if path.Dir(file) == path.Dir(c.Path) {
+			as = path.Join(path.Dir(c.As), path.Base(file))
+		}
+		env, err := h.within(budget.New(as, h.spent), file)
+		if errors.Is(err, budget.Err) {
+			return err
+		}
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				c.envErr = err
+			}
+			continue // it is not there, or Compose could not read it either
+		}
+		for _, a := range ParseEnv(env.Data) {
+			c.env[a.Name] = a.Value
+		}
 	}
 	return nil
 }
@@ -395,6 +388,10 @@ var ErrVariable = errors.New("it depends on a variable")
 
 // Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
 func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
+
+// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
+// what the .env file holds.
+func (v ComposeValue) Said() string { return v.Node.Value }
 
 // Items are the elements of a list, or the one value that stands for a list, with the place of each.
 func (v ComposeValue) Items() []ComposeValue {

@@ -84,9 +84,10 @@ func (h *Host) readNetworks() ([]network.Inspect, error) {
 
 // A Volume is a named volume and what its driver was told.
 type Volume struct {
-	Name    string
-	Driver  string
-	Options map[string]string
+	Name       string
+	Driver     string
+	Mountpoint string // on the host
+	Options    map[string]string
 }
 
 func (h *Host) readVolumes() ([]Volume, error) {

@@ -33,6 +33,9 @@ var ErrElsewhere = errors.New("the Docker Engine is on another machine")
 // any of this host's.
 var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
 
+// ErrOutside means that a path leads out of the directories that may be looked at.
+var ErrOutside = errors.New("it leads out of the directory of --source")
+
 // MaxFile is how much of a file is ever read, in bytes. A longer file is an error, never a truncated read.
 const MaxFile = 4 << 20
 
@@ -204,7 +207,9 @@ type Host struct {
 	node       func() (*Node, error)
 	contents   func(id string) (*archive.Contents, error)
 	sources    func() (*Sources, error)
-	compose    func(file string) (*Compose, error)
+	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
+	units      func() (map[string][]*Container, error) // by "project/service"
+	spans      func() (*spans, error)
 	added      func(file string) (File, error)
 }
 
@@ -234,7 +239,9 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.node = sync.OnceValues(h.readNode)
 	h.contents = perKey(h.readContents)
 	h.sources = sync.OnceValues(h.readSources)
-	h.compose = perKey(h.readCompose)
+	h.projects = perKey(h.readProject)
+	h.units = sync.OnceValues(h.readUnits)
+	h.spans = sync.OnceValues(h.readSpans)
 	h.added = perKey(h.readAdded)
 	return h
 }
@@ -351,7 +358,7 @@ func (h *Host) With(o Overlay) *Host {
 	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
 	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
 	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers = withUpdates(h.containers, o.Updated)
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
 	return n
 }
 

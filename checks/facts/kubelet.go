@@ -198,7 +198,8 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 
 func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, error) {
 	if i, err := h.Info(dir); err == nil && SystemDir(i.Path) {
-		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; give the drop-ins a directory of their own", i.Path)
+		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; "+
+			"give the drop-ins a directory of their own", i.Path)
 	}
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -16,6 +16,7 @@ import (
 // A machine has real files, below a temporary directory, and whatever processes and rules a test gives it.
 type machine struct {
 	*live.Source
+	dir       string // that stands for /
 	processes []facts.Process
 	listeners map[int][]facts.Listener
 	audit     facts.AuditState
@@ -45,7 +46,8 @@ func newMachine(t *testing.T, archive string) *machine {
 			t.Fatal(err)
 		}
 	}
-	return &machine{Source: live.New(root, live.DockerOptions{}), auditErr: facts.ErrAbsent, engineErr: facts.ErrAbsent}
+	return &machine{Source: live.New(root, live.DockerOptions{}), dir: root,
+		auditErr: facts.ErrAbsent, engineErr: facts.ErrAbsent}
 }
 
 func (m *machine) host() *facts.Host { return facts.New(context.Background(), m, facts.Choices{}) }

@@ -19,6 +19,9 @@ const (
 	maxSourceSize    = 1 << 20
 )
 
+// envName is the file beside a Compose file that gives values to its variables.
+const envName = ".env"
+
 // A SourceDir is one directory of --source.
 type SourceDir struct {
 	Path string // absolute
@@ -30,6 +33,7 @@ type Sources struct {
 	Dockerfiles []*Dockerfile // sorted by path
 	Composes    []*Compose    // sorted by path; an override is with the file that it overrides
 	Skipped     []string      // what was not looked at, and why
+	Outside     []string      // links to anything else that lead out of the directories, and are not followed
 }
 
 // A SourceFile is where a source is.
@@ -59,7 +63,13 @@ func (h *Host) readSources() (*Sources, error) {
 		}
 	}
 	for _, f := range w.composes {
-		w.found.Composes = append(w.found.Composes, h.composeOf(f))
+		env := path.Join(path.Dir(f.Path), envName)
+		c := h.composeOf(f, env)
+		if as := w.name(env); c.envErr != nil && !slices.ContainsFunc(w.found.Skipped,
+			func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
+			w.found.Skipped = append(w.found.Skipped, as+": "+reasonOf(c.envErr))
+		}
+		w.found.Composes = append(w.found.Composes, c)
 	}
 	w.found.Composes = h.withOverrides(w.found.Composes)
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
@@ -129,15 +139,23 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a link that leads nowhere, or a file that has just gone
 		return nil
+	case errors.Is(err, ErrOutside) || err == nil && !Within(info.Path, w.root):
+		if kind != noSource {
+			w.skip(p, "a link that leads out of "+w.as)
+		} else if name != envName {
+			w.found.Outside = append(w.found.Outside, w.name(p))
+		}
+		return nil
 	case err != nil:
 		if kind != noSource {
 			w.skip(p, reasonOf(err))
 		}
 		return nil
-	case info.Path != w.root && !strings.HasPrefix(info.Path, strings.TrimSuffix(w.root, "/")+"/"):
-		if kind != noSource {
-			w.skip(p, "a link that leads out of "+w.as)
-		}
+	case kind != noSource && info.Type != 0 && !info.Type.IsDir():
+		w.skip(p, "not a regular file")
+		return nil
+	case kind != noSource && info.Type == 0 && info.Links > 1:
+		w.skip(p, fmt.Sprintf("it has %d names (hard links), of which one may be outside", info.Links))
 		return nil
 	case info.Type.IsDir() && !skippedDirs[name]:
 		return w.dir(info.Path, depth+1)
@@ -175,11 +193,13 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 }
 
 // reasonOf is an error without the path that stands before it anyway.
-func reasonOf(err error) string {
+func reasonOf(err error) string { return bare(err).Error() }
+
+func bare(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		err = e.Err
+		return e.Err
 	}
-	return err.Error()
+	return err
 }
 
 type kindOfSource int

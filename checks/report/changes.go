@@ -3,7 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"example.com/harden/checks"
@@ -85,8 +88,8 @@ func compare(was Result, is *Result) (shifts []Shift) {
 	}
 	old := was.last()
 	for _, f := range is.Findings {
-		i := slices.IndexFunc(old, func(o Finding) bool { return o.Subject == f.Subject })
-		waived := slices.IndexFunc(was.Waived, func(a Accepted) bool { return a.Subject == f.Subject })
+		i := slices.IndexFunc(old, func(o Finding) bool { return same(o.Subject, f.Subject) })
+		waived := slices.IndexFunc(was.Waived, func(a Accepted) bool { return same(a.Subject, f.Subject) })
 		d := is.shift(ShiftNew, f)
 		d.Was, d.Is = "", f.Got
 		switch {
@@ -96,7 +99,7 @@ func compare(was Result, is *Result) (shifts []Shift) {
 				d.Reason += ", until " + e
 			}
 		case i < 0:
-		case old[i].Got != f.Got || old[i].Must != f.Must:
+		case !same(old[i].Got, f.Got) || !same(old[i].Must, f.Must):
 			d.Kind, d.Was = ShiftChanged, old[i].Got
 		default:
 			continue
@@ -104,7 +107,7 @@ func compare(was Result, is *Result) (shifts []Shift) {
 		shifts = append(shifts, d)
 	}
 	for _, a := range is.Waived {
-		if !slices.ContainsFunc(was.Waived, func(o Accepted) bool { return o.Subject == a.Subject }) {
+		if !slices.ContainsFunc(was.Waived, func(o Accepted) bool { return same(o.Subject, a.Subject) }) {
 			shifts = append(shifts, Shift{Kind: ShiftWaived, ID: is.ID, Number: is.Number, Title: is.Title, Subject: a.Subject,
 				Is: a.Got, Must: a.Must, Reason: a.Reason})
 		}
@@ -132,6 +135,19 @@ func compare(was Result, is *Result) (shifts []Shift) {
 	return shifts
 }
 
+// A hidden secret has another tag in every process that hides it.
+var tag = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(‹redacted [0-9]+ bytes), [0-9a-f]{8}›`)
+})
+
+// same reports whether two texts of different looks are one, but for the tags of what is hidden in them.
+func same(a, b string) bool {
+	if a == b || !strings.Contains(a, "‹redacted ") {
+		return a == b
+	}
+	return tag().ReplaceAllString(a, "$1›") == tag().ReplaceAllString(b, "$1›")
+}
+
 // last are the findings that were last known: of a check that could not be judged, those of before beside what was seen.
 func (r Result) last() []Finding {
 	all := slices.Clone(r.Findings)
@@ -144,8 +160,8 @@ func (r Result) last() []Finding {
 }
 
 func (r Result) has(subject string) bool {
-	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Subject == subject }) ||
-		slices.ContainsFunc(r.Waived, func(a Accepted) bool { return a.Subject == subject })
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return same(f.Subject, subject) }) ||
+		slices.ContainsFunc(r.Waived, func(a Accepted) bool { return same(a.Subject, subject) })
 }
 
 func (r Result) shift(kind string, f Finding) Shift {

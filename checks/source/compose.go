@@ -147,8 +147,12 @@ func appended(s *facts.Service, f checks.Finding, key, element string, people bo
 	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
 		return fixed(s, v, f, change{[]string{key, "-"}, element, people, breaks})
 	case ok: // what is merged in would be replaced by a list of the service's own
-		_, texts, _ := list(s, key)
-		return fixed(s, s.Own(), f, change{[]string{key}, append(slices.Clone(texts), element), people, breaks})
+		items, _, _ := list(s, key)
+		var said []string
+		for _, i := range items {
+			said = append(said, i.Said())
+		}
+		return fixed(s, s.Own(), f, change{[]string{key}, append(said, element), people, breaks})
 	}
 	return fixed(s, s.Own(), f, change{[]string{key}, []string{element}, people, breaks})
 }
@@ -163,7 +167,7 @@ var ComposeUser Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findin
 	if err != nil || !IsRoot(user) {
 		return nil, err
 	}
-	return []checks.Finding{about(s, v, "user", user, "a user other than root, by number")}, nil
+	return []checks.Finding{about(s, v, "user", v.Said(), "a user other than root, by number")}, nil
 }
 
 // ComposeImage wants images pinned by digest, where the service does not build its own.
@@ -176,7 +180,8 @@ var ComposeImage Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") {
 		return nil, err
 	}
-	return []checks.Finding{about(s, v, "image "+masked(image), tagOf(image), "pinned by its digest (name:tag@sha256:…)")}, nil
+	f := about(s, v, "image "+masked(v.Said()), tagOf(v.Said()), "pinned by its digest (name:tag@sha256:…)")
+	return []checks.Finding{f}, nil
 }
 
 // Privileged wants no service to be privileged.
@@ -205,7 +210,8 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 		name := capability(c)
 		raw = raw || name == "NET_RAW" || name == "ALL"
 		if name == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, name) {
-			f := about(s, added[i], "cap_add "+masked(name), "added", "of the default set at most, without NET_RAW")
+			f := about(s, added[i], "cap_add "+masked(capability(added[i].Said())), "added",
+				"of the default set at most, without NET_RAW")
 			f.Reason = "take it out, unless the service does not work without it; then waive it"
 			findings = append(findings, f)
 		}
@@ -236,7 +242,7 @@ var NoNewPrivileges Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 		if on, err := strconv.ParseBool(value); value == "" || err == nil && on {
 			return nil, nil
 		}
-		f := about(s, items[i], "security_opt", t, "no-new-privileges:true")
+		f := about(s, items[i], "security_opt", items[i].Said(), "no-new-privileges:true")
 		return []checks.Finding{fixed(s, items[i], f, change{keyOf(items[i]), "no-new-privileges:true", false, breaks})}, nil
 	}
 	f := absent(s, "security_opt", "without no-new-privileges", "no-new-privileges:true")
@@ -259,7 +265,7 @@ func unconfined(name, value string) Service {
 		for i, t := range texts {
 			n, v, _ := strings.Cut(strings.Replace(t, "=", ":", 1), ":")
 			if n == name && v == value {
-				f := about(s, items[i], "security_opt", t, "left out")
+				f := about(s, items[i], "security_opt", items[i].Said(), "left out")
 				findings = append(findings, fixed(s, items[i], f, change{keyOf(items[i]), nil, true, s.Name + " may do something that the protection refuses"}))
 			}
 		}
@@ -336,9 +342,10 @@ func networkMode(bad, must string) Service {
 // Devices wants none of the host's.
 var Devices Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
 	var findings []checks.Finding
-	items, texts, err := list(s, "devices")
-	for i, t := range texts {
-		findings = append(findings, about(s, items[i], "devices "+masked(t), "given", "left out, or read-only and waived"))
+	items, _, err := list(s, "devices")
+	for _, item := range items {
+		findings = append(findings, about(s, item, "devices "+masked(item.Said()), "given",
+			"left out, or read-only and waived"))
 	}
 	return findings, err
 }
@@ -353,7 +360,7 @@ var CgroupParent Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	if err != nil || text == "" {
 		return nil, err
 	}
-	return []checks.Finding{about(s, v, "cgroup_parent", text, "left out, or waived where the group is meant")}, nil
+	return []checks.Finding{about(s, v, "cgroup_parent", v.Said(), "left out, or waived where the group is meant")}, nil
 }
 
 // ComposeHealthcheck wants a health check that is not switched off. Where the service has none the image may have one.
@@ -398,7 +405,7 @@ var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, e
 	if text == "no" || text == "false" || text == "" || name == "on-failure" && errCount == nil && n >= 1 && n <= 5 {
 		return nil, nil
 	}
-	f := about(s, v, "restart", text, "no, or on-failure with at most 5 retries")
+	f := about(s, v, "restart", v.Said(), "no, or on-failure with at most 5 retries")
 	wanted := cmp.Or(chosen(h, s, func(k facts.ContainerChoice) string { return k.Restart }), "on-failure:5")
 	if _, err := facts.ParseRestart(wanted); err != nil {
 		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
@@ -418,13 +425,13 @@ func deployRestart(s *facts.Service) ([]checks.Finding, error) {
 	if !ok {
 		return nil, nil
 	}
-	condition, attempts := "any", 0
+	condition, attempts, said := "any", 0, [2]string{"any", "0"}
 	if c, ok := v.Field("condition"); ok {
 		text, err := c.Text()
 		if err != nil {
 			return nil, err
 		}
-		condition = text
+		condition, said[0] = text, c.Said()
 	}
 	if a, ok := v.Field("max_attempts"); ok {
 		text, err := a.Text()
@@ -432,11 +439,12 @@ func deployRestart(s *facts.Service) ([]checks.Finding, error) {
 			return nil, err
 		}
 		attempts, _ = strconv.Atoi(text)
+		said[1] = a.Said()
 	}
 	if condition == "none" || condition == "on-failure" && attempts >= 1 && attempts <= 5 {
 		return nil, nil
 	}
-	return []checks.Finding{about(s, v, "deploy.restart_policy", fmt.Sprintf("%s, %d attempts", condition, attempts),
+	return []checks.Finding{about(s, v, "deploy.restart_policy", said[0]+", "+said[1]+" attempts",
 		"none, or on-failure with max_attempts of at most 5")}, nil
 }
 
@@ -487,7 +495,7 @@ func limit(what, key string, deploy []string, of func(facts.ContainerChoice) str
 			if text != "" && text != "0" && text != "-1" {
 				return nil, nil
 			}
-			f = about(s, v, strings.Join(p, "."), text, "a limit")
+			f = about(s, v, strings.Join(p, "."), v.Said(), "a limit")
 		}
 		value := chosen(h, s, of)
 		if value == "" {

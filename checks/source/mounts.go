@@ -20,6 +20,7 @@ type mount struct {
 	options []string // of the short form
 	long    bool
 	rest    string // the short form up to its options
+	shown   string // the source, or what it is made from where it has variables
 }
 
 // mounts are the bind mounts of a service, in the short form and in the long.
@@ -47,6 +48,7 @@ func mounts(s *facts.Service) ([]mount, error) {
 				continue
 			}
 			m := mount{at: item, source: absolute(s, parts[0]), rest: parts[0] + ":" + parts[1]}
+			m.shown = shown(item, m.source)
 			if len(parts) == 3 {
 				m.options = strings.Split(parts[2], ",")
 			}
@@ -66,7 +68,15 @@ func longMount(item facts.ComposeValue) (*mount, error) {
 		return nil, nil
 	}
 	text, err := source.Text()
-	return &mount{at: item, source: path.Clean(text), long: true}, err
+	return &mount{at: item, source: path.Clean(text), shown: shown(source, path.Clean(text)), long: true}, err
+}
+
+// shown is a part of a value for people to see, and all of the value as it is written where it has variables.
+func shown(v facts.ComposeValue, part string) string {
+	if strings.Contains(v.Said(), "$") {
+		return v.Said()
+	}
+	return part
 }
 
 func isPath(s string) bool {
@@ -121,8 +131,8 @@ var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 		if !bad || ro {
 			continue
 		}
-		f := about(s, m.at, "volumes "+masked(m.source), "can be written to", "mounted read-only, or not at all")
-		breaks := s.Name + " can no longer write to " + masked(m.source)
+		f := about(s, m.at, "volumes "+masked(m.shown), "can be written to", "mounted read-only, or not at all")
+		breaks := s.Name + " can no longer write to " + masked(m.shown)
 		c := change{append(keyOf(m.at), "read_only"), true, true, breaks}
 		if !m.long {
 			options := slices.DeleteFunc(slices.Clone(m.options), func(o string) bool { return o == "rw" })
@@ -145,7 +155,8 @@ var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 	for _, m := range all {
 		for _, socket := range sockets {
 			if source := real(m.source); facts.Within(socket, source) {
-				f := about(s, m.at, "volumes "+masked(m.source), "gives "+socket, "left out, or a proxy that filters what may be asked")
+				f := about(s, m.at, "volumes "+masked(m.shown), "gives "+socket,
+					"left out, or a proxy that filters what may be asked")
 				f.Reason = "take the mount out, or put a proxy in between that lets through what the service needs; read-only does not help"
 				findings = append(findings, f)
 				break
@@ -176,7 +187,7 @@ var Propagation Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findin
 		if mode != "shared" && mode != "rshared" {
 			continue
 		}
-		f := about(s, m.at, "volumes "+masked(m.source), mode, "private or a slave")
+		f := about(s, m.at, "volumes "+masked(m.shown), mode, "private or a slave")
 		f.Reason = "make it rprivate, or rslave where the container must see what the host mounts later"
 		findings = append(findings, f)
 	}
@@ -189,6 +200,7 @@ type port struct {
 	address string
 	host    string // "8080", "8080-8090", or empty where the Engine chooses
 	text    string // the short form
+	shown   string // it, or the published port of the long form, as written
 	long    bool
 }
 
@@ -206,6 +218,9 @@ func ports(s *facts.Service) ([]port, error) {
 						if *to, err = f.Text(); err != nil {
 							unknown = err
 						}
+						if key == "published" {
+							p.shown = f.Said()
+						}
 					}
 				}
 				if mode, ok := item.Field("mode"); err == nil && (!ok || mode.Node.Value != "ingress") {
@@ -217,6 +232,7 @@ func ports(s *facts.Service) ([]port, error) {
 				unknown = err
 				continue
 			}
+			p.shown = item.Said()
 			rest, _, _ := strings.Cut(p.text, "/")
 			if i := strings.LastIndexByte(rest, ':'); i >= 0 { // what stands behind it is the container's
 				p.host = rest[:i]
@@ -230,13 +246,6 @@ func ports(s *facts.Service) ([]port, error) {
 	return all, unknown
 }
 
-func (p port) name() string {
-	if p.long {
-		return p.host
-	}
-	return p.text
-}
-
 // BoundPorts wants ports on one address. Which one is the site's to choose.
 var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
 	all, err := ports(s)
@@ -245,7 +254,7 @@ var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding
 		if p.address != "" && p.address != "0.0.0.0" && p.address != "::" {
 			continue
 		}
-		f := about(s, p.at, "ports "+masked(p.name()), "on every address", "on one of the host's addresses")
+		f := about(s, p.at, "ports "+masked(p.shown), "on every address", "on one of the host's addresses")
 		to := h.Choices.PublishAddress
 		switch {
 		case to == "":
@@ -296,7 +305,11 @@ var LowPorts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, 
 	for _, p := range all {
 		first, _, _ := strings.Cut(p.host, "-")
 		if n, errPort := strconv.Atoi(first); errPort == nil && n > 0 && n < 1024 {
-			f := about(s, p.at, "ports "+masked(p.name()), "host port "+first, "1024 or more")
+			number := first
+			if strings.Contains(p.shown, "$") {
+				number = "below 1024"
+			}
+			f := about(s, p.at, "ports "+masked(p.shown), "host port "+number, "1024 or more")
 			f.Reason = "publish another port, and let a proxy that is meant to be there have this one; or waive it"
 			findings = append(findings, f)
 		}

@@ -54,7 +54,7 @@ func runModule(ctx context.Context, stdout io.Writer, file string) int {
 	answer := answerModule(ctx, file)
 	text := json.NewEncoder(stdout)
 	text.SetEscapeHTML(false)
-	if err := text.Encode(answer); err != nil || answer.Failed {
+	if err := text.Encode(hide(answer.redactor, answer)); err != nil || answer.Failed {
 		return exitError
 	}
 	return exitOK
@@ -99,7 +99,6 @@ func newModule(ctx context.Context, file string, a *answer) (*module, error) {
 		return nil, err
 	}
 	s.progress = noProgress
-	a.redactor = s.redactor
 	return &module{session: s, arguments: *args, answer: a}, nil
 }
 

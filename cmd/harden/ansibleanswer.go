@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -88,9 +87,8 @@ type difference struct {
 }
 
 func newAnswer() *answer {
-	key := make([]byte, 32)
-	rand.Read(key)
-	return &answer{redactor: diff.NewRedactor(key), Version: version(), Counts: map[report.State]int{}, Open: map[report.State]int{}, Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
+	return &answer{redactor: redactor(), Version: version(), Counts: map[report.State]int{}, Open: map[report.State]int{},
+		Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
 		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []waiting{}, Notes: []string{}}
 }
 

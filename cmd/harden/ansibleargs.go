@@ -165,13 +165,18 @@ func (a *arguments) take(cmd *cobra.Command, o moduleOption, value any) (err err
 	return nil
 }
 
-// shown is a value as JSON has it.
+// shown tells what a value is, and a text not at all: what stands in the wrong place may be a secret of the play's.
 func shown(value any) string {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Sprint(value)
+	switch v := value.(type) {
+	case string:
+		return "text"
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a dictionary"
+	default:
+		return fmt.Sprint(v)
 	}
-	return string(text)
 }
 
 // boolean takes what Ansible takes for a boolean.

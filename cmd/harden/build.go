@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
@@ -66,6 +67,9 @@ func (s *session) describe(h *report.Host) {
 			note("%v", err)
 		} else {
 			note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
+			if n := len(found.Outside); n > 0 {
+				note("links that lead out of --source are not followed: %s", strings.Join(found.Outside[:min(n, 10)], ", "))
+			}
 		}
 		return
 	}

@@ -14,7 +14,7 @@ func (s *session) nothing(r *report.Report) error {
 	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
 		return err
 	}
-	if err := report.StillOpen(s.stdout, r, s.style()); err != nil {
+	if err := report.StillOpen(s.stdout, hide(s.redactor, r), s.style()); err != nil {
 		return err
 	}
 	code := s.openCode(r)

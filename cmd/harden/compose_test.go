@@ -87,6 +87,11 @@ func TestComposeProject(t *testing.T) {
 		t.Errorf("the file (-want +got):\n%s", diff)
 	}
 	now := web()
+	for _, label := range []string{"project.config_files", "project.working_dir", "project", "service"} {
+		if w, g := was.Config.Labels["com.docker.compose."+label], now.Config.Labels["com.docker.compose."+label]; w != g {
+			t.Errorf("label %s was %q and is %q: the next run would look elsewhere", label, w, g)
+		}
+	}
 	if now.ID == was.ID || !now.State.Running || now.HostConfig.PidMode == "host" || !now.HostConfig.ReadonlyRootfs ||
 		len(now.HostConfig.SecurityOpt) != 1 || len(now.HostConfig.CapDrop) != 1 {
 		t.Errorf("the container is %+v", now.HostConfig)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -193,11 +194,18 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 }
 
 var (
-	yamlLine  = regexp.MustCompile(`^line ([0-9]+): `)
+	yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
+	// The parser quotes the value, which may be a secret that stands in the wrong place.
+	yamlType  = regexp.MustCompile("(?s)^cannot unmarshal !!\\w+ (?:`.*` )?into (\\S+)$")
 	yamlField = regexp.MustCompile(`^field (.*) not found in type .*$`)
 	// What the parser says, and not the scanner: it counts its lines from 0 and leaves a 0 out.
 	yamlParser = regexp.MustCompile(`^did not find expected (<|node content|key|'-'|',')`)
 )
+
+// yamlTypes names Go's types as YAML does.
+var yamlTypes = map[string]string{
+	"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text",
+	"[]string": "a list", "map[string]string": "a mapping", "main.settings": "a mapping", "main.configFile": "a mapping"}
 
 // located words an error of the YAML package with the file and line in front.
 func located(path string, err error) error {
@@ -219,6 +227,9 @@ func locatedAt(path, text string) error {
 	}
 	if yamlParser.MatchString(text) {
 		line++
+	}
+	if m := yamlType.FindStringSubmatch(text); m != nil {
+		text = "the value must be " + cmp.Or(yamlTypes[m[1]], "of another type")
 	}
 	text = yamlField.ReplaceAllString(text, `unknown key "$1"`)
 	return fmt.Errorf("%s:%d: %s", path, max(line, 1), text)

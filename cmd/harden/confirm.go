@@ -31,7 +31,7 @@ what became of the run is told. That a run is confirmed already is no error.`,
 				return err
 			}
 			if s.Format == "json" {
-				return report.JSON(s.stdout, run)
+				return report.JSON(s.stdout, hide(s.redactor, run))
 			}
 			_, err = fmt.Fprintf(s.stdout, "Run %s is confirmed and stays.\n", run.ID)
 			return err

@@ -90,9 +90,9 @@ func (s *session) drift() error {
 func (s *session) tellDrift(d *report.Drift) error {
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, d)
+		err = report.JSON(s.stdout, hide(s.redactor, d))
 	} else {
-		err = report.DriftText(s.stdout, d, s.style())
+		err = report.DriftText(s.stdout, hide(s.redactor, d), s.style())
 	}
 	switch {
 	case err != nil:

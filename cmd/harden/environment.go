@@ -95,7 +95,7 @@ func typed(key, text string) (value any, err error) {
 		return text, notEmpty(text, key == "benchmark")
 	}
 	if err != nil {
-		err = mistyped(kind, text, err)
+		err = mistyped(kind, err)
 	}
 	return value, err
 }

@@ -68,8 +68,8 @@ func TestVariables(t *testing.T) {
 		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: there is no such variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
 		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: there is no such variable`},
 		{"HARDEN_ONLY=docker/icc,,docker/live-restore", "list", "has an empty element"},
-		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: "one" is not a whole number`},
-		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: "perhaps": valid: true, false`},
+		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: the value is not a whole number`},
+		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: the value must be true or false`},
 		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
 		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
 	} {

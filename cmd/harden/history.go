@@ -29,9 +29,9 @@ it was changed or removed is an error.`,
 				if runs == nil {
 					runs = []apply.Run{}
 				}
-				err = multierror.Append(err, report.JSON(s.stdout, runs)).ErrorOrNil()
+				err = multierror.Append(err, report.JSON(s.stdout, hide(s.redactor, runs))).ErrorOrNil()
 			} else {
-				err = multierror.Append(err, s.printRuns(runs)).ErrorOrNil()
+				err = multierror.Append(err, s.printRuns(hide(s.redactor, runs))).ErrorOrNil()
 			}
 			return multierror.Append(err, apply.VerifyHistory(s.options())).ErrorOrNil()
 		},

@@ -48,7 +48,7 @@ func explainCommand() *cobra.Command {
 			r := s.report("check")
 			r.Settle()
 			if s.Format == "json" {
-				return report.JSON(s.stdout, explained(s, r))
+				return report.JSON(s.stdout, hide(s.redactor, explained(s, r)))
 			}
 			for i, c := range s.selection.Checks {
 				if i > 0 {
@@ -56,7 +56,7 @@ func explainCommand() *cobra.Command {
 						return err
 					}
 				}
-				if err := report.Explain(s.stdout, c, r.Results[i], s.style()); err != nil {
+				if err := report.Explain(s.stdout, c, hide(s.redactor, r.Results[i]), s.style()); err != nil {
 					return err
 				}
 			}

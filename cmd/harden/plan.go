@@ -177,7 +177,7 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: s.DockerHost, Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -289,9 +289,10 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	}
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else {
-		err = multierror.Append(report.Outcome(s.stdout, r, s.style()), report.StillOpen(s.stdout, r, s.style())).ErrorOrNil()
+		err = multierror.Append(report.Outcome(s.stdout, hide(s.redactor, r), s.style()),
+			report.StillOpen(s.stdout, hide(s.redactor, r), s.style())).ErrorOrNil()
 	}
 	s.toConfirm(run)
 	if failure != nil {

@@ -52,9 +52,9 @@ func (s *session) abandon(id string, dry, yes bool) error {
 		r.Files = append(r.Files, report.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
 	}
 	if s.Format == "text" {
-		err = report.AbandonText(s.stdout, r, s.style())
+		err = report.AbandonText(s.stdout, hide(s.redactor, r), s.style())
 	} else if dry {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func (s *session) abandon(id string, dry, yes bool) error {
 		return err
 	}
 	if r.Outcome = string(run.Outcome); s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	_, err = fmt.Fprintf(s.stdout, "\nRun %s is abandoned.\n", run.ID)
 	return err
@@ -119,9 +119,9 @@ func (s *session) repair(dry, yes bool) error {
 			Lost: d.Lost, Kept: d.Kept})
 	}
 	if s.Format == "text" {
-		err = report.RepairText(s.stdout, r, s.style())
+		err = report.RepairText(s.stdout, hide(s.redactor, r), s.style())
 	} else if dry || len(damages) == 0 {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	switch {
 	case err != nil || len(damages) == 0:
@@ -141,7 +141,7 @@ func (s *session) repair(dry, yes bool) error {
 		return err
 	}
 	if r.Aside, r.Head = done.Aside, done.Head; s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	_, err = fmt.Fprintf(s.stdout, "\nRepaired. What was damaged is kept in %s.\n", report.Clean(done.Aside))
 	return err

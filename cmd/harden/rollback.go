@@ -140,9 +140,9 @@ func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, 
 	conflicts := len(back.Conflicts) > 0
 	var err error
 	if s.Format == "text" {
-		err = report.RollbackText(s.stdout, r, s.style())
+		err = report.RollbackText(s.stdout, hide(s.redactor, r), s.style())
 	} else if dry || conflicts {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	switch {
 	case err != nil:
@@ -186,9 +186,9 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	r.Kept = append([]report.Kept{}, s.kept(run.Left)...)
 	var err error
 	if s.Format == "json" {
-		err = report.JSON(s.stdout, r)
+		err = report.JSON(s.stdout, hide(s.redactor, r))
 	} else if failure == nil {
-		err = report.TakenBack(s.stdout, r, s.style())
+		err = report.TakenBack(s.stdout, hide(s.redactor, r), s.style())
 	}
 	switch {
 	case failure != nil && (run.Outcome == apply.Failed || errors.Is(failure, apply.ErrRolledBack)):

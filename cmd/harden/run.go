@@ -64,8 +64,9 @@ func run(args []string) int {
 func guard(f func() error) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(os.Stderr, "harden: internal error: %v\n\n%s\n"+
-				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n", p, debug.Stack())
+			fmt.Fprintf(os.Stderr, "harden: internal error: %s\n\n%s\n"+
+				"This is a bug in harden. Please report it, with the lines above and the output of `harden version`.\n",
+				redactor().RedactText(fmt.Sprint(p)), debug.Stack())
 			code = exitInternal
 		}
 	}()
@@ -84,7 +85,7 @@ func exitCode(err error) int {
 		return exitUnheard
 	}
 	for _, e := range flatten(err) {
-		fmt.Fprintf(os.Stderr, "harden: %v\n", e)
+		fmt.Fprintf(os.Stderr, "harden: %s\n", redactor().RedactText(e.Error()))
 	}
 	return errorCode(err)
 }

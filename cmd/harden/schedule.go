@@ -141,13 +141,13 @@ func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*re
 
 func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, yes bool) error {
 	if s.Format == "text" {
-		if err := report.ScheduleText(s.stdout, r, s.style()); err != nil {
+		if err := report.ScheduleText(s.stdout, hide(s.redactor, r), s.style()); err != nil {
 			return err
 		}
 	}
 	if dry {
 		if s.Format == "json" {
-			if err := report.JSON(s.stdout, r); err != nil {
+			if err := report.JSON(s.stdout, hide(s.redactor, r)); err != nil {
 				return err
 			}
 		}
@@ -174,9 +174,9 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 		return failure
 	}
 	r.Run = s.ended(run, failure, []report.LeftOver{})
-	show := report.Scheduled(s.stdout, r, s.style())
+	show := report.Scheduled(s.stdout, hide(s.redactor, r), s.style())
 	if s.Format == "json" {
-		show = report.JSON(s.stdout, r)
+		show = report.JSON(s.stdout, hide(s.redactor, r))
 	}
 	switch {
 	case failure != nil:
@@ -374,7 +374,7 @@ func (s *session) scheduleStatus() error {
 		r.Looked, r.Summary = last.Report.Time, &last.Report.Summary
 	}
 	if s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
-	return report.ScheduleStatusText(s.stdout, r, s.style())
+	return report.ScheduleStatusText(s.stdout, hide(s.redactor, r), s.style())
 }

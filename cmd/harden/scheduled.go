@@ -109,6 +109,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	}
 	now.Report = s.report("check")
 	now.Report.Settle()
+	hide(s.redactor, now.Report) // as the look before is kept
 	changes := &report.Changes{Schema: report.ChangesSchema, Version: version(), Host: now.Report.Host.Name,
 		Time: now.Report.Time, Changes: []report.Shift{}, Summary: now.Report.Summary}
 	if last != nil {
@@ -161,7 +162,7 @@ func (s *session) applyScheduled() (failed int, err error) {
 	r.Settle()
 	var unread error
 	if s.Format == "text" {
-		unread = report.Outcome(s.stdout, r, s.style())
+		unread = report.Outcome(s.stdout, hide(s.redactor, r), s.style())
 	}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
@@ -184,9 +185,9 @@ func (s *session) allowedByClock(_ *checks.Check, class want.Class) bool {
 
 func (s *session) tell(c *report.Changes) error {
 	if s.Format == "json" {
-		return report.JSON(s.stdout, c)
+		return report.JSON(s.stdout, hide(s.redactor, c))
 	}
-	return report.ChangesText(s.stdout, c, s.style())
+	return report.ChangesText(s.stdout, hide(s.redactor, c), s.style())
 }
 
 // lastLook reads what the last scheduled run has left; nil when there was none, or when it was of another host.
@@ -212,7 +213,7 @@ func (s *session) lastLook() (*look, error) {
 // keep leaves a look for the next run, for root's eyes alone.
 func (s *session) keep(l look) error {
 	var b bytes.Buffer
-	if err := report.JSON(&b, l); err != nil {
+	if err := report.JSON(&b, hide(s.redactor, l)); err != nil {
 		return err
 	}
 	return writeFile(s.lookFile(), b.Bytes())

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -77,14 +76,12 @@ func openOnly(cmd *cobra.Command, specs []string) (*session, error) {
 }
 
 func newSession(cmd *cobra.Command, config *Config) (*session, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
 	wait, _ := cmd.Flags().GetDuration("wait-lock") // zero where there is no such flag
 	if wait < 0 {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: diff.NewRedactor(key), validate: activate.Validate, progress: newProgress}
+		redactor: redactor(), validate: activate.Validate, progress: newProgress}
 	if config.Root == "/" {
 		s.validate = activate.ValidateHere
 	}
@@ -97,7 +94,11 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 
 // look returns the host as it is now, nothing of it remembered from before.
 func (s *session) look(ctx context.Context) *facts.Host {
-	h := facts.New(ctx, live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom}), s.Choices)
+	var machine facts.Source = live.New(s.Root, live.DockerOptions{Host: s.DockerHost, From: s.DockerFrom})
+	if len(s.Sources) > 0 {
+		machine = live.Beneath(s.Sources)
+	}
+	h := facts.New(ctx, machine, s.Choices)
 	h.Earlier = func(path string) []facts.Version {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions
@@ -142,9 +143,9 @@ func (s *session) style() report.Style {
 // print writes a report in the chosen format.
 func (s *session) print(r *report.Report) error {
 	if s.Format == "json" {
-		return report.JSON(s.stdout, r)
+		return report.JSON(s.stdout, hide(s.redactor, r))
 	}
-	return report.Text(s.stdout, r, s.style())
+	return report.Text(s.stdout, hide(s.redactor, r), s.style())
 }
 
 // toFile sends what the command prints to a file from here on. done puts the file in place.

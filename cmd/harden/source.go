@@ -35,6 +35,9 @@ func (c *Config) takeSources(cmd *cobra.Command) error {
 		} else if !info.IsDir() {
 			return usageError{fmt.Errorf("--source: %s is not a directory", dir)}
 		}
+		if abs, err = filepath.EvalSymlinks(abs); err != nil { // whoever named it trusts it; nothing below it is
+			return usageError{fmt.Errorf("--source: %w", err)}
+		}
 		c.Sources = append(c.Sources, facts.SourceDir{Path: abs, As: filepath.Clean(dir)})
 	}
 	c.Root, c.Query.Sources = "/", true

@@ -25,9 +25,9 @@ func threatsCommand() *cobra.Command {
 			r.Settle()
 			threats := report.ThreatsOf(r)
 			if s.Format == "json" {
-				return report.JSON(s.stdout, threats)
+				return report.JSON(s.stdout, hide(s.redactor, threats))
 			}
-			return report.WriteThreats(s.stdout, threats, s.style())
+			return report.WriteThreats(s.stdout, hide(s.redactor, threats), s.style())
 		},
 	}
 	addSelection(cmd)

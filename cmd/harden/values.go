@@ -99,18 +99,19 @@ func flagError(_ *cobra.Command, err error) error {
 		}
 		return usageError{err}
 	}
-	return usageError{fmt.Errorf("%s: %w", name, mistyped(e.GetFlag().Value.Type(), e.GetValue(), e.Unwrap()))}
+	return usageError{fmt.Errorf("%s: %w", name, mistyped(e.GetFlag().Value.Type(), e.Unwrap()))}
 }
 
-// mistyped says that a value is none of a flag's or variable's type; otherwise what the type itself says.
-func mistyped(kind, value string, otherwise error) error {
+// mistyped says that a value is none of a flag's or variable's type; otherwise what the type itself says. It does not
+// quote the value: what stands in the wrong variable may be a secret.
+func mistyped(kind string, otherwise error) error {
 	switch kind {
 	case "bool":
-		return fmt.Errorf("%q: valid: true, false", value)
+		return errors.New("the value must be true or false")
 	case "int":
-		return fmt.Errorf("%q is not a whole number", value)
+		return errors.New("the value is not a whole number")
 	case "duration":
-		return fmt.Errorf("%q is not a time such as 5m or 1h30m", value)
+		return errors.New("the value is not a time such as 5m or 1h30m")
 	}
 	return otherwise
 }

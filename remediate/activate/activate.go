@@ -56,9 +56,10 @@ type Services struct {
 	mu        sync.Mutex
 	asked     bool // the daemon was reloaded or restarted
 	restarts  int
-	spared    bool            // live-restore was in force at each of these restarts, before and after
-	survivors bool            // containers went on as the last daemon stopped
-	recreated map[string]bool // services of Compose projects that were made again, as "project/service"
+	spared    bool              // live-restore was in force at each of these restarts, before and after
+	survivors bool              // containers went on as the last daemon stopped
+	recreated map[string]bool   // services of Compose projects that were made again, as "project/service"
+	putback   map[string]string // such services of which Compose has failed and all is as it was: what that was
 }
 
 // New returns the services of this machine.
@@ -78,7 +79,7 @@ func New(opts Options) *Services {
 	if opts.openrc == nil {
 		opts.openrc = []string{"/sbin/rc-service", "/usr/sbin/rc-service"}
 	}
-	return &Services{opts: opts, spared: true, recreated: map[string]bool{}}
+	return &Services{opts: opts, spared: true, recreated: map[string]bool{}, putback: map[string]string{}}
 }
 
 // Ready returns nil when the activation can be done here, and else why it has to stay pending. It changes nothing.
@@ -107,8 +108,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 	case remediate.RecordInCluster:
 		return s.readyRecord(ctx, a.Record)
 	case remediate.ComposeUp:
-		_, err := s.project(ctx, a.Unit)
-		return err
+		return s.readyCompose(ctx, a)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }
@@ -139,7 +139,7 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.RecordInCluster:
 		return s.record(ctx, a.Record)
 	case remediate.ComposeUp:
-		return s.composeUp(ctx, a.Unit)
+		return s.composeUp(ctx, a)
 	}
 	return fmt.Errorf("%q is no kind of activation", a.Kind)
 }

@@ -2,21 +2,18 @@ package activate
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate"
 )
 
 // composePrograms are where distributions and Docker's own packages put Compose; the last is the one of old, which
@@ -35,75 +32,47 @@ func serviceOf(labels map[string]string) string {
 	return p + "/" + s
 }
 
-// A project is how Compose is called for one service.
-type project struct {
-	program, name, dir, service string
-	files                       []string
-	count                       int // of its containers
-}
-
-// project finds out how the containers of a service were made, by their labels. All of them have to agree.
-func (s *Services) project(ctx context.Context, unit string) (project, error) {
-	name, service, ok := strings.Cut(unit, "/")
-	if !ok {
-		return project{}, fmt.Errorf("%q names no service of a Compose project", unit)
-	}
+// project finds out how Compose made the containers of a service, and that what it read then is what was judged: reads
+// are the sums that its files may have, one of which each of them must have.
+func (s *Services) project(ctx context.Context, unit string, reads ...map[string]string) (*facts.Project, error) {
 	if err := s.local(); err != nil {
-		return project{}, err
+		return nil, err
 	}
-	p := project{name: name, service: service}
-	var err error
-	if p.program, err = program(composePrograms); err != nil {
-		return p, fmt.Errorf("`docker compose -p %s up -d %s` stays to be done: %w", name, service, err)
-	}
-	cs, err := s.members(ctx, unit)
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
+	p, err := h.Project(unit)
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	if len(cs) == 0 {
-		return p, fmt.Errorf("no container of %s is left", unit)
-	}
-	for i, c := range cs {
-		dir, list := c.Labels[facts.LabelComposeDir], c.Labels[facts.LabelComposeFiles]
-		var files []string
-		for f := range strings.SplitSeq(list, ",") {
-			if !filepath.IsAbs(f) {
-				f = filepath.Join(dir, f)
-			}
-			files = append(files, f)
-		}
-		if i > 0 && (dir != p.dir || !slices.Equal(files, p.files)) {
-			return p, fmt.Errorf("the containers of %s were made from different files: make them again yourself", unit)
-		}
-		p.dir, p.files = dir, files
-	}
-	p.count = len(cs)
-	if !filepath.IsAbs(p.dir) {
-		return p, fmt.Errorf("the containers of %s do not say which directory they were made in", unit)
-	}
-	for _, f := range p.files {
-		if err := rootsAlone(f); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
+	return p, unchanged(p, reads)
 }
 
-// rootsAlone refuses a file that others than root could have written: root would do with the daemon whatever it says.
-func rootsAlone(file string) error {
-	switch err := trusted(file); {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: no longer there", file)
-	case err != nil:
-		return err
+// unchanged refuses a service of which Compose would read something else than was judged.
+func unchanged(p *facts.Project, reads []map[string]string) error {
+	if len(reads) == 0 {
+		return nil // a journal of an older harden does not say
 	}
-	fi, err := os.Stat(filepath.Dir(file))
+	for _, file := range slices.Sorted(maps.Keys(p.Sums)) {
+		known := func(r map[string]string) bool { sum, ok := r[file]; return ok && sum == p.Sums[file] }
+		if !slices.ContainsFunc(reads, known) {
+			return fmt.Errorf("%s: changed since it was checked; check it and run `docker compose -p %s up -d %s` yourself",
+				file, p.Name, p.Service)
+		}
+	}
+	return nil
+}
+
+// readyCompose looks whether a service can be made again. It is asked before files are written, or put back.
+func (s *Services) readyCompose(ctx context.Context, a remediate.Activation) error {
+	var reads []map[string]string
+	if a.Reads != nil {
+		reads = []map[string]string{a.Reads.Before, a.Reads.After}
+	}
+	p, err := s.project(ctx, a.Unit, reads...)
 	if err != nil {
 		return err
 	}
-	if st := fi.Sys().(*syscall.Stat_t); st.Uid != 0 || fi.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s is in a directory that others than root can write to (uid %d, mode %04o): its owner has to run `docker compose up -d`",
-			file, st.Uid, fi.Mode().Perm())
+	if _, err := program(composePrograms); err != nil {
+		return fmt.Errorf("`docker compose -p %s up -d %s` stays to be done: %w", p.Name, p.Service, err)
 	}
 	return nil
 }
@@ -127,59 +96,102 @@ func (s *Services) members(ctx context.Context, unit string) ([]container.Summar
 const settled = 3 * time.Second
 
 // composeUp has Compose make the containers of a service again from its file, and looks whether those that ran run.
-func (s *Services) composeUp(ctx context.Context, unit string) error {
-	p, err := s.project(ctx, unit)
+// Where Compose fails, what was before is put back.
+func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error {
+	var reads []map[string]string
+	if a.Reads != nil {
+		reads = []map[string]string{a.Reads.After}
+	}
+	p, err := s.project(ctx, a.Unit, reads...)
 	if err != nil {
 		return err
 	}
-	before, err := s.members(ctx, unit)
+	before, err := s.members(ctx, a.Unit)
 	if err != nil {
 		return err
 	}
-	ran := 0
-	for _, c := range before {
-		if c.State == container.StateRunning {
-			ran++
-		}
+	if s.isBack(a.Unit, before) {
+		return nil
 	}
 	s.mu.Lock()
 	s.recreated = maps.Clone(s.recreated)
-	s.recreated[unit] = true
+	s.recreated[a.Unit] = true
 	s.mu.Unlock()
-	args := []string{"-p", p.name, "--project-directory", p.dir}
-	for _, f := range p.files {
-		args = append(args, "-f", f)
+	s.opts.Progress("docker compose up -d " + p.Service)
+	ran, count := running(before), len(before)
+	if a.Reads != nil {
+		ran, count = max(ran, a.Reads.Ran), max(count, a.Reads.Ran)
 	}
-	verb := []string{"up", "-d", "--no-deps", "--no-build", p.service}
-	if p.count > 1 { // the file need not say how many there are
-		verb = slices.Insert(verb, 4, "--scale", fmt.Sprintf("%s=%d", p.service, p.count))
-	}
-	if ran == 0 {
-		verb = slices.Insert(verb, 4, "--no-start")
-		verb = slices.DeleteFunc(verb, func(v string) bool { return v == "-d" })
-	}
-	s.opts.Progress("docker compose up -d " + p.service)
-	if _, err := runAs(ctx, 5*time.Minute, []string{"DOCKER_HOST=" + s.opts.DockerHost, "HOME=/root", "COMPOSE_INTERACTIVE_NO_CLI=1"},
-		p.program, append(args, verb...)...); err != nil {
+	if err := s.compose(ctx, p, count, ran > 0); err != nil {
+		if back := s.restoreContainers(ctx, a.Unit, before); back != nil {
+			err = fmt.Errorf("%w; %w", err, back)
+		}
 		return err
+	}
+	if _, err := s.project(ctx, a.Unit, p.Sums); err != nil { // Compose has read by path
+		return fmt.Errorf("while Compose read it: %w", err)
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(settled):
 	}
-	after, err := s.members(ctx, unit)
+	after, err := s.members(ctx, a.Unit)
 	if err != nil {
 		return err
 	}
-	runs := 0
-	for _, c := range after {
-		if c.State == container.StateRunning {
-			runs++
-		}
-	}
-	if runs < ran {
-		return fmt.Errorf("%s: of %d containers that ran, %d run after they were made again", unit, ran, runs)
+	if runs := running(after); runs < ran {
+		return fmt.Errorf("%s: of %d containers that ran, %d run after they were made again", a.Unit, ran, runs)
 	}
 	return nil
+}
+
+// running counts the containers that run.
+func running(cs []container.Summary) int {
+	n := 0
+	for _, c := range cs {
+		if c.State == container.StateRunning {
+			n++
+		}
+	}
+	return n
+}
+
+// compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after
+// "--".
+func (s *Services) compose(ctx context.Context, p *facts.Project, count int, start bool) error {
+	exe, err := program(composePrograms)
+	if err != nil {
+		return err
+	}
+	args := []string{"--project-name=" + p.Name, "--project-directory=" + p.Dir}
+	for _, f := range p.Files {
+		args = append(args, "--file="+f)
+	}
+	for _, f := range p.EnvFiles {
+		args = append(args, "--env-file="+f)
+	}
+	args = append(args, "up", "--no-deps", "--no-build")
+	if count > 1 { // the file need not say how many there are
+		args = append(args, fmt.Sprintf("--scale=%s=%d", p.Service, count))
+	}
+	if start {
+		args = append(args, "--detach")
+	} else {
+		args = append(args, "--no-start")
+	}
+	if args, err = operands(args, p.Service); err != nil {
+		return err
+	}
+	// What is set here counts more than the .env file.
+	env := []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
+		"COMPOSE_PROJECT_NAME=" + p.Name, "COMPOSE_FILE=", "COMPOSE_ENV_FILES=", "COMPOSE_IGNORE_ORPHANS=1",
+		"COMPOSE_REMOVE_ORPHANS=0", "COMPOSE_INTERACTIVE_NO_CLI=1", "HOME=/root"}
+	out, err := runAs(ctx, 5*time.Minute, env, exe, args...)
+	for line := range strings.Lines(out) { // the last one says only that there have been errors
+		if strings.HasPrefix(line, "ERROR: for ") && err != nil {
+			return fmt.Errorf("%w (%s)", err, strings.TrimSpace(line))
+		}
+	}
+	return err
 }

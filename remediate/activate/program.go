@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -94,6 +95,17 @@ func runAs(ctx context.Context, timeout time.Duration, env []string, path string
 		return text, fmt.Errorf("%s: %w: %s", name, err, last)
 	}
 	return text, fmt.Errorf("%s: %w", name, err)
+}
+
+// operands ends a program's options and adds words that others have chosen, such as the names of containers, networks
+// and volumes. None of them may be an option, or more than one word to whoever reads it.
+func operands(args []string, words ...string) ([]string, error) {
+	for _, w := range words {
+		if w == "" || w[0] == '-' || strings.ContainsFunc(w, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return nil, fmt.Errorf("%q: not a name", w)
+		}
+	}
+	return append(append(slices.Clip(args), "--"), words...), nil
 }
 
 func lastLine(text string) string {

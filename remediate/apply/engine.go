@@ -272,7 +272,8 @@ func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated,
 // ahead is a plan's activations with the states that they can hope for.
 func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
 	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending, Record: a.Record}
+		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending,
+			Record: a.Record, Reads: a.Reads}
 		if a.Pending == "" {
 			next = o.ready(ctx, next)
 		}

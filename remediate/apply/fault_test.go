@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +184,9 @@ func wholeAgain(t *testing.T, w world, old, new map[string]string) string {
 	}
 	if wrong := (sweep{}).atRest(o); wrong != "" {
 		return wrong
+	}
+	if _, err := os.Lstat(filepath.Join(w.state, "current")); err == nil {
+		return "the journal of a run that has its outcome is not put away"
 	}
 	if got := w.own(t); !cmp.Equal(got, old) && !cmp.Equal(got, new) {
 		return fmt.Sprintf("neither wholly old nor wholly new:\nfrom old: %s\nfrom new: %s", cmp.Diff(old, got),

@@ -86,7 +86,7 @@ func (t *txn) summary() *Run {
 	as, _ := t.activations()
 	r.Activations = append([]Activated{}, as...)
 	for i := range r.Activations {
-		r.Activations[i].Record = nil
+		r.Activations[i].Record, r.Activations[i].Reads = nil, nil
 	}
 	for _, u := range t.Updates {
 		r.Updates = append(r.Updates, ContainerChange(u))
@@ -114,7 +114,7 @@ func (im image) public() Image {
 }
 
 func (a Activated) plan() remediate.Activation {
-	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class, Record: a.Record}
+	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class, Record: a.Record, Reads: a.Reads}
 }
 
 func (a Activated) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }

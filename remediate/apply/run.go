@@ -82,6 +82,7 @@ type Activated struct {
 	Reason string         `json:"reason,omitempty"`
 
 	Record *remediate.Record `json:"record,omitempty"` // of RecordInCluster; only in the journal
+	Reads  *remediate.Reads  `json:"reads,omitempty"`  // of ComposeUp; only in the journal
 }
 
 // The states of an activation.

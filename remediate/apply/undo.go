@@ -136,6 +136,7 @@ func (e *engine) revivable(ctx context.Context, a Activated) Activated {
 // the run has not begun needs nothing undone, unless a boot has done it since.
 func (t *txn) reversals(boot string) []Activated {
 	as, tried := t.activations()
+	outcome, _ := t.outcome()
 	var back []Activated
 	for n, a := range as {
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
@@ -152,6 +153,12 @@ func (t *txn) reversals(boot string) []Activated {
 				back = append(back, a)
 			}
 			continue
+		}
+		if a.Reads != nil {
+			a.Reads = a.Reads.Undo()
+			if outcome != CutShort { // whoever has stopped them since meant it
+				a.Reads.Ran = 0
+			}
 		}
 		took := tried[n] || t.Boot != boot && t.touched()
 		switch {

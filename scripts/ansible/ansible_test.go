@@ -456,7 +456,7 @@ func TestWrongArguments(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"onyl: [docker/icc]", `no option is called \"onyl\"`},
 		{"only: [3.20]", `only: 3.2 is a number`},
-		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is \"perhaps\"`},
+		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is text`},
 		{"mode: fix", `no mode is called \"fix\"`},
 		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it one`},
 		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},

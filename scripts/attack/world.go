@@ -24,7 +24,7 @@ const (
 )
 
 // inWorld is set where a test runs inside of its world; it names the world's control group.
-const inWorld = "HARDEN_ATTACK_WORLD"
+const inWorld = "ATTACK_WORLD"
 
 // A World is a copy of this machine that one test may ruin: its own processes, network, control groups and files. Every
 // write goes to memory, and all of it ends with the test. What the machine itself runs can be neither seen nor reached.
@@ -67,7 +67,7 @@ func In(t *testing.T, inside func(w *World)) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("sh", "-c", enter+`exec unshare --cgroup -- "$0" "$@"`, self, "-test.v", "-test.run", strings.Join(run, "/"))
-	cmd.Env = append(os.Environ(), inWorld+"="+group, "HARDEN_BINARY="+Binary(t), "HARDEN_SLEEPER="+build(t, "scripts/testdocker/sleeper"))
+	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t), "ATTACK_SLEEPER="+build(t, "scripts/attack/sleeper"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET}
 	out := filepath.Join(t.TempDir(), "out")
 	log, err := os.Create(out)
@@ -134,7 +134,7 @@ func enterRoot() error {
 			return fmt.Errorf("%s: %w", m.target, err)
 		}
 	}
-	for from, to := range map[string]string{os.Getenv("HARDEN_BINARY"): Harden, os.Getenv("HARDEN_SLEEPER"): Sleeper} {
+	for from, to := range map[string]string{os.Getenv("ATTACK_BINARY"): Harden, os.Getenv("ATTACK_SLEEPER"): Sleeper} {
 		if err := copyProgram(from, root+to); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func enterRoot() error {
 
 // populate adds two users, and takes away what runs of harden on this machine have left.
 func populate() error {
-	os.Setenv("HARDEN_BINARY", Harden)
+	named = Harden
 	if err := os.RemoveAll("/var/lib/harden"); err != nil {
 		return err
 	}

@@ -147,6 +147,9 @@ func (s *Source) readFile(name string) ([]byte, error) {
 	if err := unix.Fstat(p.fd, &st); err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
+	if err := s.outside(p, &st); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, fmt.Errorf("%s is %s, not a file", name, kinds[fileType(uint16(st.Mode))])
 	}

@@ -20,6 +20,7 @@ const fileTimeout = 10 * time.Second
 // A Source reads this machine, or a file system of another one that is mounted here.
 type Source struct {
 	root    string // "/" or the directory that stands for it
+	beneath bool   // no link leads out of root; else those of an absolute target stay below it
 	options DockerOptions
 	users   func() map[uint32]string
 	groups  func() map[uint32]string

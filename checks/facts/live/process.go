@@ -150,22 +150,6 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 	return p, nil
 }
 
-// maxArguments is how much of a command line is read, in bytes. The kernel lets a program have six megabytes.
-const maxArguments = 1 << 20
-
-func commandLine(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxArguments+1))
-	if err == nil && len(data) > maxArguments {
-		err = fmt.Errorf("%s has more than the limit of %d bytes", file, maxArguments)
-	}
-	return data, err
-}
-
 // namespaces are those of a process that say what it sees.
 type namespaces struct{ pid, mnt, user, net string }
 
@@ -212,6 +196,22 @@ func (s *Source) Process(pid int) (facts.Process, error) {
 		return facts.Process{}, fmt.Errorf("PID %d: %w", pid, err)
 	}
 	return *p, nil
+}
+
+// maxArguments is how much of a command line is read, in bytes. The kernel lets a program have six megabytes.
+const maxArguments = 1 << 20
+
+func commandLine(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxArguments+1))
+	if err == nil && len(data) > maxArguments {
+		err = fmt.Errorf("%s has more than the limit of %d bytes", file, maxArguments)
+	}
+	return data, err
 }
 
 // ticks is how many clock ticks /proc counts in a second, on every Linux.

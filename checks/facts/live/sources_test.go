@@ -1,20 +1,22 @@
 package live_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 )
 
-// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
-// may read, a name that terminals would obey.
-func TestSources(t *testing.T) {
+// sources fills a directory with what TestSources looks for, and with what it must not open.
+func sources(t *testing.T) string {
+	t.Helper()
 	dir, other := t.TempDir(), t.TempDir()
 	write := func(name, data string) {
 		t.Helper()
@@ -35,7 +37,9 @@ func TestSources(t *testing.T) {
 	write("odd\x1b[31m\n/Dockerfile", "FROM e\n")
 	write("fine/docker-compose.prod.yaml", "{")
 	for link, to := range map[string]string{"ring": "sub", "sub/up": "..", "elsewhere": other, "sub/Dockerfile": filepath.Join(other, "Dockerfile"),
-		"again.Dockerfile": "Dockerfile", "gone.Dockerfile": "nowhere"} {
+		"again.Dockerfile": "Dockerfile", "gone.Dockerfile": "nowhere",
+		"round.Dockerfile": "round.Dockerfile", "absolute.Dockerfile": filepath.Join(dir, "Dockerfile"),
+		"sub/deep/.env": "/proc/self/environ", "fine/.env": "../../" + filepath.Base(other) + "/env"} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
 		}
@@ -43,8 +47,26 @@ func TestSources(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "Dockerfile"), []byte("FROM f\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	h := facts.New(t.Context(), live.New("/", live.DockerOptions{}), facts.Choices{})
-	h.SourceDirs = []facts.SourceDir{{Path: dir, As: "src"}}
+	for _, kind := range []string{"fifo/Dockerfile", "fifo/.env"} {
+		write("fifo/compose.yaml", "services: {a: {image: x}}\n")
+		if err := unix.Mkfifo(filepath.Join(dir, kind), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("hard/Dockerfile", "FROM h\n")
+	if err := os.Link(filepath.Join(dir, "hard/Dockerfile"), filepath.Join(other, "linked")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
+// may read, a name that terminals would obey.
+func TestSources(t *testing.T) {
+	dir := sources(t)
+	dirs := []facts.SourceDir{{Path: dir, As: "src"}}
+	h := facts.New(t.Context(), live.Beneath(dirs), facts.Choices{})
+	h.SourceDirs = dirs
 	s, err := h.Sources()
 	if err != nil {
 		t.Fatal(err)
@@ -62,15 +84,35 @@ func TestSources(t *testing.T) {
 		got = append(got, c.As+" "+what)
 	}
 	want := []string{"src/Dockerfile:1", "src/odd\x1b[31m\n/Dockerfile:1", "src/sub/web.Dockerfile:1",
+		"src/fifo/compose.yaml alone",
 		"src/fine/docker-compose.prod.yaml broken", "src/sub/deep/compose.yml overridden"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("found (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"src/large/Dockerfile: 2097160 bytes are more than any of its kind has: the limit is 1048576", "src/sub/Dockerfile: a link that leads out of src"}, s.Skipped); diff != "" {
+	if diff := cmp.Diff([]string{
+		"src/absolute.Dockerfile: a link that leads out of src",
+		"src/fifo/Dockerfile: not a regular file",
+		"src/hard/Dockerfile: it has 2 names (hard links), of which one may be outside",
+		"src/large/Dockerfile: 2097160 bytes are more than any of its kind has: the limit is 1048576",
+		"src/sub/Dockerfile: a link that leads out of src",
+		"src/round.Dockerfile: too many levels of symbolic links",
+		"src/fifo/.env: a FIFO, not a file",
+		"src/fine/.env: it leads out of the directory of --source",
+		"src/sub/deep/.env: it leads out of the directory of --source",
+	}, s.Skipped); diff != "" {
 		t.Errorf("skipped (-want +got)\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"src/elsewhere"}, s.Outside); diff != "" {
+		t.Errorf("not followed (-want +got)\n%s", diff)
+	}
+	for _, file := range []string{"/etc/passwd", "/proc/self/environ", filepath.Join(dir, "sub/../../x"),
+		dir + "x", filepath.Join(dir, "elsewhere/Dockerfile")} {
+		if _, err := h.File(file); !errors.Is(err, facts.ErrOutside) {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
 	h.SourceDirs = []facts.SourceDir{{Path: filepath.Join(dir, "none"), As: "none"}}
-	if _, err := facts.New(t.Context(), live.New("/", live.DockerOptions{}), facts.Choices{}).Sources(); err == nil {
+	if _, err := facts.New(t.Context(), live.Beneath(h.SourceDirs), facts.Choices{}).Sources(); err == nil {
 		t.Error("no directory, and no error")
 	}
 }

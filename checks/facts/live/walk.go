@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	"example.com/harden/checks/facts"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ func (s *Source) open(name string) (place, error) {
 	p, err := straight(root, name)
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		// A link, a kernel before 5.6, or a container's filter that forbids openat2.
-		p, err = follow(root, name)
+		p, err = follow(root, name, s.beneath)
 	}
 	if err != nil {
 		return place{}, &fs.PathError{Op: "open", Path: name, Err: err}
@@ -52,9 +53,11 @@ func straight(root int, name string) (place, error) {
 	return place{fd: fd, path: name}, err
 }
 
-// follow walks to a path component by component, and notes of each link who could have made it.
-func follow(root int, name string) (place, error) {
-	w := &walk{root: root, todo: strings.Split(name, "/")}
+// follow walks to a path component by component, and notes of each link who could have made it. Where beneath is set,
+// a link that leads out of root is facts.ErrOutside: the walk holds every directory open that it is in, so that none
+// can be moved away under it.
+func follow(root int, name string, beneath bool) (place, error) {
+	w := &walk{root: root, todo: strings.Split(name, "/"), beneath: beneath}
 	defer w.leave(0)
 	for links := 0; len(w.todo) > 0; {
 		target, err := w.step()
@@ -63,6 +66,9 @@ func follow(root int, name string) (place, error) {
 		}
 		if target == "" {
 			continue
+		}
+		if beneath && path.IsAbs(target) {
+			return place{}, facts.ErrOutside
 		}
 		if target == os.DevNull && len(w.todo) == 0 {
 			// A masked unit is such a link, and an offline host's /dev is empty.
@@ -93,6 +99,8 @@ type walk struct {
 	names  []string // theirs
 	todo   []string
 	locked string
+
+	beneath bool
 }
 
 // step goes one component further. Of a link it returns the target, which is then to do, and does not move.
@@ -103,6 +111,9 @@ func (w *walk) step() (target string, err error) {
 	case "", ".":
 		return "", nil
 	case "..":
+		if w.beneath && len(w.dirs) == 0 {
+			return "", facts.ErrOutside
+		}
 		w.leave(max(0, len(w.dirs)-1))
 		return "", nil
 	}

@@ -35,14 +35,14 @@ func TestFollowLikeStraight(t *testing.T) {
 	}
 	for _, path := range []string{"/", "/a", "/a/b", "/a/b/file", "/gone", "/a/gone", "/a/b/file/below"} {
 		want, wantPath, wantErr := inode(straight(root, path))
-		got, gotPath, gotErr := inode(follow(root, path))
+		got, gotPath, gotErr := inode(follow(root, path, false))
 		if got != want || gotPath != wantPath || !errors.Is(gotErr, wantErr) {
 			t.Errorf("%s: %d at %q, %v; want %d at %q, %v", path, got, gotPath, gotErr, want, wantPath, wantErr)
 		}
 	}
 	before := descriptors(t)
 	for _, path := range []string{"/a/b/file", "/a/gone", "/a/b/file/below"} {
-		if p, err := follow(root, path); err == nil {
+		if p, err := follow(root, path, false); err == nil {
 			p.close()
 		}
 	}

@@ -1,4 +1,5 @@
-// Sleeper is the one program of the image that test containers run: it waits to be told to stop.
+// Sleeper is the one program of the image that test containers run: it waits to be told to stop. With an argument it
+// fails at once.
 package main
 
 import (
@@ -8,6 +9,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 {
+		os.Exit(1)
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT) // a container's first process ignores what it does not ask for
 	<-stop

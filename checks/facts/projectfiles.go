@@ -1,0 +1,114 @@
+package facts
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/budget"
+)
+
+// reads adds a file to those that Compose reads, if root alone has put it there. An optional one need not exist: then
+// root alone can make it.
+func (h *Host) reads(p *Project, file string, optional bool) error {
+	doubt := h.rootsAlone(file)
+	if optional && errors.Is(doubt, fs.ErrNotExist) {
+		p.Sums[file] = ""
+		return h.rootsAlone(path.Dir(file))
+	}
+	if doubt != nil && !errors.Is(doubt, ErrNotRoots) {
+		return doubt
+	}
+	info, err := h.Info(file)
+	if err != nil {
+		return err
+	}
+	if info.Size > maxSourceSize {
+		return fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
+	}
+	f, err := h.within(budget.New(file, h.spent), file)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(f.Data)
+	p.Sums[file] = hex.EncodeToString(sum[:])
+	return doubt
+}
+
+// references adds the files that the Compose files name for Compose to read. It reads those of every service, whichever
+// it is called for. Whole Compose files that they name are more than is looked into.
+func (h *Host) references(p *Project) (doubt, err error) {
+	base := p.service.File
+	for _, c := range append([]*Compose{base}, base.over...) {
+		if n := field(c.top, "include"); n != nil {
+			return nil, fmt.Errorf("%s: include: harden does not look into included files", c.At(n.Line))
+		}
+		services := field(c.top, "services")
+		for i := 1; services != nil && i < len(services.Content); i += 2 {
+			more, err := h.named(p, c, follow(services.Content[i]), 0)
+			if err != nil {
+				return nil, err
+			}
+			if doubt == nil {
+				doubt = more
+			}
+		}
+	}
+	return doubt, nil
+}
+
+// named adds the files that one service names, itself or by what it merges in.
+func (h *Host) named(p *Project, c *Compose, service *yaml.Node, depth int) (doubt, err error) {
+	if e := field(service, "extends"); e != nil && field(e, "file") != nil {
+		return nil, fmt.Errorf("%s: extends: harden does not look into other files", c.At(e.Line))
+	}
+	for _, key := range []string{"env_file", "label_file"} {
+		n := field(service, key)
+		if n == nil {
+			continue
+		}
+		for _, item := range (ComposeValue{Node: n, File: c}).Items() {
+			required := true
+			if file := field(item.Node, "path"); file != nil {
+				r := field(item.Node, "required")
+				required = r == nil || r.Value == "true"
+				item.Node = file
+			}
+			file, err := item.Text()
+			if err != nil {
+				return nil, err
+			}
+			if strings.HasPrefix(file, "~") {
+				return nil, fmt.Errorf("%s: %s: harden does not know whose home directory is meant", c.At(n.Line), key)
+			}
+			if !path.IsAbs(file) {
+				file = path.Join(p.Dir, file)
+			}
+			switch err := h.reads(p, path.Clean(file), !required); {
+			case errors.Is(err, ErrNotRoots):
+				doubt = err
+			case err != nil:
+				return nil, err
+			}
+		}
+	}
+	for _, m := range mergedInto(service) {
+		if depth >= maxChains {
+			break
+		}
+		more, err := h.named(p, c, m, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if doubt == nil {
+			doubt = more
+		}
+	}
+	return doubt, nil
+}
