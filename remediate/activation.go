@@ -18,10 +18,17 @@ func (d *draft) activateKey(f fix, w want.Key) error {
 	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
 		return nil // nothing runs that could take it up; the next start will
 	}
+	alone := err == nil && daemon.Process != nil && daemon.Unit == "" // nobody would start it again
 	if err == nil && daemon.Unit != "" {
 		unit = daemon.Unit
 	}
-	if !want.Reloadable[w.Key[0]] {
+	switch {
+	case want.Reloadable[w.Key[0]]:
+	case alone:
+		d.waiting = append(d.waiting, restart{f, unit, fmt.Sprintf("no service starts dockerd (PID %d): restart it the way it was started",
+			daemon.Process.PID)})
+		return nil
+	default:
 		d.restart(f, w.Key[0], unit)
 		return nil
 	}
@@ -43,33 +50,35 @@ var networkKeys = map[string]bool{"icc": true, "iptables": true, "ip6tables": tr
 
 // A restart is asked for by a fix.
 type restart struct {
-	fix  fix
-	unit string
+	fix     fix
+	unit    string
+	pending string // why it has to wait; empty where that is known when the draft is complete
 }
 
 // restart asks for a restart that makes dockerd take up a key.
 func (d *draft) restart(f fix, key, unit string) {
 	if networkKeys[key] {
-		d.network = append(d.network, restart{f, unit}) // whether one is enough is known when the draft is complete
+		d.network = append(d.network, restart{fix: f, unit: unit}) // whether one is enough is known when the draft is complete
 		return
 	}
 	d.activate(f, Restart, unit)
 }
 
-// deferred returns the restarts for network keys that have to wait for the containers to end. Others are asked for.
+// deferred returns the restarts that have to wait: those that nothing here can do, and those for network keys, until the
+// containers end. Others are asked for.
 func (d *draft) deferred() []Activation {
 	var later []Activation
 	survivors := len(d.network) > 0 && d.survivors()
-	for _, r := range d.network {
-		if !survivors {
+	for _, r := range append(slices.Clone(d.waiting), d.network...) {
+		if r.pending == "" && !survivors {
 			d.activate(r.fix, Restart, r.unit)
 			continue
 		}
 		i := slices.IndexFunc(later, func(a Activation) bool { return a.Unit == r.unit })
 		if i < 0 {
 			i = len(later)
-			later = append(later, Activation{Kind: Restart, Unit: r.unit, Class: want.Restart,
-				Pending: "dockerd keeps its network as it is for containers that outlive it: restart it once none runs, or reboot"})
+			later = append(later, Activation{Kind: Restart, Unit: r.unit, Class: want.Restart, Pending: cmp.Or(r.pending,
+				"dockerd keeps its network as it is for containers that outlive it: restart it once none runs, or reboot")})
 		}
 		later[i].Checks = addCheck(later[i].Checks, r.fix.check)
 	}

@@ -30,6 +30,7 @@ type draft struct {
 	files       map[string]*Change
 	asked       map[Kind]map[string]*Activation // by unit
 	network     []restart                       // for keys of networkKeys
+	waiting     []restart                       // that nothing here can do
 	updates     map[string]*Update              // by container
 	containers  map[string]*facts.Container     // by ID, once asked
 	changes     []Change
@@ -172,6 +173,9 @@ func dropInPath(unit string) string { return path.Join("/etc/systemd/system", un
 // flag changes a service's command-line flag where it is written: in the environment file that its variable comes
 // from, else by a drop-in that repeats the whole command. The vendor's unit file is never written.
 func (d *draft) flag(f fix, w want.Flag) error {
+	if w.File != "" {
+		return d.variable(f, w)
+	}
 	u, err := d.host.Unit(w.Unit)
 	if err != nil {
 		return err
@@ -204,6 +208,17 @@ func (d *draft) flag(f fix, w want.Flag) error {
 			return nil, err
 		}
 		return edit.Unit(data, "Service", "ExecStart", line)
+	})
+}
+
+// variable changes a flag in the variable of a file that no unit reads: what OpenRC's scripts do.
+func (d *draft) variable(f fix, w want.Flag) error {
+	d.restart(f, w.Name, w.Unit)
+	return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
+		if !w.Gone {
+			return edit.EnvFlag(data, w.Variable, w.Name, w.Value)
+		}
+		return edit.RemoveEnvFlag(data, w.Variable, w.Name, false) // only lists go: a flag that is no list gets a value
 	})
 }
 

@@ -166,7 +166,7 @@ var files = []*checks.Check{
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.DockerDaemonElevation, stride.DockerClientDisclosure, stride.DockerClientSpoofing},
 		Level:   1,
-		Rule:    rule.All(rule.Mode(apiSockets).Must(be.Within(0o660)), checks.Func(socketMode)),
+		Rule:    rule.All(usersOwn(rule.Mode(apiSockets).Must(be.Within(0o660))), checks.Func(socketMode)),
 	},
 	{
 		ID:      "docker/daemon-json-owner",
@@ -184,7 +184,7 @@ var files = []*checks.Check{
 		Why:     "whoever can rewrite daemon.json chooses what a root process does at its next start",
 		Threats: []stride.ID{stride.DockerHostTampering},
 		Level:   2,
-		Rule:    rule.Mode(daemonJSON).Must(be.Within(0o644)),
+		Rule:    usersOwn(rule.Mode(daemonJSON).Must(be.Within(0o644))),
 	},
 	{
 		ID:      "docker/etc-default-owner",
@@ -256,10 +256,30 @@ func ownedByRoot(paths rule.Paths) checks.Rule {
 
 func rootless(h *facts.Host) string {
 	d, err := rule.Dockerd(h)
-	if err == nil && d.Flavour == "rootless" && d.Process != nil {
-		return fmt.Sprintf("dockerd is rootless, so its files belong to uid %d", d.Process.UID)
+	if err == nil && d.Flavour == "rootless" {
+		return fmt.Sprintf("dockerd is rootless, so its files belong to uid %d", d.UID)
 	}
 	return ""
+}
+
+// usersOwn leaves the files of a rootless dockerd to its user, and says what that user may run: root changes nothing in
+// somebody else's home.
+func usersOwn(r checks.Rule) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		findings, err := r.Judge(h)
+		d, _ := rule.Dockerd(h)
+		if d == nil || d.Flavour != "rootless" {
+			return findings, err
+		}
+		for i, f := range findings {
+			for _, w := range f.Wants {
+				if m, ok := w.(want.Mode); ok {
+					findings[i].Wants, findings[i].Reason = nil, fmt.Sprintf("as uid %d, run `chmod %04o %s`", d.UID, m.Mode, m.File)
+				}
+			}
+		}
+		return findings, err
+	})
 }
 
 // socketOwner accepts the group that the site has given to the socket: who is in it is judged by the trusted users.

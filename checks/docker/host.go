@@ -89,11 +89,11 @@ var host = []*checks.Check{
 	{
 		ID:      "docker/audit-api-socket",
 		Items:   cis.Docker("1.2.7", "1.1.9", "1.1.9", "1.1.9"),
-		Title:   "changes to the API's socket are recorded",
+		Title:   "changes to the API's socket, and to the unit that opens it, are recorded",
 		Why:     "a socket that was replaced, or opened to others, makes them root",
 		Threats: []stride.ID{stride.DockerRegistryRepudiation},
 		Level:   2,
-		Rule:    rule.Audited(apiSockets),
+		Rule:    rule.Audited(recordedSocket),
 	},
 	{
 		ID:      "docker/audit-etc-default",

@@ -351,20 +351,30 @@ func inherited(img *facts.Image, all []facts.Image) (most int) {
 	return most
 }
 
+// containerdStore reports whether containerd keeps the Engine's images.
+func containerdStore(h *facts.Host) bool {
+	e, err := h.Engine()
+	return err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter)
+}
+
 // signedArtifacts shows what pinning there is: a digest holds the image to what it was, though nobody to it.
 func signedArtifacts(h *facts.Host) ([]checks.Finding, error) {
 	all, err := imagesOf(h)
 	if err != nil {
 		return nil, err
 	}
-	pulled := 0
+	digests := 0
 	for i := range all {
 		if len(all[i].RepoDigests) > 0 {
-			pulled++
+			digests++
 		}
 	}
+	if containerdStore(h) { // which gives an image that was built or loaded here a digest too
+		return nil, fmt.Errorf("%w: which of %d images are from a registry is not recorded; verify those by cosign or notation before they are run, and pin them by digest",
+			checks.ErrManual, len(all))
+	}
 	return nil, fmt.Errorf("%w: %d of %d images are from a registry; verify those by cosign or notation before they are run, and pin them by digest",
-		checks.ErrManual, pulled, len(all))
+		checks.ErrManual, digests, len(all))
 }
 
 // currentImages finds containers whose image's name stands for another image by now. A digest stands for one for ever;

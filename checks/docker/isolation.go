@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,11 @@ func seccompFiltered(h *facts.Host) ([]checks.Finding, error) {
 	if !ok && len(cs) > 0 {
 		return []checks.Finding{{Subject: "engine", Got: "has no seccomp, so that no container is filtered", Must: "built with it, on a kernel that has it"}}, err
 	}
+	daemonOpen := false
+	if path.IsAbs(daemon) {
+		f, errFile := h.File(daemon)
+		daemonOpen = errFile == nil && open(f.Data)
+	}
 	const must = "filtered by a profile"
 	var findings []checks.Finding
 	for i := range cs {
@@ -92,10 +98,15 @@ func seccompFiltered(h *facts.Host) ([]checks.Finding, error) {
 		switch {
 		case own == "unconfined":
 			findings = append(findings, found(c, "unconfined", must, "no --security-opt seccomp=unconfined")...)
+		case open([]byte(own)):
+			findings = append(findings, found(c, "a profile that allows every system call", must, "--security-opt seccomp=builtin, or a profile that denies")...)
 		case c.HostConfig.Privileged && !has:
 			findings = append(findings, found(c, "unconfined (privileged)", must, "no --privileged, or a profile named beside it")...)
 		case !has && daemon == "unconfined":
 			findings = append(findings, found(c, "unconfined, as the daemon's own profile is", must, "--security-opt seccomp=builtin, or a profile in daemon.json")...)
+		case !has && daemonOpen:
+			findings = append(findings, found(c, "the daemon's own profile, which allows every system call", must,
+				"--security-opt seccomp=builtin, or another profile in daemon.json")...)
 		}
 	}
 	return findings, err

@@ -22,7 +22,7 @@ type limit struct {
 	option    string                             // of `docker update`
 	supported func(*facts.EngineFacts) bool      // whether the kernel under the Engine has it
 	chosen    func(facts.ContainerChoice) string // what the site says of it
-	fallback  string                             // where the site says nothing; empty leaves it to a person
+	offered   bool                               // whether what the site says nothing of is offered only, and held back
 	parse     func(string) (int64, error)        // of what the site says, unless that is auto
 	observed  func(facts.Usage) (int64, string)  // with head room, and of what; 0 where that is not known
 	wants     func(*facts.EngineFacts, int64) want.Limits
@@ -34,6 +34,7 @@ func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks
 	var why string
 	if why = unchangeable(h, c); why == "" {
 		w.Limits, w.Because, why = l.value(h, c)
+		w.Offered = l.offered && choice(h, c, l.chosen) == ""
 	}
 	switch {
 	case why != "":
@@ -66,9 +67,10 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	if !l.supported(e) {
 		return limits, "", fmt.Sprintf("the Engine cannot set --%s here: its kernel lacks what it takes", l.option)
 	}
-	text := cmp.Or(choice(h, c, l.chosen), l.fallback)
-	if text == "" {
-		return limits, "", ""
+	text := cmp.Or(choice(h, c, l.chosen), facts.Auto)
+	unasked := l.offered && choice(h, c, l.chosen) == ""
+	if unasked && owner(c) != "" {
+		return limits, "", "" // what makes the container again would not know of it: a person changes that
 	}
 	if text != facts.Auto {
 		n, err := l.parse(text)
@@ -79,11 +81,14 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	}
 	var u facts.Usage
 	if c.State.Running {
-		if u, err = h.Usage(c.ID); err != nil {
+		if u, err = h.Usage(c.ID); err != nil && !unasked {
 			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
 		}
 	}
 	n, because := l.observed(u)
+	if n == 0 && unasked {
+		return limits, "", "" // a person chooses
+	}
 	if n == 0 {
 		return limits, "", fmt.Sprintf("it does not run, so that what it uses is not known: choose its %s in harden's configuration", l.option)
 	}
@@ -122,6 +127,7 @@ const mebi = 1 << 20
 // memoryLimit takes half as much again as the peak, and no less than would let a container start something small.
 var memoryLimit = limit{
 	option:    "memory",
+	offered:   true,
 	supported: func(e *facts.EngineFacts) bool { return e.MemoryLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.Memory },
 	parse: func(s string) (int64, error) {
@@ -166,6 +172,7 @@ func memory(h *facts.Host, c *facts.Container) []checks.Finding {
 
 var cpuShares = limit{
 	option:    "cpu-shares",
+	offered:   true,
 	supported: func(e *facts.EngineFacts) bool { return e.CPUShares },
 	chosen:    func(k facts.ContainerChoice) string { return k.CPUShares },
 	parse:     between(2, 262144),
@@ -206,7 +213,6 @@ var pidsLimit = limit{
 	option:    "pids-limit",
 	supported: func(e *facts.EngineFacts) bool { return e.PidsLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.PIDs },
-	fallback:  facts.Auto,
 	parse:     between(1, 4194304),
 	observed: func(u facts.Usage) (int64, string) {
 		n := max(enoughPIDs, (4*u.PIDs+127)/128*128)

@@ -20,6 +20,9 @@ func serviceUnit(h *facts.Host) ([]facts.Place, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.OpenRC() {
+		return nil, rule.Inapplicable("OpenRC starts dockerd, by %s", d.Unit)
+	}
 	return unitFiles(h, rule.Service(d))
 }
 
@@ -153,13 +156,25 @@ func apiSockets(h *facts.Host) ([]facts.Place, error) {
 			}
 		}
 	}
-	if len(addresses.Value) == 0 && d.Flavour == "rootless" && d.Process != nil {
+	if len(addresses.Value) == 0 && d.Flavour == "rootless" {
 		w.By = d.Word()
-		paths = append(paths, rule.Named(w, fmt.Sprintf("/run/user/%d/docker.sock", d.Process.UID))...)
+		paths = append(paths, rule.Named(w, fmt.Sprintf("/run/user/%d/docker.sock", d.UID))...)
 	} else if len(addresses.Value) == 0 {
 		paths = append(paths, rule.Known("/run/docker.sock")...)
 	}
 	return paths, err
+}
+
+// recordedSocket is the sockets and docker.socket, which says whose they will be. docker-bench-security looks at that alone.
+func recordedSocket(h *facts.Host) ([]facts.Place, error) {
+	paths, err := apiSockets(h)
+	if err != nil {
+		return nil, err
+	}
+	if u, ok := activated(h); ok {
+		paths = append(paths, u.Files()[0])
+	}
+	return paths, nil
 }
 
 // streams is what docker.socket listens on.

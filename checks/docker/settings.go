@@ -68,14 +68,20 @@ func onDefaultBridge(h *facts.Host) string {
 	return "on the default bridge now, and soon unable to reach each other: " + some(names)
 }
 
-// insecureRegistries leaves the loopback networks out, which dockerd itself always adds.
-func insecureRegistries(_ *facts.Host, e *facts.EngineFacts) ([]string, bool) {
+// insecureRegistries leaves out the loopback networks that dockerd adds by itself: up to 29.9 always, from 29.10 on where no
+// list is configured.
+func insecureRegistries(h *facts.Host, e *facts.EngineFacts) ([]string, bool) {
 	if e.RegistryConfig == nil {
 		return nil, false
 	}
+	added := !e.AtLeast(29, 10)
+	if d, err := rule.Dockerd(h); err == nil && !added {
+		o := d.Option("insecure-registries")
+		added = (o.File == nil || string(o.File) == "null") && o.Running == nil && o.Next == nil
+	}
 	var found []string
 	for _, cidr := range e.RegistryConfig.InsecureRegistryCIDRs {
-		if p, err := netip.ParsePrefix(cidr.String()); err != nil || !p.Addr().IsLoopback() {
+		if p, err := netip.ParsePrefix(cidr.String()); err != nil || !added || !p.Addr().IsLoopback() {
 			found = append(found, cidr.String())
 		}
 	}
@@ -175,6 +181,9 @@ func remapped(h *facts.Host) ([]checks.Finding, error) {
 		if _, ok := option(e, "rootless", ""); ok {
 			return nil, nil
 		}
+	}
+	if rootless(h) != "" {
+		return nil, nil
 	}
 	return rule.Daemon("userns-remap", rule.Default("")).Told(userns).Breaks(hidden).Must(be.Some("default")).Judge(h)
 }
@@ -335,34 +344,82 @@ func seccompAtAll(h *facts.Host) ([]checks.Finding, error) {
 	}}, nil
 }
 
-// customProfile judges what a machine can see of a site's own profile: one that allows what it does not name is none.
+// customProfile judges what a machine can see of a site's own profile, the one that runs and the one that is configured: one
+// that allows what it does not name is none.
 func customProfile(h *facts.Host) ([]checks.Finding, error) {
 	e, err := engine(h)
-	if err != nil {
-		return nil, err
+	var files []string
+	if err == nil {
+		file, _ := seccompProfile(h, e)
+		files = append(files, file)
 	}
-	file, _ := seccompProfile(h, e)
-	if !path.IsAbs(file) {
-		return nil, nil
+	if d, err := rule.Dockerd(h); err == nil {
+		if next, err := rule.Daemon("seccomp-profile", rule.Default("")).Next(d); err == nil {
+			files = append(files, next.Value)
+		}
 	}
+	var findings []checks.Finding
+	slices.Sort(files)
+	for _, file := range slices.Compact(files) {
+		if !path.IsAbs(file) {
+			continue
+		}
+		bad, errFile := ownProfile(h, file)
+		findings = append(findings, bad...)
+		if errFile != nil && (err == nil || errors.Is(err, checks.ErrManual)) {
+			err = errFile
+		}
+	}
+	return findings, err
+}
+
+func ownProfile(h *facts.Host, file string) ([]checks.Finding, error) {
 	f, err := h.File(file)
 	if err != nil {
 		return nil, err
 	}
-	var profile struct {
-		DefaultAction string `json:"defaultAction"`
-	}
-	if err := json.Unmarshal(f.Data, &profile); err != nil {
+	var p profile
+	if err := json.Unmarshal(f.Data, &p); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	switch profile.DefaultAction {
+	switch p.DefaultAction {
 	case "":
 		return nil, errors.New(file + ": no defaultAction")
 	case "SCMP_ACT_ALLOW", "SCMP_ACT_LOG":
 		return []checks.Finding{{
-			Subject: file, Got: "defaultAction " + profile.DefaultAction, Must: "a defaultAction that denies",
+			Subject: file, Got: "defaultAction " + p.DefaultAction, Must: "a defaultAction that denies",
 			Reason: "deny by default and name the calls that are allowed, as Docker's own profile does",
 		}}, nil
 	}
 	return nil, fmt.Errorf("%w: read the site's own profile, %s", checks.ErrManual, file)
+}
+
+// A profile is what a seccomp profile says of system calls.
+type profile struct {
+	DefaultAction string `json:"defaultAction"`
+	Syscalls      []struct {
+		Name   string
+		Names  []string
+		Action string
+	}
+}
+
+// allowsAll reports whether a seccomp profile denies nothing at all, so that it is none.
+func (p profile) allowsAll() bool {
+	allows := func(action string) bool { return action == "SCMP_ACT_ALLOW" || action == "SCMP_ACT_LOG" }
+	if !allows(p.DefaultAction) {
+		return false
+	}
+	for _, s := range p.Syscalls {
+		if !allows(s.Action) && (s.Name != "" || len(s.Names) > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// open reports whether a profile, in JSON, is known to deny nothing.
+func open(data []byte) bool {
+	var p profile
+	return json.Unmarshal(data, &p) == nil && p.allowsAll()
 }

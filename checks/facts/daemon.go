@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-
 	"strings"
 	"time"
 
@@ -21,8 +20,10 @@ import (
 type Daemon struct {
 	Process  *Process       // nil when none runs
 	Unseen   bool           // what runs cannot be seen (--root), so that one may run all the same
+	Others   []Other        // further daemons of this host, which are not judged
 	Flavour  string         // "package", "rootless", "snap"
-	Unit     string         // "docker.service", "snap.docker.dockerd.service"; empty where systemd does not start it
+	UID      uint32         // whom it runs as
+	Unit     string         // "docker.service", "snap.docker.dockerd.service", OpenRC's "/etc/init.d/docker"; empty where no service starts it
 	Running  Flags          // of the process's argv; nil when none runs
 	Next     Flags          // of the argv it would get from its unit; Running where no unit starts it
 	File     string         // the daemon.json in use: --config-file, or the flavour's default
@@ -47,6 +48,9 @@ type Keys struct {
 	Values map[string]json.RawMessage
 }
 
+// openrcRun is the first line of a script that OpenRC runs.
+var openrcRun = regexp.MustCompile(`^#!.*/(openrc-run|runscript)\b`)
+
 // The places that tell whether Docker is installed, and how.
 const (
 	dockerUnit = "docker.service"
@@ -70,23 +74,42 @@ func (h *Host) readDaemon() (*Daemon, error) {
 	_, unseen := h.processes("dockerd")
 	d := &Daemon{Process: p, Flavour: "package", Unseen: errors.Is(unseen, ErrAbsent)}
 	if p != nil {
-		d.Flavour = flavour(p)
+		d.Flavour, d.UID = flavour(p), p.UID
 		d.Running = parseFlags(processTokens(p))
 	}
 	if err := h.startedBy(d); err != nil {
 		return nil, err
 	}
 	if p == nil && d.Unit == "" && d.Next == nil {
-		if present, err := h.installed(engineErr); err != nil || !present {
-			return nil, cmp.Or(err, fmt.Errorf("docker: %w", ErrAbsent))
+		if err := h.withoutSystems(d, engineErr); err != nil {
+			return nil, err
 		}
 	}
 	if p != nil && h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		d.Running = d.Next
 	}
-	h.configFile(d)
+	h.configFile(d, engine)
+	if err := h.Unanswered(); p == nil && err != nil && !h.names(d) {
+		return nil, err
+	}
 	d.DataRoot, d.RootBy = h.dataRoot(d, engine)
+	d.Others = h.others(d)
 	return d, nil
+}
+
+// withoutSystems is for a host on which the system would start no dockerd: it may be a user's own that is there.
+func (h *Host) withoutSystems(d *Daemon, engineErr error) error {
+	users, err := h.rootlessUsers()
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return h.rootlessDaemon(d, users[0])
+	}
+	if present, err := h.installed(engineErr); err != nil || !present {
+		return cmp.Or(err, fmt.Errorf("docker: %w", ErrAbsent))
+	}
+	return nil
 }
 
 func flavour(p *Process) string {
@@ -134,17 +157,22 @@ func (h *Host) startedBy(d *Daemon) error {
 // startUnit loads the unit that the process runs in. A rootless daemon's is its user's, in that user's home.
 func (h *Host) startUnit(d *Daemon) (*Unit, error) {
 	if d.Flavour == "rootless" {
-		home, err := h.home(d.Process.UID)
-		if err != nil {
-			return nil, err
-		}
-		dirs := append([]string{path.Join(home, ".config/systemd/user")}, userUnits...)
-		u, err := h.loadUnit(d.Process.Unit, append(dirs, path.Join(home, ".local/share/systemd/user")))
+		u, err := h.userUnit(d.UID, d.Process.Unit)
 		if !errors.Is(err, ErrAbsent) {
 			return u, err
 		}
 	}
 	return h.Unit(d.Process.Unit)
+}
+
+// userUnit loads a unit as the systemd of a user would.
+func (h *Host) userUnit(uid uint32, name string) (*Unit, error) {
+	home, err := h.home(uid)
+	if err != nil {
+		return nil, err
+	}
+	dirs := append([]string{path.Join(home, ".config/systemd/user")}, userUnits...)
+	return h.loadUnit(name, append(dirs, path.Join(home, ".local/share/systemd/user")))
 }
 
 func startsDockerd(u *Unit) bool {
@@ -183,10 +211,15 @@ func (h *Host) sysv(d *Daemon) error {
 	if _, err := h.Info("/run/systemd/system"); err == nil {
 		return nil // the script would have been started as a service
 	}
-	if _, err := h.Info(sysvScript); errors.Is(err, fs.ErrNotExist) {
+	script, err := h.File(sysvScript)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return err
+	}
+	if first, _, _ := strings.Cut(string(script.Data), "\n"); openrcRun.MatchString(first) {
+		return h.openrc(d, script)
 	}
 	pidfile, _ := d.Running.Last("pidfile")
 	if d.Process != nil && pidfile != "/var/run/docker.pid" {
@@ -228,7 +261,7 @@ func (h *Host) installed(engineErr error) (bool, error) {
 }
 
 // configFile reads the daemon.json that the next start would read.
-func (h *Host) configFile(d *Daemon) {
+func (h *Host) configFile(d *Daemon, engine *EngineFacts) {
 	d.File, d.Explicit = d.Next.Last("config-file")
 	d.By = d.Next["config-file"].By
 	if !d.Explicit {
@@ -248,7 +281,7 @@ func (h *Host) configFile(d *Daemon) {
 	default:
 		d.KeysBy = h.Vouch(d.File, d.By)
 		d.Changed = f.Modified
-		if d.Keys, err = ParseKeys(f.Data); err != nil {
+		if d.Keys, err = parseDaemonKeys(f.Data, engine); err != nil {
 			d.KeysErr = fmt.Errorf("%s: %w", d.File, err)
 		}
 	}
@@ -272,8 +305,11 @@ func (d *Daemon) Entitled() want.Warrant {
 
 // Word is the authority of a daemon's own defaults: a rootless one's are its user's.
 func (d *Daemon) Word() want.Authority {
-	if d.Process != nil {
+	switch {
+	case d.Process != nil:
 		return d.Process.By
+	case d.UID != 0:
+		return want.User
 	}
 	return want.Root
 }
@@ -283,7 +319,7 @@ func (h *Host) defaultFile(d *Daemon) (string, error) {
 	case "snap":
 		return "/var/snap/docker/current/config/daemon.json", nil
 	case "rootless":
-		home, err := h.home(d.Process.UID)
+		home, err := h.home(d.UID)
 		return path.Join(home, ".config/docker/daemon.json"), err
 	}
 	return "/etc/docker/daemon.json", nil
@@ -322,7 +358,7 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 	case "snap":
 		return "/var/snap/docker/common/var-lib-docker", own
 	case "rootless":
-		if home, err := h.home(d.Process.UID); err == nil {
+		if home, err := h.home(d.UID); err == nil {
 			return path.Join(home, ".local/share/docker"), own
 		}
 	}

@@ -24,12 +24,20 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return p.Contained })
-	if engine != nil && engine.PID > 1 {
-		if i := slices.IndexFunc(all, func(p Process) bool { return p.PID == engine.PID }); i >= 0 && all[i].rootless() {
+	_, at, _ := h.src.Engine(h.ctx)
+	if at.PID > 1 {
+		i := slices.IndexFunc(all, func(p Process) bool { return p.PID == at.PID })
+		if i >= 0 && (all[i].rootless() || all[i].Doubted == "") {
 			return all[i].read()
 		}
 	}
+	if h.Unanswered() != nil {
+		return nil, nil // whatever else runs here, it is not the one that was asked for
+	}
 	ps := Own(all)
+	if at.Asleep {
+		return nil, nil // that of the system does not run; others are not taken for it
+	}
 	if len(ps) == 0 {
 		if err := uncertain(all); err != nil {
 			return nil, err
@@ -72,14 +80,8 @@ func (h *Host) usersDockerd(all []Process, engine *EngineFacts) (*Process, error
 	if len(all) == 0 || engine != nil && engine.PID != 0 { // what answers has been looked for already
 		return nil, nil
 	}
-	for _, enabled := range []string{"multi-user.target.wants/docker.service", "sockets.target.wants/docker.socket"} {
-		_, err := h.Info(path.Join("/etc/systemd/system", enabled))
-		if err == nil {
-			return nil, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
+	if enabled, err := h.enabled(); err != nil || enabled {
+		return nil, err
 	}
 	first := slices.MinFunc(all, func(a, b Process) int { return a.PID - b.PID })
 	return first.read()
@@ -91,6 +93,17 @@ func (p *Process) read() (*Process, error) {
 		return nil, fmt.Errorf("%s (PID %d): %s", path.Base(p.Exe), p.PID, p.Unread)
 	}
 	return p, nil
+}
+
+// enabled reports whether systemd would start the system's daemon.
+func (h *Host) enabled() (bool, error) {
+	for _, link := range []string{"multi-user.target.wants/docker.service", "sockets.target.wants/docker.socket"} {
+		_, err := h.Info(path.Join("/etc/systemd/system", link))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // serves reports whether a listener is where clients of host end up.

@@ -24,6 +24,15 @@ type EngineFacts struct {
 	system.Info
 }
 
+// AtLeast reports whether the Engine is of that version or a later one. One that does not tell is taken for old.
+func (e *EngineFacts) AtLeast(major, minor int) bool {
+	var x, y int
+	if n, _ := fmt.Sscanf(strings.TrimPrefix(e.ServerVersion, "v"), "%d.%d", &x, &y); n < 2 {
+		return false
+	}
+	return x > major || x == major && y >= minor
+}
+
 // readEngine asks the engine about itself, wherever it is: EngineFacts.Local says whether that is this machine.
 // Checks of the engine and its containers hold for a remote one too; those of host files go through Daemon, which is
 // ErrElsewhere then.

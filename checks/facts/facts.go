@@ -29,6 +29,10 @@ var ErrAbsent = errors.New("not present on this host")
 // files may be judged by it, nor the other way round.
 var ErrElsewhere = errors.New("the Docker Engine is on another machine")
 
+// ErrUnanswered means that the Docker Engine that somebody named does not answer, so that it is not known whether it is
+// any of this host's.
+var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
+
 // ErrOutside means that a path leads out of the directories that may be looked at.
 var ErrOutside = errors.New("it leads out of the directory of --source")
 
@@ -99,9 +103,11 @@ type Saver interface {
 // An Endpoint is where the Docker Engine is reached.
 type Endpoint struct {
 	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
-	From  string // who chose it: "default", "--docker-host", "DOCKER_HOST"
+	From  string // who chose it: Default, "--docker-host", "DOCKER_HOST", "the dockerd with PID 812"
 	Local bool   // whether it is this machine
 	PID   int    // who answers there, as the kernel tells; 0 where it does not, 1 where systemd listens for a service
+	// Asleep tells that systemd listens there for a service that does not run.
+	Asleep bool
 }
 
 // A Source reads a machine, or a recording that stands in for one. Errors wrap fs.ErrNotExist, fs.ErrPermission and

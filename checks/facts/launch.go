@@ -61,7 +61,7 @@ func launch(argv []Token, name string) ([]Token, surety) {
 			}
 			return nil, not
 		case slices.Contains(shellNames, base):
-			return script(rest, name)
+			return shellLine(rest, name)
 		case !known:
 			return nil, mention(rest, name)
 		}
@@ -88,8 +88,8 @@ func (w wrapper) skip(words []Token, base string) int {
 	return i
 }
 
-// script reads the one command that a shell is given, as far as that is plain words.
-func script(words []Token, name string) ([]Token, surety) {
+// shellLine reads the one command that a shell is given, as far as that is plain words.
+func shellLine(words []Token, name string) ([]Token, surety) {
 	i := slices.IndexFunc(words, func(t Token) bool { return !strings.HasPrefix(t.Text, "-") })
 	if i < 0 {
 		return nil, not

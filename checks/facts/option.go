@@ -75,10 +75,20 @@ func (h *Host) loaded(d *Daemon, path string) *Keys {
 		if v.Data == nil {
 			return &Keys{}
 		}
-		if keys, err := ParseKeys(v.Data); err == nil {
+		if text, _ := decoded(v.Data); len(bytes.TrimSpace(text)) == 0 {
+			return &Keys{} // which it has started with
+		} else if keys, err := ParseKeys(text); err == nil {
 			return keys
 		}
 		return nil
 	}
 	return nil
+}
+
+// texts reads a list of texts; nil has none.
+func texts(raw json.RawMessage) (all []string, err error) {
+	if raw != nil {
+		err = json.Unmarshal(raw, &all)
+	}
+	return all, err
 }

@@ -73,6 +73,16 @@ type Daemon struct {
 	Config   string `json:"config"`
 	Exists   bool   `json:"config_exists"`
 	DataRoot string `json:"data_root"`
+	UID      uint32 `json:"uid,omitempty"` // whose it is, where it is rootless
+	// Others are further daemons of this host, which are not judged.
+	Others []OtherDaemon `json:"others,omitempty"`
+}
+
+// An OtherDaemon is a Docker daemon of this host that is not judged.
+type OtherDaemon struct {
+	PID       int      `json:"pid,omitempty"` // 0 when none runs
+	UID       uint32   `json:"uid"`
+	Listeners []string `json:"listeners,omitempty"`
 }
 
 // A Node is how Kubernetes runs on this host.

@@ -64,7 +64,7 @@ func (k Key[T]) Breaks(what func(*facts.Host) string) Key[T] { k.breaks = what; 
 func (k Key[T]) Must(cond be.Cond[T]) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		if err := Here(h); err != nil {
-			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) {
+			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
 				return nil, err
 			}
 			return k.judgeRemote(h, cond)
@@ -233,7 +233,7 @@ func (k Key[T]) pending(d *facts.Daemon, next Reading[T], cond be.Cond[T], f *ch
 	reload := want.Reloadable[k.name] && next.Flag == nil
 	switch {
 	case d.Flavour == "rootless":
-		f.Reason = fmt.Sprintf("run `systemctl --user restart docker` as uid %d", d.Process.UID)
+		f.Reason = fmt.Sprintf("run `systemctl --user restart docker` as uid %d", d.UID)
 	case blocked(d) != "":
 		f.Reason = blocked(d)
 	case reload && next.File == "": // dockerd keeps the old value of a key that is gone: only an explicit one resets it
@@ -245,7 +245,7 @@ func (k Key[T]) pending(d *facts.Daemon, next Reading[T], cond be.Cond[T], f *ch
 		f.Wants = []want.Want{want.Service{Unit: Service(d), Key: k.name, Reload: true}}
 		return "pending reload"
 	case d.Unit == "":
-		f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started: no systemd unit does", d.Process.PID)
+		f.Reason = fmt.Sprintf("restart dockerd (process %d) the way it was started: no service does", d.Process.PID)
 	default:
 		f.Wants = []want.Want{want.Service{Unit: d.Unit, Key: k.name}}
 	}
@@ -259,8 +259,14 @@ func Service(d *facts.Daemon) string { return cmp.Or(d.Unit, "docker.service") }
 // start when a key is set by a flag too. Where one of them cannot be set it says why and wants nothing.
 func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 	if d.Flavour == "rootless" {
-		return nil, fmt.Sprintf("dockerd is a user's own: as that user, set %s in %s and run `systemctl --user restart docker`",
-			spell(keys), d.File)
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if flag := d.Option(key).Next; flag != nil { // dockerd does not start with both
+				return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, change --%s in %s and run `systemctl --user restart docker`",
+					d.UID, flag.Name, origin(flag))
+			}
+		}
+		return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, set %s in %s and run `systemctl --user restart docker`",
+			d.UID, spell(keys), d.File)
 	}
 	if why := blocked(d); why != "" {
 		return nil, why
@@ -268,8 +274,18 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		v, flag := keys[key], d.Option(key).Next
 		switch {
-		case flag != nil && d.Unit != "" && scalar(v):
-			wants = append(wants, want.Flag{Unit: d.Unit, Name: flag.Name, Value: fmt.Sprint(v), Warrant: d.UnitBy})
+		case flag != nil && d.OpenRC() && flag.Variable == "":
+			return nil, fmt.Sprintf("change --%s where dockerd gets it: %s, which is its package's", flag.Name, origin(flag))
+		case flag != nil && d.Unit != "" && (scalar(v) || empty(v)):
+			w := want.Flag{Unit: d.Unit, Name: flag.Name, Warrant: d.UnitBy}
+			if d.OpenRC() {
+				w.File, w.Variable = flag.Origin, flag.Variable
+				w.Warrant = want.Warrant{By: flag.By, From: "what " + d.Unit + " reads"}
+			}
+			if w.Gone = empty(v); !w.Gone {
+				w.Value = fmt.Sprint(v)
+			}
+			wants = append(wants, w)
 			continue
 		case flag != nil:
 			return nil, fmt.Sprintf("change --%s where dockerd gets it: %s", flag.Name, origin(flag))
@@ -312,6 +328,12 @@ func scalar(v any) bool {
 		return true
 	}
 	return false
+}
+
+// empty reports whether v is a list of nothing, which a flag says by not being there.
+func empty(v any) bool {
+	list, ok := v.([]string)
+	return ok && len(list) == 0
 }
 
 func origin(f *facts.Flag) string {

@@ -48,8 +48,11 @@ func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent
 
 // Here fails with ErrAbsent, and says why, where the Docker Engine that harden was pointed at is on another machine:
 // this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of
-// Kubernetes without Docker.
+// Kubernetes without Docker. It cannot be told where somebody named an Engine that does not answer.
 func Here(h *facts.Host) error {
+	if err := h.Unanswered(); err != nil {
+		return err
+	}
 	e, err := h.Engine()
 	switch {
 	case errors.Is(err, facts.ErrElsewhere):

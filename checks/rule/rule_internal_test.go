@@ -277,7 +277,7 @@ func TestPending(t *testing.T) {
 	}
 	inFile := Reading[bool]{File: "/d.json"}
 	rootless := &facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
-		Process: &facts.Process{UID: 1000}}
+		UID: 1000, Process: &facts.Process{UID: 1000}}
 	unit := &facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
 	byHand := &facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
 	for name, c := range map[string]struct{ got, want pend }{
@@ -288,7 +288,7 @@ func TestPending(t *testing.T) {
 		"a key that is gone": {look("live-restore", unit, Reading[bool]{}),
 			pend{"a reload does not reset what is merely left out", "", 1}},
 		"by hand": {look("icc", byHand, inFile), pend{"pending restart",
-			"restart dockerd (process 7) the way it was started: no systemd unit does", 0}},
+			"restart dockerd (process 7) the way it was started: no service does", 0}},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, c.got, c.want)

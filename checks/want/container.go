@@ -50,15 +50,17 @@ type Container struct {
 	Name    string // for people
 	Limits  Limits
 	Because string // where a value comes from, where that is not plain: "…, with head room over 31 MiB at its peak"
+	Offered bool   // nobody has chosen the value
 	Reboot  bool   // what the host starts by itself after a reboot changes
 }
 
 // Entitled: there is no path to it.
 func (Container) Entitled() Warrant { return Mine }
 
-// Class: a memory limit kills what exceeds it and cannot be unset, and people count on what a reboot brings back.
+// Class: a memory limit kills what exceeds it and cannot be unset, people count on what a reboot brings back, and what nobody
+// has chosen is offered.
 func (w Container) Class() Class {
-	if w.Limits.Memory != 0 || w.Reboot {
+	if w.Limits.Memory != 0 || w.Reboot || w.Offered {
 		return Behaviour
 	}
 	return Reload

@@ -59,12 +59,14 @@ type Key struct {
 	Warrant
 }
 
-// A Flag wants a command-line flag of a systemd service to hold a value, or to be gone. Name has no dashes. A flag
-// whose value is a list keeps what Add and Drop do not name; Value is then what it comes to by itself.
+// A Flag wants a command-line flag of a service to hold a value, or to be gone. Name has no dashes. A flag whose value
+// is a list keeps what Add and Drop do not name; Value is then what it comes to by itself. File and Variable say where
+// it is written; systemd's own services tell that themselves.
 type Flag struct {
 	Unit, Name, Value string
 	Add, Drop         []string
 	Gone              bool
+	File, Variable    string
 	Warrant
 }
 

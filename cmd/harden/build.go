@@ -97,6 +97,7 @@ func (s *session) describe(h *report.Host) {
 			d.PID = daemon.Process.PID
 		}
 		h.Daemon = d
+		s.describeOthers(daemon, d, note)
 		if daemon.Stale {
 			note("the daemon's configuration is newer than its process: what runs may differ from what is configured")
 		}
@@ -118,6 +119,37 @@ func (s *session) describe(h *report.Host) {
 		}
 	}
 	s.describeRuns(note)
+}
+
+// describeOthers says whose daemon is judged, and which others are not. The rule: the one at --docker-host or DOCKER_HOST;
+// else the one that serves the usual socket; else the eldest of root's own; else a user's.
+func (s *session) describeOthers(daemon *facts.Daemon, d *report.Daemon, note func(string, ...any)) {
+	if daemon.Flavour == "rootless" {
+		d.UID = daemon.UID
+		note("the Docker of this host is rootless: it is uid %d's own, so its fixes are for that user to run", daemon.UID)
+	}
+	for n, o := range daemon.Others {
+		listeners := make([]string, len(o.Sockets))
+		for i, at := range o.Sockets {
+			listeners[i] = s.redactor.RedactText(report.Clean(at))
+		}
+		d.Others = append(d.Others, report.OtherDaemon{PID: o.PID, UID: o.UID, Listeners: listeners})
+		if n >= maxUncounted {
+			continue
+		}
+		which := fmt.Sprintf("the dockerd with PID %d (uid %d)", o.PID, o.UID)
+		if o.PID == 0 {
+			which = fmt.Sprintf("the rootless Docker of uid %d, which does not run,", o.UID)
+		}
+		how := ""
+		if len(listeners) > 0 {
+			how = "; to judge it, use --docker-host " + listeners[0]
+		}
+		note("not judged: %s%s", which, how)
+	}
+	if more := len(daemon.Others) - maxUncounted; more > 0 {
+		note("%d more Docker daemons are not judged; the JSON lists them", more)
+	}
 }
 
 // describeRuns says what of earlier runs is still to be settled.

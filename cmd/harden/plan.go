@@ -281,7 +281,7 @@ func (s *session) services(p *progress) apply.Services {
 		o.DockerHost = e.Host
 	}
 	if d, err := s.host.Daemon(); err == nil {
-		o.Unit = d.Unit
+		o.Unit, o.Alone = d.Unit, d.Process != nil && d.Unit == ""
 	}
 	return activate.New(o)
 }

@@ -1,6 +1,6 @@
 // Package activate makes running programs take up what has been written, and tells whether they are healthy
-// afterwards. It knows these ways: audit rules into the kernel, a reload of dockerd in place, its restart or the
-// kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers. Where none of them fits, an
+// afterwards. It knows these ways: audit rules into the kernel, a reload of dockerd in place, its restart by
+// systemd or OpenRC, the kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers. Where none of them fits, an
 // activation stays pending: harden never starts dockerd by itself, because nobody would start it again after the next crash or boot.
 package activate
 
@@ -24,6 +24,8 @@ import (
 type Options struct {
 	DockerHost string // where the Engine API answers; "" is the socket that dockerd makes by default
 	Unit       string // the service of dockerd where an activation names none; "" is docker.service
+	// Alone tells that no service starts the dockerd behind DockerHost, whatever Unit is.
+	Alone bool
 	// PID returns the dockerd behind DockerHost. Nil asks systemd for the unit's main process, and else the kernel
 	// for who made the socket.
 	PID func(context.Context) (int, error)
@@ -40,7 +42,9 @@ type Options struct {
 	RestartTimeout time.Duration
 	Progress       func(string) // told in words what is waited for, and what was noticed; may be nil
 
-	bus func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
+	bus    func(context.Context) (*dbus.Conn, error) // what tests replace; nil is this machine's systemd
+	openrc []string                                  // OpenRC's own program to control services; what tests replace
+	initd  string                                    // where its scripts are
 	// event is within which a reload must be announced: 20 seconds. Most take an instant; but a daemon that is to end
 	// over an authorization plugin first looks for it for 16 seconds, and then it is better to know how that ends.
 	event time.Duration
@@ -72,6 +76,10 @@ func New(opts Options) *Services {
 	if opts.bus == nil {
 		opts.bus = connect
 	}
+	opts.initd = cmp.Or(opts.initd, "/etc/init.d")
+	if opts.openrc == nil {
+		opts.openrc = []string{"/sbin/rc-service", "/usr/sbin/rc-service"}
+	}
 	return &Services{opts: opts, spared: true, recreated: map[string]bool{}, putback: map[string]string{}}
 }
 
@@ -91,6 +99,9 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 	case remediate.Restart:
 		if isKubelet(a.Unit) {
 			return s.readyKubelet(ctx, a.Unit)
+		}
+		if unit := cmp.Or(a.Unit, s.opts.Unit); facts.OpenRC(unit) {
+			return s.readyOpenRC(ctx, unit)
 		}
 		return s.readyRestart(ctx, cmp.Or(a.Unit, s.opts.Unit))
 	case remediate.RollOut:
@@ -119,6 +130,9 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.Restart:
 		if isKubelet(unit) {
 			return s.restartKubelet(ctx, unit)
+		}
+		if facts.OpenRC(unit) {
+			return s.restartOpenRC(ctx, unit)
 		}
 		return s.restart(ctx, unit)
 	case remediate.RollOut:

@@ -1,10 +1,12 @@
 package activate
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -48,7 +50,10 @@ func loadAudit(ctx context.Context) error {
 	}
 	var out string
 	if gen, genErr := program(augenrules); genErr == nil {
-		out, err = run(ctx, time.Minute, gen, "--load")
+		err = keeping(compiled+".prev", func() (err error) {
+			out, err = run(ctx, time.Minute, gen, "--load")
+			return err
+		})
 	} else { // an older auditd: its one file is all there is
 		out, err = run(ctx, time.Minute, ctl, "-R", compiled)
 	}
@@ -74,6 +79,27 @@ func loadAudit(ctx context.Context) error {
 		return nil
 	}
 	return inLog(err)
+}
+
+// keeping does something and leaves a file as it was before: augenrules makes a copy of the rules that it replaces, which a
+// run that is taken back would leave behind. harden keeps what it replaces itself.
+func keeping(file string, do func() error) error {
+	before, err := os.ReadFile(file)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
+		return err
+	}
+	failure := do()
+	after, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && absent, err == nil && !absent && bytes.Equal(before, after):
+		err = nil
+	case absent:
+		err = os.Remove(file)
+	default:
+		err = os.WriteFile(file, before, 0o640)
+	}
+	return errors.Join(failure, err)
 }
 
 // inLog says where to look: auditctl tells the system log alone about a line that it cannot parse.

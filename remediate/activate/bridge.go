@@ -38,7 +38,7 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 	if !survivors {
 		return nothing, nil
 	}
-	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{}) // it may not answer
 	d, err := h.Daemon()
 	if err != nil {
 		return nothing, err

@@ -29,7 +29,7 @@ func (s *Services) limit(u unit) limit {
 	}
 	const never = math.MaxUint64
 	if u.Start == never || u.Stop == never {
-		return limit{longRestart, "the unit sets no limit; --restart-timeout does"}
+		return limit{longRestart, "the service sets no limit; --restart-timeout does"}
 	}
 	micro := min(u.Start, uint64(time.Hour/time.Microsecond)) + min(u.Stop, uint64(time.Hour/time.Microsecond))
 	all := time.Duration(micro)*time.Microsecond + answering

@@ -124,6 +124,13 @@ func (s *Services) daemon(ctx context.Context, name string) (process, error) {
 		return dockerd(pid)
 	}
 	name = cmp.Or(name, s.opts.Unit)
+	if s.opts.Alone || facts.OpenRC(name) {
+		pid, err := s.peer(ctx)
+		if err != nil {
+			return process{}, err
+		}
+		return dockerd(pid)
+	}
 	var main process
 	err := s.withBus(ctx, func(c *dbus.Conn) error {
 		u, err := unitOf(ctx, c, name)

@@ -8,6 +8,8 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
+
+	"example.com/harden/checks/facts"
 )
 
 // reload makes dockerd read its configuration again. Neither the signal nor systemd's job tells whether it could: a
@@ -58,6 +60,9 @@ func (s *Services) reload(ctx context.Context, name string) error {
 // sendReload goes by systemd where that runs the daemon and knows how to reload it, so that an ExecReload= of the
 // administrator's counts; otherwise by the signal itself.
 func (s *Services) sendReload(ctx context.Context, name string, p process) error {
+	if facts.OpenRC(name) {
+		return s.reloadOpenRC(ctx, name, p)
+	}
 	sent := false
 	if s.managed(ctx) {
 		err := s.withBus(ctx, func(c *dbus.Conn) error {

@@ -61,6 +61,9 @@ func (s *Services) look(ctx context.Context) (snapshot, error) {
 	}
 	now.Daemon = &p
 	err = s.withBus(ctx, func(c *dbus.Conn) error {
+		if s.opts.Alone {
+			return nil
+		}
 		u, err := unitOf(ctx, c, s.opts.Unit)
 		now.MainPID, now.Restarts = u.MainPID, u.Restarts
 		return err

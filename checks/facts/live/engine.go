@@ -67,9 +67,15 @@ func (s *Source) choose() (facts.Endpoint, error) {
 		sockets = append([]string{fmt.Sprintf("/run/user/%d/docker.sock", uid)}, sockets...)
 	}
 	for _, socket := range sockets {
-		if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) {
-			return facts.Endpoint{Host: "unix://" + socket, From: "default"}, nil
+		if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) && !s.deserted(socket) {
+			return facts.Endpoint{Host: "unix://" + socket, From: facts.Default}, nil
 		}
+	}
+	if e, ok := s.listening(); ok {
+		return e, nil
+	}
+	if _, err := os.Stat(standard); err == nil {
+		return facts.Endpoint{Host: "unix://" + standard, From: facts.Default}, nil
 	}
 	// What a user's own engine says is not to steer root unless root asks for it: the user may be lying.
 	if others, _ := filepath.Glob("/run/user/*/docker.sock"); len(others) > 0 {
@@ -100,6 +106,7 @@ func (s *Source) reach(e *engine) error {
 	switch host.Scheme {
 	case "unix":
 		if s.asleep(host.Host + host.Path) {
+			e.endpoint.Asleep = true
 			return errors.New("not running: systemd holds its socket and would start it for the first question")
 		}
 		e.endpoint.Local, e.endpoint.PID, err = s.dialSocket(host.Host + host.Path)
@@ -137,9 +144,11 @@ func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
 }
 
 // asleep reports whether systemd listens on a socket for a dockerd that does not run. Looking must not start one.
+// Another dockerd may run meanwhile; the one that systemd has handed the socket to holds it too.
 func (s *Source) asleep(socket string) bool {
-	ps, err := facts.New(context.Background(), s, facts.Choices{}).Processes("dockerd")
-	return err == nil && len(ps) == 0 && s.holds(1, socket)
+	ps, err := s.trusted()
+	return err == nil && s.holds(1, socket) &&
+		!slices.ContainsFunc(ps, func(p facts.Process) bool { return s.holds(p.PID, socket) })
 }
 
 // holds reports whether a process listens on a socket, whatever path leads there.
