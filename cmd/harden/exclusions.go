@@ -26,14 +26,13 @@ var exclusions = []exclusion{
 		except: []string{"harden schedule install"}}, // whose units on that host will ask it
 	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within"},
 		why: "--root reads and writes files only; what runs is not that host"},
-	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within"},
-		why: "--source judges files, not a host"},
-	{flag: "source", with: []string{"allow"}, why: "--source shows every fix"},
-	{flag: "source", with: []string{"yes", "wait-lock", "detailed-exitcode"}, why: "--source applies nothing"},
-	{flag: "source", with: []string{"out"}, only: []string{"harden"},
-		why: "a saved plan is for a host; keep what --dry-run prints"},
-	{flag: "source", needs: "dry-run", only: []string{"harden"},
-		why: "--source applies nothing: take the diff over with `patch -p1 -d /`"},
+	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "confirm-within"},
+		why: "--source is about files, not a host"},
+	{flag: "source", with: []string{"allow"}, why: "below --source nothing restarts, so every fix is allowed"},
+	{flag: "source", with: []string{"wait-lock"}, why: "no package manager writes there"},
+	{flag: "source", with: []string{"state"}, only: []string{"harden check"}, why: "an audit of files remembers nothing"},
+	{flag: "format=patch", with: []string{"yes", "quiet", "verbose", "color"}, why: "a patch is bytes for patch(1) and git"},
+	{flag: "format=patch", needs: "source", only: []string{"harden"}, why: "a patch changes the contents of files alone"},
 	{flag: "dry-run", with: []string{"yes", "wait-lock", "confirm-within"}, why: "--dry-run changes nothing"},
 	{flag: "exit-zero", with: []string{"detailed-exitcode"}, why: "one asks for exit code 2, the other against it"},
 	{flag: "exit-zero", needs: "dry-run", why: "a run exits with 2 only when --detailed-exitcode asks for it",
@@ -85,8 +84,8 @@ func spelled(cmd *cobra.Command, what string) string {
 		}
 		return "the configuration's " + name
 	}
-	if what == "format=json" {
-		return "--format json"
+	if value, ok := strings.CutPrefix(what, "format="); ok {
+		return "--format " + value
 	}
 	return "--" + name
 }
