@@ -131,15 +131,13 @@ func InCommand(text string) (found []Argument) {
 		}
 		a := Argument{nameAt(text[:s.From]), value}
 		before := strings.TrimRight(text[:s.From], "\"'= \t")
-		for _, dashes := range []string{"-", "--"} {
-			if strings.HasSuffix(before, dashes+a.Name) {
-				a.Name = dashes + strings.TrimLeft(a.Name, "-")
-			}
+		if bare := strings.TrimSuffix(before, a.Name); bare != before {
+			a.Name = bare[len(strings.TrimRight(bare, "-")):] + a.Name
 		}
 		if s.From > 0 && text[s.From-1] == ':' { // USER:PASSWORD
 			a.Name = "a password behind its user's name"
 		}
-		if a.Name == "-p" && !signsIn().MatchString(text[:s.From]) {
+		if a.Name == "-p" && !strings.HasSuffix(text[:s.From], "-p") && !signsIn().MatchString(text[:s.From]) {
 			continue // of a program that is not known
 		}
 		if a.Name != "" && !slices.Contains(found, a) {

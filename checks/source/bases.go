@@ -24,10 +24,10 @@ var bases = []base{
 	{"jupyter/*-notebook", "", "${NB_UID}, 1000"},               // github.com/jupyter/docker-stacks, base-notebook/Dockerfile
 	{"quay.io/jupyter/*-notebook", "", "${NB_UID}, 1000"},       // likewise
 	{"quay.io/keycloak/keycloak", "", "1000"},                   // github.com/keycloak/keycloak, quarkus/container/Dockerfile
-	{"bitnami/[!m]*", "", "1001"},                               // github.com/bitnami/containers, README.md: all but minideb
-	{"docker.io/bitnami/[!m]*", "", "1001"},                     // likewise
-	{"bitnami/m[!i]*", "", "1001"},                              // likewise: mariadb, mongodb …
-	{"docker.io/bitnami/m[!i]*", "", "1001"},                    // likewise
+	{"bitnami/[^m]*", "", "1001"},                               // github.com/bitnami/containers, README.md: all but minideb
+	{"docker.io/bitnami/[^m]*", "", "1001"},                     // likewise
+	{"bitnami/m[^i]*", "", "1001"},                              // likewise: mariadb, mongodb …
+	{"docker.io/bitnami/m[^i]*", "", "1001"},                    // likewise
 	{"mcr.microsoft.com/dotnet/*", "*-chiseled*", "${APP_UID}"}, // github.com/dotnet/dotnet-docker, documentation/distroless.md
 }
 

@@ -112,6 +112,9 @@ var starters = []string{"sudo", "doas", "exec", "env", "time", "eatmydata", "tim
 // ownWord is what a starter has behind it before the program: an option, a number, a time, a placeholder.
 var ownWord = secret.Pattern(`^(?:-.*|[0-9][0-9.]*[smhd]?|\{\}|[A-Za-z_][A-Za-z0-9_]*=.*)$`)
 
+// valued are options of starters that have a word of their own behind them.
+var valued = map[string]bool{"-a": true, "-I": true, "-d": true, "-E": true, "-k": true, "-s": true, "-u": true, "-g": true}
+
 // program takes away what may stand before a program: keywords, assignments, and programs that start others.
 func program(command []string) []string {
 	started := false
@@ -120,6 +123,8 @@ func program(command []string) []string {
 		switch {
 		case slices.Contains(starters, path.Base(w)):
 			started = true
+		case started && valued[w] && len(command) > 2:
+			command = command[1:] // its value follows
 		case started && ownWord().MatchString(w), strings.Contains(w, "=") && !strings.HasPrefix(w, "-"):
 		default:
 			return command

@@ -31,8 +31,6 @@ var exclusions = []exclusion{
 	{flag: "source", with: []string{"allow"}, why: "below --source nothing restarts, so every fix is allowed"},
 	{flag: "source", with: []string{"wait-lock"}, why: "no package manager writes there"},
 	{flag: "source", with: []string{"state"}, only: []string{"harden check"}, why: "an audit of files remembers nothing"},
-	{flag: "format=patch", with: []string{"yes", "quiet", "verbose", "color"}, why: "a patch is bytes for patch(1) and git"},
-	{flag: "format=patch", needs: "source", only: []string{"harden"}, why: "a patch changes the contents of files alone"},
 	{flag: "dry-run", with: []string{"yes", "wait-lock", "confirm-within"}, why: "--dry-run changes nothing"},
 	{flag: "exit-zero", with: []string{"detailed-exitcode"}, why: "one asks for exit code 2, the other against it"},
 	{flag: "exit-zero", needs: "dry-run", why: "a run exits with 2 only when --detailed-exitcode asks for it",
@@ -43,7 +41,7 @@ var exclusions = []exclusion{
 		why: "only an apply changes what the cluster keeps"},
 	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"},
 		why: "an audit does not wait for package managers"},
-	{flag: "format=json", with: []string{"quiet", "verbose", "color"}, why: "JSON has everything, and no colours"},
+	{flag: "format!=text", with: []string{"quiet", "verbose", "color"}, why: "what programs read is whole, and has no colours"},
 }
 
 // holds reports whether the exclusion is of a command.
@@ -84,8 +82,8 @@ func spelled(cmd *cobra.Command, what string) string {
 		}
 		return "the configuration's " + name
 	}
-	if value, ok := strings.CutPrefix(what, "format="); ok {
-		return "--format " + value
+	if name == "format" {
+		return "--format " + cmd.Flags().Lookup(name).Value.String()
 	}
 	return "--" + name
 }

@@ -17,9 +17,6 @@ const patchFormat = "patch"
 // patch prints the changes, exactly, with paths below the directory of --source. None is printed where one could not be:
 // half of a plan that looks like the whole is a wrong one.
 func (s *session) patch(p *remediate.Plan) error {
-	if len(s.Sources) > 1 {
-		return usageError{fmt.Errorf("--format patch: a patch is of one directory; name one --source")}
-	}
 	var b strings.Builder
 	var errs *multierror.Error
 	for _, c := range p.Changes {

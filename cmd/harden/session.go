@@ -59,8 +59,8 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case s.Format == patchFormat && !dry:
-		err = usageError{errors.New("--format patch changes nothing: say --dry-run")}
+	case s.Format == patchFormat && (!dry || len(s.Sources) != 1):
+		err = usageError{errors.New("--format patch is of one directory of files, and changes nothing: say --dry-run and one --source")}
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
 		err = usageError{s.Stateless}
 	case s.Format == "json" && !dry && !yes:
