@@ -314,7 +314,7 @@ func (s *session) after(ctx context.Context) []report.LeftOver {
 	now := s.judge(ctx, s.look(ctx), s.selection.Checks)
 	for i, before := range s.results {
 		for _, f := range before.Findings {
-			if r := now[i]; r.Status == checks.Unknown {
+			if r := now[i]; r.Status == checks.Unknown && !s.doubted(r.Check) {
 				still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject, Reason: "could not be judged again: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
 			} else {
 				for _, g := range r.Findings {
