@@ -74,11 +74,11 @@ func inBroken(data string) []span {
 	for i, t := range all {
 		if strings.Contains(t.text, `\`) {
 			if said, err := strconv.Unquote(`"` + t.text + `"`); err != nil || len(inText(said)) > 0 {
-				spans = append(spans, span{t.from, t.to})
+				spans = append(spans, span{From: t.from, To: t.to})
 			}
 		}
 		if b.attachedTo(t) {
-			spans = append(spans, span{t.from, t.to})
+			spans = append(spans, span{From: t.from, To: t.to})
 		}
 		if i+1 < len(all) && b.leads(t, all[i+1]) {
 			spans = append(spans, rest(data, all, i+1)...)
@@ -151,11 +151,11 @@ func rest(data string, all []token, i int) []span {
 			i++
 			to = all[i].to
 		}
-		return []span{{from, to}}
+		return []span{{From: from, To: to}}
 	}
 	if before := data[from-1]; (before == '"' || before == '\'') && data[from] != before {
 		if end := strings.IndexByte(data[from:min(len(data), from+secret.Window)], before); end >= 0 {
-			return []span{{from, from + end}}
+			return []span{{From: from, To: from + end}}
 		}
 	}
 	if data[from] != '"' && data[from] != '\'' {

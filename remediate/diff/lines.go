@@ -41,7 +41,7 @@ func inEnv(data string) (spans []span) {
 		}
 		switch {
 		case m == nil && !comment:
-			spans = append(spans, span{at, at + len(text)})
+			spans = append(spans, span{From: at, To: at + len(text)})
 		case m == nil:
 			spans = append(spans, secret.Shifted(append(inText(text), detected(text, "")...), at)...)
 		default:
@@ -111,7 +111,7 @@ func inUnit(data string) (spans []span) {
 		switch key, value := line[m[2]:m[3]], line[from:]; {
 		case strings.HasPrefix(key, "SetCredential"):
 			_, secret, _ := strings.Cut(value, ":")
-			spans = append(spans, span{at + len(line) - len(secret), at + len(line)})
+			spans = append(spans, span{From: at + len(line) - len(secret), To: at + len(line)})
 		case key == "Environment":
 			spans = append(spans, secret.Shifted(inAssignments(value), at+from)...)
 		default:
@@ -143,7 +143,7 @@ func inAssignments(text string) (spans []span) {
 			hide = secret.Sensitive(name) && len(found) > 0
 			spans = append(spans, secret.Shifted(found, w.From+eq+1)...)
 		case hide:
-			spans = append(spans, span{w.From, w.To})
+			spans = append(spans, span{From: w.From, To: w.To})
 		}
 	}
 	return append(spans, append(byForm(text), detected(text, "digest")...)...)
@@ -181,7 +181,7 @@ func inDockerfile(data string) (spans []span) {
 func pemOf(data string) (spans []span) {
 	if strings.Contains(data, "-----BEGIN ") {
 		for _, m := range pem().FindAllStringSubmatchIndex(data, -1) {
-			spans = append(spans, span{m[2], m[3]})
+			spans = append(spans, span{From: m[2], To: m[3]})
 		}
 	}
 	return spans

@@ -56,7 +56,7 @@ func within(decoded, written string, spans []span) (found []span, complete bool)
 					break
 				}
 				here = true
-				found = append(found, span{at + i, at + i + len(line)})
+				found = append(found, span{From: at + i, To: at + i + len(line)})
 				at += i + len(line)
 			}
 			complete = complete && here

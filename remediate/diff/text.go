@@ -59,7 +59,7 @@ func inText(s string) []span {
 func byForm(s string) (spans []span) {
 	group := func(m []int) {
 		if m[2] >= 0 && m[3] > m[2] {
-			spans = append(spans, span{m[2], m[3]})
+			spans = append(spans, span{From: m[2], To: m[3]})
 		}
 	}
 	if strings.Contains(s, "-----BEGIN ") {
@@ -116,7 +116,7 @@ func userinfo(s string, web bool) []span {
 	case ok && len(secret.Literals(password)) == 0:
 		return nil
 	}
-	return []span{{0, len(s)}}
+	return []span{{From: 0, To: len(s)}}
 }
 
 func mixed(c rune) bool { return unicode.IsDigit(c) || unicode.IsUpper(c) }
@@ -225,7 +225,7 @@ func knownHints(lower string) bool {
 func detected(s, name string) (spans []span) {
 	for _, h := range secret.Find([]byte(s)) {
 		if text := s[h.Start:h.End]; len(secret.Literals(text)) > 0 {
-			spans = append(spans, span{h.Start, h.End})
+			spans = append(spans, span{From: h.Start, To: h.End})
 		}
 	}
 	if !secret.OfDigest(name) {
@@ -233,7 +233,7 @@ func detected(s, name string) (spans []span) {
 			at := strings.LastIndexAny(s[w.From:w.To], "=:,") + 1
 			tail := strings.Trim(s[w.From+at:w.To], `"'[]`)
 			if secret.Opaque(tail) && (at == 0 || !secret.OfDigest(s[w.From:w.From+at])) {
-				spans = append(spans, span{w.From + at, w.To})
+				spans = append(spans, span{From: w.From + at, To: w.To})
 			}
 		}
 	}

@@ -165,7 +165,7 @@ var (
 func (f *finder) object(n *node, name string, hide bool) {
 	named, sealed := "", false
 	for i, k := range n.keys {
-		f.all = append(f.all, span{k.from, k.to})
+		f.all = append(f.all, span{From: k.from, To: k.to})
 		f.spans = append(f.spans, secret.Shifted(byForm(f.data[k.from:k.to]), k.from)...)
 		lower := strings.ToLower(k.text)
 		if slices.Contains(naming, lower) && n.values[i].scalar() && named == "" {
@@ -262,7 +262,7 @@ func (f *finder) value(n *node, under string, hide bool) {
 	if n.from == n.to {
 		return
 	}
-	f.all = append(f.all, span{n.from, n.to})
+	f.all = append(f.all, span{From: n.from, To: n.to})
 	raw := f.data[n.from:n.to]
 	if name, value, ok := strings.Cut(n.text, "="); ok && secret.NameLength(name) == len(name) && strings.Trim(value, "=") != "" {
 		if secret.Sensitive(name) && !slices.Contains(commands, under) &&
@@ -289,7 +289,7 @@ func (f *finder) value(n *node, under string, hide bool) {
 		}
 		found, complete := within(n.text, raw, inner)
 		if spans = append(spans, found...); !complete {
-			spans = []span{{0, len(raw)}}
+			spans = []span{{From: 0, To: len(raw)}}
 		}
 	} else if nested, ok := inDocumentWithin(n.text, f.deep); ok && len(nested) > 0 {
 		spans = append(spans, secret.Shifted(nested, strings.Index(raw, n.text))...)
@@ -318,13 +318,13 @@ func (f *finder) parts(n *node, spans []span, at int) bool {
 		}
 		found = true
 		if i := strings.Index(raw, n.text); i >= 0 {
-			f.spans = append(f.spans, span{n.from + i + from, n.from + i + to})
+			f.spans = append(f.spans, span{From: n.from + i + from, To: n.from + i + to})
 		} else {
-			f.spans = append(f.spans, span{n.from, n.to})
+			f.spans = append(f.spans, span{From: n.from, To: n.to})
 		}
 	}
 	if found {
-		f.all = append(f.all, span{n.from, n.to})
+		f.all = append(f.all, span{From: n.from, To: n.to})
 	}
 	return found
 }
