@@ -64,7 +64,11 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 				plan.Left = append(plan.Left, Left{r.Check, f, leftReason(r.Check, f)})
 				continue
 			}
-			p.fixes = append(p.fixes, fix{r.Check, f, classOf(r.Check, f)})
+			class := classOf(r.Check, f)
+			if len(h.SourceDirs) > 0 { // nothing runs from there before somebody builds or deploys it
+				class = want.None
+			}
+			p.fixes = append(p.fixes, fix{r.Check, f, class})
 		}
 	}
 	p.dropConflicts()

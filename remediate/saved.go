@@ -50,6 +50,7 @@ type Request struct {
 	Benchmark  string   `json:"benchmark"`
 	Allow      []string `json:"allow"`
 	Root       string   `json:"root"`
+	Sources    []string `json:"sources,omitempty"` // the directory of --source, by its real path; at most one
 	DockerHost string   `json:"docker_host"`
 	Kubeconfig string   `json:"kubeconfig,omitempty"`
 }

@@ -171,11 +171,11 @@ func inEnvironment(env []string) []string {
 	var all []string
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
-		if secret.Named(name) && secret.Literal(value) {
-			all = append(all, fmt.Sprintf("%s in its environment, a value of %d bytes", clip(name), len(value)))
+		if given := secret.Given(name, value); given != "" {
+			all = append(all, fmt.Sprintf("%s in its environment, a value of %d bytes", clip(name), len(given)))
 			continue
 		}
-		for _, hit := range secret.Find([]byte(e)) {
+		for _, hit := range secret.Alarms([]byte(e), secret.Find([]byte(e))) {
 			all = append(all, fmt.Sprintf("%s in its environment, a secret of %d bytes of the kind %s", clip(name), hit.End-hit.Start, hit.Rule))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
+	"example.com/harden/checks/source"
 )
 
 // imagesOf returns every image. Where there is none nothing is to be judged.
@@ -83,22 +84,6 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 	return findings, err
 }
 
-// registryOf is where an image is from: "docker.io/library" of nginx:1.29.
-func registryOf(name string) string {
-	name, _, _ = strings.Cut(name, "@")
-	first, rest, ok := strings.Cut(name, "/")
-	switch {
-	case !ok:
-		return "docker.io/library"
-	case !strings.ContainsAny(first, ".:") && first != "localhost":
-		return "docker.io/" + first
-	}
-	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
-		return first + "/" + rest[:i]
-	}
-	return first
-}
-
 // trustedImages judges by the names that images have: who only builds has none of elsewhere.
 func trustedImages(h *facts.Host) ([]checks.Finding, error) {
 	all, err := imagesOf(h)
@@ -109,7 +94,7 @@ func trustedImages(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range all {
 		for _, name := range slices.Concat(all[i].RepoTags, all[i].RepoDigests) {
-			r := registryOf(name)
+			r := source.RegistryOf(name)
 			if strings.HasPrefix(name, "<none>") {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/source"
 )
 
 func TestEffectiveCapabilities(t *testing.T) {
@@ -114,7 +115,7 @@ func TestRegistryOf(t *testing.T) {
 		"registry.example:5000/web:1": "registry.example:5000", "registry.example/shop/web@sha256:0a": "registry.example/shop",
 		"localhost/web": "localhost", "ghcr.io/a/b/c:1": "ghcr.io/a/b",
 	} {
-		if got := registryOf(name); got != want {
+		if got := source.RegistryOf(name); got != want {
 			t.Errorf("%s is from %s, want %s", name, got, want)
 		}
 	}

@@ -46,14 +46,13 @@ var (
 		"iterations", "complexity", "validation", "controller", "manager", "admission", "command", "cmd", "helper", "source",
 		"env", "minutes",
 		"plugin", "label", "selector", "usage", "budget", "window", "rate", "cache", "allowed", "list", "change", "history",
-		"encoder", "hostname", "language",
+		"encoder", "hostname", "language", "realm", "dummy", "uris", "urls", "enforce", "bits", "expired",
 		"dockerfile"}
 	aboutFirst = []string{"max", "min", "num", "count", "total", "maximum", "minimum"}
 )
 
 // Sensitive reports whether a name says that its value is a secret, however the name is spelled: DB_PASS, dbPassword,
-// --basic-auth, client-key-data. It is broader than Named, by which checks judge: what is hidden in vain costs less
-// than what is shown in error.
+// --basic-auth, client-key-data.
 func Sensitive(name string) bool {
 	if len(name) > 80 || strings.ContainsAny(name, "@/\n") {
 		return false

@@ -240,27 +240,3 @@ var userinfo = &rule{
 	}),
 	unbounded: true,
 }
-
-// NamePattern is the expression, in lower case, of what a name has in it that says that its value is a secret.
-const NamePattern = `(?:token|secret|passw(?:or)?d|passwd|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key|signing[-_]?key)`
-
-var (
-	nameExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)` + NamePattern) })
-	// What a secret's name goes on with when it is about the secret and does not hold it.
-	aboutExpr = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(?:_|-)(?:file|path|dir|name|id|url|uri|endpoint|type|length|size|ttl|expiry|expires|lifetime|header|algorithm|mount|store)$|keyring|tokeni[sz]er`)
-	})
-)
-
-// Named reports whether a variable's name says that its value is a secret.
-func Named(name string) bool { return nameExpr().MatchString(name) && !aboutExpr().MatchString(name) }
-
-// Literal reports whether a value stands for itself: it is not empty, refers to no variable, and is no mere switch.
-func Literal(value string) bool {
-	value = strings.Trim(value, `"' `)
-	switch strings.ToLower(value) {
-	case "", "true", "false", "yes", "no", "on", "off", "null", "none", "0", "1":
-		return false
-	}
-	return !strings.HasPrefix(value, "$") && !strings.HasPrefix(value, "/run/secrets/")
-}

@@ -171,16 +171,18 @@ var ComposeUser Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findin
 }
 
 // ComposeImage wants images pinned by digest, where the service does not build its own.
-var ComposeImage Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var ComposeImage Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("image")
 	if _, builds := s.Get("build"); !ok || builds {
 		return nil, rule.Inapplicable("it builds its image")
 	}
 	image, err := v.Text()
-	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") {
+	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") || trusted(h, image) {
 		return nil, err
 	}
-	f := about(s, v, "image "+masked(v.Said()), tagOf(v.Said()), "pinned by its digest (name:tag@sha256:…)")
+	u := unpinned(h, v.Said())
+	f := about(s, v, "image "+masked(v.Said()), u.Got, u.Must)
+	f.Reason = u.Reason
 	return []checks.Finding{f}, nil
 }
 

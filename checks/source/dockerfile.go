@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
 )
 
 // Rules of images, by what their Dockerfiles say.
@@ -44,6 +46,10 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	switch {
 	case !found && base.Base == "scratch":
 		f.Got = "unset, so root"
+	case ofWindows(base.Base):
+		return nil, rule.Inapplicable("an image of Windows, which has no root")
+	case !found && namesUser(base.Base) != "":
+		return nil, nil
 	case !found && strings.Contains(base.Base, "nonroot"):
 		return nil, manual("%s: it names no user, and its base image %s says by its name that it does: `docker image inspect` tells",
 			d.At(base.Line), masked(base.Base))
@@ -81,7 +87,7 @@ func healthcheck(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 }
 
 // pinned judges every image that a file starts from or copies from: any of them can bring in what nobody has reviewed.
-func pinned(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func pinned(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	var unknown error
 	judge := func(image string, known bool, what string, line int) {
@@ -89,9 +95,10 @@ func pinned(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 		case image == "scratch" || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:"):
 		case !known || image == "":
 			unknown = manual("%s: the image depends on what the build is given", d.At(line))
-		default:
-			findings = append(findings, checks.Finding{Subject: d.As + " " + what + " " + masked(image), Got: tagOf(image),
-				Must: "pinned by its digest (name:tag@sha256:…)", Place: d.At(line)})
+		case !trusted(h, image):
+			f := unpinned(h, image)
+			f.Subject, f.Place = d.As+" "+what+" "+masked(image), d.At(line)
+			findings = append(findings, f)
 		}
 	}
 	for i := range d.Stages {
@@ -118,6 +125,24 @@ func isStage(d *facts.Dockerfile, name string) bool {
 		}
 	}
 	return false
+}
+
+// trusted reports whether an image is from where the site trusts.
+func trusted(h *facts.Host, image string) bool {
+	r := RegistryOf(image)
+	return slices.ContainsFunc(h.Choices.TrustedRegistries, func(t string) bool { return facts.Within(r, t) })
+}
+
+// unpinned is the finding of an image that neither its digest nor where it is from vouches for. What settles it is said.
+func unpinned(h *facts.Host, image string) checks.Finding {
+	f := checks.Finding{Got: tagOf(image), Must: "pinned by its digest (name:tag@sha256:…)",
+		Reason: "pin it by the digest of what was looked at, or name the registries that you trust (trusted-registries in harden's configuration)"}
+	if from := h.Choices.TrustedRegistries; from != nil {
+		f.Got += ", from " + masked(RegistryOf(image))
+		f.Must = "pinned by its digest, or from one of " + strings.Join(from, ", ")
+		f.Reason = "take it from there, pin it by its digest, or add its registry to trusted-registries"
+	}
+	return f
 }
 
 // tagOf says what an image that has no digest goes by.
@@ -153,89 +178,6 @@ func cached(run *instructions.RunCommand) bool {
 		}
 	}
 	return false
-}
-
-// words gives the simple commands of a RUN as lists of words: an approximation of what a shell would make of it, good
-// enough to know programs and their options by.
-func words(run *instructions.RunCommand) [][]string {
-	if !run.PrependShell && len(run.Files) == 0 {
-		if len(run.CmdLine) > 2 && strings.HasSuffix(run.CmdLine[0], "sh") && strings.HasPrefix(run.CmdLine[1], "-") {
-			return shellWords(strings.Join(run.CmdLine[2:], " "))
-		}
-		return [][]string{run.CmdLine}
-	}
-	texts := []string{strings.Join(run.CmdLine, " ")}
-	for _, f := range run.Files {
-		texts = append(texts, f.Data)
-	}
-	return shellWords(strings.Join(texts, "\n"))
-}
-
-func shellWords(text string) [][]string {
-	var all [][]string
-	var command []string
-	var word strings.Builder
-	inWord := false
-	endWord := func() {
-		if inWord {
-			command = append(command, word.String())
-		}
-		word.Reset()
-		inWord = false
-	}
-	endCommand := func() {
-		endWord()
-		if len(command) > 0 {
-			all = append(all, command)
-		}
-		command = nil
-	}
-	var quote rune
-	escaped := false
-	for _, c := range text {
-		switch {
-		case escaped:
-			escaped = false
-			if c != '\n' {
-				word.WriteRune(c)
-				inWord = true
-			}
-		case c == '\\' && quote != '\'':
-			escaped = true
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(c)
-		case c == '"' || c == '\'':
-			quote, inWord = c, true
-		case strings.ContainsRune("\n;|&(){}`", c):
-			endCommand()
-		case c == ' ' || c == '\t' || c == '\r':
-			endWord()
-		default:
-			word.WriteRune(c)
-			inWord = true
-		}
-	}
-	endCommand()
-	for i := range all {
-		all[i] = program(all[i])
-	}
-	return all
-}
-
-// program takes away what may stand before a program: keywords, assignments, and programs that start others.
-func program(command []string) []string {
-	for len(command) > 0 {
-		switch w := command[0]; {
-		case w == "then" || w == "do" || w == "else" || w == "if" || w == "!" || w == "sudo" || w == "exec" || w == "env" || w == "time" ||
-			w == "eatmydata" || strings.Contains(w, "=") && !strings.HasPrefix(w, "-"):
-			command = command[1:]
-		default:
-			return command
-		}
-	}
-	return command
 }
 
 var (
@@ -278,11 +220,14 @@ func setuid(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	}
 	// What an earlier stage sets comes along with COPY --from: every stage counts.
 	for i := range d.Stages {
+		dirs := tree{}
 		for _, s := range d.Stages[i].Steps {
+			dirs.learn(s.Command)
 			switch c := s.Command.(type) {
 			case *instructions.RunCommand:
 				for _, w := range words(c) {
-					if setsID(w) {
+					dirs.made(w)
+					if setsID(w) && !dirs.shares(w) {
 						found("RUN "+strings.Join(w, " "), s.Line)
 					}
 				}
@@ -298,47 +243,4 @@ func setuid(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 		}
 	}
 	return findings, nil
-}
-
-// setsID reports whether a command sets a set-user-ID or set-group-ID bit by chmod or install.
-func setsID(command []string) bool {
-	if len(command) < 2 {
-		return false
-	}
-	switch command[0][strings.LastIndexByte(command[0], '/')+1:] {
-	case "chmod":
-		for _, w := range command[1:] {
-			if strings.HasPrefix(w, "--") || strings.Trim(w, "-RrcfvhHLP") == "" && strings.HasPrefix(w, "-") {
-				continue
-			}
-			return idMode(w) // the first word that is no option is the mode
-		}
-	case "install":
-		for i, w := range command {
-			if mode, ok := strings.CutPrefix(w, "--mode="); ok && idMode(mode) {
-				return true
-			}
-			if mode, ok := strings.CutPrefix(w, "-m"); ok && (idMode(mode) || mode == "" && i+1 < len(command) && idMode(command[i+1])) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// idMode reports whether a mode, octal or symbolic, sets one of the two bits.
-func idMode(mode string) bool {
-	if n, err := strconv.ParseUint(strings.TrimLeft(mode, "+="), 8, 32); err == nil {
-		return n&0o6000 != 0
-	}
-	for clause := range strings.SplitSeq(mode, ",") {
-		i := strings.IndexAny(clause, "+=")
-		if i < 0 || strings.Trim(clause[:i], "ugoa") != "" {
-			continue
-		}
-		if who := clause[:i]; strings.Contains(clause[i:], "s") && who != "o" {
-			return true
-		}
-	}
-	return false
 }

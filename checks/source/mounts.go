@@ -19,6 +19,8 @@ type mount struct {
 	source  string
 	options []string // of the short form
 	long    bool
+	volume  string // that is made to be a bind mount, by driver_opts of the file
+	ro      bool   // it is read-only
 	rest    string // the short form up to its options
 	shown   string // the source, or what it is made from where it has variables
 }
@@ -30,11 +32,11 @@ func mounts(s *facts.Service) ([]mount, error) {
 	for _, v := range s.All("volumes") {
 		for _, item := range v.Items() {
 			if item.Node.Kind == yaml.MappingNode {
-				m, err := longMount(item)
+				m, err := longMount(s, item)
 				if err != nil {
 					unknown = err
-				} else if m != nil {
-					all = append(all, *m)
+				} else {
+					all = append(all, m...)
 				}
 				continue
 			}
@@ -44,7 +46,11 @@ func mounts(s *facts.Service) ([]mount, error) {
 				continue
 			}
 			parts := strings.SplitN(text, ":", 3)
-			if len(parts) < 2 || !isPath(parts[0]) {
+			if len(parts) < 2 {
+				continue
+			}
+			if !isPath(parts[0]) {
+				all = append(all, boundVolume(s, item, parts[0], len(parts) == 3 && slices.Contains(strings.Split(parts[2], ","), "ro"))...)
 				continue
 			}
 			m := mount{at: item, source: absolute(s, parts[0]), rest: parts[0] + ":" + parts[1]}
@@ -58,17 +64,36 @@ func mounts(s *facts.Service) ([]mount, error) {
 	return all, unknown
 }
 
-func longMount(item facts.ComposeValue) (*mount, error) {
-	kind, ok := item.Field("type")
-	if !ok || kind.Node.Value != "bind" {
-		return nil, nil
-	}
+func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
 	source, ok := item.Field("source")
-	if !ok {
+	kind, typed := item.Field("type")
+	if !ok || !typed {
 		return nil, nil
 	}
 	text, err := source.Text()
-	return &mount{at: item, source: path.Clean(text), shown: shown(source, path.Clean(text)), long: true}, err
+	switch {
+	case kind.Node.Value == "volume":
+		ro, _ := item.Field("read_only")
+		return boundVolume(s, item, text, ro.Node != nil && ro.Node.Value == "true"), err
+	case kind.Node.Value != "bind":
+		return nil, nil
+	}
+	if !strings.HasPrefix(text, "~") {
+		text = absolute(s, text)
+	}
+	return []mount{{at: item, source: text, shown: shown(source, text), long: true}}, err
+}
+
+// boundVolume is the mount of a volume that the file itself makes a bind mount of: by driver_opts, with o: bind.
+func boundVolume(s *facts.Service, item facts.ComposeValue, name string, readOnly bool) []mount {
+	device, options, ok := s.File.Bound(name)
+	if !ok || !strings.HasPrefix(device, "/") {
+		return nil
+	}
+	if slices.Contains(strings.Split(options, ","), "ro") {
+		readOnly = true
+	}
+	return []mount{{at: item, source: path.Clean(device), shown: path.Clean(device), volume: name, ro: readOnly}}
 }
 
 // shown is a part of a value for people to see, and all of the value as it is written where it has variables.
@@ -91,10 +116,17 @@ func absolute(s *facts.Service, p string) string {
 	if strings.HasPrefix(p, "~") {
 		return p
 	}
-	return path.Join(path.Dir(s.File.Path), p)
+	joined := path.Join(path.Dir(s.File.Path), p)
+	if tail := strings.TrimLeft(path.Clean(p), "./"); !facts.Within(joined, s.File.Root) && strings.HasPrefix(path.Clean(p), "../../..") {
+		return "/" + tail // it is meant to lead to the top, wherever the files are
+	}
+	return joined
 }
 
 func (m mount) readOnly() (bool, error) {
+	if m.volume != "" {
+		return m.ro, nil
+	}
 	if !m.long {
 		return slices.Contains(m.options, "ro") || slices.Contains(m.options, "readonly"), nil
 	}
@@ -132,6 +164,11 @@ var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 			continue
 		}
 		f := about(s, m.at, "volumes "+masked(m.shown), "can be written to", "mounted read-only, or not at all")
+		if m.volume != "" {
+			f.Reason = "the volume " + masked(m.volume) + " is a bind mount of it (driver_opts, o: bind): add ro to its options, or take it out"
+			findings = append(findings, f)
+			continue
+		}
 		breaks := s.Name + " can no longer write to " + masked(m.shown)
 		c := change{append(keyOf(m.at), "read_only"), true, true, breaks}
 		if !m.long {
@@ -223,7 +260,7 @@ func ports(s *facts.Service) ([]port, error) {
 						}
 					}
 				}
-				if mode, ok := item.Field("mode"); err == nil && (!ok || mode.Node.Value != "ingress") {
+				if err == nil { // mode: ingress is what Compose takes where it says nothing: every address, all the same
 					all = append(all, p)
 				}
 				continue

@@ -42,7 +42,7 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Fin
 		}
 	}
 	hits, unknown := secret.FindWithin(d.Data, budget.New(d.As, nil))
-	for _, hit := range hits {
+	for _, hit := range secret.Alarms(d.Data, hits) {
 		value, step := string(d.Data[hit.Start:hit.End]), steps[hit.Line]
 		if slices.ContainsFunc(leaks, func(l leak) bool {
 			return l.value != "" && l.line == step.Line && (strings.Contains(value, l.value) || strings.Contains(l.value, value))
@@ -76,33 +76,31 @@ func named(d *facts.Dockerfile, s facts.Step) []leak {
 	switch c := s.Command.(type) {
 	case *instructions.EnvCommand:
 		for _, kv := range c.Env {
-			if secret.Named(kv.Key) && secret.Literal(kv.Value) {
-				add("ENV "+masked(kv.Key), kv.Value, "which every container has and anybody can read")
+			if given := secret.Given(kv.Key, kv.Value); given != "" {
+				add("ENV "+masked(kv.Key), given, "which every container has and anybody can read")
 			}
 		}
 	case *instructions.ArgCommand:
 		for _, kv := range c.Args {
-			switch {
-			case !secret.Named(kv.Key):
-			case kv.Value != nil && secret.Literal(*kv.Value):
-				add("ARG "+masked(kv.Key), *kv.Value, kept)
-			default:
+			if kv.Value == nil {
+				if secret.Sensitive(kv.Key) {
+					add("ARG "+masked(kv.Key), "", "whatever the build is given for it, "+kept)
+				}
+			} else if given := secret.Given(kv.Key, *kv.Value); given != "" {
+				add("ARG "+masked(kv.Key), given, kept)
+			} else if secret.Sensitive(kv.Key) && len(secret.Literals(*kv.Value)) == 0 {
 				add("ARG "+masked(kv.Key), "", "whatever the build is given for it, "+kept)
 			}
 		}
 	case *instructions.LabelCommand:
 		for _, kv := range c.Labels {
-			if secret.Named(kv.Key) && secret.Literal(kv.Value) {
-				add("LABEL "+masked(kv.Key), kv.Value, "which the image tells everybody")
+			if given := secret.Given(kv.Key, kv.Value); given != "" {
+				add("LABEL "+masked(kv.Key), given, "which the image tells everybody")
 			}
 		}
 	case *instructions.RunCommand:
-		for _, command := range words(c) {
-			for i, w := range command {
-				if what, value := argument(command, i, w); value != "" {
-					add("RUN "+masked(what), value, kept)
-				}
-			}
+		for _, a := range secret.InCommand(script(c)) {
+			add("RUN "+masked(a.Name), a.Value, kept)
 		}
 	case *instructions.CopyCommand:
 		if c.From == "" {
@@ -114,18 +112,13 @@ func named(d *facts.Dockerfile, s facts.Step) []leak {
 	return leaks
 }
 
-// argument finds a secret in a word of a command, by what it is called: TOKEN=…, --password=…, --password ….
-func argument(command []string, i int, word string) (name, value string) {
-	var ok bool
-	name, value, ok = strings.Cut(word, "=")
-	if !ok && strings.HasPrefix(word, "--") && i+1 < len(command) && !strings.HasPrefix(command[i+1], "-") {
-		value, ok = command[i+1], true
+// script is all that a RUN gives to a shell.
+func script(c *instructions.RunCommand) string {
+	texts := []string{strings.Join(c.CmdLine, " ")}
+	for _, f := range c.Files {
+		texts = append(texts, f.Data)
 	}
-	bare := strings.TrimLeft(name, "-")
-	if !ok || strings.ContainsAny(bare, "/:.$ ") || !secret.Named(bare) || !secret.Literal(value) || strings.ContainsAny(value, "$`") {
-		return "", ""
-	}
-	return name, value
+	return strings.Join(texts, "\n")
 }
 
 // Files that hold keys and passwords, by their names.
@@ -133,7 +126,7 @@ var (
 	keyNames = []string{"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf",
 		".htpasswd", ".git-credentials", ".dockercfg", "credentials.json", "service-account.json", "kubeconfig", "secrets.yml", "secrets.yaml",
 		"secrets.json", ".vault-token", ".terraformrc"}
-	keyEndings = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".gpg", ".asc"}
+	keyEndings = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"}
 	keyPaths   = []string{".aws/credentials", ".docker/config.json", ".kube/config", ".ssh"}
 )
 
@@ -141,13 +134,17 @@ var (
 var publicNames = []string{"ca.pem", "cert.pem", "certs.pem", "chain.pem", "bundle.pem", "public.pem", "pub.pem", "pub.key", "public.key", "ca-certificates.pem",
 	"keyring.gpg", "release.gpg", "archive.key", "release.key", "archive-keyring.gpg"}
 
+// publicParts are what names of keys have in them by which packages are verified, and of others that are public.
+var publicParts = []string{"public", "pub", "gpg", "release", "repo", "archive", "dhparam", "apt", "signing"}
+
 func keyFiles(instruction string, line int, sources []string) []leak {
 	var leaks []leak
 	for _, s := range sources {
 		clean := strings.ToLower(path.Clean("/" + s))
 		base := path.Base(clean)
 		ends := func(e string) bool { return strings.HasSuffix(base, e) && !strings.HasSuffix(base, ".pub") }
-		public := slices.ContainsFunc(publicNames, func(n string) bool { return strings.HasSuffix(base, n) }) || strings.Contains(base, "public")
+		public := slices.ContainsFunc(publicNames, func(n string) bool { return strings.HasSuffix(base, n) }) ||
+			slices.ContainsFunc(publicParts, func(n string) bool { return strings.Contains(base, n) })
 		if slices.Contains(keyNames, base) || !public && slices.ContainsFunc(keyEndings, ends) ||
 			slices.ContainsFunc(keyPaths, func(p string) bool { return strings.HasSuffix(clean, "/"+p) }) {
 			leaks = append(leaks, leak{line: line, what: instruction + " " + masked(s), got: "by its name a file of secrets, which a layer keeps for ever"})
@@ -166,8 +163,9 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		return nil, unseen(s, rule.Inapplicable("no Compose file here"))
 	}
 	var all verdicts
+	env := &environments{host: h, seen: map[string]bool{}}
 	for _, c := range s.Composes {
-		findings, err := composeSecrets(c)
+		findings, err := composeSecrets(c, env)
 		all.add(findings, errors.Join(c.Err, err))
 	}
 	all.add(nil, unseen(s, nil))
@@ -175,43 +173,6 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 })
 
 const mustFile = "given by secrets, or in an env_file that is kept elsewhere"
-
-func composeSecrets(c *facts.Compose) ([]checks.Finding, error) {
-	var findings []checks.Finding
-	lines := map[int]bool{}
-	add := func(line int, what, got string) {
-		lines[line] = true
-		findings = append(findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: c.At(line)})
-	}
-	for _, s := range c.Services {
-		for _, key := range [][]string{{"environment"}, {"build", "args"}} {
-			for _, v := range s.All(key...) {
-				if v.File != s.File && v.File.Path != c.Path {
-					continue
-				}
-				for name, value := range v.Assignments() {
-					if secret.Named(name) && secret.Literal(value.Node.Value) && !lines[value.Line] {
-						literal := value.Node.Value
-						if _, after, ok := strings.Cut(literal, name+"="); ok {
-							literal = after
-						}
-						if secret.Literal(literal) {
-							add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), fmt.Sprintf("a value of %d bytes", len(literal)))
-						}
-					}
-				}
-			}
-		}
-	}
-	hits, unknown := secret.FindWithin(c.Data, budget.New(c.As, nil))
-	for _, hit := range hits {
-		if !lines[hit.Line] {
-			add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
-		}
-	}
-	slices.SortStableFunc(findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
-	return findings, unknown
-}
 
 func lineOf(place string) int {
 	n, _ := strconv.Atoi(place[strings.LastIndexByte(place, ':')+1:])

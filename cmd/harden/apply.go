@@ -79,6 +79,11 @@ func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
 	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Benchmark: r.Benchmark}
 	config.Root, config.DockerHost, config.Kubeconfig = r.Root, r.DockerHost, r.Kubeconfig
 	config.DockerFrom = "the plan"
+	if len(r.Sources) > 0 {
+		if err := config.sources(cmd, r.Sources); err != nil {
+			return nil, err
+		}
+	}
 	if config.Allow, err = classes(r.Allow); err != nil {
 		return nil, configError{err}
 	}

@@ -328,10 +328,19 @@ func (s *session) verify(ctx context.Context, ids []string) (map[string]string, 
 			f := r.Findings[0]
 			failing[r.Check.ID] = s.redactor.RedactText(f.Subject + ": " + f.Got + ", must be " + f.Must)
 		case checks.Unknown:
+			if s.doubted(r.Check) {
+				continue
+			}
 			failing[r.Check.ID] = "could not be judged: " + s.redactor.RedactText(fmt.Sprint(r.Err))
 		}
 	}
 	return failing, ctx.Err()
+}
+
+// doubted reports whether not all that a check is about could be judged in the first place, below --source: there a file
+// that nobody can read stays so, and says nothing of those that were changed.
+func (s *session) doubted(c *checks.Check) bool {
+	return len(s.Sources) > 0 && slices.ContainsFunc(s.results, func(r checks.Result) bool { return r.Check == c && r.Err != nil })
 }
 
 // after judges the host once more when a run is over. It returns which findings of before are still there: nothing is
@@ -341,7 +350,7 @@ func (s *session) after(ctx context.Context) []report.LeftOver {
 	now := s.judge(ctx, s.look(ctx), s.selection.Checks)
 	for i, before := range s.results {
 		for _, f := range before.Findings {
-			if r := now[i]; r.Status == checks.Unknown {
+			if r := now[i]; r.Status == checks.Unknown && !s.doubted(r.Check) {
 				still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject, Reason: "could not be judged again: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
 			} else {
 				for _, g := range r.Findings {

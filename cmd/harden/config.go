@@ -39,6 +39,7 @@ type Config struct {
 	Root       string
 	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
 	Deep       bool              // the files in images are looked at too
+	Stateless  error             // why nothing can be remembered of what is written below Sources; nil where State says where
 	DockerHost string
 	DockerFrom string // who says so
 	Kubeconfig string // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
@@ -85,7 +86,11 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if err := v.UnmarshalExact(&values); err != nil {
 		return nil, configError{err}
 	}
-	if err := c.take(values); err != nil {
+	formats := []string{"text", "json"}
+	if cmd.CommandPath() == "harden" {
+		formats = append(formats, patchFormat)
+	}
+	if err := c.take(values, formats); err != nil {
 		return nil, err
 	}
 	if err := excluded(cmd, c.Root); err != nil {
@@ -178,8 +183,8 @@ func configPath(cmd *cobra.Command) (path string, named bool) {
 	return path, true
 }
 
-// take checks the settings, whoever made them, and keeps them.
-func (c *Config) take(s settings) error {
+// take checks the settings, whoever made them, and keeps them. formats are those that the command can print in.
+func (c *Config) take(s settings, formats []string) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
 	c.Kubeconfig = s.Kubeconfig
 	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
@@ -205,7 +210,7 @@ func (c *Config) take(s settings) error {
 	for _, choice := range []struct {
 		name, value string
 		of          []string
-	}{{"format", c.Format, []string{"text", "json"}}, {"color", c.Color, []string{"auto", "always", "never"}}} {
+	}{{"format", c.Format, formats}, {"color", c.Color, []string{"auto", "always", "never"}}} {
 		if !slices.Contains(choice.of, choice.value) {
 			return usageError{fmt.Errorf("no %s is called %q (there are %s)", choice.name, choice.value, strings.Join(choice.of, ", "))}
 		}

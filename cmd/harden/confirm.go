@@ -96,7 +96,7 @@ func (s *session) expire(id string) error {
 
 // guard is what can call harden back; nil where what runs is not what is changed.
 func (s *session) guard() apply.Guard {
-	if s.Root != "/" {
+	if !s.running() {
 		return nil
 	}
 	return activate.NewGuard()

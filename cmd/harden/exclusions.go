@@ -26,14 +26,11 @@ var exclusions = []exclusion{
 		except: []string{"harden schedule install"}}, // whose units on that host will ask it
 	{flag: "root!=/", with: []string{"kubeconfig", "deep", "confirm-within", "restart-timeout"},
 		why: "--root reads and writes files only; what runs is not that host"},
-	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "state", "confirm-within", "restart-timeout"},
-		why: "--source judges files, not a host"},
-	{flag: "source", with: []string{"allow"}, why: "--source shows every fix"},
-	{flag: "source", with: []string{"yes", "wait-lock", "detailed-exitcode"}, why: "--source applies nothing"},
-	{flag: "source", with: []string{"out"}, only: []string{"harden"},
-		why: "a saved plan is for a host; keep what --dry-run prints"},
-	{flag: "source", needs: "dry-run", only: []string{"harden"},
-		why: "--source applies nothing: take the diff over with `patch -p1 -d /`"},
+	{flag: "source", with: []string{"root", "docker-host", "kubeconfig", "deep", "confirm-within", "restart-timeout"},
+		why: "--source is about files, not a host"},
+	{flag: "source", with: []string{"allow"}, why: "below --source nothing restarts, so every fix is allowed"},
+	{flag: "source", with: []string{"wait-lock"}, why: "no package manager writes there"},
+	{flag: "source", with: []string{"state"}, only: []string{"harden check"}, why: "an audit of files remembers nothing"},
 	{flag: "dry-run", with: []string{"yes", "wait-lock", "confirm-within"}, why: "--dry-run changes nothing"},
 	{flag: "exit-zero", with: []string{"detailed-exitcode"}, why: "one asks for exit code 2, the other against it"},
 	{flag: "exit-zero", needs: "dry-run", why: "a run exits with 2 only when --detailed-exitcode asks for it",
@@ -45,7 +42,7 @@ var exclusions = []exclusion{
 	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"},
 		why: "an audit does not wait for package managers"},
 	{flag: "restart-timeout", needs: "apply", only: []string{"harden schedule run"}, why: "an audit restarts nothing"},
-	{flag: "format=json", with: []string{"quiet", "verbose", "color"}, why: "JSON has everything, and no colours"},
+	{flag: "format!=text", with: []string{"quiet", "verbose", "color"}, why: "what programs read is whole, and has no colours"},
 }
 
 // holds reports whether the exclusion is of a command.
@@ -86,8 +83,8 @@ func spelled(cmd *cobra.Command, what string) string {
 		}
 		return "the configuration's " + name
 	}
-	if what == "format=json" {
-		return "--format json"
+	if name == "format" {
+		return "--format " + cmd.Flags().Lookup(name).Value.String()
 	}
 	return "--" + name
 }

@@ -37,6 +37,7 @@ it was changed or removed is an error.`,
 		},
 	}
 	addState(cmd)
+	addWritten(cmd)
 	cmd.Flags().String("root", "/", "the host below `DIR`")
 	addFormat(cmd)
 	return cmd

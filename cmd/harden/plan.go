@@ -113,7 +113,7 @@ func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*reme
 		Validate: s.validate,
 		Cluster:  s.cluster(),
 	}
-	if len(s.Sources) > 0 { // nothing runs that it could break, and nothing is applied
+	if len(s.Sources) > 0 { // nothing runs that it could break
 		policy.Precheck, policy.Cluster = nil, nil
 		policy.Allow = func(*checks.Check, want.Class) bool { return true }
 	}
@@ -127,7 +127,7 @@ const adminConf = "/etc/kubernetes/admin.conf"
 // looked at.
 func (s *session) kubeconfig() (string, error) {
 	file := cmp.Or(s.Kubeconfig, adminConf)
-	if s.Root != "/" {
+	if !s.running() {
 		return "", nil
 	}
 	if _, err := readTrusted(file); err != nil {
@@ -157,7 +157,11 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 	r := s.report("plan")
 	r.Plan = s.planned(plan)
 	r.Settle()
-	if err := s.print(r); err != nil {
+	show := func() error { return s.print(r) }
+	if s.Format == patchFormat {
+		show = func() error { return s.patch(plan) }
+	}
+	if err := show(); err != nil {
 		return err
 	}
 	if out != "" {
@@ -178,7 +182,7 @@ func (s *session) save(plan *remediate.Plan) *remediate.Saved {
 	saved := plan.Save(s.unified)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(), DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -238,7 +242,7 @@ func (s *session) apply(plan *remediate.Plan) (*apply.Run, error) {
 	defer p.end()
 	o := s.guarded(s.acting(p))
 	o.Verify = s.verify
-	return apply.Apply(s.ctx, plan, o)
+	return apply.Apply(s.ctx, s.beneath(plan), o)
 }
 
 // acting are the options of what is done to the host: to what runs on it too, where that is what is changed.
@@ -251,6 +255,9 @@ func (s *session) acting(p *progress) apply.Options {
 // engineHost is where the Docker Engine is that this host is judged with; empty for the host's own.
 func (s *session) engineHost() string {
 	at := s.DockerHost
+	if len(s.Sources) > 0 {
+		return ""
+	}
 	if e, err := s.host.Engine(); err == nil && e.From != "default" {
 		at = e.Host
 	}
@@ -270,9 +277,12 @@ func (s *session) watched(p *progress) func(apply.Step) {
 	}
 }
 
+// running reports whether what runs here is what is judged and changed.
+func (s *session) running() bool { return s.Root == "/" && len(s.Sources) == 0 }
+
 // services is what activates on this host; nil where what runs is not what is changed.
 func (s *session) services(p *progress) apply.Services {
-	if s.Root != "/" {
+	if !s.running() {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not

@@ -34,6 +34,7 @@ The run's journal is kept: harden rollback RUN still rolls it back.`,
 	cmd.Flags().String("root", "/", "the host below `DIR`")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
+	addWritten(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
 	return cmd
@@ -103,6 +104,7 @@ and has the SHA-256 of what was set aside. No file of the host is changed.`,
 	cmd.Flags().String("root", "/", "the host below `DIR`")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
+	addWritten(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
 	return cmd

@@ -59,6 +59,10 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
+	case s.Format == patchFormat && (!dry || len(s.Sources) != 1):
+		err = usageError{errors.New("--format patch is of one directory of files, and changes nothing: say --dry-run and one --source")}
+	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
+		err = usageError{s.Stateless}
 	case s.Format == "json" && !dry && !yes:
 		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
 	}
@@ -99,11 +103,13 @@ func (s *session) look(ctx context.Context) *facts.Host {
 		machine = live.Beneath(s.Sources)
 	}
 	h := facts.New(ctx, machine, s.Choices)
+	if h.SourceDirs = s.Sources; len(s.Sources) > 0 {
+		return h
+	}
 	h.Earlier = func(path string) []facts.Version {
 		versions, _ := apply.Earlier(s.options(), path) // without them what runs is not known, which is said
 		return versions
 	}
-	h.SourceDirs = s.Sources
 	return h
 }
 
@@ -174,6 +180,9 @@ func (s *session) code(r *report.Report) error {
 
 // identity tells this host from others.
 func (s *session) identity() remediate.Identity {
+	if len(s.Sources) > 0 { // wherever the plan is applied from
+		return remediate.Identity{Name: s.Sources[0].Path}
+	}
 	id := remediate.Identity{Name: s.hostname()}
 	if f, err := s.host.File("/etc/machine-id"); err == nil {
 		id.Machine = fmt.Sprintf("%x", sha256Of(f.Data))
@@ -212,6 +221,9 @@ func (s *session) sources() []string {
 func (s *session) options() apply.Options {
 	if s.held != nil {
 		return *s.held
+	}
+	if len(s.Sources) > 0 {
+		return apply.Options{State: s.State, Root: s.Sources[0].Path, Version: version(), Source: true}
 	}
 	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
 }

@@ -1,18 +1,30 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
 )
 
-// addSource adds the flag that has files judged instead of a host.
+// addSource adds the flag that has files judged, and changed, instead of a host.
 func addSource(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be given more than once")
+	cmd.Flags().StringArray("source", nil, "judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be given more than once where nothing is written")
+	_ = cmd.MarkFlagDirname("source")
+}
+
+// addWritten adds the flag that says of which directory of sources a run is.
+func addWritten(cmd *cobra.Command) {
+	cmd.Flags().StringArray("source", nil, "of the runs that have changed files below `DIR`, and not of the host's")
 	_ = cmd.MarkFlagDirname("source")
 }
 
@@ -25,6 +37,17 @@ func (c *Config) takeSources(cmd *cobra.Command) error {
 	if err != nil || len(dirs) == 0 {
 		return err
 	}
+	if err := c.sources(cmd, dirs); err != nil {
+		return err
+	}
+	if looks := cmd.Flags().Lookup("only") != nil; !looks && c.Stateless != nil { // nothing but what is remembered
+		return usageError{c.Stateless}
+	}
+	return nil
+}
+
+// sources has these directories judged instead of a host.
+func (c *Config) sources(cmd *cobra.Command, dirs []string) error {
 	for _, dir := range dirs {
 		abs, err := filepath.Abs(dir)
 		if err != nil {
@@ -40,6 +63,70 @@ func (c *Config) takeSources(cmd *cobra.Command) error {
 		}
 		c.Sources = append(c.Sources, facts.SourceDir{Path: abs, As: filepath.Clean(dir)})
 	}
-	c.Root, c.Query.Sources = "/", true
+	c.Root, c.Query.Sources, c.DockerHost, c.Kubeconfig = "/", true, "", ""
+	c.State, c.Stateless = c.sourceState(cmd)
 	return nil
+}
+
+// sourceState is where it is remembered what was written below the directory of --source: where --state says, or else
+// in its repository, where git keeps its own and takes nothing from what it fetches.
+func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
+	if len(c.Sources) != 1 {
+		return "", errors.New("--source: one directory at a time is written to, and has a history; name one")
+	}
+	_, byEnvironment := variables()["state"]
+	if f := cmd.Flags().Lookup("state"); f != nil && f.Changed || byEnvironment {
+		return filepath.Abs(c.State)
+	}
+	for dir := c.Sources[0].Path; ; dir = filepath.Dir(dir) {
+		git := filepath.Join(dir, ".git")
+		info, err := os.Lstat(git)
+		switch {
+		case err == nil && info.IsDir():
+			return filepath.Join(git, "harden"), nil
+		case err == nil:
+			return "", fmt.Errorf("%s: not a directory (a worktree or a submodule has a file there), so there is no place to "+
+				"remember what is written; say --state DIR", git)
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		case dir == "/":
+			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say --state DIR",
+				c.Sources[0].As)
+		}
+	}
+}
+
+// written are the directories of --source by their real paths, as a saved plan keeps them.
+func (s *session) written() []string {
+	var dirs []string
+	for _, d := range s.Sources {
+		dirs = append(dirs, d.Path)
+	}
+	return dirs
+}
+
+// beneath is a plan as apply takes it: of --source, with paths below its directory, above which apply opens nothing. Who
+// named the directory has chosen what is in it.
+func (s *session) beneath(p *remediate.Plan) *remediate.Plan {
+	if len(s.Sources) == 0 {
+		return p
+	}
+	below := *p
+	below.Changes = slices.Clone(p.Changes)
+	for i := range below.Changes {
+		c := &below.Changes[i]
+		c.Path = "/" + s.relative(c.Path)
+		c.Warrants = []want.Warrant{{By: want.Root, From: "--source"}}
+	}
+	return &below
+}
+
+// relative is a path below the directory of --source that it is in.
+func (s *session) relative(path string) string {
+	for _, d := range s.Sources {
+		if facts.Within(path, d.Path) {
+			return strings.TrimPrefix(strings.TrimPrefix(path, d.Path), "/")
+		}
+	}
+	return path
 }

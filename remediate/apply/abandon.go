@@ -36,7 +36,7 @@ func Abandonment(id string, o Options) (*Run, []FileState, error) {
 	if err := t.below(o.Root); err != nil {
 		return nil, nil, err
 	}
-	tree, err := openTree(o.Root, o.sys)
+	tree, err := o.openTree()
 	if err != nil {
 		return nil, nil, err
 	}

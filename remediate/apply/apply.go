@@ -37,6 +37,9 @@ type Options struct {
 	Recall  []string
 	Resolve Resolution // of what somebody has changed since the run that is rolled back or finished
 	Version string     // harden's own, for the history
+	// Source says that Root is a directory of sources and no host: whoever runs harden must own it, and the contents of
+	// files that are there are all that is changed.
+	Source bool
 
 	sys  *sys     // what tests replace; nil is the kernel
 	held *os.File // the lock, where Hold has taken it for longer than one call

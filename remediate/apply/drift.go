@@ -88,7 +88,7 @@ func Drifted(live Live, o Options) (Comparison, error) {
 	if err != nil {
 		return c, err
 	}
-	tree, err := openTree(o.Root, o.sys)
+	tree, err := o.openTree()
 	if err != nil {
 		return c, err
 	}

@@ -50,7 +50,7 @@ func begin(o Options) (*engine, error) {
 	if e.store, err = openStore(o, true); err != nil {
 		return nil, err
 	}
-	if e.tree, err = openTree(o.Root, o.sys); err != nil {
+	if e.tree, err = o.openTree(); err != nil {
 		e.store.close()
 		return nil, err
 	}

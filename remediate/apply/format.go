@@ -145,6 +145,9 @@ func (t *txn) check(dir string) error {
 		if it.Temp != "" && (!strings.HasPrefix(it.Temp, ".harden-") || strings.Contains(it.Temp, "/")) {
 			return wrong("item %d: %q is no name of a temporary file", i, it.Temp)
 		}
+		if why := it.plain(); t.store.source && why != "" {
+			return wrong("item %d: %s: %s, and below --source nothing else is written", i, it.path(), why)
+		}
 	}
 	for _, a := range t.Activations {
 		if a.Kind == remediate.RecordInCluster && a.Record == nil {

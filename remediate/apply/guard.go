@@ -16,6 +16,10 @@ import (
 
 // entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories first.
 func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[string]facts.Info) error {
+	if e.Source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
+		return fmt.Errorf("%s: it belongs to uid %d or has special bits, and below --source only plain files of whoever "+
+			"runs harden are changed; change it yourself", c.Path, now.UID)
+	}
 	t := gate.Target{Path: c.Path, Exists: now.Exists}
 	var err error
 	if t.Chain, err = e.tree.chain(g, now); err != nil {
@@ -81,6 +85,9 @@ func (t *tree) chain(g *target, now sight) ([]facts.Info, error) {
 		var st unix.Stat_t
 		err := unix.Fstat(fd, &st)
 		if err == nil {
+			if t.source && private(fd, st.Gid) {
+				st.Mode &^= 0o020
+			}
 			chain = append(chain, facts.Info{Path: name, Type: fs.ModeDir, Mode: fs.FileMode(st.Mode & 0o7777), UID: t.trust(st.Uid), GID: st.Gid})
 		}
 		done := err != nil || st.Dev == top.Dev && st.Ino == top.Ino || depth > unix.PathMax

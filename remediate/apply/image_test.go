@@ -12,7 +12,7 @@ import (
 // whole must have no sum that something read could have.
 func TestLookReadsNoMore(t *testing.T) {
 	w := newWorld(t)
-	tree, err := openTree(w.root, quiet())
+	tree, err := Options{Root: w.root, sys: quiet()}.openTree()
 	must(t, err)
 	defer tree.close()
 	for size, read := range map[int64]bool{facts.MaxFile: true, facts.MaxFile + 1: false} {

@@ -42,7 +42,7 @@ func Repair(seen []Damage, o Options) (*Repaired, error) {
 		return nil, err
 	}
 	defer e.store.close()
-	if e.tree, err = openTree(o.Root, o.sys); err != nil {
+	if e.tree, err = o.openTree(); err != nil {
 		return nil, err
 	}
 	defer e.tree.close()
@@ -76,7 +76,7 @@ func asideLock(o Options, to string) error {
 	if info, err := os.Lstat(s.lockFile()); err != nil || info.Mode().IsRegular() {
 		return nil
 	}
-	return together(trusted(s.dir), s.aside(s.lockFile(), filepath.Join(to, "lock")))
+	return together(s.trusted(), s.aside(s.lockFile(), filepath.Join(to, "lock")))
 }
 
 func sameDamage(a, b []Damage) bool {

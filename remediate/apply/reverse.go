@@ -87,7 +87,7 @@ func foresee(o Options, choose func(*store, Options) (*txn, error),
 	if err != nil {
 		return r, err
 	}
-	tree, err := openTree(o.Root, o.sys)
+	tree, err := o.openTree()
 	if err != nil {
 		return r, err
 	}

@@ -25,12 +25,13 @@ import (
 //	audit.jsonl   the history
 //	damaged-…/    what Repair has set aside, each in the place that it had
 type store struct {
-	dir  string
-	sys  *sys
-	lock *os.File
-	kept bool  // the lock is Hold's to give back
-	back bool  // a run is being taken back, with or without a record of it
-	gone error // the state directory was removed meanwhile
+	dir    string
+	sys    *sys
+	lock   *os.File
+	kept   bool  // the lock is Hold's to give back
+	source bool  // it is of a directory of sources
+	back   bool  // a run is being taken back, with or without a record of it
+	gone   error // the state directory was removed meanwhile
 }
 
 func (s *store) staging() string      { return filepath.Join(s.dir, "staging") }
@@ -43,7 +44,7 @@ func (s *store) lockFile() string     { return filepath.Join(s.dir, "lock") }
 // openStore opens the state directory and takes its lock: alone, to change something, in which case it makes what is
 // missing; or beside other readers. Without a state directory a reader gets an error that wraps fs.ErrNotExist.
 func openStore(o Options, alone bool) (*store, error) {
-	s := &store{dir: o.State, sys: o.sys}
+	s := &store{dir: o.State, sys: o.sys, source: o.Source}
 	if !filepath.IsAbs(s.dir) || filepath.Clean(s.dir) != s.dir {
 		return nil, fmt.Errorf("%s: the state directory must be a clean absolute path", s.dir)
 	}
@@ -52,7 +53,7 @@ func openStore(o Options, alone bool) (*store, error) {
 			return nil, err
 		}
 	}
-	if err := trusted(s.dir); err != nil {
+	if err := s.trusted(); err != nil {
 		return nil, err
 	}
 	if o.held != nil {
@@ -193,38 +194,8 @@ func (s *store) make() error {
 }
 
 // trusted refuses a state directory that anybody but root, or who runs this, could have put something into: what is
-// in it tells root what to write. The descriptors are checked and not the names; no link is followed.
-func trusted(dir string) error {
-	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { unix.Close(fd) }()
-	at := "/"
-	for name := range strings.SplitSeq(strings.TrimPrefix(dir, "/"), "/") {
-		next, err := unix.Openat(fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-		at = filepath.Join(at, name)
-		if err == unix.ENOTDIR {
-			return fmt.Errorf("%s: not a directory, or a symbolic link: the state directory must be named by its real path", at)
-		}
-		if err != nil {
-			return &fs.PathError{Op: "open", Path: at, Err: err}
-		}
-		unix.Close(fd)
-		fd = next
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return &fs.PathError{Op: "stat", Path: at, Err: err}
-		}
-		if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("%s: belongs to uid %d, who could replace the journal", at, st.Uid)
-		}
-		if sticky := st.Mode&unix.S_ISVTX != 0 && at != dir; st.Mode&0o022 != 0 && !sticky {
-			return fmt.Errorf("%s: mode %04o lets others replace the journal", at, st.Mode&0o7777)
-		}
-	}
-	return nil
-}
+// in it tells root what to write.
+func (s *store) trusted() error { return secure(s.dir, s.source, "replace the journal") }
 
 func (s *store) syncDir(dir string) error {
 	f, err := os.Open(dir)

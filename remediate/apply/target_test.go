@@ -182,7 +182,7 @@ func race(t *testing.T, w world, spoil func(*sys), p string) (changed, refused i
 	s := quiet()
 	spoil(s)
 	s.fsync = func(int) error { return nil } // the race is what counts, not the disk
-	tree, err := openTree(w.root, s)
+	tree, err := Options{Root: w.root, sys: s}.openTree()
 	must(t, err)
 	defer tree.close()
 	e := &engine{Options: Options{sys: s}, tree: tree, tx: &txn{journal: journal{Items: make([]item, 1)}}}

@@ -13,16 +13,23 @@ import (
 // A tree is the host's files as they are below Options.Root. Nothing in it is ever opened through a link: the plan
 // names files by where they really are, so a link on the way was put there since.
 type tree struct {
-	sys  *sys
-	root int
+	sys    *sys
+	root   int
+	source bool // it is a directory of sources
 }
 
-func openTree(root string, s *sys) (*tree, error) {
-	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: root, Err: err}
+// openTree opens what is below Root. What is above a directory of sources is asked about first.
+func (o Options) openTree() (*tree, error) {
+	if o.Source {
+		if err := owned(o.Root); err != nil {
+			return nil, err
+		}
 	}
-	return &tree{s, fd}, nil
+	fd, err := unix.Open(o.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: o.Root, Err: err}
+	}
+	return &tree{o.sys, fd, o.Source}, nil
 }
 
 func (t *tree) close() { unix.Close(t.root) }

@@ -74,11 +74,11 @@ func inBroken(data string) []span {
 	for i, t := range all {
 		if strings.Contains(t.text, `\`) {
 			if said, err := strconv.Unquote(`"` + t.text + `"`); err != nil || len(inText(said)) > 0 {
-				spans = append(spans, span{t.from, t.to})
+				spans = append(spans, span{From: t.from, To: t.to})
 			}
 		}
 		if b.attachedTo(t) {
-			spans = append(spans, span{t.from, t.to})
+			spans = append(spans, span{From: t.from, To: t.to})
 		}
 		if i+1 < len(all) && b.leads(t, all[i+1]) {
 			spans = append(spans, rest(data, all, i+1)...)
@@ -94,7 +94,7 @@ func inBroken(data string) []span {
 }
 
 // sealedKind is how a document says that it is a Secret of Kubernetes.
-var sealedKind = pattern(`\bkind["']?[ \t]*:[ \t\r\n]*["']?Secret\b`)
+var sealedKind = secret.Pattern(`\bkind["']?[ \t]*:[ \t\r\n]*["']?Secret\b`)
 
 // A brokenText is what the tokens so far have told.
 type brokenText struct {
@@ -111,17 +111,17 @@ func (b *brokenText) attachedTo(t token) bool {
 	if b.words--; b.words == 0 {
 		b.program = ""
 	}
-	if slices.Contains(attached, base) || secretOptions[base] != nil {
+	if slices.Contains(secret.Attached, base) || secret.Options[base] != nil {
 		b.program, b.words = base, 8
 	}
-	return slices.Contains(attached, b.program) && strings.HasPrefix(t.text, "-p") && len(t.text) > 2
+	return slices.Contains(secret.Attached, b.program) && strings.HasPrefix(t.text, "-p") && len(t.text) > 2
 }
 
 // leads reports whether a token is followed by a secret.
 func (b *brokenText) leads(t, next token) bool {
 	lower := strings.ToLower(t.text)
 	if t.sign == 0 {
-		return t.text == "-p" && !notP().MatchString(next.text) || slices.Contains(secretOptions[b.program], t.text) ||
+		return t.text == "-p" && !secret.NotP().MatchString(next.text) || slices.Contains(secret.Options[b.program], t.text) ||
 			strings.HasPrefix(t.text, "-") && secret.Sensitive(t.text)
 	}
 	if slices.Contains(naming, lower) {
@@ -130,11 +130,11 @@ func (b *brokenText) leads(t, next token) bool {
 	}
 	return secret.Sensitive(t.text) && next.sign != ':' || lower == "content" ||
 		b.named && slices.Contains(namedText, lower) ||
-		loginOf(t.text, next.text) || b.sealed && next.sign != ':' && !slices.Contains(besides, lower)
+		secret.Login(t.text, next.text) || b.sealed && next.sign != ':' && !slices.Contains(besides, lower)
 }
 
 // valueStops is where an unquoted value ends at the latest.
-var valueStops = pattern(`[\r\n\]}]|,[ \t"'\r\n]|,$|[ \t]#`)
+var valueStops = secret.Pattern(`[\r\n\]}]|,[ \t"'\r\n]|,$|[ \t]#`)
 
 // rest is the value that begins with token i: to the end of its line where that is not certain, or on to the quote
 // that closes it.
@@ -143,25 +143,25 @@ func rest(data string, all []token, i int) []span {
 		i++
 	}
 	from, to := all[i].from, all[i].to
-	if n, inner := reference(data[from:], true); n > 0 {
-		return shifted(inner, from)
+	if n, inner := secret.Reference(data[from:], true); n > 0 {
+		return secret.Shifted(inner, from)
 	}
 	if strings.IndexByte("|>", data[from]) >= 0 { // text over several lines
 		for i+1 < len(all) && all[i+1].sign == 0 {
 			i++
 			to = all[i].to
 		}
-		return []span{{from, to}}
+		return []span{{From: from, To: to}}
 	}
 	if before := data[from-1]; (before == '"' || before == '\'') && data[from] != before {
-		if end := strings.IndexByte(data[from:min(len(data), from+window)], before); end >= 0 {
-			return []span{{from, from + end}}
+		if end := strings.IndexByte(data[from:min(len(data), from+secret.Window)], before); end >= 0 {
+			return []span{{From: from, To: from + end}}
 		}
 	}
 	if data[from] != '"' && data[from] != '\'' {
-		if end := valueStops().FindStringIndex(data[from:min(len(data), from+window)]); end != nil {
+		if end := valueStops().FindStringIndex(data[from:min(len(data), from+secret.Window)]); end != nil {
 			to = max(to, from+end[0])
 		}
 	}
-	return shifted(literals(data[from:to]), from)
+	return secret.Shifted(secret.Literals(data[from:to]), from)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/secret"
 	"example.com/harden/remediate"
 )
 
@@ -111,7 +112,7 @@ func TestUnified(t *testing.T) {
 +  "icc": false
  }
 `
-	for i, m := range marked().FindAllString(got, -1) {
+	for i, m := range secret.Marked().FindAllString(got, -1) {
 		tag := m[strings.Index(m, ", ")+2:]
 		got = strings.Replace(got, tag, string(rune('A'+i))+"›", 1)
 	}

@@ -9,19 +9,19 @@ import (
 )
 
 var (
-	envLine = pattern(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*)(.*)$`)
+	envLine = secret.Pattern(`^(\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*)(.*)$`)
 	// A comment that was, or may become, an assignment: no blanks around the equals sign, as prose has them.
-	envComment = pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
-	unitLine   = pattern(`^\s*([A-Za-z][A-Za-z0-9]*)\s*=`)
-	dockerLine = pattern(`(?i)^\s*(?:ONBUILD\s+)?([A-Z]+)\s+`)
+	envComment = secret.Pattern(`^(\s*[#;]+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=)(.*)$`)
+	unitLine   = secret.Pattern(`^\s*([A-Za-z][A-Za-z0-9]*)\s*=`)
+	dockerLine = secret.Pattern(`(?i)^\s*(?:ONBUILD\s+)?([A-Z]+)\s+`)
 	// ENV NAME VALUE, as of old.
-	dockerOld = pattern(`(?i)^(\s*(?:ONBUILD\s+)?(?:ENV|LABEL)\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+)([^\s=].*)$`)
+	dockerOld = secret.Pattern(`(?i)^(\s*(?:ONBUILD\s+)?(?:ENV|LABEL)\s+)([A-Za-z_][A-Za-z0-9_.-]*)(\s+)([^\s=].*)$`)
 )
 
 // ofVariable finds the secrets in the value of a variable.
 func ofVariable(name, value string) []span {
-	if secret.Sensitive(name) || loginOf(name, value) {
-		return literals(value)
+	if secret.Sensitive(name) || secret.Login(name, value) {
+		return secret.Literals(value)
 	}
 	return append(inText(value), detected(value, name)...)
 }
@@ -41,9 +41,9 @@ func inEnv(data string) (spans []span) {
 		}
 		switch {
 		case m == nil && !comment:
-			spans = append(spans, span{at, at + len(text)})
+			spans = append(spans, span{From: at, To: at + len(text)})
 		case m == nil:
-			spans = append(spans, shifted(append(inText(text), detected(text, "")...), at)...)
+			spans = append(spans, secret.Shifted(append(inText(text), detected(text, "")...), at)...)
 		default:
 			from, end := at+m[6], at+len(text)
 			if !comment {
@@ -53,7 +53,7 @@ func inEnv(data string) (spans []span) {
 					next = end + i + 1
 				}
 			}
-			spans = append(spans, shifted(ofVariable(text[m[4]:m[5]], data[from:end]), from)...)
+			spans = append(spans, secret.Shifted(ofVariable(text[m[4]:m[5]], data[from:end]), from)...)
 		}
 		at = next
 	}
@@ -104,18 +104,18 @@ func inUnit(data string) (spans []span) {
 	logical(data, func(at int, line string) {
 		m := unitLine().FindStringSubmatchIndex(line)
 		if m == nil {
-			spans = append(spans, shifted(append(inText(line), detected(line, "")...), at)...)
+			spans = append(spans, secret.Shifted(append(inText(line), detected(line, "")...), at)...)
 			return
 		}
 		from := m[1]
 		switch key, value := line[m[2]:m[3]], line[from:]; {
 		case strings.HasPrefix(key, "SetCredential"):
 			_, secret, _ := strings.Cut(value, ":")
-			spans = append(spans, span{at + len(line) - len(secret), at + len(line)})
+			spans = append(spans, span{From: at + len(line) - len(secret), To: at + len(line)})
 		case key == "Environment":
-			spans = append(spans, shifted(inAssignments(value), at+from)...)
+			spans = append(spans, secret.Shifted(inAssignments(value), at+from)...)
 		default:
-			spans = append(spans, shifted(append(inText(value), detected(value, "")...), at+from)...)
+			spans = append(spans, secret.Shifted(append(inText(value), detected(value, "")...), at+from)...)
 		}
 	})
 	return spans
@@ -124,26 +124,26 @@ func inUnit(data string) (spans []span) {
 // inAssignments finds the secrets in words NAME=VALUE. A word without a name may be the rest of the value before.
 func inAssignments(text string) (spans []span) {
 	hide, comment := false, 0 // until where a comment goes
-	for _, w := range words(text) {
-		raw := text[w.from:w.to]
+	for _, w := range secret.Words(text) {
+		raw := text[w.From:w.To]
 		if raw[0] == '#' {
-			if i := strings.IndexByte(text[w.from:], '\n'); i >= 0 {
-				comment = w.from + i
+			if i := strings.IndexByte(text[w.From:], '\n'); i >= 0 {
+				comment = w.From + i
 			}
 		}
-		if w.from < comment {
+		if w.From < comment {
 			continue
 		}
-		name, _, ok := strings.Cut(w.text, "=")
+		name, _, ok := strings.Cut(w.Text, "=")
 		eq := strings.IndexByte(raw, '=')
 		switch {
 		case ok && eq >= 0:
 			name = strings.Trim(name, `"'`)
 			found := ofVariable(name, raw[eq+1:])
 			hide = secret.Sensitive(name) && len(found) > 0
-			spans = append(spans, shifted(found, w.from+eq+1)...)
+			spans = append(spans, secret.Shifted(found, w.From+eq+1)...)
 		case hide:
-			spans = append(spans, span{w.from, w.to})
+			spans = append(spans, span{From: w.From, To: w.To})
 		}
 	}
 	return append(spans, append(byForm(text), detected(text, "digest")...)...)
@@ -154,24 +154,24 @@ func inDockerfile(data string) (spans []span) {
 	logical(data, func(at int, line string) {
 		m := dockerLine().FindStringSubmatchIndex(line)
 		if m == nil {
-			spans = append(spans, shifted(append(inText(line), detected(line, "")...), at)...)
+			spans = append(spans, secret.Shifted(append(inText(line), detected(line, "")...), at)...)
 			return
 		}
 		from := m[1]
 		old := dockerOld().FindStringSubmatchIndex(strings.ReplaceAll(line, "\n", " "))
 		switch keyword := strings.ToUpper(line[m[2]:m[3]]); {
 		case old != nil && !strings.Contains(firstWord(line[old[8]:]), "="):
-			spans = append(spans, shifted(ofVariable(line[old[4]:old[5]], line[old[8]:]), at+old[8])...)
+			spans = append(spans, secret.Shifted(ofVariable(line[old[4]:old[5]], line[old[8]:]), at+old[8])...)
 		case keyword == "ENV" || keyword == "ARG" || keyword == "LABEL":
-			spans = append(spans, shifted(inAssignments(line[from:]), at+from)...)
+			spans = append(spans, secret.Shifted(inAssignments(line[from:]), at+from)...)
 		default:
 			text := line[from:]
 			if i := strings.IndexByte(text, '['); i >= 0 {
 				if exec, ok := inExec(text[i:]); ok {
-					spans, text = append(spans, shifted(exec, at+from+i)...), text[:i]
+					spans, text = append(spans, secret.Shifted(exec, at+from+i)...), text[:i]
 				}
 			}
-			spans = append(spans, shifted(append(inText(text), detected(text, "")...), at+from)...)
+			spans = append(spans, secret.Shifted(append(inText(text), detected(text, "")...), at+from)...)
 		}
 	})
 	return append(spans, pemOf(data)...)
@@ -181,7 +181,7 @@ func inDockerfile(data string) (spans []span) {
 func pemOf(data string) (spans []span) {
 	if strings.Contains(data, "-----BEGIN ") {
 		for _, m := range pem().FindAllStringSubmatchIndex(data, -1) {
-			spans = append(spans, span{m[2], m[3]})
+			spans = append(spans, span{From: m[2], To: m[3]})
 		}
 	}
 	return spans
@@ -195,7 +195,7 @@ func inExec(text string) ([]span, bool) {
 	}
 	const key = `{"command": `
 	spans, ok := inDocument(key+strings.ReplaceAll(text[:end+1], "\\\n", "  ")+"}", 0)
-	return shifted(spans, -len(key)), ok
+	return secret.Shifted(spans, -len(key)), ok
 }
 
 func firstWord(s string) string { w, _, _ := strings.Cut(s, " "); return w }

@@ -6,10 +6,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"example.com/harden/checks/secret"
 )
 
 // A Redactor replaces secrets by marks such as ‹redacted 24 bytes, 1a2b3c4d›. The tag is a keyed hash: the same
@@ -35,7 +35,7 @@ func inFile(file, text string) []span {
 	case text == "":
 		return nil
 	case strings.HasPrefix(text, byteOrder):
-		return shifted(inFile(file, text[len(byteOrder):]), len(byteOrder))
+		return secret.Shifted(inFile(file, text[len(byteOrder):]), len(byteOrder))
 	case isUnit(file):
 		return inUnit(text)
 	case isDockerfile(file):
@@ -52,16 +52,10 @@ func inFile(file, text string) []span {
 // byteOrder is the mark that some editors put before everything.
 const byteOrder = "\ufeff"
 
-const markText = `‹redacted [0-9]+ bytes, [0-9a-f]{8}›`
-
-func pattern(expr string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
-}
-
 // value marks one value, not its quotes, the blanks around it, or what is marked already.
 func (r *Redactor) value(s string) string {
 	inner := strings.Trim(s, "\"'`\\ \t\r\n")
-	if strings.Trim(inner, "{}[]()…`,") == "" || marked().FindString(inner) == inner {
+	if strings.Trim(inner, "{}[]()…`,") == "" || secret.Marked().FindString(inner) == inner {
 		return s
 	}
 	before, after, _ := strings.Cut(s, inner)

@@ -4,32 +4,25 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/secret"
 )
 
 // A span is some bytes of a text that are to be hidden.
-type span struct{ from, to int }
-
-// shifted moves spans of a part of a text to where they are in the whole.
-func shifted(all []span, by int) []span {
-	out := make([]span, len(all))
-	for i, s := range all {
-		out[i] = span{s.from + by, s.to + by}
-	}
-	return out
-}
+type span = secret.Span
 
 // cover puts marks in the place of the spans of a text, one on each of its lines, so that it keeps their number.
 func (r *Redactor) cover(text string, spans []span) string {
 	if len(spans) == 0 {
 		return text
 	}
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to)) })
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To)) })
 	var b strings.Builder
 	last := 0
 	for i := 0; i < len(spans); {
-		from, to := max(spans[i].from, last), spans[i].to
-		for i++; i < len(spans) && spans[i].from < to; i++ { // what overlaps is one secret
-			to = max(to, spans[i].to)
+		from, to := max(spans[i].From, last), spans[i].To
+		for i++; i < len(spans) && spans[i].From < to; i++ { // what overlaps is one secret
+			to = max(to, spans[i].To)
 		}
 		if to <= from {
 			continue
@@ -52,7 +45,7 @@ func within(decoded, written string, spans []span) (found []span, complete bool)
 	}
 	complete = true
 	for _, s := range spans {
-		for line := range strings.Lines(decoded[s.from:s.to]) {
+		for line := range strings.Lines(decoded[s.From:s.To]) {
 			if line = strings.TrimSpace(line); line == "" {
 				continue
 			}
@@ -63,7 +56,7 @@ func within(decoded, written string, spans []span) (found []span, complete bool)
 					break
 				}
 				here = true
-				found = append(found, span{at + i, at + i + len(line)})
+				found = append(found, span{From: at + i, To: at + i + len(line)})
 				at += i + len(line)
 			}
 			complete = complete && here

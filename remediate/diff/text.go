@@ -10,25 +10,23 @@ import (
 // What a secret looks like in any text. Each pattern is compiled when it is first needed: at the start of every
 // program all of them would take milliseconds that an audit does not have.
 var (
-	marked = pattern(markText)
-	scheme = pattern(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`)
-	pem    = pattern(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)`)
-	bearer = pattern(`(?i)\b(?:bearer|basic)[ \t]+([A-Za-z0-9+/_.~=-]{6,})`)
-	known  = pattern(`\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|` +
+	scheme = secret.Pattern(`([A-Za-z][A-Za-z0-9+.-]*:(?:\\?/){2})([^\s"'` + "`" + `<>]+)@`)
+	pem    = secret.Pattern(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)`)
+	bearer = secret.Pattern(`(?i)\b(?:bearer|basic)[ \t]+([A-Za-z0-9+/_.~=-]{6,})`)
+	known  = secret.Pattern(`\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|` +
 		`xox[abprs]-[A-Za-z0-9-]{10,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*|` +
 		`[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{30,}|` +
 		`hvs\.[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{20,}|AIza[A-Za-z0-9_-]{30,}|` +
 		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})`)
 	// USER:PASSWORD@HOST without a scheme; an image's digest is none.
-	login = pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*` +
+	login = secret.Pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*` +
 		`(?::[0-9]|/|\.[A-Za-z]|["'\s,\])]|$)`)
-	given = pattern(`^(?:` + markText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|` +
+	given = secret.Pattern(`^(?:` + secret.MarkText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|` +
 		`\[[^\]\n]*\]?|\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
-	another   = pattern(`[;&,][ ]?[A-Za-z_][A-Za-z0-9_. -]*=`)
-	structure = pattern(`^[[{]+[A-Za-z]+:$`)
-	filePath  = pattern(`^/[A-Za-z0-9._/-]*$`)
+	another   = secret.Pattern(`[;&,][ ]?[A-Za-z_][A-Za-z0-9_. -]*=`)
+	structure = secret.Pattern(`^[[{]+[A-Za-z]+:$`)
 	// What a parser did not understand, and quotes.
-	quoted = pattern("(?:parsing |cannot unmarshal !!\\w+ |value: ?|invalid value |unknown value )" +
+	quoted = secret.Pattern("(?:parsing |cannot unmarshal !!\\w+ |value: ?|invalid value |unknown value )" +
 		"(\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|'[^']*')")
 )
 
@@ -48,11 +46,11 @@ func inText(s string) []span {
 		hinted = hinted || strings.Contains(lower, h)
 	}
 	if hinted {
-		spans = append(spans, byName(s)...)
+		spans = append(append(spans, byName(s)...), secret.Piped(s)...)
 	}
 	if hinted || strings.Contains(s, "-p") || strings.Contains(s, "-u ") ||
 		strings.Contains(s, "-a ") || strings.Contains(s, "-w ") {
-		spans = append(spans, arguments(s, words(s))...)
+		spans = append(spans, secret.Arguments(s, secret.Words(s))...)
 	}
 	return spans
 }
@@ -61,7 +59,7 @@ func inText(s string) []span {
 func byForm(s string) (spans []span) {
 	group := func(m []int) {
 		if m[2] >= 0 && m[3] > m[2] {
-			spans = append(spans, span{m[2], m[3]})
+			spans = append(spans, span{From: m[2], To: m[3]})
 		}
 	}
 	if strings.Contains(s, "-----BEGIN ") {
@@ -71,11 +69,11 @@ func byForm(s string) (spans []span) {
 	}
 	if strings.Contains(s, "@") {
 		for _, m := range scheme().FindAllStringSubmatchIndex(s, -1) {
-			spans = append(spans, shifted(userinfo(s[m[4]:m[5]], strings.HasPrefix(s[m[2]:m[3]], "http")), m[4])...)
+			spans = append(spans, secret.Shifted(userinfo(s[m[4]:m[5]], strings.HasPrefix(s[m[2]:m[3]], "http")), m[4])...)
 		}
 		for _, m := range login().FindAllStringSubmatchIndex(s, -1) {
 			if !strings.HasPrefix(s[m[3]:], "@sha") {
-				spans = append(spans, shifted(userinfo(s[m[2]:m[3]], false), m[2])...)
+				spans = append(spans, secret.Shifted(userinfo(s[m[2]:m[3]], false), m[2])...)
 			}
 		}
 	}
@@ -114,11 +112,11 @@ func userinfo(s string, web bool) []span {
 		return nil // who, and no token
 	case strings.Contains(s, "$") || strings.Contains(s, "{{"):
 		at := strings.LastIndex(s[:nameEnd(s)], ":") + 1
-		return shifted(literals(s[at:]), at)
-	case ok && len(literals(password)) == 0:
+		return secret.Shifted(secret.Literals(s[at:]), at)
+	case ok && len(secret.Literals(password)) == 0:
 		return nil
 	}
-	return []span{{0, len(s)}}
+	return []span{{From: 0, To: len(s)}}
 }
 
 func mixed(c rune) bool { return unicode.IsDigit(c) || unicode.IsUpper(c) }
@@ -164,14 +162,14 @@ func byName(s string) (spans []span) {
 			structure().MatchString(value) || s[from-1] == ':' && strings.HasPrefix(value, "//") {
 			continue
 		}
-		if !secret.Sensitive(name) && len(value) > window {
+		if !secret.Sensitive(name) && len(value) > secret.Window {
 			at = from + len(value)
-		} else if secret.Sensitive(name) || loginOf(name, value) {
+		} else if secret.Sensitive(name) || secret.Login(name, value) {
 			if i := another().FindStringIndex(value); i != nil {
 				value = value[:i[0]]
 			}
 			value = strings.TrimRight(value, ",;)]}")
-			spans = append(spans, shifted(literals(value), from)...)
+			spans = append(spans, secret.Shifted(secret.Literals(value), from)...)
 			at = from + len(value)
 		}
 	}
@@ -226,16 +224,16 @@ func knownHints(lower string) bool {
 // detected finds what gitleaks' rules know, and words that nobody has chosen.
 func detected(s, name string) (spans []span) {
 	for _, h := range secret.Find([]byte(s)) {
-		if text := s[h.Start:h.End]; len(literals(text)) > 0 {
-			spans = append(spans, span{h.Start, h.End})
+		if text := s[h.Start:h.End]; len(secret.Literals(text)) > 0 {
+			spans = append(spans, span{From: h.Start, To: h.End})
 		}
 	}
 	if !secret.OfDigest(name) {
-		for _, w := range words(s) {
-			at := strings.LastIndexAny(s[w.from:w.to], "=:,") + 1
-			tail := strings.Trim(s[w.from+at:w.to], `"'[]`)
-			if secret.Opaque(tail) && (at == 0 || !secret.OfDigest(s[w.from:w.from+at])) {
-				spans = append(spans, span{w.from + at, w.to})
+		for _, w := range secret.Words(s) {
+			at := strings.LastIndexAny(s[w.From:w.To], "=:,") + 1
+			tail := strings.Trim(s[w.From+at:w.To], `"'[]`)
+			if secret.Opaque(tail) && (at == 0 || !secret.OfDigest(s[w.From:w.From+at])) {
+				spans = append(spans, span{From: w.From + at, To: w.To})
 			}
 		}
 	}

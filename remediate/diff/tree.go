@@ -165,8 +165,8 @@ var (
 func (f *finder) object(n *node, name string, hide bool) {
 	named, sealed := "", false
 	for i, k := range n.keys {
-		f.all = append(f.all, span{k.from, k.to})
-		f.spans = append(f.spans, shifted(byForm(f.data[k.from:k.to]), k.from)...)
+		f.all = append(f.all, span{From: k.from, To: k.to})
+		f.spans = append(f.spans, secret.Shifted(byForm(f.data[k.from:k.to]), k.from)...)
 		lower := strings.ToLower(k.text)
 		if slices.Contains(naming, lower) && n.values[i].scalar() && named == "" {
 			named = n.values[i].text
@@ -221,7 +221,7 @@ func (f *finder) list(n *node, name string, hide bool) {
 			next := n.values[i]
 			line := program + " " + n.values[i-1].text + " '"
 			if !strings.ContainsAny(next.text, "'\\\n") {
-				if f.parts(e, arguments(line+next.text+"'", words(line+next.text+"'")), len(line)) {
+				if f.parts(e, secret.Arguments(line+next.text+"'", secret.Words(line+next.text+"'")), len(line)) {
 					continue
 				}
 			} else if secret.Sensitive(n.values[i-1].text) || n.values[i-1].text == "-p" {
@@ -231,7 +231,7 @@ func (f *finder) list(n *node, name string, hide bool) {
 		}
 		if len(n.values) > 1 && i > 0 && n.values[0].scalar() && strings.HasPrefix(e.text, "-p") {
 			line := n.values[0].text + " "
-			if f.parts(e, arguments(line+e.text, words(line+e.text)), len(line)) {
+			if f.parts(e, secret.Arguments(line+e.text, secret.Words(line+e.text)), len(line)) {
 				continue
 			}
 		}
@@ -262,20 +262,20 @@ func (f *finder) value(n *node, under string, hide bool) {
 	if n.from == n.to {
 		return
 	}
-	f.all = append(f.all, span{n.from, n.to})
+	f.all = append(f.all, span{From: n.from, To: n.to})
 	raw := f.data[n.from:n.to]
-	if name, value, ok := strings.Cut(n.text, "="); ok && nameLength(name) == len(name) && strings.Trim(value, "=") != "" {
+	if name, value, ok := strings.Cut(n.text, "="); ok && secret.NameLength(name) == len(name) && strings.Trim(value, "=") != "" {
 		if secret.Sensitive(name) && !slices.Contains(commands, under) &&
 			!strings.HasPrefix(raw, "|") && !strings.HasPrefix(raw, ">") {
 			at := strings.IndexByte(raw, '=') + 1
-			f.spans = append(f.spans, shifted(literals(raw[at:]), n.from+at)...)
+			f.spans = append(f.spans, secret.Shifted(secret.Literals(raw[at:]), n.from+at)...)
 			return
 		}
-		hide = hide && nameLength(name) == 0 // an element of a list under such a name that has a name of its own
+		hide = hide && secret.NameLength(name) == 0 // an element of a list under such a name that has a name of its own
 	}
-	if hide || loginOf(under, n.text) {
-		if len(literals(n.text)) > 0 {
-			f.spans = append(f.spans, shifted(literalsOf(raw), n.from)...)
+	if hide || secret.Login(under, n.text) {
+		if len(secret.Literals(n.text)) > 0 {
+			f.spans = append(f.spans, secret.Shifted(literalsOf(raw), n.from)...)
 		}
 		return
 	}
@@ -289,22 +289,22 @@ func (f *finder) value(n *node, under string, hide bool) {
 		}
 		found, complete := within(n.text, raw, inner)
 		if spans = append(spans, found...); !complete {
-			spans = []span{{0, len(raw)}}
+			spans = []span{{From: 0, To: len(raw)}}
 		}
 	} else if nested, ok := inDocumentWithin(n.text, f.deep); ok && len(nested) > 0 {
-		spans = append(spans, shifted(nested, strings.Index(raw, n.text))...)
+		spans = append(spans, secret.Shifted(nested, strings.Index(raw, n.text))...)
 	}
-	f.spans = append(f.spans, shifted(spans, n.from)...)
+	f.spans = append(f.spans, secret.Shifted(spans, n.from)...)
 }
 
 // literalsOf is literals of a scalar as it is written: a block's head stays.
 func literalsOf(raw string) []span {
 	if raw[0] == '|' || raw[0] == '>' {
 		if i := strings.IndexByte(raw, '\n'); i >= 0 {
-			return shifted(literals(raw[i:]), i)
+			return secret.Shifted(secret.Literals(raw[i:]), i)
 		}
 	}
-	return literals(raw)
+	return secret.Literals(raw)
 }
 
 // parts hides what spans, of a line of which the scalar is the end from at on, have in the scalar. It reports whether
@@ -312,19 +312,19 @@ func literalsOf(raw string) []span {
 func (f *finder) parts(n *node, spans []span, at int) bool {
 	raw, found := f.data[n.from:n.to], false
 	for _, s := range spans {
-		from, to := max(s.from-at, 0), min(s.to-at, len(n.text))
+		from, to := max(s.From-at, 0), min(s.To-at, len(n.text))
 		if to <= from {
 			continue
 		}
 		found = true
 		if i := strings.Index(raw, n.text); i >= 0 {
-			f.spans = append(f.spans, span{n.from + i + from, n.from + i + to})
+			f.spans = append(f.spans, span{From: n.from + i + from, To: n.from + i + to})
 		} else {
-			f.spans = append(f.spans, span{n.from, n.to})
+			f.spans = append(f.spans, span{From: n.from, To: n.to})
 		}
 	}
 	if found {
-		f.all = append(f.all, span{n.from, n.to})
+		f.all = append(f.all, span{From: n.from, To: n.to})
 	}
 	return found
 }
@@ -345,7 +345,7 @@ func inDocumentWithin(text string, deep int) ([]span, bool) {
 
 // comments looks at what is in no scalar.
 func (f *finder) comments() {
-	slices.SortFunc(f.all, func(a, b span) int { return a.from - b.from })
+	slices.SortFunc(f.all, func(a, b span) int { return a.From - b.From })
 	last := 0
 	gap := func(to int) {
 		for i := last; i < to; {
@@ -359,15 +359,15 @@ func (f *finder) comments() {
 				end = to - i
 			}
 			text := f.data[i : i+end]
-			f.spans = append(f.spans, shifted(append(inText(text), detected(text, "")...), i)...)
+			f.spans = append(f.spans, secret.Shifted(append(inText(text), detected(text, "")...), i)...)
 			i += end
 		}
 	}
 	for _, s := range f.all {
-		if s.from >= last {
-			gap(s.from)
+		if s.From >= last {
+			gap(s.From)
 		}
-		last = max(last, s.to)
+		last = max(last, s.To)
 	}
 	gap(len(f.data))
 }

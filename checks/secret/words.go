@@ -1,35 +1,33 @@
-package diff
+package secret
 
 import (
 	"path"
 	"slices"
 	"strings"
-
-	"example.com/harden/checks/secret"
 )
 
-// A word is one argument of a command: where it is written, and what it says without quotes.
-type word struct {
-	from, to int
-	text     string
-	first    bool // a command begins
+// A Word is one argument of a command: where it is written, and what it says without quotes.
+type Word struct {
+	From, To int
+	Text     string
+	First    bool // a command begins
 }
 
-// words takes a text apart as a shell would. An apostrophe within a word, and a quote without its other, are letters.
-func words(s string) []word {
-	var all []word
+// Words takes a text apart as a shell would. An apostrophe within a word, and a quote without its other, are letters.
+func Words(s string) []Word {
+	var all []Word
 	var text strings.Builder
 	from, first := -1, true
 	end := func(at int) {
 		if from >= 0 {
-			all = append(all, word{from, at, text.String(), first})
+			all = append(all, Word{from, at, text.String(), first})
 			from, first = -1, false
 			text.Reset()
 		}
 	}
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		switch n := markLength(s[i:]); {
+		switch n := MarkLength(s[i:]); {
 		case n > 0: // it has blanks of its own
 			if from < 0 {
 				from = i
@@ -92,8 +90,8 @@ func closing(s string, at int) int {
 	return -1
 }
 
-// Options that are followed by a secret and do not say so, by program.
-var secretOptions = map[string][]string{
+// Options are those that are followed by a secret and do not say so, by program.
+var Options = map[string][]string{
 	"redis-cli": {"-a"}, "redis-benchmark": {"-a"}, "ldapsearch": {"-w"}, "ldapadd": {"-w"},
 	"ldapmodify": {"-w"}, "ldapwhoami": {"-w"},
 	"curl": {"-u", "-U"}, "smbclient": {"-U"}, "unzip": {"-P"}, "zip": {"-P"},
@@ -102,8 +100,8 @@ var secretOptions = map[string][]string{
 	"ipmitool": {"-P"}, "snmpwalk": {"-A", "-X", "-c"},
 }
 
-// Programs that take a secret behind -p without a blank.
-var attached = []string{"mysql", "mysqldump", "mysqladmin", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump",
+// Attached are the programs that take a secret behind -p without a blank.
+var Attached = []string{"mysql", "mysqldump", "mysqladmin", "mysqlcheck", "mysqlimport", "mysqlshow", "mysqlpump",
 	"mariadb", "mariadb-dump",
 	"mariadb-admin", "mariadb-check", "mariadb-import", "sshpass", "7z", "7za"}
 
@@ -115,51 +113,52 @@ var otherP = []string{"ssh", "mkdir", "nc", "ncat", "tar", "cp", "install", "psq
 	"docker-compose", "run", "export", "declare", "uvicorn", "flask", "serve", "http-server", "gunicorn", "memcached",
 	"iperf3", "mosquitto"}
 
-var notP = pattern(`^(?:[rwxa]{1,4}|[0-9][0-9.:/-]*(?:tcp|udp)?|[./~$%{<].*|[A-Za-z0-9_.-]*:[0-9]+.*)$`)
+// NotP is what behind -p is no secret.
+var NotP = Pattern(`^(?:[rwxa]{1,4}|[0-9][0-9.:/-]*(?:tcp|udp)?|[./~$%{<].*|[A-Za-z0-9_.-]*:[0-9]+.*)$`)
 
-// arguments are the secrets among the words of commands: behind an option that says so, or in NAME=VALUE.
-func arguments(s string, all []word) (spans []span) {
+// Arguments are the secrets among the words of commands: behind an option that says so, or in NAME=VALUE.
+func Arguments(s string, all []Word) (spans []Span) {
 	program := ""
 	for i, w := range all {
-		if w.first {
+		if w.First {
 			program = ""
 		}
-		base := path.Base(w.text)
-		if secretOptions[base] != nil || slices.Contains(attached, base) || slices.Contains(otherP, base) {
+		base := path.Base(w.Text)
+		if Options[base] != nil || slices.Contains(Attached, base) || slices.Contains(otherP, base) {
 			program = base
 			continue
 		}
-		if raw := s[w.from:w.to]; strings.ContainsAny(w.text, " \n\t") && (raw[0] == '"' || raw[0] == '\'') {
-			spans = append(spans, shifted(arguments(raw[1:], words(raw[1:len(raw)-1])), w.from+1)...) // of a shell's -c
+		if raw := s[w.From:w.To]; strings.ContainsAny(w.Text, " \n\t") && (raw[0] == '"' || raw[0] == '\'') {
+			spans = append(spans, Shifted(Arguments(raw[1:], Words(raw[1:len(raw)-1])), w.From+1)...) // of a shell's -c
 			continue
 		}
-		if eq := strings.IndexByte(w.text, '='); eq > 0 {
+		if eq := strings.IndexByte(w.Text, '='); eq > 0 {
 			spans = append(spans, assignment(s, w)...)
 			continue
 		}
-		if !strings.HasPrefix(w.text, "-") {
+		if !strings.HasPrefix(w.Text, "-") {
 			continue
 		}
-		if slices.Contains(attached, program) && strings.HasPrefix(w.text, "-p") && len(w.text) > 2 {
-			at := w.from + strings.Index(s[w.from:w.to], "-p") + 2
-			spans = append(spans, shifted(literals(s[at:w.to]), at)...)
+		if slices.Contains(Attached, program) && strings.HasPrefix(w.Text, "-p") && len(w.Text) > 2 {
+			at := w.From + strings.Index(s[w.From:w.To], "-p") + 2
+			spans = append(spans, Shifted(Literals(s[at:w.To]), at)...)
 			continue
 		}
-		if i+1 < len(all) && !all[i+1].first {
-			spans = append(spans, optionValue(s, program, w.text, all[i+1])...)
+		if i+1 < len(all) && !all[i+1].First {
+			spans = append(spans, optionValue(s, program, w.Text, all[i+1])...)
 		}
 	}
 	return spans
 }
 
 // optionValue is what of the word behind an option is a secret.
-func optionValue(s, program, option string, next word) []span {
-	value := next.text
+func optionValue(s, program, option string, next Word) []Span {
+	value := next.Text
 	switch {
-	case slices.Contains(secretOptions[program], option):
+	case slices.Contains(Options[program], option):
 		if i := strings.IndexAny(value, ":%"); i > 0 && (option == "-u" || option == "-U") {
-			if at := strings.IndexAny(s[next.from:next.to], ":%"); at >= 0 {
-				next.from += at + 1
+			if at := strings.IndexAny(s[next.From:next.To], ":%"); at >= 0 {
+				next.From += at + 1
 			}
 		} else if option == "-u" || option == "-U" {
 			return nil
@@ -167,20 +166,20 @@ func optionValue(s, program, option string, next word) []span {
 	case strings.HasPrefix(value, "-"):
 		return nil
 	case option == "-p":
-		if slices.Contains(otherP, program) || notP().MatchString(strings.TrimRight(value, ",;).")) {
+		if slices.Contains(otherP, program) || NotP().MatchString(strings.TrimRight(value, ",;).")) {
 			return nil
 		}
-	case !secret.Sensitive(option):
+	case !Sensitive(option):
 		return nil
 	}
-	return shifted(literals(s[next.from:next.to]), next.from)
+	return Shifted(Literals(s[next.From:next.To]), next.From)
 }
 
-var nameBefore = pattern(`^[-A-Za-z0-9_.\[\]"'/]*$`)
+var nameBefore = Pattern(`^[-A-Za-z0-9_.\[\]"'/]*$`)
 
 // assignment is what of a word NAME=VALUE is a secret. A value may be such a word again: --from-literal=password=x.
-func assignment(s string, w word) []span {
-	raw := strings.TrimRight(s[w.from:w.to], ",;)]}")
+func assignment(s string, w Word) []Span {
+	raw := strings.TrimRight(s[w.From:w.To], ",;)]}")
 	for at := 0; ; {
 		eq := strings.IndexByte(raw[at:], '=')
 		if eq < 0 || !nameBefore().MatchString(raw[at:at+eq]) {
@@ -188,16 +187,16 @@ func assignment(s string, w word) []span {
 		}
 		name := strings.Trim(raw[at:at+eq], `"'`)
 		at += eq + 1
-		if secret.Sensitive(name) || loginOf(name, raw[at:]) {
-			return shifted(literals(raw[at:]), w.from+at)
+		if Sensitive(name) || Login(name, raw[at:]) {
+			return Shifted(Literals(raw[at:]), w.From+at)
 		}
 	}
 }
 
-// loginOf reports whether the value of a name such as NEO4J_AUTH or APP_KEY has the form of a secret.
-func loginOf(name, value string) bool {
+// Login reports whether the value of a name such as NEO4J_AUTH or APP_KEY has the form of a secret.
+func Login(name, value string) bool {
 	value = strings.Trim(value, "\"' \t\r\n")
-	if len(value) > window || !secret.OfKey(name) ||
+	if len(value) > Window || !OfKey(name) ||
 		strings.ContainsAny(value, " \n") || strings.HasPrefix(value, "/") || strings.HasPrefix(value, ".") {
 		return false
 	}
@@ -208,6 +207,6 @@ func loginOf(name, value string) bool {
 }
 
 var (
-	loginForm = pattern(`^[A-Za-z0-9_.@-]+[:/][^/].{2,}$`)
-	keyForm   = pattern(`^(?:base64:)?[A-Za-z0-9+=/_-]*[A-Za-z][A-Za-z0-9+=/_-]*$`)
+	loginForm = Pattern(`^[A-Za-z0-9_.@-]+[:/][^/].{2,}$`)
+	keyForm   = Pattern(`^(?:base64:)?[A-Za-z0-9+=/_-]*[A-Za-z][A-Za-z0-9+=/_-]*$`)
 )

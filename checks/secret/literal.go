@@ -1,19 +1,19 @@
-package diff
+package secret
 
 import (
 	"strings"
 	"unicode"
 )
 
-// literals are the parts of a value that stand for themselves, where its name says that it is a secret: not references
+// Literals are the parts of a value that stand for themselves, where its name says that it is a secret: not references
 // to variables, nor what names a file or switches something.
-func literals(value string) []span {
+func Literals(value string) []Span {
 	bare := strings.Trim(value, "\"'\\ \t\r\n,;")
 	switch strings.ToLower(bare) {
 	case "", "true", "false", "yes", "no", "on", "off", "null", "none", "nil", "~", "0", "1", "-", "|", ">", "|-", ">-":
 		return nil
 	}
-	if marked().FindString(bare) == bare || secretPath(bare) {
+	if Marked().FindString(bare) == bare || secretPath(bare) {
 		return nil
 	}
 	spans := apart(value, true)
@@ -28,7 +28,7 @@ func secretPath(value string) bool {
 	if strings.HasPrefix(value, "/run/secrets/") || strings.HasPrefix(value, "/var/run/secrets/") {
 		return true
 	}
-	if !filePath().MatchString(value) || strings.Count(value, "/") < 2 {
+	if !FilePath().MatchString(value) || strings.Count(value, "/") < 2 {
 		return false
 	}
 	for _, end := range []string{".pem", ".key", ".crt", ".txt", ".json", ".yaml", ".yml", ".conf",
@@ -42,19 +42,19 @@ func secretPath(value string) bool {
 
 // apart takes a text apart into references and what is between them. bare says whether $NAME is a reference, or only
 // ${NAME} is, $(NAME) and {{…}}.
-func apart(text string, bare bool) (spans []span) {
+func apart(text string, bare bool) (spans []Span) {
 	from := 0
 	between := func(to int) {
 		says := func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) || c > unicode.MaxASCII }
 		if strings.ContainsFunc(text[from:to], says) {
-			spans = append(spans, span{from, to})
+			spans = append(spans, Span{from, to})
 		}
 	}
 	for i := 0; i < len(text); {
-		n, inner := reference(text[i:], bare)
+		n, inner := Reference(text[i:], bare)
 		if n == 0 && strings.HasPrefix(text[i:], "$$") { // Compose's way to write a dollar for the shell inside
-			if n, inner = reference(text[i+1:], bare); n > 0 {
-				n, inner = n+1, shifted(inner, 1)
+			if n, inner = Reference(text[i+1:], bare); n > 0 {
+				n, inner = n+1, Shifted(inner, 1)
 			} else {
 				i++
 			}
@@ -64,7 +64,7 @@ func apart(text string, bare bool) (spans []span) {
 			continue
 		}
 		between(i)
-		spans = append(spans, shifted(inner, i)...)
+		spans = append(spans, Shifted(inner, i)...)
 		i += n
 		from = i
 	}
@@ -72,16 +72,16 @@ func apart(text string, bare bool) (spans []span) {
 	return spans
 }
 
-// window is how far a search for an end goes, so that a text full of beginnings takes no more than its length.
-const window = 4096
+// Window is how far a search for an end goes, so that a text full of beginnings takes no more than its length.
+const Window = 4096
 
-// reference is how long the reference is that a text begins with, 0 where it begins with none, and what in it stands
+// Reference is how long the reference is that a text begins with, 0 where it begins with none, and what in it stands
 // for itself: a default.
-func reference(text string, bare bool) (n int, inner []span) {
-	text = text[:min(len(text), window)]
+func Reference(text string, bare bool) (n int, inner []Span) {
+	text = text[:min(len(text), Window)]
 	switch {
-	case markLength(text) > 0:
-		return markLength(text), nil
+	case MarkLength(text) > 0:
+		return MarkLength(text), nil
 	case strings.HasPrefix(text, "{{"):
 		if end := strings.Index(text, "}}"); end > 0 {
 			return end + 2, nil
@@ -94,11 +94,11 @@ func reference(text string, bare bool) (n int, inner []span) {
 		return braced(text)
 	case strings.HasPrefix(text, "$("):
 		end := strings.IndexByte(text, ')')
-		if end > 0 && (nameLength(text[2:]) == end-2 || strings.HasPrefix(text[2:], "cat /")) {
+		if end > 0 && (NameLength(text[2:]) == end-2 || strings.HasPrefix(text[2:], "cat /")) {
 			return end + 1, nil
 		}
 	case bare && strings.HasPrefix(text, "$"):
-		n = nameLength(text[1:])
+		n = NameLength(text[1:])
 		if n >= 2 && text[1:1+n] == strings.ToUpper(text[1:1+n]) {
 			return 1 + n, nil
 		}
@@ -106,19 +106,19 @@ func reference(text string, bare bool) (n int, inner []span) {
 	return 0, nil
 }
 
-// markLength is how long the mark is that a text begins with, 0 where it begins with none.
-func markLength(text string) int {
+// MarkLength is how long the mark is that a text begins with, 0 where it begins with none.
+func MarkLength(text string) int {
 	if !strings.HasPrefix(text, "‹redacted ") {
 		return 0
 	}
 	const longest = 64
-	if m := marked().FindStringIndex(text[:min(len(text), longest)]); m != nil && m[0] == 0 {
+	if m := Marked().FindStringIndex(text[:min(len(text), longest)]); m != nil && m[0] == 0 {
 		return m[1]
 	}
 	return 0
 }
 
-func braced(text string) (n int, inner []span) {
+func braced(text string) (n int, inner []Span) {
 	depth := 0
 	for i := range len(text) {
 		switch text[i] {
@@ -128,7 +128,7 @@ func braced(text string) (n int, inner []span) {
 			if depth--; depth > 0 {
 				continue
 			}
-			name := nameLength(text[2:])
+			name := NameLength(text[2:])
 			if name == 0 {
 				return 0, nil
 			}
@@ -136,7 +136,7 @@ func braced(text string) (n int, inner []span) {
 			op := strings.TrimPrefix(text[rest:i], ":")
 			if op != "" && (op[0] == '-' || op[0] == '+' || op[0] == '=') {
 				from := i - len(op) + 1
-				inner = shifted(literals(text[from:i]), from)
+				inner = Shifted(Literals(text[from:i]), from)
 			}
 			return i + 1, inner
 		case '\n':
@@ -146,8 +146,8 @@ func braced(text string) (n int, inner []span) {
 	return 0, nil
 }
 
-// nameLength is how long the name of a variable is that a text begins with.
-func nameLength(text string) int {
+// NameLength is how long the name of a variable is that a text begins with.
+func NameLength(text string) int {
 	for i, c := range []byte(text) {
 		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
 			return i

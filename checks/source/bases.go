@@ -1,0 +1,78 @@
+package source
+
+import (
+	"path"
+	"strings"
+)
+
+// A base is an image that names a user who is not root, so that what is made from it and names none has that.
+type base struct {
+	image string // a glob of its name, without tag; what is not docker.io's has its registry
+	tag   string // a glob of its tag; empty for any
+	user  string
+}
+
+// bases are those that many images start from, each with the file that says so.
+var bases = []base{
+	{"gcr.io/distroless/*", "*nonroot*", "65532"},               // github.com/GoogleContainerTools/distroless, README.md
+	{"nginxinc/nginx-unprivileged", "", "101"},                  // github.com/nginx/docker-nginx-unprivileged, stable/debian/Dockerfile
+	{"ghcr.io/nginx/nginx-unprivileged", "", "101"},             // likewise
+	{"ghcr.io/nginxinc/nginx-unprivileged", "", "101"},          // likewise
+	{"quay.io/nginx/nginx-unprivileged", "", "101"},             // likewise
+	{"public.ecr.aws/nginx/nginx-unprivileged", "", "101"},      // likewise
+	{"jenkins/jenkins", "", "jenkins"},                          // github.com/jenkinsci/docker, debian/bookworm/hotspot/Dockerfile
+	{"jupyter/*-notebook", "", "${NB_UID}, 1000"},               // github.com/jupyter/docker-stacks, base-notebook/Dockerfile
+	{"quay.io/jupyter/*-notebook", "", "${NB_UID}, 1000"},       // likewise
+	{"quay.io/keycloak/keycloak", "", "1000"},                   // github.com/keycloak/keycloak, quarkus/container/Dockerfile
+	{"bitnami/[^m]*", "", "1001"},                               // github.com/bitnami/containers, README.md: all but minideb
+	{"docker.io/bitnami/[^m]*", "", "1001"},                     // likewise
+	{"bitnami/m[^i]*", "", "1001"},                              // likewise: mariadb, mongodb …
+	{"docker.io/bitnami/m[^i]*", "", "1001"},                    // likewise
+	{"mcr.microsoft.com/dotnet/*", "*-chiseled*", "${APP_UID}"}, // github.com/dotnet/dotnet-docker, documentation/distroless.md
+}
+
+// namesUser returns the user whom an image is known to name; empty where nothing is known.
+func namesUser(image string) string {
+	name, tag := nameAndTag(image)
+	for _, b := range bases {
+		ok, _ := path.Match(b.image, strings.TrimPrefix(name, "docker.io/"))
+		also, _ := path.Match(b.image, name)
+		tagged, _ := path.Match(b.tag, tag)
+		if (ok || also) && (b.tag == "" || tagged) {
+			return b.user
+		}
+	}
+	return ""
+}
+
+func nameAndTag(image string) (name, tag string) {
+	name, _, _ = strings.Cut(image, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		return name[:i], name[i+1:]
+	}
+	return name, ""
+}
+
+// ofWindows reports whether an image is one of Windows, which has no user root.
+func ofWindows(image string) bool {
+	name, _ := nameAndTag(strings.ToLower(image))
+	rest, ours := strings.CutPrefix(name, "mcr.microsoft.com/")
+	return ours && strings.HasPrefix(rest, "windows") || strings.Contains(name, "nanoserver") || strings.Contains(name, "servercore") ||
+		strings.Contains(strings.ToLower(image), "windowsservercore")
+}
+
+// RegistryOf is where an image is from: "docker.io/library" of nginx:1.29.
+func RegistryOf(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	first, rest, ok := strings.Cut(name, "/")
+	switch {
+	case !ok:
+		return "docker.io/library"
+	case !strings.ContainsAny(first, ".:") && first != "localhost":
+		return "docker.io/" + first
+	}
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		return first + "/" + rest[:i]
+	}
+	return first
+}

@@ -1,0 +1,215 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/budget"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/secret"
+)
+
+// A composeLeaks gathers the secrets of one Compose file, at most one for each line.
+type composeLeaks struct {
+	*facts.Compose
+	lines    map[int]bool
+	findings []checks.Finding
+}
+
+func (l *composeLeaks) add(line int, what, got string) {
+	if !l.lines[line] {
+		l.lines[line] = true
+		l.findings = append(l.findings, checks.Finding{Subject: l.As + " " + what, Got: got, Must: mustFile, Place: l.At(line)})
+	}
+}
+
+// bytesOf says how long a secret is, and nothing else of it.
+func bytesOf(value string) string { return fmt.Sprintf("a value of %d bytes", len(value)) }
+
+func composeSecrets(c *facts.Compose, env *environments) ([]checks.Finding, error) {
+	l := &composeLeaks{Compose: c, lines: map[int]bool{}}
+	var inFiles []checks.Finding
+	for _, s := range c.Services {
+		l.variables(s)
+		l.commands(s)
+		inFiles = append(inFiles, env.of(s)...)
+	}
+	hits, unknown := secret.FindWithin(c.Data, budget.New(c.As, nil))
+	for _, hit := range secret.Alarms(c.Data, hits) {
+		l.add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+	}
+	slices.SortStableFunc(l.findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
+	return append(l.findings, inFiles...), unknown
+}
+
+// variables finds what a service, or the build of its image, is given by its environment.
+func (l *composeLeaks) variables(s *facts.Service) {
+	for _, key := range [][]string{{"environment"}, {"build", "args"}} {
+		for _, v := range s.All(key...) {
+			if v.File != s.File && v.File.Path != l.Path {
+				continue
+			}
+			for name, value := range v.Assignments() {
+				literal := value.Node.Value
+				if _, after, ok := strings.Cut(literal, name+"="); ok {
+					literal = after
+				}
+				if given := secret.Given(name, literal); given != "" {
+					l.add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), bytesOf(given))
+				}
+			}
+		}
+	}
+}
+
+// commands finds what a service's programs are given as arguments.
+func (l *composeLeaks) commands(s *facts.Service) {
+	for _, key := range [][]string{{"command"}, {"entrypoint"}, {"healthcheck", "test"}} {
+		v, ok := s.Get(key...)
+		if !ok || v.File != s.File && v.File.Path != l.Path {
+			continue
+		}
+		items := v.Items()
+		for _, a := range secret.InCommand(joined(items)) {
+			line := v.Line
+			for _, item := range items {
+				if strings.Contains(item.Node.Value, a.Value) {
+					line = item.Line
+				}
+			}
+			l.add(line, s.Name+" "+strings.Join(key, ".")+" "+masked(a.Name), bytesOf(a.Value))
+		}
+	}
+}
+
+// joined is a command as a shell would take it.
+func joined(items []facts.ComposeValue) string {
+	var words []string
+	for _, item := range items {
+		w := item.Node.Value
+		if item.Node.Kind != yaml.ScalarNode {
+			continue
+		}
+		if len(items) > 1 && strings.ContainsAny(w, " \t;|&()") && !strings.ContainsAny(w, "'") {
+			w = "'" + w + "'"
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+// environments gathers the secrets of the environment files that services name and that are in the tree, where git
+// does not pass them over: kept elsewhere is where they belong.
+type environments struct {
+	host *facts.Host
+	seen map[string]bool
+}
+
+func (e *environments) of(s *facts.Service) (findings []checks.Finding) {
+	names := []string{".env"}
+	for _, v := range s.All("env_file") {
+		for _, item := range v.Items() {
+			if p, ok := item.Field("path"); ok {
+				item = p
+			}
+			if text, err := item.Text(); err == nil && text != "" && item.Node.Kind == yaml.ScalarNode {
+				names = append(names, text)
+			}
+		}
+	}
+	for _, name := range names {
+		if !path.IsAbs(name) {
+			name = path.Join(path.Dir(s.File.Path), name)
+		}
+		if !e.seen[name] && facts.Within(name, s.File.Root) {
+			e.seen[name] = true
+			findings = append(findings, e.file(&s.File.SourceFile, name)...)
+		}
+	}
+	return findings
+}
+
+func (e *environments) file(c *facts.SourceFile, name string) (findings []checks.Finding) {
+	f, err := e.host.File(name)
+	if err != nil || ignored(e.host, c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
+		return nil
+	}
+	as := path.Join(path.Dir(c.As), strings.TrimPrefix(strings.TrimPrefix(f.Path, path.Dir(c.Path)), "/"))
+	n := 0
+	for line := range strings.Lines(string(f.Data)) {
+		n++
+		key, value, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "export "), "=")
+		if key = strings.TrimSpace(key); !ok || strings.HasPrefix(key, "#") {
+			continue
+		}
+		if given := secret.Given(key, strings.TrimSpace(value)); given != "" {
+			findings = append(findings, checks.Finding{Subject: as + " " + masked(key), Got: bytesOf(given),
+				Must: "kept out of the repository (.gitignore)", Place: as + ":" + strconv.Itoa(n)})
+		}
+	}
+	return findings
+}
+
+// ignored reports whether a .gitignore of the tree passes a file over, by the patterns that people have for such files.
+func ignored(h *facts.Host, root, file string) bool {
+	out := false
+	for _, dir := range ancestors(root, file) {
+		f, err := h.File(path.Join(dir, ".gitignore"))
+		if err != nil {
+			continue
+		}
+		rel := strings.TrimPrefix(strings.TrimPrefix(file, dir), "/")
+		for line := range strings.Lines(string(f.Data)) {
+			pattern := strings.TrimSpace(line)
+			pattern, not := strings.CutPrefix(pattern, "!")
+			if pattern == "" || pattern[0] == '#' {
+				continue
+			}
+			if passedOver(strings.TrimPrefix(pattern, "**/"), rel) {
+				out = !not
+			}
+		}
+	}
+	return out
+}
+
+// passedOver reports whether a pattern of .gitignore is about a file, or about a directory above it.
+func passedOver(pattern, rel string) bool {
+	pattern = strings.TrimSuffix(strings.TrimSuffix(pattern, "/**"), "/*")
+	dirs := strings.HasSuffix(pattern, "/")
+	anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
+	pattern = strings.Trim(pattern, "/")
+	for at := rel; at != "." && at != "/"; at = path.Dir(at) {
+		if at == rel && dirs {
+			continue
+		}
+		name := at
+		if !anchored {
+			name = path.Base(at)
+		}
+		if ok, err := path.Match(pattern, name); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// ancestors are the directories from root down to the one of a file.
+func ancestors(root, file string) []string {
+	var dirs []string
+	for dir := path.Dir(file); facts.Within(dir, root); dir = path.Dir(dir) {
+		dirs = append(dirs, dir)
+		if dir == "/" {
+			break
+		}
+	}
+	slices.Reverse(dirs)
+	return dirs
+}
