@@ -187,7 +187,11 @@ func claimOf(w want.Want) (place, value string) {
 // settle its finding, until every fix that remains does.
 func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 	for range len(fixes) + 1 {
+		if err := p.ctx.Err(); err != nil {
+			return nil, err
+		}
 		d := newDraft(h)
+		d.composeAll(fixes)
 		bad := map[string]string{}
 		for _, f := range fixes {
 			if err := d.add(f); err != nil {
@@ -256,32 +260,6 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 			}
 			maps.Copy(bad, p.blame(h, c, writers, err))
 		}
-	}
-	return bad
-}
-
-// blame finds those among the fixes of a change that is not valid which alone would not be either; all, where none is.
-func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map[string]string {
-	const reason = "the file as it would be is not valid: %v"
-	all, bad := map[string]string{}, map[string]string{}
-	for _, f := range fixes {
-		all[f.key()] = fmt.Sprintf(reason, failure)
-		d := newDraft(h)
-		if len(fixes) == 1 || d.add(f) != nil {
-			continue
-		}
-		d.finish()
-		for _, alone := range d.changes {
-			if alone.Path != c.Path {
-				continue
-			}
-			if err := p.policy.Validate(p.ctx, alone, h); err != nil {
-				bad[f.key()] = fmt.Sprintf(reason, err)
-			}
-		}
-	}
-	if len(bad) == 0 {
-		return all
 	}
 	return bad
 }

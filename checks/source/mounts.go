@@ -1,6 +1,7 @@
 package source
 
 import (
+	"maps"
 	"net/netip"
 	"path"
 	"slices"
@@ -23,12 +24,20 @@ type mount struct {
 	shown   string // the source, or what it is made from where it has variables
 }
 
-// mounts are the bind mounts of a service, in the short form and in the long.
+// mounts are the bind mounts of a service, in the short form and in the long. What counts more replaces a mount on the
+// same directory.
 func mounts(s *facts.Service) ([]mount, error) {
 	var all []mount
 	var unknown error
+	taken := map[string]bool{}
 	for _, v := range s.All("volumes") {
+		here := map[string]bool{}
 		for _, item := range v.Items() {
+			target, err := targetOf(item)
+			if err == nil && taken[target] {
+				continue
+			}
+			here[target] = err == nil && target != ""
 			if item.Node.Kind == yaml.MappingNode {
 				m, err := longMount(item)
 				if err != nil {
@@ -38,24 +47,52 @@ func mounts(s *facts.Service) ([]mount, error) {
 				}
 				continue
 			}
-			text, err := item.Text()
 			if err != nil {
 				unknown = err
 				continue
 			}
-			parts := strings.SplitN(text, ":", 3)
-			if len(parts) < 2 || !isPath(parts[0]) {
-				continue
+			if m := shortMount(item); m != nil {
+				all = append(all, *m)
 			}
-			m := mount{at: item, source: absolute(s, parts[0]), rest: parts[0] + ":" + parts[1]}
-			m.shown = shown(item, m.source)
-			if len(parts) == 3 {
-				m.options = strings.Split(parts[2], ",")
-			}
-			all = append(all, m)
 		}
+		maps.Copy(taken, here)
 	}
 	return all, unknown
+}
+
+// targetOf is the directory that a volume is mounted on; the error is of a short form whose text is not known.
+func targetOf(item facts.ComposeValue) (string, error) {
+	if item.Node.Kind == yaml.MappingNode {
+		target, ok := item.Field("target")
+		if !ok {
+			return "", nil
+		}
+		text, err := target.Text()
+		if err != nil {
+			return "", nil // that it is not known matters for nothing else
+		}
+		return path.Clean(text), nil
+	}
+	text, err := item.Text()
+	parts := strings.SplitN(text, ":", 3)
+	if err != nil || len(parts) < 2 {
+		return "", err
+	}
+	return path.Clean(parts[1]), nil
+}
+
+func shortMount(item facts.ComposeValue) *mount {
+	text, err := item.Text()
+	parts := strings.SplitN(text, ":", 3)
+	if err != nil || len(parts) < 2 || !isPath(parts[0]) {
+		return nil
+	}
+	m := &mount{at: item, source: absolute(item.File, parts[0]), rest: parts[0] + ":" + parts[1]}
+	m.shown = shown(item, m.source)
+	if len(parts) == 3 {
+		m.options = strings.Split(parts[2], ",")
+	}
+	return m
 }
 
 func longMount(item facts.ComposeValue) (*mount, error) {
@@ -83,15 +120,15 @@ func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "~")
 }
 
-// absolute is a path of a Compose file, which is below the file's directory unless it is absolute.
-func absolute(s *facts.Service, p string) string {
+// absolute is a path of a Compose file, which is below the file's project directory unless it is absolute.
+func absolute(c *facts.Compose, p string) string {
 	if strings.HasPrefix(p, "/") {
 		return path.Clean(p)
 	}
 	if strings.HasPrefix(p, "~") {
 		return p
 	}
-	return path.Join(path.Dir(s.File.Path), p)
+	return path.Join(c.Dir, p)
 }
 
 func (m mount) readOnly() (bool, error) {

@@ -171,6 +171,7 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		all.add(findings, errors.Join(c.Err, err))
 	}
 	all.add(nil, unseen(s, nil))
+	all.once()
 	return all.settle()
 })
 
@@ -178,40 +179,45 @@ const mustFile = "given by secrets, or in an env_file that is kept elsewhere"
 
 func composeSecrets(c *facts.Compose) ([]checks.Finding, error) {
 	var findings []checks.Finding
-	lines := map[int]bool{}
-	add := func(line int, what, got string) {
-		lines[line] = true
+	lines := map[string]bool{} // by their places
+	add := func(c *facts.Compose, line int, what, got string) {
+		lines[c.At(line)] = true
 		findings = append(findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: c.At(line)})
 	}
 	for _, s := range c.Services {
 		for _, key := range [][]string{{"environment"}, {"build", "args"}} {
 			for _, v := range s.All(key...) {
-				if v.File != s.File && v.File.Path != c.Path {
-					continue
-				}
 				for name, value := range v.Assignments() {
-					if secret.Named(name) && secret.Literal(value.Node.Value) && !lines[value.Line] {
+					if secret.Named(name) && secret.Literal(value.Node.Value) && !lines[value.File.At(value.Line)] {
 						literal := value.Node.Value
 						if _, after, ok := strings.Cut(literal, name+"="); ok {
 							literal = after
 						}
 						if secret.Literal(literal) {
-							add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), fmt.Sprintf("a value of %d bytes", len(literal)))
+							add(value.File, value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), fmt.Sprintf("a value of %d bytes", len(literal)))
 						}
 					}
 				}
 			}
 		}
 	}
-	hits, unknown := secret.FindWithin(c.Data, budget.New(c.As, nil))
-	for _, hit := range hits {
-		if !lines[hit.Line] {
-			add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+	var unknown error
+	for _, c := range c.Files() {
+		hits, err := secret.FindWithin(c.Data, budget.New(c.As, nil))
+		unknown = errors.Join(unknown, err)
+		for _, hit := range hits {
+			if !lines[c.At(hit.Line)] {
+				add(c, hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+			}
 		}
 	}
-	slices.SortStableFunc(findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
+	slices.SortStableFunc(findings, func(a, b checks.Finding) int {
+		return cmp.Or(cmp.Compare(fileOf(a.Place), fileOf(b.Place)), cmp.Compare(lineOf(a.Place), lineOf(b.Place)))
+	})
 	return findings, unknown
 }
+
+func fileOf(place string) string { return place[:strings.LastIndexByte(place, ':')] }
 
 func lineOf(place string) int {
 	n, _ := strconv.Atoi(place[strings.LastIndexByte(place, ':')+1:])
