@@ -258,3 +258,20 @@ func (s *Service) Own() ComposeValue {
 	}
 	return ComposeValue{File: s.File, Line: s.Line}
 }
+
+// Hidden is the list under a key that a merge key brings to where the service's own settings are: one that stands there
+// too would replace it, where everything else adds up.
+func (s *Service) Hidden(key string) []ComposeValue {
+	group := -1
+	for _, l := range slices.Backward(s.layers) {
+		if l.path != nil && group < 0 {
+			group = l.group
+		}
+	}
+	for _, l := range s.layers {
+		if next := raw(l.node, key); l.group == group && next != nil {
+			return ComposeValue{Node: follow(next), File: l.doc.file, Line: next.Line}.Items()
+		}
+	}
+	return nil
+}

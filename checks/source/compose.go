@@ -146,15 +146,15 @@ func appended(s *facts.Service, f checks.Finding, key, element string, people bo
 	switch {
 	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
 		return fixed(s, v, f, change{[]string{key, "-"}, element, people, breaks})
-	case ok: // what is merged in would be replaced by a list of the service's own
-		items, _, _ := list(s, key)
-		var said []string
-		for _, i := range items {
-			said = append(said, i.Said())
-		}
-		return fixed(s, s.Own(), f, change{[]string{key}, append(said, element), people, breaks})
 	}
-	return fixed(s, s.Own(), f, change{[]string{key}, []string{element}, people, breaks})
+	var said []string
+	for _, i := range s.Hidden(key) { // what is merged in would be replaced by a list of the service's own
+		if said = append(said, i.Said()); strings.HasSuffix(i.Said(), "unconfined") || strings.HasSuffix(i.Said(), "disable") {
+			f.Reason = "what a merge brings here would have to be repeated, with what is to be gone"
+			return f
+		}
+	}
+	return fixed(s, s.Own(), f, change{[]string{key}, append(said, element), people, breaks})
 }
 
 // ComposeUser judges who a service runs as; where it does not say, the image does.
