@@ -269,7 +269,7 @@ func (s *Service) Hidden(key string) []ComposeValue {
 		}
 	}
 	for _, l := range s.layers {
-		if next := raw(l.node, key); l.group == group && next != nil {
+		if next := raw(l.node, key); l.group == group && next != nil && !isNull(follow(next)) {
 			return ComposeValue{Node: follow(next), File: l.doc.file, Line: next.Line}.Items()
 		}
 	}

@@ -314,7 +314,20 @@ func namespace(key string) Service {
 			return nil, err
 		}
 		f := about(s, v, key, "host", "left out")
-		return []checks.Finding{fixed(s, v, f, change{[]string{key}, nil, true, s.Name + " no longer sees what the host has there"})}, nil
+		c := change{[]string{key}, nil, true, s.Name + " no longer sees what the host has there"}
+		bare := f
+		for _, v := range s.All(key) { // what counts less shows once what counts more is gone
+			if text, err := v.Text(); err != nil || text != "host" {
+				break
+			}
+			one := fixed(s, v, bare, c)
+			if len(one.Wants) == 0 {
+				f.Wants, f.Breaks, f.Reason = nil, "", one.Reason
+				break
+			}
+			f.Wants, f.Breaks = append(f.Wants, one.Wants[len(one.Wants)-1]), c.breaks
+		}
+		return []checks.Finding{f}, nil
 	}
 }
 
