@@ -52,6 +52,14 @@ func (d *draft) target(file string, kind want.Kind) (gate.Target, error) {
 			t.Chain[i] = c.After.Info
 		}
 	}
+	at := file
+	if t.Exists && len(t.Chain) > 0 {
+		at = t.Chain[len(t.Chain)-1].Path
+	}
+	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the same
+	if reach, _ := d.host.ContainerReach(at); reach.Hold == facts.HoldName && !reach.System {
+		t.Held = reach.By
+	}
 	if !t.Exists || len(t.Chain) == 0 || !facts.NeedsContent(kind) {
 		return t, nil
 	}

@@ -17,6 +17,7 @@ type Target struct {
 	Path   string
 	Chain  []facts.Info // every directory above it, the topmost first, and then what is there
 	Exists bool
+	Held   string   // by what a container can put something else there; empty where none can
 	Data   []byte   // what it holds, of a regular file whose kind shows in that
 	Names  []string // what is in it, of a directory
 }
@@ -30,6 +31,10 @@ func (t Target) Refuse(w want.Warrant) string {
 	if why := facts.Exposed(t.Chain, t.Exists); why != "" {
 		return fmt.Sprintf("%s: not changed, because %s, so not only root decides what is there; "+
 			"move it below directories that only root can write", t.Path, why)
+	}
+	if t.Held != "" && !known {
+		return fmt.Sprintf("%s: not changed, because a container can put something else there (%s), and uid 0 in a container is "+
+			"not root of this host; change it yourself", t.Path, t.Held)
 	}
 	if !t.Exists || known || len(t.Chain) == 0 {
 		return ""

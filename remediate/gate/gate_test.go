@@ -68,9 +68,24 @@ func TestRefuse(t *testing.T) {
 				}
 			}
 			chain[len(chain)-1].UID = tt.above
-			why := Target{tt.path, append(chain, at), true, []byte(tt.data), tt.names}.Refuse(tt.warrant)
+			why := Target{Path: tt.path, Chain: append(chain, at), Exists: true, Data: []byte(tt.data), Names: tt.names}.Refuse(tt.warrant)
 			if (why == "") != (tt.says == "") || !strings.Contains(why, tt.says) {
 				t.Errorf("%q, want %q", why, tt.says)
+			}
+		})
+	}
+}
+
+// TestHeld holds that a path which a container can write is refused, but for places that harden itself names.
+func TestHeld(t *testing.T) {
+	const by = "container web, which mounts /srv/tls"
+	for p, ok := range map[string]bool{"/srv/tls/key.pem": false, "/etc/kubernetes/pki/etcd/server.key": true} {
+		at := facts.Info{Path: p, Mode: 0o644}
+		t.Run(p, func(t *testing.T) {
+			target := Target{Path: p, Chain: []facts.Info{at}, Exists: true, Data: []byte(key), Held: by}
+			why := target.Refuse(want.Warrant{By: want.Root, Kind: want.PrivateKey})
+			if (why == "") != ok || !ok && !strings.Contains(why, by) {
+				t.Errorf("%q", why)
 			}
 		})
 	}
