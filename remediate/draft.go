@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +35,7 @@ type draft struct {
 	changes     []Change
 	activations []Activation
 	vows        []vow
+	composed    map[string]*composed // Compose files as all fixes together leave them
 }
 
 func newDraft(h *facts.Host) *draft {
@@ -101,12 +101,7 @@ func (d *draft) want(f fix, w want.Want) error {
 		if w.Project != "" {
 			d.activate(f, ComposeUp, w.Project+"/"+w.Service)
 		}
-		if len(w.Key) == 0 || d.has(w) {
-			return nil // the file says it already, or another container of the service wants the same
-		}
-		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
-			return edit.Compose(data, w)
-		})
+		return d.compose(f, w)
 	case want.Instruction:
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
 			return edit.Instruction(data, w.Line, w.From, w.To)
@@ -121,18 +116,6 @@ func (d *draft) want(f fix, w want.Want) error {
 		return nil
 	}
 	return fmt.Errorf("no editor for a %T: this is a bug in harden", w)
-}
-
-// has reports whether the draft has brought the same about already.
-func (d *draft) has(w want.Compose) bool {
-	for _, c := range d.files {
-		for _, other := range c.Wants {
-			if o, ok := other.(want.Compose); ok && reflect.DeepEqual(o, w) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl

@@ -195,9 +195,13 @@ func claimOf(w want.Want) (place, value string) {
 func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 	own := fixes
 	for range 2*len(own) + 2 { // each of them may be dropped, and bring one more along before
+		if err := p.ctx.Err(); err != nil {
+			return nil, err
+		}
 		d := newDraft(h)
 		bad := map[string]string{}
 		fixes := throughSources(own)
+		d.composeAll(fixes)
 		for _, f := range fixes {
 			if err := d.add(f); err != nil {
 				bad[f.key()] = err.Error()
@@ -270,32 +274,6 @@ func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]strin
 			}
 			maps.Copy(bad, p.blame(h, c, writers, err))
 		}
-	}
-	return bad
-}
-
-// blame finds those among the fixes of a change that is not valid which alone would not be either; all, where none is.
-func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map[string]string {
-	const reason = "the file as it would be is not valid: %v"
-	all, bad := map[string]string{}, map[string]string{}
-	for _, f := range fixes {
-		all[f.key()] = fmt.Sprintf(reason, failure)
-		d := newDraft(h)
-		if len(fixes) == 1 || d.add(f) != nil {
-			continue
-		}
-		d.finish()
-		for _, alone := range d.changes {
-			if alone.Path != c.Path {
-				continue
-			}
-			if err := p.policy.Validate(p.ctx, alone, h); err != nil {
-				bad[f.key()] = fmt.Sprintf(reason, err)
-			}
-		}
-	}
-	if len(bad) == 0 {
-		return all
 	}
 	return bad
 }

@@ -151,7 +151,7 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		return f, true
 	case len(inFile) == 0 && !r.decided:
 		return f, false
-	case s.File.Unset():
+	case s.Whole.Unset():
 		f.Reason += "; harden does not do it, since the file needs variables that only whoever started it has set"
 		return f, false
 	}

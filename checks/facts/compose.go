@@ -2,9 +2,6 @@ package facts
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -14,49 +11,58 @@ import (
 	"example.com/harden/checks/budget"
 )
 
-// A Compose is a Compose file, and the override beside it that Compose reads with it.
+// A Compose is a Compose file with all that Compose reads with it: the override beside it, and what either includes.
+// Names, places and merging are as compose-go has them; a test holds them to its loader.
 type Compose struct {
 	SourceFile
-	Services []*Service // in the file's order; what only an override has is not among them
-	Err      error      // why it could not be read
+	Services []*Service // in the file's order; then those that only included files and overrides have
+	Dir      string     // what relative paths in it start from
+	Err      error      // why it, or a file that it includes, could not be read
 
-	top   *yaml.Node
+	docs  []*composeDoc     // what counts least first
 	over  []*Compose        // files that are read with it and count more, the strongest first
 	env   map[string]string // of the .env file beside it
 	cost  *budget.Budget
-	tree  *budget.Tree
-	named map[string]*yaml.Node // the services, aliases not followed
-	users serviceUsers
+	chain []string // the files that have included it
 
 	envErr error // why the .env file is there and was not read
+}
+
+// A composeDoc is one YAML document of a Compose file.
+type composeDoc struct {
+	file     *Compose
+	top      *yaml.Node
+	tree     *budget.Tree
+	services *yaml.Node
+	named    map[string]*yaml.Node // the services, aliases not followed
+	order    []string              // their names
+	includes []*Compose            // in its order, of which the first counts most
+	extended map[string]*Compose   // files of which services are extended, by how they are named; read when that is asked for
+	reader   *composeReader
+	users    serviceUsers
+	tags     bool // it has !reset or !override
 }
 
 // A Service is one service of a Compose file.
 type Service struct {
 	Name   string
 	Line   int
-	File   *Compose
-	Shared string // who else would change with it: a service that extends it or repeats it; empty where nobody would
-	Err    error  // why not all of it is known
+	File   *Compose // where it is first made
+	Whole  *Compose // the project that it is of
+	Shared string   // who else would change with it: a service that extends it or repeats it; empty where nobody would
+	Err    error    // why not all of it is known
 
 	groups int
 	layers []composeLayer // where its settings come from, those that count more first
+	masks  []composeMask
 }
 
 // A composeLayer is a mapping that has settings of a service.
 type composeLayer struct {
 	node  *yaml.Node
-	file  *Compose
-	path  []string // to it in file, where it can be changed for this service alone; nil elsewhere
+	doc   *composeDoc
+	path  []string // to it in its document, where it can be changed for this service alone; nil elsewhere
 	group int      // mappings that YAML merges into one: of these only the first that has a key counts
-}
-
-// A ComposeValue is what a service, or a part of it, says under one key.
-type ComposeValue struct {
-	Node *yaml.Node // aliases followed
-	File *Compose
-	Path []string // in File, for an editor; nil where a change there would reach others
-	Line int
 }
 
 // mergeKey is YAML's merge key; maxChains is how far references are followed.
@@ -65,213 +71,56 @@ const (
 	maxChains = 16
 )
 
-// composeOf reads a Compose file, and the values of variables from environment files, of which the last counts most and
-// none need exist.
-func (h *Host) composeOf(f *SourceFile, envFiles ...string) *Compose {
-	c := &Compose{SourceFile: *f, env: map[string]string{}, cost: budget.New(f.As, h.spent)}
-	if c.Err = h.composeEnv(c, envFiles); c.Err != nil {
-		return c
+// Files are all files that a project is made from, each once, its own first.
+func (c *Compose) Files() []*Compose {
+	var all []*Compose
+	c.each(func(o *Compose) {
+		if !slices.ContainsFunc(all, func(a *Compose) bool { return a.Path == o.Path }) {
+			all = append(all, o)
+		}
+	})
+	slices.SortStableFunc(all[1:], func(a, b *Compose) int { return strings.Compare(a.Path, b.Path) })
+	return all
+}
+
+// each is called with a file, and all that are read with it.
+func (c *Compose) each(do func(*Compose)) {
+	seen := map[*Compose]bool{}
+	var walk func(c *Compose)
+	walk = func(c *Compose) {
+		if seen[c] {
+			return
+		}
+		seen[c] = true
+		do(c)
+		for _, o := range c.over {
+			walk(o)
+		}
+		for _, d := range c.docs {
+			for _, i := range d.includes {
+				walk(i)
+			}
+			for _, e := range d.extended {
+				walk(e)
+			}
+		}
 	}
-	if c.Err = c.parse(); c.Err != nil {
-		return c
-	}
-	services := field(c.top, "services")
-	if services == nil {
-		return c
-	}
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		name := services.Content[i]
-		s := &Service{Name: name.Value, Line: name.Line, File: c}
-		s.gather(c, name.Value, true, 0)
-		c.Services = append(c.Services, s)
-	}
-	for _, s := range c.Services {
-		s.Shared = c.sharedWith(s.Name)
-	}
-	return c.within()
+	walk(c)
 }
 
 // within takes the services of a file away that costs more than a budget: what they have is not known.
 func (c *Compose) within() *Compose {
-	for _, f := range append([]*Compose{c}, c.over...) {
-		if err := f.cost.Err(); err != nil && c.Err == nil {
+	c.each(func(f *Compose) {
+		if err := f.cost.Err(); err != nil && (c.Err == nil || !errors.Is(c.Err, budget.Err)) {
 			c.Err, c.Services = err, nil
 		}
-	}
+	})
 	return c
-}
-
-// composeEnv reads the .env file beside a Compose file.
-func (h *Host) composeEnv(c *Compose, files []string) error {
-	for _, file := range files {
-		as := file
-		if path.Dir(file) == path.Dir(c.Path) {
-			as = path.Join(path.Dir(c.As), path.Base(file))
-		}
-		env, err := h.within(budget.New(as, h.spent), file)
-		if errors.Is(err, budget.Err) {
-			return err
-		}
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				c.envErr = err
-			}
-			continue // it is not there, or Compose could not read it either
-		}
-		for _, a := range ParseEnv(env.Data) {
-			c.env[a.Name] = a.Value
-		}
-	}
-	return nil
-}
-
-// parse reads the tree. An error says at most where it is, since what follows in the parser's may quote the file.
-func (c *Compose) parse() error {
-	docs, err := c.cost.Documents(c.Data, 1)
-	if errors.Is(err, budget.Err) {
-		return err
-	}
-	if err != nil {
-		if _, rest, ok := strings.Cut(err.Error(), "yaml: line "); ok {
-			line, _, _ := strings.Cut(rest, ":")
-			return fmt.Errorf("%s: not YAML: line %s", c.As, line)
-		}
-		return fmt.Errorf("%s: not YAML", c.As)
-	}
-	if len(docs) == 0 {
-		return fmt.Errorf("%s: empty", c.As)
-	}
-	c.tree = docs[0]
-	top := follow(c.tree.Root.Content[0])
-	if top.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s: line %d: no mapping, so no Compose file", c.As, top.Line)
-	}
-	services := field(top, "services")
-	if services == nil && field(top, "include") == nil && field(top, "name") == nil && field(top, "networks") == nil && field(top, "volumes") == nil {
-		return fmt.Errorf("%s: it has no services", c.As)
-	}
-	if services != nil && services.Kind != yaml.MappingNode {
-		return fmt.Errorf("%s: line %d: services is no mapping", c.As, services.Line)
-	}
-	c.top = top
-	c.index(services)
-	return c.variables()
-}
-
-// follow is what an alias stands for.
-func follow(n *yaml.Node) *yaml.Node {
-	for range maxChains {
-		if n == nil || n.Kind != yaml.AliasNode {
-			return n
-		}
-		n = n.Alias
-	}
-	return n
-}
-
-// field is the value of a key that a mapping has itself, aliases followed; nil where it has none.
-func field(n *yaml.Node, key string) *yaml.Node {
-	n = follow(n)
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return follow(n.Content[i+1])
-		}
-	}
-	return nil
-}
-
-// gather finds the mappings that a service's settings come from: its own, in the override and in the file, what those
-// merge in, and what it extends.
-func (s *Service) gather(c *Compose, name string, own bool, depth int) {
-	if depth > maxChains {
-		s.Err = fmt.Errorf("%s: service %s: it extends others in more than %d steps, the limit", c.As, name, maxChains)
-		return
-	}
-	for _, o := range c.over {
-		s.from(o, name, own, depth)
-	}
-	s.from(c, name, own, depth)
-}
-
-func (s *Service) from(c *Compose, name string, own bool, depth int) {
-	node := c.named[name]
-	if node == nil || c.cost.Spend(budget.Expanded, 1+c.tree.Size(node), node.Line) != nil {
-		return
-	}
-	s.groups++
-	l := composeLayer{node: follow(node), file: c, group: s.groups}
-	if own && node.Kind != yaml.AliasNode {
-		l.path = []string{"services", name}
-	}
-	if l.node.Kind != yaml.MappingNode {
-		if l.node.Tag != "!!null" {
-			s.Err = fmt.Errorf("%s: line %d: service %s is no mapping", c.As, node.Line, name)
-		}
-		return
-	}
-	s.layers = append(s.layers, l)
-	s.merged(c, l.node, 0)
-	s.extend(c, l.node, depth)
-}
-
-// merged adds what a mapping's merge keys bring in.
-func (s *Service) merged(c *Compose, node *yaml.Node, depth int) {
-	for _, m := range mergedInto(node) {
-		switch {
-		case m.Kind != yaml.MappingNode || c.cost.Spend(budget.Expanded, 1, m.Line) != nil:
-		case depth >= maxChains:
-			s.Err = fmt.Errorf("%s: line %d: merge keys are nested deeper than %d levels, the limit", c.As, m.Line, maxChains)
-		default:
-			s.layers = append(s.layers, composeLayer{node: m, file: c, group: s.groups})
-			s.merged(c, m, depth+1)
-		}
-	}
-}
-
-// mergedInto are the mappings that a mapping's merge key names.
-func mergedInto(node *yaml.Node) []*yaml.Node {
-	m := field(node, mergeKey)
-	switch {
-	case m == nil:
-		return nil
-	case m.Kind == yaml.SequenceNode:
-		var all []*yaml.Node
-		for _, n := range m.Content {
-			all = append(all, follow(n))
-		}
-		return all
-	}
-	return []*yaml.Node{m}
-}
-
-func (s *Service) extend(c *Compose, node *yaml.Node, depth int) {
-	e := field(node, "extends")
-	if e == nil {
-		return
-	}
-	name := e.Value
-	if e.Kind == yaml.MappingNode {
-		if file := field(e, "file"); file != nil {
-			s.Err = fmt.Errorf("%s: line %d: service %s extends one of another file, which is not looked into", c.As, e.Line, s.Name)
-			return
-		}
-		if n := field(e, "service"); n != nil {
-			name = n.Value
-		}
-	}
-	before := len(s.layers)
-	s.gather(c, name, false, depth+1)
-	if len(s.layers) == before && s.Err == nil {
-		s.Err = fmt.Errorf("%s: line %d: service %s extends %s, which is not there", c.As, e.Line, s.Name, name)
-	}
 }
 
 // withOverrides puts each override with the file that it overrides: compose.override.yaml with compose.yaml, of any of
 // the spellings that Compose knows. Other files are projects of their own.
-func (h *Host) withOverrides(all []*Compose) []*Compose {
+func withOverrides(all []*Compose) []*Compose {
 	var out []*Compose
 	for _, c := range all {
 		if overridden(c.Path) == "" || !slices.ContainsFunc(all, func(o *Compose) bool { return overrides(c.Path, o.Path) }) {
@@ -280,9 +129,11 @@ func (h *Host) withOverrides(all []*Compose) []*Compose {
 	}
 	for i, c := range out {
 		for _, o := range all {
-			if o.Err == nil && overrides(o.Path, c.Path) {
+			switch {
+			case !overrides(o.Path, c.Path):
+			case o.Err == nil || errors.Is(o.Err, errNothing):
 				out[i] = c.with([]*Compose{o})
-			} else if o.Err != nil && overrides(o.Path, c.Path) {
+			default:
 				out = append(out, o) // so that it is told
 			}
 		}
@@ -293,13 +144,49 @@ func (h *Host) withOverrides(all []*Compose) []*Compose {
 // with is a file as it is read together with others, the strongest first.
 func (c *Compose) with(over []*Compose) *Compose {
 	merged := *c
-	merged.over, merged.Services = over, nil
-	for _, s := range c.Services {
-		n := &Service{Name: s.Name, Line: s.Line, File: &merged, Shared: s.Shared}
-		n.gather(&merged, s.Name, true, 0)
-		merged.Services = append(merged.Services, n)
+	merged.over = over
+	return merged.resolve().within()
+}
+
+// resolve finds the services, and where each has its settings from.
+func (c *Compose) resolve() *Compose {
+	c.Services = nil
+	for _, name := range c.serviceNames() {
+		s := &Service{Name: name, Whole: c}
+		s.gather(c, name, true, 0)
+		if s.File != nil {
+			s.Shared = c.sharedWith(name)
+			c.Services = append(c.Services, s)
+		}
 	}
-	return merged.within()
+	return c
+}
+
+// serviceNames are the names of a project's services: those of the file itself first.
+func (c *Compose) serviceNames() []string {
+	var names []string
+	seen := map[string]bool{}
+	var add func(c *Compose, depth int)
+	add = func(c *Compose, depth int) {
+		for _, d := range c.docs {
+			for _, name := range d.order {
+				if !seen[name] {
+					seen[name] = true
+					names = append(names, name)
+				}
+			}
+			for _, inc := range d.includes {
+				if depth < maxChains {
+					add(inc, depth+1)
+				}
+			}
+		}
+		for _, o := range slices.Backward(c.over) {
+			add(o, depth)
+		}
+	}
+	add(c, 0)
+	return names
 }
 
 // overridden is the stem of the file that an override is of; empty where a file is no override.
@@ -326,7 +213,7 @@ func (s *Service) Get(keys ...string) (ComposeValue, bool) {
 }
 
 // All gives every place that says something under a key, what counts most first: lists of an override and of what is
-// extended are added up, other values replace each other.
+// extended are added up, other values replace each other. One that is null leaves what counts less.
 func (s *Service) All(keys ...string) []ComposeValue {
 	var all []ComposeValue
 	said := map[int]bool{}
@@ -335,10 +222,12 @@ func (s *Service) All(keys ...string) []ComposeValue {
 			continue
 		}
 		said[l.group] = raw(l.node, keys[0]) != nil
-		node, file, line := l.node, l.file, 0
-		where := slices.Clone(l.path)
-		for _, k := range keys {
-			next := raw(node, k)
+		node, line, where := l.node, 0, slices.Clone(l.path)
+		for i, k := range keys {
+			next, own := raw(node, k), true
+			if i > 0 { // what the service itself merges in are layers of their own
+				next, own = lookup(node, k, 0)
+			}
 			if next == nil {
 				node = nil
 				break
@@ -347,29 +236,16 @@ func (s *Service) All(keys ...string) []ComposeValue {
 			if where != nil {
 				where = append(where, k)
 			}
-			if next.Kind == yaml.AliasNode {
+			if !own || next.Kind == yaml.AliasNode {
 				where = nil
 			}
 			node = follow(next)
 		}
-		if node != nil {
-			all = append(all, ComposeValue{Node: node, File: file, Path: where, Line: line})
+		if node != nil && !isNull(node) {
+			all = append(all, ComposeValue{Node: node, File: l.doc.file, Path: where, Line: line})
 		}
 	}
 	return all
-}
-
-// raw is the value of a mapping's key, an alias as such.
-func raw(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return nil
 }
 
 // Own is where the service's own settings are, for what is to be added; the path is nil where a change there would reach
@@ -377,84 +253,25 @@ func raw(n *yaml.Node, key string) *yaml.Node {
 func (s *Service) Own() ComposeValue {
 	for _, l := range slices.Backward(s.layers) { // the file itself, and not its override
 		if l.path != nil {
-			return ComposeValue{Node: l.node, File: l.file, Path: l.path, Line: s.Line}
+			return ComposeValue{Node: l.node, File: l.doc.file, Path: l.path, Line: s.Line}
 		}
 	}
 	return ComposeValue{File: s.File, Line: s.Line}
 }
 
-// ErrVariable means that a value depends on a variable that only whoever starts the project sets.
-var ErrVariable = errors.New("it depends on a variable")
-
-// Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
-func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
-
-// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
-// what the .env file holds.
-func (v ComposeValue) Said() string { return v.Node.Value }
-
-// Items are the elements of a list, or the one value that stands for a list, with the place of each.
-func (v ComposeValue) Items() []ComposeValue {
-	if v.Node.Kind != yaml.SequenceNode {
-		return []ComposeValue{v}
-	}
-	var all []ComposeValue
-	for i, n := range v.Node.Content {
-		item := ComposeValue{Node: follow(n), File: v.File, Line: n.Line}
-		if v.Path != nil && n.Kind != yaml.AliasNode {
-			item.Path = append(slices.Clone(v.Path), fmt.Sprint(i))
-		}
-		all = append(all, item)
-	}
-	return all
-}
-
-// Field is what a mapping says under a key.
-func (v ComposeValue) Field(key string) (ComposeValue, bool) {
-	next := raw(v.Node, key)
-	if next == nil {
-		return ComposeValue{}, false
-	}
-	f := ComposeValue{Node: follow(next), File: v.File, Line: next.Line}
-	if v.Path != nil && next.Kind != yaml.AliasNode {
-		f.Path = append(slices.Clone(v.Path), key)
-	}
-	return f, true
-}
-
-// Assignments are the names and values of an environment, in either of the forms that Compose has for it. In a list the
-// value is the whole element, NAME=VALUE.
-func (v ComposeValue) Assignments() iter.Seq2[string, ComposeValue] {
-	return func(yield func(string, ComposeValue) bool) {
-		v.assignments(yield, 0)
-	}
-}
-
-func (v ComposeValue) assignments(yield func(string, ComposeValue) bool, depth int) bool {
-	switch {
-	case depth > maxChains: // gather has told of it
-	case v.Node.Kind == yaml.SequenceNode:
-		for _, item := range v.Items() {
-			if name, _, ok := strings.Cut(item.Node.Value, "="); ok && !yield(name, item) {
-				return false
-			}
-		}
-	case v.Node.Kind == yaml.MappingNode:
-		for i := 0; i+1 < len(v.Node.Content); i += 2 {
-			name := v.Node.Content[i].Value
-			if name == mergeKey {
-				for _, m := range mergedInto(v.Node) {
-					if !(ComposeValue{Node: m, File: v.File, Line: m.Line}).assignments(yield, depth+1) {
-						return false
-					}
-				}
-				continue
-			}
-			value := follow(v.Node.Content[i+1])
-			if value.Kind == yaml.ScalarNode && !yield(name, ComposeValue{Node: value, File: v.File, Line: value.Line}) {
-				return false
-			}
+// Hidden is the list under a key that a merge key brings to where the service's own settings are: one that stands there
+// too would replace it, where everything else adds up.
+func (s *Service) Hidden(key string) []ComposeValue {
+	group := -1
+	for _, l := range slices.Backward(s.layers) {
+		if l.path != nil && group < 0 {
+			group = l.group
 		}
 	}
-	return true
+	for _, l := range s.layers {
+		if next := raw(l.node, key); l.group == group && next != nil && !isNull(follow(next)) {
+			return ComposeValue{Node: follow(next), File: l.doc.file, Line: next.Line}.Items()
+		}
+	}
+	return nil
 }

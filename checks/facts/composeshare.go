@@ -19,38 +19,58 @@ type serviceUsers struct {
 	repeats map[*yaml.Node][]serviceUser
 }
 
-// index notes the services by their names, and who uses which.
-func (c *Compose) index(services *yaml.Node) {
-	c.named = map[string]*yaml.Node{}
-	c.users = serviceUsers{map[string][]serviceUser{}, map[*yaml.Node][]serviceUser{}}
-	if services == nil {
-		return
-	}
-	for i := 0; i+1 < len(services.Content); i += 2 {
-		name, node := services.Content[i].Value, services.Content[i+1]
-		if c.named[name] == nil {
-			c.named[name] = node
+// name notes the services by their names, and who uses which. Services may be merged in.
+func (d *composeDoc) name(services *yaml.Node) {
+	d.named = map[string]*yaml.Node{}
+	d.users = serviceUsers{map[string][]serviceUser{}, map[*yaml.Node][]serviceUser{}}
+	var add func(services *yaml.Node, depth int)
+	add = func(services *yaml.Node, depth int) {
+		if services == nil || services.Kind != yaml.MappingNode || depth > maxChains {
+			return
 		}
-		user := serviceUser{name, i}
-		if node.Kind == yaml.AliasNode {
-			c.users.repeats[follow(node)] = append(c.users.repeats[follow(node)], user)
-		}
-		if e := field(node, "extends"); e != nil && field(e, "file") == nil {
-			c.users.extends[e.Value] = append(c.users.extends[e.Value], user)
-			if n := field(e, "service"); n != nil {
-				c.users.extends[n.Value] = append(c.users.extends[n.Value], user)
+		for i := 0; i+1 < len(services.Content); i += 2 {
+			if name := services.Content[i].Value; name != mergeKey && d.named[name] == nil {
+				d.named[name] = services.Content[i+1]
+				d.use(serviceUser{name, len(d.order)}, services.Content[i+1])
+				d.order = append(d.order, name)
 			}
 		}
-		for _, m := range mergedInto(node) {
-			c.users.repeats[m] = append(c.users.repeats[m], user)
+		for _, m := range mergedInto(services) {
+			add(m, depth+1)
 		}
+	}
+	add(services, 0)
+}
+
+func (d *composeDoc) use(user serviceUser, node *yaml.Node) {
+	if node.Kind == yaml.AliasNode {
+		d.users.repeats[follow(node)] = append(d.users.repeats[follow(node)], user)
+	}
+	if e := field(node, "extends"); e != nil && field(e, "file") == nil {
+		d.users.extends[e.Value] = append(d.users.extends[e.Value], user)
+		if n := field(e, "service"); n != nil {
+			d.users.extends[n.Value] = append(d.users.extends[n.Value], user)
+		}
+	}
+	for _, m := range mergedInto(node) {
+		d.users.repeats[m] = append(d.users.repeats[m], user)
 	}
 }
 
 // sharedWith names who else changes when a service does, the first in the file's order.
 func (c *Compose) sharedWith(name string) string {
+	var shared string
+	c.each(func(o *Compose) {
+		for _, d := range o.docs {
+			shared = cmp.Or(shared, d.sharedWith(name))
+		}
+	})
+	return shared
+}
+
+func (d *composeDoc) sharedWith(name string) string {
 	var first []serviceUser
-	for _, users := range [][]serviceUser{c.users.extends[name], c.users.repeats[follow(c.named[name])]} {
+	for _, users := range [][]serviceUser{d.users.extends[name], d.users.repeats[follow(d.named[name])]} {
 		if i := slices.IndexFunc(users, func(u serviceUser) bool { return u.name != name }); i >= 0 {
 			first = append(first, users[i])
 		}

@@ -14,7 +14,7 @@ import (
 
 // variables spends what it can cost to put the values of variables in. The template's parser looks at the rest of a line
 // again behind each brace, and a short text may name a long value often.
-func (c *Compose) variables() error {
+func (c *Compose) variables(top *yaml.Node) error {
 	longest := 0
 	for _, v := range c.env {
 		longest = max(longest, len(v))
@@ -39,7 +39,7 @@ func (c *Compose) variables() error {
 		}
 		return nil
 	}
-	return walk(c.top)
+	return walk(top)
 }
 
 // Text puts the values of variables that are known into a scalar of this file.
@@ -52,7 +52,7 @@ func (c *Compose) text(n *yaml.Node) (string, error) {
 	out, err := template.Substitute(n.Value, func(name string) (string, bool) {
 		v, ok := c.env[name]
 		if !ok && defaults == nil {
-			defaults = withDefaults(n.Value)
+			defaults = WithDefaults(n.Value)
 		}
 		if !ok && !defaults[name] {
 			unknown = true
@@ -68,8 +68,8 @@ func (c *Compose) text(n *yaml.Node) (string, error) {
 
 var defaultExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{([^${}:-]*):?-`) })
 
-// withDefaults are the names that have a default somewhere in a text: "${NAME:-default}".
-func withDefaults(text string) map[string]bool {
+// WithDefaults are the names that have a default somewhere in a text: "${NAME:-default}".
+func WithDefaults(text string) map[string]bool {
 	names := map[string]bool{}
 	for _, m := range defaultExpr().FindAllStringSubmatch(text, -1) {
 		names[m[1]] = true

@@ -1,11 +1,27 @@
 package facts
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Bound tells of a volume of the file that is a directory of the host under another name: which one, and the options of
 // its mount. ok is false for any other volume.
 func (c *Compose) Bound(name string) (device, options string, ok bool) {
-	opts := field(field(field(c.top, "volumes"), name), "driver_opts")
+	for _, f := range c.Files() {
+		for _, d := range slices.Backward(f.docs) {
+			if device, options, ok = f.bound(d.top, name); ok {
+				return device, options, true
+			}
+		}
+	}
+	return "", "", false
+}
+
+func (c *Compose) bound(top *yaml.Node, name string) (device, options string, ok bool) {
+	opts := field(field(field(top, "volumes"), name), "driver_opts")
 	o, d := field(opts, "o"), field(opts, "device")
 	if o == nil || d == nil {
 		return "", "", false

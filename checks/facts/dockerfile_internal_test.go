@@ -27,7 +27,7 @@ func FuzzDockerfile(f *testing.F) {
 func FuzzCompose(f *testing.F) {
 	f.Add("x: &a {b: [c]}\nservices:\n  d: {<<: *a, extends: e}\n  e: *a\n  g: {extends: {service: d}, environment: [A=$B]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c := absent.composeOf(&SourceFile{As: "compose.yaml", Data: []byte(text)})
+		c := absent.composeOf(&SourceFile{As: "compose.yaml", Data: []byte(text)}, "/")
 		if c.Err != nil {
 			if c.Services != nil {
 				t.Fatalf("%d services of %v", len(c.Services), c.Err)

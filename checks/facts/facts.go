@@ -154,6 +154,7 @@ type Choices struct {
 	TrustedRegistries    []string          // where images may come from: "docker.io/library", "registry.example:5000"
 	ImageMaxAge          time.Duration     // after which an image counts as not rebuilt; 0 is 90 days
 	Containers           []ContainerChoice // the first that matches and says something of a limit counts
+	Sources              SourceChoices
 }
 
 // A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them

@@ -265,7 +265,7 @@ func (h *Host) parse(p *Project) error {
 		if err != nil {
 			return err
 		}
-		c := h.composeOf(&SourceFile{Path: file, As: file, Root: path.Dir(file), Data: f.Data}, p.env()...)
+		c := h.composeOf(&SourceFile{Path: file, As: file, Root: path.Dir(file), Data: f.Data}, p.Dir, p.env()...)
 		if c.Err != nil {
 			return c.Err
 		}
@@ -327,20 +327,21 @@ func (h *Host) Recreated(c *Container) bool { return h.after.Recreated[c.Compose
 // that only the shell had in which it was started.
 func (c *Compose) Unset() bool {
 	unset := false
-	var walk func(n *yaml.Node)
-	walk = func(n *yaml.Node) {
+	var walk func(f *Compose, n *yaml.Node)
+	walk = func(f *Compose, n *yaml.Node) {
 		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
-			if _, err := c.text(n); err != nil {
+			if _, err := f.text(n); err != nil {
 				unset = true
 			}
 		}
 		for _, child := range n.Content {
-			walk(child)
+			walk(f, child)
 		}
 	}
-	walk(c.top)
-	for _, o := range c.over {
-		unset = unset || o.Unset()
-	}
+	c.each(func(f *Compose) {
+		for _, d := range f.docs {
+			walk(f, d.top)
+		}
+	})
 	return unset
 }

@@ -44,23 +44,18 @@ func (h *Host) reads(p *Project, file string, optional bool) error {
 // references adds the files that the Compose files name for Compose to read. It reads those of every service, whichever
 // it is called for. Whole Compose files that they name are more than is looked into.
 func (h *Host) references(p *Project) (doubt, err error) {
-	base := p.service.File
-	for _, c := range append([]*Compose{base}, base.over...) {
-		if n := field(c.top, "include"); n != nil {
-			return nil, fmt.Errorf("%s: include: harden does not look into included files", c.At(n.Line))
-		}
-		services := field(c.top, "services")
-		for i := 1; services != nil && i < len(services.Content); i += 2 {
-			more, err := h.named(p, c, follow(services.Content[i]), 0)
-			if err != nil {
-				return nil, err
-			}
-			if doubt == nil {
-				doubt = more
+	base := p.service.Whole
+	base.each(func(c *Compose) {
+		for _, d := range c.docs {
+			for i := 1; err == nil && d.services != nil && i < len(d.services.Content); i += 2 {
+				var more error
+				if more, err = h.named(p, c, follow(d.services.Content[i]), 0); doubt == nil {
+					doubt = more
+				}
 			}
 		}
-	}
-	return doubt, nil
+	})
+	return doubt, err
 }
 
 // named adds the files that one service names, itself or by what it merges in.

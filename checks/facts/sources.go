@@ -17,6 +17,7 @@ const (
 	maxSourceFiles   = 2_000  // Dockerfiles and Compose files together
 	maxSourceDepth   = 24     // directories below one another
 	maxSourceSize    = 1 << 20
+	maxIgnored       = 1_000 // patterns of .gitignore files that are in force at once
 )
 
 // envName is the file beside a Compose file that gives values to its variables.
@@ -34,6 +35,7 @@ type Sources struct {
 	Composes    []*Compose    // sorted by path; an override is with the file that it overrides
 	Skipped     []string      // what was not looked at, and why
 	Outside     []string      // links to anything else that lead out of the directories, and are not followed
+	Left        []string      // what was left out as the site wishes, and what looks like a source and is not taken for one
 }
 
 // A SourceFile is where a source is.
@@ -51,41 +53,73 @@ func (f *SourceFile) At(line int) string { return fmt.Sprintf("%s:%d", f.As, lin
 func (h *Host) Sources() (*Sources, error) { return h.sources() }
 
 func (h *Host) readSources() (*Sources, error) {
-	w := &sourceWalk{host: h, seen: map[string]bool{}, found: &Sources{}}
+	w := &sourceWalk{host: h, seen: map[string]bool{}, roots: map[string]string{}, found: &Sources{}}
 	for _, dir := range h.SourceDirs {
 		info, err := h.Info(dir.Path)
 		if err != nil {
 			return nil, err
 		}
 		w.root, w.as = info.Path, dir.As
+		if w.roots[w.root] == "" {
+			w.roots[w.root] = w.as
+		}
 		if err := w.dir(info.Path, 0); err != nil {
 			return nil, err
 		}
 	}
-	for _, f := range w.composes {
-		env := path.Join(path.Dir(f.Path), envName)
-		c := h.composeOf(f, env)
-		if as := w.name(env); c.envErr != nil && !slices.ContainsFunc(w.found.Skipped,
-			func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
-			w.found.Skipped = append(w.found.Skipped, as+": "+reasonOf(c.envErr))
-		}
-		w.found.Composes = append(w.found.Composes, c)
-	}
-	w.found.Composes = h.withOverrides(w.found.Composes)
+	w.projects()
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
 		return nil, fmt.Errorf("no Dockerfile and no Compose file: %w", ErrAbsent)
 	}
 	return w.found, nil
 }
 
+// projects reads the Compose files. What one includes is judged with it, and not again by itself.
+func (w *sourceWalk) projects() {
+	r := w.host.composeReader(w.open)
+	var all []*Compose
+	for _, f := range w.composes {
+		env := path.Join(path.Dir(f.Path), envName)
+		c := r.project(f, path.Dir(f.Path), []string{env})
+		as := path.Join(path.Dir(f.As), envName)
+		if c.envErr != nil && !slices.ContainsFunc(w.found.Skipped, func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
+			w.found.Skipped = append(w.found.Skipped, as+": "+reasonOf(c.envErr))
+		}
+		if w.doubtful[f.Path] && !c.serves() {
+			w.found.Left = append(w.found.Left, f.As+": it has no services")
+			continue
+		}
+		all = append(all, c)
+	}
+	for _, c := range withOverrides(all) {
+		if r.included[c.Path] && len(c.over) == 0 {
+			continue
+		}
+		for _, s := range c.Services {
+			if user := r.users[s.File.Path+"\x00"+s.Name]; s.Shared == "" {
+				s.Shared = user
+			}
+		}
+		w.found.Composes = append(w.found.Composes, c)
+	}
+}
+
+// serves reports whether a file has services.
+func (c *Compose) serves() bool {
+	return slices.ContainsFunc(c.docs, func(d *composeDoc) bool { return keyNode(d.top, "services") != nil })
+}
+
 type sourceWalk struct {
 	host     *Host
 	root, as string
-	seen     map[string]bool // by where it really is
+	roots    map[string]string // what each directory of --source is called
+	seen     map[string]bool   // by where it really is
 	entries  int
 	files    int
 	full     bool
 	composes []*SourceFile
+	doubtful map[string]bool // of those, the ones whose names others use too
+	ignore   []ignoreRule
 	found    *Sources
 }
 
@@ -93,13 +127,54 @@ func (w *sourceWalk) skip(p, why string) {
 	w.found.Skipped = append(w.found.Skipped, w.name(p)+": "+why)
 }
 
+// leave notes what is not taken, and why; that it is not says nothing of what is.
+func (w *sourceWalk) leave(p, why string) { w.found.Left = append(w.found.Left, w.name(p)+": "+why) }
+
 // name is what a path below the root is called.
-func (w *sourceWalk) name(p string) string {
-	return path.Join(w.as, strings.TrimPrefix(strings.TrimPrefix(p, w.root), "/"))
+func (w *sourceWalk) name(p string) string { return nameBelow(w.root, w.as, p) }
+
+func nameBelow(root, as, p string) string {
+	return path.Join(as, strings.TrimPrefix(strings.TrimPrefix(p, root), "/"))
 }
 
-// skipped are directories of other people's sources, and of bookkeeping.
-var skippedDirs = map[string]bool{".git": true, ".hg": true, ".svn": true, "node_modules": true}
+// bookkeeping are directories of version control; otherPeoples are of other people's sources.
+var (
+	bookkeeping  = map[string]bool{".git": true, ".hg": true, ".svn": true}
+	otherPeoples = map[string]bool{"node_modules": true, "vendor": true}
+)
+
+// enters reports whether a directory is walked.
+func (w *sourceWalk) enters(p, name string) bool {
+	switch {
+	case bookkeeping[name]:
+		return false
+	case otherPeoples[name] && !w.host.Choices.Sources.Vendor:
+		w.leave(p, "other people's sources")
+		return false
+	}
+	return true
+}
+
+// gitignore reads what a directory's .gitignore names, where the site wants that left out.
+func (w *sourceWalk) gitignore(dir string) error {
+	if !w.host.Choices.Sources.SkipIgnored {
+		return nil
+	}
+	p := path.Join(dir, ".gitignore")
+	f, err := w.host.within(budget.New(w.name(p), w.host.spent), p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.ignore = append(w.ignore, parseIgnore(dir, f.Data)...)
+	if len(w.ignore) > maxIgnored {
+		w.ignore = w.ignore[:maxIgnored]
+		return fmt.Errorf("more than %d patterns to ignore, the limit", maxIgnored)
+	}
+	return nil
+}
 
 func (w *sourceWalk) dir(dir string, depth int) error {
 	if w.seen[dir] || w.full {
@@ -117,6 +192,11 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 		}
 		w.skip(dir, reasonOf(err))
 		return nil
+	}
+	rules := len(w.ignore)
+	defer func() { w.ignore = w.ignore[:rules] }()
+	if err := w.gitignore(dir); err != nil {
+		w.skip(path.Join(dir, ".gitignore"), reasonOf(err))
 	}
 	for _, name := range names {
 		if w.entries++; w.entries > maxSourceEntries {
@@ -136,30 +216,36 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 func (w *sourceWalk) entry(p, name string, depth int) error {
 	info, err := w.host.Info(p)
 	kind := sourceKind(name)
+	source := kind != noSource && kind != likeSource
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // a link that leads nowhere, or a file that has just gone
 		return nil
 	case errors.Is(err, ErrOutside) || err == nil && !Within(info.Path, w.root):
-		if kind != noSource {
+		if source {
 			w.skip(p, "a link that leads out of "+w.as)
 		} else if name != envName {
 			w.found.Outside = append(w.found.Outside, w.name(p))
 		}
 		return nil
 	case err != nil:
-		if kind != noSource {
+		if source {
 			w.skip(p, reasonOf(err))
 		}
 		return nil
-	case kind != noSource && info.Type != 0 && !info.Type.IsDir():
-		w.skip(p, "not a regular file")
+	case ignored(w.ignore, p, info.Type.IsDir()):
+		if source || info.Type.IsDir() {
+			w.leave(p, "a .gitignore names it")
+		}
 		return nil
-	case kind != noSource && info.Type == 0 && info.Links > 1:
-		w.skip(p, fmt.Sprintf("it has %d names (hard links), of which one may be outside", info.Links))
-		return nil
-	case info.Type.IsDir() && !skippedDirs[name]:
+	case info.Type.IsDir():
+		if !w.enters(p, name) {
+			return nil
+		}
 		return w.dir(info.Path, depth+1)
-	case kind == noSource || info.Type != 0 || w.seen[info.Path]:
+	case kind == likeSource:
+		w.leave(p, "by its name neither a Dockerfile nor a Compose file")
+		return nil
+	case !source || w.seen[info.Path]:
 		return nil
 	}
 	w.seen[info.Path] = true
@@ -170,26 +256,63 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 		}
 		return nil
 	}
-	if info.Size > maxSourceSize {
-		w.skip(p, fmt.Sprintf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize))
-		return nil
-	}
-	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
-		w.skip(p, err.Error())
-		return nil
-	}
-	file, err := w.host.File(p)
+	f, err := w.read(p, info, w.root, w.as)
 	if err != nil {
 		w.skip(p, reasonOf(err))
 		return nil
 	}
-	f := &SourceFile{Path: info.Path, As: w.name(info.Path), Root: w.root, Data: file.Data}
-	if kind == composeSource {
-		w.composes = append(w.composes, f)
-	} else {
-		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
-	}
+	w.take(f, kind)
 	return nil
+}
+
+func (w *sourceWalk) take(f *SourceFile, kind kindOfSource) {
+	if kind == dockerSource {
+		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
+		return
+	}
+	w.composes = append(w.composes, f)
+	if kind == stackSource {
+		if w.doubtful == nil {
+			w.doubtful = map[string]bool{}
+		}
+		w.doubtful[f.Path] = true
+	}
+}
+
+// read is the one way in which a source is opened: a regular file of one name, within the directory of --source, of a
+// size that sources have, within the budget.
+func (w *sourceWalk) read(p string, info Info, root, as string) (*SourceFile, error) {
+	switch {
+	case !Within(info.Path, root):
+		return nil, errors.New("a link that leads out of " + as)
+	case info.Type != 0:
+		return nil, errors.New("not a regular file")
+	case info.Links > 1:
+		return nil, fmt.Errorf("it has %d names (hard links), of which one may be outside", info.Links)
+	case info.Size > maxSourceSize:
+		return nil, fmt.Errorf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize)
+	}
+	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+		return nil, err
+	}
+	file, err := w.host.File(p)
+	if err != nil {
+		return nil, err
+	}
+	return &SourceFile{Path: info.Path, As: nameBelow(root, as, info.Path), Root: root, Data: file.Data}, nil
+}
+
+// open opens a file that a Compose file names.
+func (w *sourceWalk) open(from *Compose, p string) (*SourceFile, error) {
+	as := w.roots[from.Root]
+	info, err := w.host.Info(p)
+	if errors.Is(err, ErrOutside) || err == nil && !Within(info.Path, from.Root) {
+		return nil, errors.New("it is outside of " + as)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.read(p, info, from.Root, as)
 }
 
 // reasonOf is an error without the path that stands before it anyway.
@@ -200,42 +323,4 @@ func bare(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-type kindOfSource int
-
-const (
-	noSource kindOfSource = iota
-	dockerSource
-	composeSource
-)
-
-// notSources are endings of what is named like a Dockerfile and is none: templates, and lists of what to ignore.
-var notSources = []string{".dockerignore", ".containerignore", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb", ".in", ".m4",
-	".md", ".txt", ".bak", ".orig", ".swp", ".go", ".py", ".js", ".ts", ".sh", ".yml", ".yaml", ".json"}
-
-// IsDockerfile reports whether a file of that name is taken for a Dockerfile.
-func IsDockerfile(name string) bool { return sourceKind(name) == dockerSource }
-
-// sourceKind tells by its name what a file is.
-func sourceKind(name string) kindOfSource {
-	lower := strings.ToLower(name)
-	if ext := path.Ext(lower); ext == ".yml" || ext == ".yaml" {
-		base := strings.TrimSuffix(lower, ext)
-		for _, stem := range []string{"compose", "docker-compose"} {
-			if base == stem || strings.HasPrefix(base, stem+".") || strings.HasPrefix(base, stem+"-") {
-				return composeSource
-			}
-		}
-		return noSource
-	}
-	for _, stem := range []string{"dockerfile", "containerfile"} {
-		if lower == stem || strings.HasSuffix(lower, "."+stem) {
-			return dockerSource
-		}
-		if strings.HasPrefix(lower, stem+".") && !slices.ContainsFunc(notSources, func(end string) bool { return strings.HasSuffix(lower, end) }) {
-			return dockerSource
-		}
-	}
-	return noSource
 }

@@ -22,7 +22,7 @@ func (h *Host) Views() []View {
 			continue
 		}
 		main := n.main(name, all)
-		first.pods = without(first.pods, all, main)
+		first.pods = besides(first.pods, all, main)
 		for _, p := range all {
 			if p != main {
 				others = append(others, View{Extra: p.File, Program: name, pod: p})
@@ -35,7 +35,7 @@ func (h *Host) Views() []View {
 	views := []View{{Host: h.seeing(&first)}}
 	for _, v := range others {
 		only := first
-		only.pods = append(without(first.pods, n.starting(v.Program), v.pod), *v.pod)
+		only.pods = append(besides(first.pods, n.starting(v.Program), v.pod), *v.pod)
 		v.Host = h.seeing(&only)
 		views = append(views, v)
 	}
@@ -81,7 +81,7 @@ func (n *Node) main(name string, all []*StaticPod) *StaticPod {
 	return best
 }
 
-func without(pods []StaticPod, all []*StaticPod, keep *StaticPod) []StaticPod {
+func besides(pods []StaticPod, all []*StaticPod, keep *StaticPod) []StaticPod {
 	return slices.DeleteFunc(slices.Clone(pods), func(p StaticPod) bool {
 		return (p.File != keep.File || p.Container != keep.Container) &&
 			slices.ContainsFunc(all, func(o *StaticPod) bool { return o.File == p.File && o.Container == p.Container })

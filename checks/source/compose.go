@@ -1,10 +1,8 @@
 package source
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +37,7 @@ func (judge Service) Judge(h *facts.Host) ([]checks.Finding, error) {
 		}
 	}
 	all.add(nil, unseen(s, nil))
+	all.once()
 	return all.settle()
 }
 
@@ -85,7 +84,8 @@ func fixed(s *facts.Service, at facts.ComposeValue, f checks.Finding, c change) 
 	case at.Path == nil:
 		f.Reason = "it comes from an alias, a merge or another service, of which others may be made too"
 	default:
-		f.Wants = []want.Want{want.Compose{File: at.File.Path, Service: s.Name, Key: c.key, Value: c.value, People: c.people, Was: element(at, c)}}
+		f.Wants = []want.Want{want.Compose{File: at.File.Path, Service: s.Name, Key: c.key, Value: c.value, People: c.people,
+			Was: element(at, c)}}
 		f.Breaks = c.breaks
 	}
 	return f
@@ -146,15 +146,15 @@ func appended(s *facts.Service, f checks.Finding, key, element string, people bo
 	switch {
 	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
 		return fixed(s, v, f, change{[]string{key, "-"}, element, people, breaks})
-	case ok: // what is merged in would be replaced by a list of the service's own
-		items, _, _ := list(s, key)
-		var said []string
-		for _, i := range items {
-			said = append(said, i.Said())
-		}
-		return fixed(s, s.Own(), f, change{[]string{key}, append(said, element), people, breaks})
 	}
-	return fixed(s, s.Own(), f, change{[]string{key}, []string{element}, people, breaks})
+	var said []string
+	for _, i := range s.Hidden(key) { // what is merged in would be replaced by a list of the service's own
+		if said = append(said, i.Said()); strings.HasSuffix(i.Said(), "unconfined") || strings.HasSuffix(i.Said(), "disable") {
+			f.Reason = "what a merge brings here would have to be repeated, with what is to be gone"
+			return f
+		}
+	}
+	return fixed(s, s.Own(), f, change{[]string{key}, append(said, element), people, breaks})
 }
 
 // ComposeUser judges who a service runs as; where it does not say, the image does.
@@ -316,7 +316,20 @@ func namespace(key string) Service {
 			return nil, err
 		}
 		f := about(s, v, key, "host", "left out")
-		return []checks.Finding{fixed(s, v, f, change{[]string{key}, nil, true, s.Name + " no longer sees what the host has there"})}, nil
+		c := change{[]string{key}, nil, true, s.Name + " no longer sees what the host has there"}
+		bare := f
+		for _, v := range s.All(key) { // what counts less shows once what counts more is gone
+			if text, err := v.Text(); err != nil || text != "host" {
+				break
+			}
+			one := fixed(s, v, bare, c)
+			if len(one.Wants) == 0 {
+				f.Wants, f.Breaks, f.Reason = nil, "", one.Reason
+				break
+			}
+			f.Wants, f.Breaks = append(f.Wants, one.Wants[len(one.Wants)-1]), c.breaks
+		}
+		return []checks.Finding{f}, nil
 	}
 }
 
@@ -363,158 +376,4 @@ var CgroupParent Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 		return nil, err
 	}
 	return []checks.Finding{about(s, v, "cgroup_parent", v.Said(), "left out, or waived where the group is meant")}, nil
-}
-
-// ComposeHealthcheck wants a health check that is not switched off. Where the service has none the image may have one.
-var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
-	v, ok := s.Get("healthcheck")
-	if !ok {
-		return nil, manual("%s: %s has no healthcheck of its own: look whether its image has", s.File.At(s.Line), s.Name)
-	}
-	off := false
-	if d, ok := v.Field("disable"); ok {
-		yes, err := truth(d)
-		if err != nil {
-			return nil, err
-		}
-		off = yes
-	}
-	if test, ok := v.Field("test"); ok && len(test.Items()) > 0 {
-		first, err := test.Items()[0].Text()
-		if err != nil {
-			return nil, err
-		}
-		off = off || first == "NONE"
-	}
-	if !off {
-		return nil, nil
-	}
-	return []checks.Finding{about(s, v, "healthcheck", "switched off", "a command that tells whether the service works")}, nil
-}
-
-// Restart wants an end to starting again what fails.
-var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
-	v, ok := s.Get("restart")
-	if !ok {
-		return deployRestart(s)
-	}
-	text, err := v.Text()
-	if err != nil {
-		return nil, err
-	}
-	name, count, _ := strings.Cut(text, ":")
-	n, errCount := strconv.Atoi(count)
-	if text == "no" || text == "false" || text == "" || name == "on-failure" && errCount == nil && n >= 1 && n <= 5 {
-		return nil, nil
-	}
-	f := about(s, v, "restart", v.Said(), "no, or on-failure with at most 5 retries")
-	wanted := cmp.Or(chosen(h, s, func(k facts.ContainerChoice) string { return k.Restart }), "on-failure:5")
-	if _, err := facts.ParseRestart(wanted); err != nil {
-		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
-		return []checks.Finding{f}, nil
-	}
-	people := name == "always" || name == "unless-stopped"
-	breaks := ""
-	if people {
-		breaks = s.Name + " no longer comes back by itself after a reboot"
-	}
-	return []checks.Finding{set(s, f, change{[]string{"restart"}, wanted, people, breaks})}, nil
-}
-
-// deployRestart judges the form that a Swarm takes, which Compose takes too where restart is not set.
-func deployRestart(s *facts.Service) ([]checks.Finding, error) {
-	v, ok := s.Get("deploy", "restart_policy")
-	if !ok {
-		return nil, nil
-	}
-	condition, attempts, said := "any", 0, [2]string{"any", "0"}
-	if c, ok := v.Field("condition"); ok {
-		text, err := c.Text()
-		if err != nil {
-			return nil, err
-		}
-		condition, said[0] = text, c.Said()
-	}
-	if a, ok := v.Field("max_attempts"); ok {
-		text, err := a.Text()
-		if err != nil {
-			return nil, err
-		}
-		attempts, _ = strconv.Atoi(text)
-		said[1] = a.Said()
-	}
-	if condition == "none" || condition == "on-failure" && attempts >= 1 && attempts <= 5 {
-		return nil, nil
-	}
-	return []checks.Finding{about(s, v, "deploy.restart_policy", said[0]+", "+said[1]+" attempts",
-		"none, or on-failure with max_attempts of at most 5")}, nil
-}
-
-// chosen is what the site has decided for a service, which goes by its own name or by that of its container.
-func chosen(h *facts.Host, s *facts.Service, of func(facts.ContainerChoice) string) string {
-	names := []string{s.Name}
-	if v, ok := s.Get("container_name"); ok {
-		names = append(names, v.Node.Value)
-	}
-	for _, k := range h.Choices.Containers {
-		value := of(k)
-		if value == "" || value == "auto" || k.Label != "" {
-			continue
-		}
-		for _, n := range names {
-			if ok, err := path.Match(cmp.Or(k.Name, "*"), n); err == nil && ok {
-				return value
-			}
-		}
-	}
-	return ""
-}
-
-// Limits of what a service may use up.
-var (
-	Memory = limit("memory", "mem_limit", []string{"memory"}, func(k facts.ContainerChoice) string { return k.Memory })
-	CPU    = limit("cpu-shares", "cpu_shares", []string{"cpus"}, func(k facts.ContainerChoice) string { return k.CPUShares }, "cpus", "cpu_quota", "cpuset")
-	PIDs   = limit("pids", "pids_limit", []string{"pids"}, func(k facts.ContainerChoice) string { return k.PIDs })
-)
-
-// limit wants a limit, in the one place or the other that Compose has for it. Its value is the site's to choose.
-func limit(what, key string, deploy []string, of func(facts.ContainerChoice) string, also ...string) Service {
-	places := [][]string{{key}, append([]string{"deploy", "resources", "limits"}, deploy...)}
-	for _, k := range also {
-		places = append(places, []string{k})
-	}
-	return func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
-		f := absent(s, key, "unset", "set")
-		for _, p := range places {
-			v, ok := s.Get(p...)
-			if !ok {
-				continue
-			}
-			text, err := v.Text()
-			if err != nil {
-				return nil, err
-			}
-			if text != "" && text != "0" && text != "-1" {
-				return nil, nil
-			}
-			f = about(s, v, strings.Join(p, "."), v.Said(), "a limit")
-		}
-		value := chosen(h, s, of)
-		if value == "" {
-			f.Reason = fmt.Sprintf("choose what %s needs, in harden's configuration (choices, containers, %s) or in the file", s.Name, what)
-			return []checks.Finding{f}, nil
-		}
-		if _, ok := s.Get("deploy", "resources", "limits"); ok && key != "cpu_shares" {
-			return []checks.Finding{set(s, f, change{places[1], number(value), true, s.Name + " is held to " + value})}, nil
-		}
-		return []checks.Finding{set(s, f, change{[]string{key}, number(value), true, s.Name + " is held to " + value})}, nil
-	}
-}
-
-// number is a value as YAML would have it without quotes.
-func number(text string) any {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
-	}
-	return text
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -16,17 +17,16 @@ import (
 	"example.com/harden/checks/secret"
 )
 
-// A composeLeaks gathers the secrets of one Compose file, at most one for each line.
+// A composeLeaks gathers the secrets of one Compose file and of all that are read with it, at most one for each line.
 type composeLeaks struct {
-	*facts.Compose
-	lines    map[int]bool
+	lines    map[string]bool // by their places
 	findings []checks.Finding
 }
 
-func (l *composeLeaks) add(line int, what, got string) {
-	if !l.lines[line] {
-		l.lines[line] = true
-		l.findings = append(l.findings, checks.Finding{Subject: l.As + " " + what, Got: got, Must: mustFile, Place: l.At(line)})
+func (l *composeLeaks) add(c *facts.Compose, line int, what, got string) {
+	if place := c.At(line); !l.lines[place] {
+		l.lines[place] = true
+		l.findings = append(l.findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: place})
 	}
 }
 
@@ -34,35 +34,40 @@ func (l *composeLeaks) add(line int, what, got string) {
 func bytesOf(value string) string { return fmt.Sprintf("a value of %d bytes", len(value)) }
 
 func composeSecrets(c *facts.Compose, env *environments) ([]checks.Finding, error) {
-	l := &composeLeaks{Compose: c, lines: map[int]bool{}}
+	l := &composeLeaks{lines: map[string]bool{}}
 	var inFiles []checks.Finding
 	for _, s := range c.Services {
 		l.variables(s)
 		l.commands(s)
 		inFiles = append(inFiles, env.of(s)...)
 	}
-	hits, unknown := secret.FindWithin(c.Data, budget.New(c.As, nil))
-	for _, hit := range secret.Alarms(c.Data, hits) {
-		l.add(hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+	var unknown error
+	for _, c := range c.Files() {
+		hits, err := secret.FindWithin(c.Data, budget.New(c.As, nil))
+		unknown = errors.Join(unknown, err)
+		for _, hit := range secret.Alarms(c.Data, hits) {
+			l.add(c, hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+		}
 	}
-	slices.SortStableFunc(l.findings, func(a, b checks.Finding) int { return cmp.Compare(lineOf(a.Place), lineOf(b.Place)) })
+	slices.SortStableFunc(l.findings, func(a, b checks.Finding) int {
+		return cmp.Or(cmp.Compare(fileOf(a.Place), fileOf(b.Place)), cmp.Compare(lineOf(a.Place), lineOf(b.Place)))
+	})
 	return append(l.findings, inFiles...), unknown
 }
+
+func fileOf(place string) string { return place[:strings.LastIndexByte(place, ':')] }
 
 // variables finds what a service, or the build of its image, is given by its environment.
 func (l *composeLeaks) variables(s *facts.Service) {
 	for _, key := range [][]string{{"environment"}, {"build", "args"}} {
 		for _, v := range s.All(key...) {
-			if v.File != s.File && v.File.Path != l.Path {
-				continue
-			}
 			for name, value := range v.Assignments() {
 				literal := value.Node.Value
 				if _, after, ok := strings.Cut(literal, name+"="); ok {
 					literal = after
 				}
 				if given := secret.Given(name, literal); given != "" {
-					l.add(value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), bytesOf(given))
+					l.add(value.File, value.Line, s.Name+" "+strings.Join(key, ".")+" "+masked(name), bytesOf(given))
 				}
 			}
 		}
@@ -73,7 +78,7 @@ func (l *composeLeaks) variables(s *facts.Service) {
 func (l *composeLeaks) commands(s *facts.Service) {
 	for _, key := range [][]string{{"command"}, {"entrypoint"}, {"healthcheck", "test"}} {
 		v, ok := s.Get(key...)
-		if !ok || v.File != s.File && v.File.Path != l.Path {
+		if !ok {
 			continue
 		}
 		items := v.Items()
@@ -84,7 +89,7 @@ func (l *composeLeaks) commands(s *facts.Service) {
 					line = item.Line
 				}
 			}
-			l.add(line, s.Name+" "+strings.Join(key, ".")+" "+masked(a.Name), bytesOf(a.Value))
+			l.add(v.File, line, s.Name+" "+strings.Join(key, ".")+" "+masked(a.Name), bytesOf(a.Value))
 		}
 	}
 }

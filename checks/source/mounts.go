@@ -1,6 +1,7 @@
 package source
 
 import (
+	"maps"
 	"net/netip"
 	"path"
 	"slices"
@@ -25,12 +26,20 @@ type mount struct {
 	shown   string // the source, or what it is made from where it has variables
 }
 
-// mounts are the bind mounts of a service, in the short form and in the long.
+// mounts are the bind mounts of a service, in the short form and in the long. What counts more replaces a mount on the
+// same directory.
 func mounts(s *facts.Service) ([]mount, error) {
 	var all []mount
 	var unknown error
+	taken := map[string]bool{}
 	for _, v := range s.All("volumes") {
+		here := map[string]bool{}
 		for _, item := range v.Items() {
+			target, err := targetOf(item)
+			if err == nil && taken[target] {
+				continue
+			}
+			here[target] = err == nil && target != ""
 			if item.Node.Kind == yaml.MappingNode {
 				m, err := longMount(s, item)
 				if err != nil {
@@ -40,28 +49,54 @@ func mounts(s *facts.Service) ([]mount, error) {
 				}
 				continue
 			}
-			text, err := item.Text()
 			if err != nil {
 				unknown = err
 				continue
 			}
-			parts := strings.SplitN(text, ":", 3)
-			if len(parts) < 2 {
-				continue
-			}
-			if !isPath(parts[0]) {
-				all = append(all, boundVolume(s, item, parts[0], len(parts) == 3 && slices.Contains(strings.Split(parts[2], ","), "ro"))...)
-				continue
-			}
-			m := mount{at: item, source: absolute(s, parts[0]), rest: parts[0] + ":" + parts[1]}
-			m.shown = shown(item, m.source)
-			if len(parts) == 3 {
-				m.options = strings.Split(parts[2], ",")
-			}
-			all = append(all, m)
+			all = append(all, shortMount(s, item)...)
 		}
+		maps.Copy(taken, here)
 	}
 	return all, unknown
+}
+
+// targetOf is the directory that a volume is mounted on; the error is of a short form whose text is not known.
+func targetOf(item facts.ComposeValue) (string, error) {
+	if item.Node.Kind == yaml.MappingNode {
+		target, ok := item.Field("target")
+		if !ok {
+			return "", nil
+		}
+		text, err := target.Text()
+		if err != nil {
+			return "", nil // that it is not known matters for nothing else
+		}
+		return path.Clean(text), nil
+	}
+	text, err := item.Text()
+	parts := strings.SplitN(text, ":", 3)
+	if err != nil || len(parts) < 2 {
+		return "", err
+	}
+	return path.Clean(parts[1]), nil
+}
+
+func shortMount(s *facts.Service, item facts.ComposeValue) []mount {
+	text, err := item.Text()
+	parts := strings.SplitN(text, ":", 3)
+	if err != nil || len(parts) < 2 {
+		return nil
+	}
+	if !isPath(parts[0]) {
+		readOnly := len(parts) == 3 && slices.Contains(strings.Split(parts[2], ","), "ro")
+		return boundVolume(s, item, parts[0], readOnly)
+	}
+	m := mount{at: item, source: absolute(item.File, parts[0]), rest: parts[0] + ":" + parts[1]}
+	m.shown = shown(item, m.source)
+	if len(parts) == 3 {
+		m.options = strings.Split(parts[2], ",")
+	}
+	return []mount{m}
 }
 
 func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
@@ -79,14 +114,14 @@ func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
 		return nil, nil
 	}
 	if !strings.HasPrefix(text, "~") {
-		text = absolute(s, text)
+		text = absolute(item.File, text)
 	}
 	return []mount{{at: item, source: text, shown: shown(source, text), long: true}}, err
 }
 
 // boundVolume is the mount of a volume that the file itself makes a bind mount of: by driver_opts, with o: bind.
 func boundVolume(s *facts.Service, item facts.ComposeValue, name string, readOnly bool) []mount {
-	device, options, ok := s.File.Bound(name)
+	device, options, ok := s.Whole.Bound(name)
 	if !ok || !strings.HasPrefix(device, "/") {
 		return nil
 	}
@@ -108,16 +143,16 @@ func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, ".") || strings.HasPrefix(s, "~")
 }
 
-// absolute is a path of a Compose file, which is below the file's directory unless it is absolute.
-func absolute(s *facts.Service, p string) string {
+// absolute is a path of a Compose file, which is below the file's project directory unless it is absolute.
+func absolute(c *facts.Compose, p string) string {
 	if strings.HasPrefix(p, "/") {
 		return path.Clean(p)
 	}
 	if strings.HasPrefix(p, "~") {
 		return p
 	}
-	joined := path.Join(path.Dir(s.File.Path), p)
-	if tail := strings.TrimLeft(path.Clean(p), "./"); !facts.Within(joined, s.File.Root) && strings.HasPrefix(path.Clean(p), "../../..") {
+	joined := path.Join(c.Dir, p)
+	if tail := strings.TrimLeft(path.Clean(p), "./"); !facts.Within(joined, c.Root) && strings.HasPrefix(path.Clean(p), "../../..") {
 		return "/" + tail // it is meant to lead to the top, wherever the files are
 	}
 	return joined

@@ -169,6 +169,7 @@ var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		all.add(findings, errors.Join(c.Err, err))
 	}
 	all.add(nil, unseen(s, nil))
+	all.once()
 	return all.settle()
 })
 

@@ -83,6 +83,19 @@ func (v *verdicts) add(fs []checks.Finding, err error) {
 	v.fits = true
 }
 
+// once keeps one of findings that are the same in all: a file that two projects include is judged with both.
+func (v *verdicts) once() {
+	type what struct{ subject, got, must, place string }
+	seen := map[what]bool{}
+	v.findings = slices.DeleteFunc(v.findings, func(f checks.Finding) bool {
+		key := what{f.Subject, f.Got, f.Must, f.Place}
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// settle is the verdict on all files. What a person is to look at is told also where something else is not known.
 func (v *verdicts) settle() ([]checks.Finding, error) {
 	times := map[string]int{} // reports know findings by their subjects
 	for i, f := range v.findings {
@@ -97,6 +110,9 @@ func (v *verdicts) settle() ([]checks.Finding, error) {
 				if !slices.Contains(texts, e.Error()) {
 					texts = append(texts, e.Error())
 				}
+			}
+			if len(v.manual) > 0 {
+				texts = append(texts, "and for a person to look at: "+strings.Join(v.manual, "; "))
 			}
 			return strings.Join(texts, "; ")
 		}

@@ -58,6 +58,14 @@ func (s *session) report(command string) *report.Report {
 	return r
 }
 
+// more says that a list goes on.
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("; and %d more", n)
+}
+
 // describe says what was found of Docker, and what a reader must know before believing the rest.
 func (s *session) describe(h *report.Host) {
 	note := func(format string, args ...any) { h.Notes = append(h.Notes, fmt.Sprintf(format, args...)) }
@@ -69,6 +77,9 @@ func (s *session) describe(h *report.Host) {
 			note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
 			if n := len(found.Outside); n > 0 {
 				note("links that lead out of --source are not followed: %s", strings.Join(found.Outside[:min(n, 10)], ", "))
+			}
+			if n := len(found.Left); n > 0 {
+				note("not looked at: %s%s", strings.Join(found.Left[:min(n, 10)], "; "), more(n-10))
 			}
 		}
 		return

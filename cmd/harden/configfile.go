@@ -50,6 +50,10 @@ type choices struct {
 	TrustedRegistries []string          `yaml:"trusted-registries"`
 	ImageMaxAge       int               `yaml:"image-max-age"` // days
 	Containers        []containerChoice `yaml:"containers"`
+	Sources           struct {
+		Vendor      bool `yaml:"vendor"`
+		SkipIgnored bool `yaml:"skip-ignored"`
+	} `yaml:"sources"`
 }
 
 type containerChoice struct {
@@ -77,7 +81,8 @@ type fileWaiver struct {
 func (c choices) facts() facts.Choices {
 	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
 		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, PublishAddress: c.PublishAddress, Swarm: c.Swarm,
-		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour}
+		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour,
+		Sources: facts.SourceChoices{Vendor: c.Sources.Vendor, SkipIgnored: c.Sources.SkipIgnored}}
 	for _, k := range c.Containers {
 		out.Containers = append(out.Containers, facts.ContainerChoice(k))
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"example.com/harden/remediate/apply"
@@ -49,6 +51,7 @@ func run(args []string) int {
 	// An audit is over before its garbage is worth collecting, unless there is a lot of it.
 	debug.SetGCPercent(800)
 	debug.SetMemoryLimit(170 << 20)
+	logrus.SetOutput(io.Discard) // compose-go warns by it of what files hold; what matters of that harden says itself
 	ctx := withSignals(context.Background())
 	if isModule(os.Args[0], args) {
 		return runModule(ctx, os.Stdout, args[0])

@@ -13,10 +13,10 @@ func TestBrief(t *testing.T) {
 	file := func(n int) []byte {
 		return []byte("services:\n  a:\n    image: b\n    command: " + strings.Repeat("a", n) + "\n")
 	}
-	if err := readCompose(file(20_000)); err != nil {
+	if err := (composeReader{}).read(file(20_000)); err != nil {
 		t.Error(err)
 	}
-	if err := readCompose(file(1_000_000)); !errors.Is(err, budget.Err) {
+	if err := (composeReader{}).read(file(1_000_000)); !errors.Is(err, budget.Err) {
 		t.Errorf("%v", err)
 	}
 }

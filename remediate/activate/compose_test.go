@@ -29,7 +29,7 @@ func TestValidateCompose(t *testing.T) {
 		"as it was": {"services: {a: {ports: [\"1:2:3:4\"]}}", good, "as it is now"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := activate.ValidateCompose([]byte(test.before), []byte(test.after))
+			err := activate.ValidateCompose([]byte(test.before), []byte(test.after), nil)
 			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%v, want %q", err, test.err)
 			}

@@ -134,7 +134,7 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 		return err
 	}
 	if wantsCompose(c) {
-		return ValidateCompose(c.Before.Data, c.After.Data)
+		return ValidateCompose(c.Before.Data, c.After.Data, environment(h, c.Path))
 	}
 	if len(h.SourceDirs) > 0 {
 		return nil // what was written has been parsed again, and no program of this host reads it

@@ -108,3 +108,24 @@ func FuzzUnified(f *testing.F) {
 		}
 	})
 }
+
+// TestReports leaves what is said of a file or a service whose name sounds like a secret, and hides a secret there.
+func TestReports(t *testing.T) {
+	r := NewRedactor(make([]byte, 32))
+	for _, s := range []string{
+		"docker-compose.secrets.yml: not YAML: line 3", "compose-token.yml: line 12: services is no mapping",
+		"Dockerfile.token: dockerfile parse error on line 12: unknown instruction: FOO",
+		"src/compose.yaml: line 4: service secret: it extends one of ../common.yml: not found",
+		"the file as it would be is not valid: service api-token: decoding failed",
+		"not everything was looked at: secret.compose.yaml: not a regular file",
+	} {
+		if got := r.RedactText(s); got != s {
+			t.Errorf("%q became %q", s, got)
+		}
+	}
+	for _, s := range []string{"password: hunter2 line", "token: lines", "compose.token.yml: s3cr3tvalue"} {
+		if got := r.RedactText(s); got == s {
+			t.Errorf("%q was left", s)
+		}
+	}
+}

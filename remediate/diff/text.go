@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -35,7 +36,19 @@ var nameHints = []string{"pass", "pw", "secret", "token", "cred", "key", "auth",
 	"userinfo", "dsn", "seed"}
 
 // RedactText replaces what looks like a secret in any text: an error, a report, a program's output.
-func (r *Redactor) RedactText(s string) string { return r.cover(s, inText(s)) }
+func (r *Redactor) RedactText(s string) string {
+	return r.cover(s, slices.DeleteFunc(inText(s), func(p span) bool { return reported(s, p) }))
+}
+
+// reports are the first words of what is said of a file or of a service, behind its name and a colon. The file may be
+// called compose.secrets.yml: what stands behind that is no secret, and none is any of these words.
+var reports = []string{"not", "line", "it", "a", "no", "dockerfile", "decoding", "document", "service", "include", "empty", "nothing",
+	"more", "too", "extends", "open", "lstat"}
+
+func reported(s string, p span) bool {
+	return p.From >= 2 && s[p.From-2:p.From] == ": " && p.To < len(s) && strings.ContainsRune(" :", rune(s[p.To])) &&
+		slices.Contains(reports, s[p.From:p.To])
+}
 
 // inText finds the secrets in a text of no known structure: by the names that stand before them, and by their form.
 func inText(s string) []span {

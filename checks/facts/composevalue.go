@@ -1,0 +1,98 @@
+package facts
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A ComposeValue is what a service, or a part of it, says under one key.
+type ComposeValue struct {
+	Node *yaml.Node // aliases followed
+	File *Compose
+	Path []string // in File, for an editor; nil where a change there would reach others
+	Line int
+}
+
+// ErrVariable means that a value depends on a variable that only whoever starts the project sets.
+var ErrVariable = errors.New("it depends on a variable")
+
+// Text is a scalar with the values of variables that are known put in: those of the .env file, and defaults.
+func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
+
+// Said is a scalar as it is written, its variables by their names: what people are shown, who may not be meant to know
+// what the .env file holds.
+func (v ComposeValue) Said() string { return v.Node.Value }
+
+// Items are the elements of a list, or the one value that stands for a list, with the place of each.
+func (v ComposeValue) Items() []ComposeValue {
+	if v.Node.Kind != yaml.SequenceNode {
+		return []ComposeValue{v}
+	}
+	var all []ComposeValue
+	for i, n := range v.Node.Content {
+		if tagged(n, tagReset) {
+			continue
+		}
+		item := ComposeValue{Node: follow(n), File: v.File, Line: n.Line}
+		if v.Path != nil && n.Kind != yaml.AliasNode {
+			item.Path = append(slices.Clone(v.Path), fmt.Sprint(i))
+		}
+		all = append(all, item)
+	}
+	return all
+}
+
+// Field is what a mapping says under a key.
+func (v ComposeValue) Field(key string) (ComposeValue, bool) {
+	next, own := lookup(v.Node, key, 0)
+	if next == nil {
+		return ComposeValue{}, false
+	}
+	f := ComposeValue{Node: follow(next), File: v.File, Line: next.Line}
+	if v.Path != nil && own && next.Kind != yaml.AliasNode {
+		f.Path = append(slices.Clone(v.Path), key)
+	}
+	return f, true
+}
+
+// Assignments are the names and values of an environment, in either of the forms that Compose has for it. In a list the
+// value is the whole element, NAME=VALUE.
+func (v ComposeValue) Assignments() iter.Seq2[string, ComposeValue] {
+	return func(yield func(string, ComposeValue) bool) {
+		v.assignments(yield, 0)
+	}
+}
+
+func (v ComposeValue) assignments(yield func(string, ComposeValue) bool, depth int) bool {
+	switch {
+	case depth > maxChains: // gather has told of it
+	case v.Node.Kind == yaml.SequenceNode:
+		for _, item := range v.Items() {
+			if name, _, ok := strings.Cut(item.Node.Value, "="); ok && !yield(name, item) {
+				return false
+			}
+		}
+	case v.Node.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(v.Node.Content); i += 2 {
+			name := v.Node.Content[i].Value
+			if name == mergeKey {
+				for _, m := range mergedInto(v.Node) {
+					if !(ComposeValue{Node: m, File: v.File, Line: m.Line}).assignments(yield, depth+1) {
+						return false
+					}
+				}
+				continue
+			}
+			value := follow(v.Node.Content[i+1])
+			if value.Kind == yaml.ScalarNode && !yield(name, ComposeValue{Node: value, File: v.File, Line: value.Line}) {
+				return false
+			}
+		}
+	}
+	return true
+}
