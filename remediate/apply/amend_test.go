@@ -26,6 +26,7 @@ func TestAmend(t *testing.T) {
 
 func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	w := newWorld(t)
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755)) // where root alone writes, before the run and after it
 	before := w.look(t)
 	o := w.options()
 	run, err := Apply(t.Context(), w.plan(t), o)
@@ -75,6 +76,29 @@ func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	_, err = Rollback(t.Context(), "", w.options())
 	must(t, err)
 	same(t, "and back", then, w.look(t))
+	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// TestAmendExposed amends nothing in a directory that everybody can write to, and ends what it had begun of that.
+func TestAmendExposed(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	must(t, touches["content"](w.path(daemonJSON)))
+	o.Resolve = Resolution{Ours: []string{daemonJSON}}
+	_, err = Rollback(t.Context(), run.ID, o)
+	must(t, err)
+	before := w.look(t)
+	o.Resolve = Resolution{Theirs: []string{daemonJSON}}
+	amended, err := Rollback(t.Context(), run.ID, o)
+	if amended == nil || amended.Outcome != RolledBack || !errors.Is(err, ErrRolledBack) || !errors.Is(err, ErrDrift) ||
+		!strings.Contains(err.Error(), "everybody can write to /etc/docker") {
+		t.Errorf("%+v, %v", amended, err)
+	}
+	same(t, "not amended", before, w.look(t))
 	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
 		t.Error(wrong)
 	}
