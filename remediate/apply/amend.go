@@ -135,7 +135,6 @@ func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
 		return nil, err
 	}
 	e.about = "amends run " + t.ID
-	e.Resolve = Resolution{Skip: e.Resolve.Skip} // what was said of t is not said of the run that amends it
 	if err := e.publish(ctx, j); err != nil {
 		return nil, err
 	}
