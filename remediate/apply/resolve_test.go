@@ -155,14 +155,15 @@ func TestResolveForward(t *testing.T) {
 
 // TestResolveForwardFails takes a run back that could not be finished although it was said what becomes of a file.
 func TestResolveForwardFails(t *testing.T) {
-	for way, resolve := range map[string]Resolution{"theirs": {Theirs: []string{odd}}, "ours": {Ours: []string{odd}}} {
+	const timer = "/etc/systemd/system/gone.timer"
+	for way, resolve := range map[string]Resolution{"theirs": {Theirs: []string{timer}}, "ours": {Ours: []string{timer}}} {
 		t.Run(way, func(t *testing.T) {
 			w := newWorld(t)
 			want := w.look(t)
 			interrupt(t, w)
-			must(t, touches["content"](w.path(odd))) // which the run had not come to
+			must(t, touches["content"](w.path(timer))) // which the run had not come to
 			if way == "theirs" {
-				want[odd] = w.look(t)[odd]
+				want[timer] = w.look(t)[timer]
 			}
 			o := w.options()
 			o.Resolve = resolve
