@@ -455,7 +455,40 @@ func TestWaiverNotices(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	if !strings.Contains(b.String(), "\n\n"+strings.Join(want, "\n")+"\n") {
+		t.Errorf("they are not one paragraph:\n%s", b.String())
+	}
 	valid(t, compiled(t), r)
+}
+
+// TestSeveral names four of what is alike, says of one more that there is one, and names all where all was asked for.
+func TestSeveral(t *testing.T) {
+	for n, want := range map[int]string{4: "/0, /1, /2, /3: 0666", 5: "/0, /1, /2, /3 and 1 more: 0666", 7: "/0, /1, /2, /3 and 3 more: 0666"} {
+		var fs []checks.Finding
+		var left []report.LeftOver
+		all := "/0"
+		for i := range n {
+			subject := fmt.Sprintf("/%d", i)
+			fs = append(fs, checks.Finding{Subject: subject, Got: "0666", Must: "0644"})
+			left = append(left, report.LeftOver{ID: "docker/x", Subject: subject, Reason: "a person decides"})
+			if i > 0 {
+				all += ", " + subject
+			}
+		}
+		for _, verbose := range []bool{false, true} {
+			r := settled(t, checks.Result{Status: checks.Fail, Findings: fs}, planOf(nil, nil, 0, left...), nil)
+			var b bytes.Buffer
+			if err := report.Text(&b, r, report.Style{Verbose: verbose}); err != nil {
+				t.Fatal(err)
+			}
+			if verbose {
+				want = all + ": 0666"
+			}
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("of %d, verbose %v: %q is not there:\n%s", n, verbose, want, b.String())
+			}
+		}
+	}
 }
 
 // TestStream holds a report that is written a result at a time to what it would be written whole.
