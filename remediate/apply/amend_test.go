@@ -26,7 +26,7 @@ func TestAmend(t *testing.T) {
 
 func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	w := newWorld(t)
-	must(t, os.Chmod(w.path("/etc/docker"), 0o755)) // where root alone writes, before the run and after it
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
 	before := w.look(t)
 	o := w.options()
 	run, err := Apply(t.Context(), w.plan(t), o)
@@ -81,32 +81,10 @@ func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	}
 }
 
-// TestAmendExposed amends nothing in a directory that everybody can write to, and ends what it had begun of that.
-func TestAmendExposed(t *testing.T) {
-	w := newWorld(t)
-	o := w.options()
-	run, err := Apply(t.Context(), w.plan(t), o)
-	must(t, err)
-	must(t, touches["content"](w.path(daemonJSON)))
-	o.Resolve = Resolution{Ours: []string{daemonJSON}}
-	_, err = Rollback(t.Context(), run.ID, o)
-	must(t, err)
-	before := w.look(t)
-	o.Resolve = Resolution{Theirs: []string{daemonJSON}}
-	amended, err := Rollback(t.Context(), run.ID, o)
-	if amended == nil || amended.Outcome != RolledBack || !errors.Is(err, ErrRolledBack) || !errors.Is(err, ErrDrift) ||
-		!strings.Contains(err.Error(), "everybody can write to /etc/docker") {
-		t.Errorf("%+v, %v", amended, err)
-	}
-	same(t, "not amended", before, w.look(t))
-	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
-		t.Error(wrong)
-	}
-}
-
 // TestAmendDrift gives nothing back over what somebody has changed since the rollback.
 func TestAmendDrift(t *testing.T) {
 	w := newWorld(t)
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
 	o := w.options()
 	run, err := Apply(t.Context(), w.plan(t), o)
 	must(t, err)
@@ -121,4 +99,58 @@ func TestAmendDrift(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	same(t, "afterwards", now, w.look(t))
+}
+
+// TestAmendExposed restores nothing where another than root could put something else since the rollback.
+func TestAmendExposed(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	must(t, touches["content"](w.path(daemonJSON)))
+	o.Resolve = ways["ours"]
+	_, err = Rollback(t.Context(), run.ID, o) // which gives /etc/docker the mode of before, 0777
+	must(t, err)
+	now := w.look(t)
+	o.Resolve = ways["theirs"]
+	_, err = Rollback(t.Context(), run.ID, o)
+	if !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "everybody can write to /etc/docker") {
+		t.Errorf("%v", err)
+	}
+	same(t, "afterwards", now, w.look(t))
+	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// TestAmendFails takes an amendment back that could not be completed: what was chosen of the other run is not said of it.
+func TestAmendFails(t *testing.T) {
+	for _, first := range []string{"ours", "theirs"} {
+		w := newWorld(t)
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+		o := w.options()
+		run, err := Apply(t.Context(), w.plan(t), o)
+		must(t, err)
+		must(t, touches["content"](w.path(daemonJSON)))
+		o.Resolve = ways[first]
+		_, err = Rollback(t.Context(), run.ID, o)
+		must(t, err)
+		now := w.look(t)
+		o = w.options()
+		o.Resolve = map[string]Resolution{"ours": ways["theirs"], "theirs": ways["ours"]}[first]
+		o.Progress = func(s Step) {
+			if s.Doing == Writing {
+				must(t, os.Chmod(w.path("/etc/docker"), 0o777))
+			}
+		}
+		amended, err := Rollback(t.Context(), run.ID, o)
+		if amended == nil || amended.Outcome != RolledBack || !errors.Is(err, ErrRolledBack) || !errors.Is(err, ErrDrift) {
+			t.Errorf("%s: %+v, %v", first, amended, err)
+		}
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+		same(t, "not amended", now, w.look(t))
+		if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+			t.Error(wrong)
+		}
+	}
 }
