@@ -95,6 +95,9 @@ func TestCompare(t *testing.T) {
 			}
 		})
 	}
+	if ds := report.Compare(look(t), look(t, as(checks.Unknown))); len(ds) != 1 || ds[0].Kind != report.ShiftUnknown {
+		t.Errorf("unknown from the first: %+v", ds)
+	}
 	// A waiver that is over is told with its reason, and with its end where it had one.
 	for expires, want := range map[string]string{"2026-05-31": "known, until 2026-05-31", "": "known"} {
 		was := waived("a")

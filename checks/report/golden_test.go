@@ -188,6 +188,12 @@ func outcomes(t *testing.T, w io.Writer) error {
 				return err
 			}
 		}
+		open := host(t)
+		open.Run, open.Plan = r.Run, proposed()
+		open.Settle()
+		if err := errors.Join(report.StillOpen(w, open, report.Style{}), report.StillOpen(w, open, report.Style{Color: true, Width: 40})); err != nil {
+			return err
+		}
 		for _, res := range r.Results {
 			for _, f := range res.Findings {
 				fmt.Fprintf(w, "%s %s %s %q\n", res.ID, f.Subject, f.State, f.Reason)

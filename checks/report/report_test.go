@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -510,6 +511,33 @@ func TestStream(t *testing.T) {
 		}
 		if diff := cmp.Diff(whole.String(), got.String()); diff != "" {
 			t.Errorf("%d results (-whole +streamed):\n%s", n, diff)
+		}
+	}
+}
+
+// TestStillOpen says nothing where all is resolved, and has room for any number.
+func TestStillOpen(t *testing.T) {
+	for n, want := range map[int]string{0: "", 1e12: "Still open:\n  1000000000000 manualmanual review\n"} {
+		var b bytes.Buffer
+		r := &report.Report{Summary: report.Summary{Open: map[report.State]int{report.Manual: n}}}
+		if err := report.StillOpen(&b, r, report.Style{}); err != nil || b.String() != want {
+			t.Errorf("%q, want %q; %v", b.String(), want, err)
+		}
+	}
+}
+
+// TestEntries gives each check its number in every edition that has it.
+func TestEntries(t *testing.T) {
+	s, all := small(t)
+	entries := report.Entries(s)
+	for _, c := range all {
+		want := map[string]string{}
+		for b, n := range c.Items {
+			want[string(b)] = n
+		}
+		i := slices.IndexFunc(entries, func(e report.Entry) bool { return e.ID == c.ID })
+		if diff := cmp.Diff(want, entries[i].Items); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.ID, diff)
 		}
 	}
 }

@@ -242,3 +242,58 @@ func TestLockQuotes(t *testing.T) {
 		t.Errorf("%+v, want %s", err, want)
 	}
 }
+
+// TestConfirmed does not believe a write that has left something else than was written.
+func TestConfirmed(t *testing.T) {
+	w := newWorld(t)
+	e, err := begin(w.options())
+	must(t, err)
+	defer e.end()
+	it := &item{Path: []byte("/etc/bystander"), Content: true}
+	now, err := it.look(e.tree)
+	must(t, err)
+	if err := e.confirm(it, now.image); err != nil {
+		t.Errorf("as it was written: %v", err)
+	}
+	for what, spoil := range map[string]func(*image){"mode": func(im *image) { im.Mode ^= 0o40 }, "owner": func(im *image) { im.UID++ },
+		"content": func(im *image) { im.Sum = sum([]byte("other")) }} {
+		want := now.image
+		spoil(&want)
+		if err := e.confirm(it, want); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestUpdating tells the containers that a run may have changed from those that it had not come to.
+func TestUpdating(t *testing.T) {
+	run := &txn{log: []entry{{Event: evWrite, N: 2}, {Event: evUpdate, N: 1}}}
+	for i, want := range []bool{false, true, false} {
+		if run.updating(i) != want {
+			t.Errorf("container %d: %v", i, !want)
+		}
+	}
+}
+
+// TestRebooted counts the boots of the host that runs, and of no other.
+func TestRebooted(t *testing.T) {
+	run := &txn{journal: journal{ID: "0001-x", Boot: "one", Waiting: []string{"docker/a"}, Checks: []string{"docker/a", "docker/b"}}}
+	for _, root := range []string{"/", "/mnt"} {
+		for _, boot := range []string{"one", "two"} {
+			o := Options{Root: root, sys: &sys{boot: boot}}
+			got := settled([]*txn{run}, o)
+			if len(got) != 2 || !got[0].Waiting || got[0].Rebooted != (root == "/" && boot == "two") || got[1].Waiting {
+				t.Errorf("%s in boot %s: %+v", root, boot, got)
+			}
+		}
+	}
+}
+
+// TestCreatableSince finds nothing in the way where the directory of a new file has been made meanwhile.
+func TestCreatableSince(t *testing.T) {
+	w := newWorld(t)
+	e, err := begin(w.options())
+	must(t, err)
+	defer e.end()
+	must(t, e.creatable(created("/etc/default/new.conf", "text\n"), nil))
+}
