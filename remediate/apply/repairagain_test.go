@@ -70,3 +70,32 @@ func TestRepairRollback(t *testing.T) {
 		t.Errorf("%+v, %v; want run %s", ds, err, first.ID)
 	}
 }
+
+// TestRepairTimes gives each line that is supplied for a damaged one the time of the run.
+func TestRepairTimes(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.small(t, "/etc/bystander"), o)
+	must(t, err)
+	dir := filepath.Join(o.State, "runs", run.ID)
+	flip(t, filepath.Join(dir, logFile), 200)
+	repair(t, o)
+	s := &store{dir: o.State, sys: o.sys}
+	tx, err := readTxn(s, dir)
+	must(t, err)
+	for i, e := range tx.log {
+		if e.Time.Before(run.Started) {
+			t.Errorf("line %d, %s: %v, and the run began at %v", i, e.Event, e.Time, run.Started)
+		}
+	}
+}
+
+// TestIsRules knows the files that auditd's rules are read from.
+func TestIsRules(t *testing.T) {
+	for p, want := range map[string]bool{"/etc/audit/rules.d/x.rules": true, "/etc/audit/audit.rules": true,
+		"/etc/audit/rules.d/x.conf": false, "/etc/audit/auditd.conf": false, "/etc/docker/x.rules": false} {
+		if isRules(p) != want {
+			t.Errorf("%s: %v", p, !want)
+		}
+	}
+}
