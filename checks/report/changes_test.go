@@ -95,6 +95,17 @@ func TestCompare(t *testing.T) {
 			}
 		})
 	}
+	if ds := report.Compare(look(t), look(t, as(checks.Unknown))); len(ds) != 1 || ds[0].Kind != report.ShiftUnknown {
+		t.Errorf("unknown from the first: %+v", ds)
+	}
+	// A waiver that is over is told with its reason, and with its end where it had one.
+	for expires, want := range map[string]string{"2026-05-31": "known, until 2026-05-31", "": "known"} {
+		was := waived("a")
+		was.Waived[0].Expires = expires
+		if ds := report.Compare(look(t, was), look(t, failing("bad", "a"))); len(ds) != 1 || ds[0].Reason != want {
+			t.Errorf("expired: %+v, want %q", ds, want)
+		}
+	}
 	// A check that is no longer asked for, and one that is for the first time.
 	other := failing("bad", "c")
 	other.ID = "docker/y"

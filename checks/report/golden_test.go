@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -187,6 +188,12 @@ func outcomes(t *testing.T, w io.Writer) error {
 				return err
 			}
 		}
+		open := host(t)
+		open.Run, open.Plan = r.Run, proposed()
+		open.Settle()
+		if err := errors.Join(report.StillOpen(w, open, report.Style{}), report.StillOpen(w, open, report.Style{Color: true, Width: 40})); err != nil {
+			return err
+		}
 		for _, res := range r.Results {
 			for _, f := range res.Findings {
 				fmt.Fprintf(w, "%s %s %s %q\n", res.ID, f.Subject, f.State, f.Reason)
@@ -239,10 +246,11 @@ func others(t *testing.T, w io.Writer) error {
 			{Unit: "a", Calendar: "daily", State: "active", Last: now, Next: now}, {Unit: "b", Calendar: "weekly",
 				State: "unknown", Reason: "no systemd"},
 			{Unit: "c", Calendar: "daily", State: "inactive"}}}} {
-		write(report.ScheduleStatusText(w, c, report.Style{}))
+		write(report.ScheduleStatusText(w, c, report.Style{}), report.ScheduleStatusText(w, c, report.Style{Width: 40}))
 	}
 	back := &report.Rollback{Changes: []report.Change{change}, Updates: proposed().Updates, Run: done}
 	write(report.RollbackText(w, back, report.Style{}), report.TakenBack(w, back, report.Style{}))
+	write(ends(w))
 	other := host(t)
 	other.Results[1].Findings[0].Got, other.Results[2].Findings[1].Must, other.Results = "0777", "within 0600",
 		other.Results[:5]
@@ -254,6 +262,22 @@ func others(t *testing.T, w io.Writer) error {
 	write(report.Prometheus(w, report.Metrics{Report: r, Shifts: shifts, Failed: 3, Open: true}))
 	fmt.Fprintln(w, report.Totals(r))
 	return nil
+}
+
+// ends writes what is given up of a run and what is set aside of a state directory.
+func ends(w io.Writer) error {
+	a := &report.Abandoned{Run: "0007-x"}
+	for _, state := range []string{"before", "after", "partly", "theirs", "unknown"} {
+		a.Files = append(a.Files, report.FileState{Path: "/etc/" + state, State: state})
+	}
+	a.Files[4].Why = "it cannot be read\x1b"
+	r := &report.Repair{State: "/var/lib/harden", Damages: []report.Damage{
+		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "sets it aside", Lost: []string{"how far it had come", "more"},
+			Kept: []string{"the run can still be rolled back"}},
+		{File: "lock", Why: "it is not a regular file", Does: "sets it aside"}}}
+	return errors.Join(report.AbandonText(w, a, report.Style{Color: true}), report.AbandonText(w, a, report.Style{Width: 40}),
+		report.RepairText(w, r, report.Style{}), report.RepairText(w, r, report.Style{Color: true, Width: 40}),
+		report.RepairText(w, &report.Repair{State: "/var/lib/harden"}, report.Style{}))
 }
 
 // threats are those of the model that the small catalogue answers, and one of the platform that is not there.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -455,7 +456,40 @@ func TestWaiverNotices(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	if !strings.Contains(b.String(), "\n\n"+strings.Join(want, "\n")+"\n") {
+		t.Errorf("they are not one paragraph:\n%s", b.String())
+	}
 	valid(t, compiled(t), r)
+}
+
+// TestSeveral names four of what is alike, says of one more that there is one, and names all where all was asked for.
+func TestSeveral(t *testing.T) {
+	for n, want := range map[int]string{4: "/0, /1, /2, /3: 0666", 5: "/0, /1, /2, /3 and 1 more: 0666", 7: "/0, /1, /2, /3 and 3 more: 0666"} {
+		var fs []checks.Finding
+		var left []report.LeftOver
+		all := "/0"
+		for i := range n {
+			subject := fmt.Sprintf("/%d", i)
+			fs = append(fs, checks.Finding{Subject: subject, Got: "0666", Must: "0644"})
+			left = append(left, report.LeftOver{ID: "docker/x", Subject: subject, Reason: "a person decides"})
+			if i > 0 {
+				all += ", " + subject
+			}
+		}
+		for _, verbose := range []bool{false, true} {
+			r := settled(t, checks.Result{Status: checks.Fail, Findings: fs}, planOf(nil, nil, 0, left...), nil)
+			var b bytes.Buffer
+			if err := report.Text(&b, r, report.Style{Verbose: verbose}); err != nil {
+				t.Fatal(err)
+			}
+			if verbose {
+				want = all + ": 0666"
+			}
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("of %d, verbose %v: %q is not there:\n%s", n, verbose, want, b.String())
+			}
+		}
+	}
 }
 
 // TestStream holds a report that is written a result at a time to what it would be written whole.
@@ -477,6 +511,33 @@ func TestStream(t *testing.T) {
 		}
 		if diff := cmp.Diff(whole.String(), got.String()); diff != "" {
 			t.Errorf("%d results (-whole +streamed):\n%s", n, diff)
+		}
+	}
+}
+
+// TestStillOpen says nothing where all is resolved, and has room for any number.
+func TestStillOpen(t *testing.T) {
+	for n, want := range map[int]string{0: "", 1e12: "Still open:\n  1000000000000 manualmanual review\n"} {
+		var b bytes.Buffer
+		r := &report.Report{Summary: report.Summary{Open: map[report.State]int{report.Manual: n}}}
+		if err := report.StillOpen(&b, r, report.Style{}); err != nil || b.String() != want {
+			t.Errorf("%q, want %q; %v", b.String(), want, err)
+		}
+	}
+}
+
+// TestEntries gives each check its number in every edition that has it.
+func TestEntries(t *testing.T) {
+	s, all := small(t)
+	entries := report.Entries(s)
+	for _, c := range all {
+		want := map[string]string{}
+		for b, n := range c.Items {
+			want[string(b)] = n
+		}
+		i := slices.IndexFunc(entries, func(e report.Entry) bool { return e.ID == c.ID })
+		if diff := cmp.Diff(want, entries[i].Items); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.ID, diff)
 		}
 	}
 }

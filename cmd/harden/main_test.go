@@ -113,7 +113,10 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := os.Stat(program); err != nil { // the test binary is where nobody can reach it
 		self, err := os.ReadFile("/proc/self/exe")
 		ts.Check(err)
-		ts.Check(os.WriteFile(program, self, 0o755))
+		syscall.ForkLock.RLock() // a program that another script starts meanwhile would hold this one open: text file busy
+		err = os.WriteFile(program, self, 0o755)
+		syscall.ForkLock.RUnlock()
+		ts.Check(err)
 		for dir := ts.MkAbs("."); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 			ts.Check(os.Chmod(dir, 0o711))
 		}

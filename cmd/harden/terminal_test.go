@@ -35,6 +35,15 @@ func pty(t *testing.T, columns uint16) (master, tty *os.File) {
 	if tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
+	// Ctrl-C must not have the kernel throw away what is on its way to the screen: harden may have said already what became of it.
+	modes, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err == nil {
+		modes.Lflag |= unix.NOFLSH
+		err = unix.IoctlSetTermios(int(tty.Fd()), unix.TCSETS, modes)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	return master, tty
 }
 

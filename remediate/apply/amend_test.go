@@ -122,3 +122,35 @@ func TestAmendExposed(t *testing.T) {
 		t.Error(wrong)
 	}
 }
+
+// TestAmendFails takes an amendment back that could not be completed: what was chosen of the other run is not said of it.
+func TestAmendFails(t *testing.T) {
+	for _, first := range []string{"ours", "theirs"} {
+		w := newWorld(t)
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+		o := w.options()
+		run, err := Apply(t.Context(), w.plan(t), o)
+		must(t, err)
+		must(t, touches["content"](w.path(daemonJSON)))
+		o.Resolve = ways[first]
+		_, err = Rollback(t.Context(), run.ID, o)
+		must(t, err)
+		now := w.look(t)
+		o = w.options()
+		o.Resolve = map[string]Resolution{"ours": ways["theirs"], "theirs": ways["ours"]}[first]
+		o.Progress = func(s Step) {
+			if s.Doing == Writing {
+				must(t, os.Chmod(w.path("/etc/docker"), 0o777))
+			}
+		}
+		amended, err := Rollback(t.Context(), run.ID, o)
+		if amended == nil || amended.Outcome != RolledBack || !errors.Is(err, ErrRolledBack) || !errors.Is(err, ErrDrift) {
+			t.Errorf("%s: %+v, %v", first, amended, err)
+		}
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+		same(t, "not amended", now, w.look(t))
+		if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+			t.Error(wrong)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 	if err := os.Mkdir(e.store.armedDir(), 0o700); err != nil {
 		return err
 	}
-	if err := together(e.store.write(e.store.armedFile(), text), e.store.copySelf(), e.store.syncDir(e.store.armedDir()), e.store.syncDir(e.store.dir)); err != nil {
+	if err := together(e.store.put(e.store.armedFile(), text), e.store.copySelf(), e.store.syncDir(e.store.armedDir()), e.store.syncDir(e.store.dir)); err != nil {
 		return err
 	}
 	for _, d := range a.Dirs {

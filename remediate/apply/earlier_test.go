@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -14,7 +15,7 @@ func TestEarlier(t *testing.T) {
 	}
 	plan := w.plan(t)
 	began := time.Now()
-	_, err := Apply(t.Context(), plan, o)
+	run, err := Apply(t.Context(), plan, o)
 	must(t, err)
 	versions, err := Earlier(o, config)
 	must(t, err)
@@ -33,5 +34,9 @@ func TestEarlier(t *testing.T) {
 	must(t, err)
 	if versions, err = Earlier(o, config); err != nil || len(versions) != 1 {
 		t.Errorf("once taken back: %+v, %v", versions, err)
+	}
+	flip(t, filepath.Join(w.state, "runs", run.ID, "before.2"), 0)
+	if versions, err = Earlier(o, config); err != nil || len(versions) != 0 {
+		t.Errorf("damaged since: %+v, %v", versions, err)
 	}
 }

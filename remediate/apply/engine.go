@@ -200,6 +200,7 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 	}
 	// Taking back is not to be interrupted by what interrupted the run.
 	ctx = context.WithoutCancel(ctx)
+	e.Resolve = Resolution{Skip: e.Resolve.Skip} // the files that were named may be none that this run has come to
 	back := e.undo(ctx, err.Error())
 	if outcome, _ := e.tx.outcome(); outcome == CutShort {
 		return e.result(), fmt.Errorf("%w; it could not be taken back either: %w", err, back)

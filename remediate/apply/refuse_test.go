@@ -252,3 +252,11 @@ func TestFull(t *testing.T) {
 		must(t, VerifyHistory(w.options()))
 	})
 }
+
+// TestExposedBelow makes nothing below a directory that everybody can write to, however much of the path is missing.
+func TestExposedBelow(t *testing.T) {
+	for _, p := range []string{"/etc/docker/zz.conf", "/etc/docker/new/zz.conf", "/etc/docker/new/deep/zz.conf"} {
+		w := newWorld(t)
+		refused(t, w, w.options(), &remediate.Plan{Changes: []remediate.Change{created(p, "text\n")}}, nil, "everybody can write to /etc/docker")
+	}
+}

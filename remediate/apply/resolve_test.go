@@ -137,6 +137,9 @@ func TestResolveForward(t *testing.T) {
 				run, err := Resume(t.Context(), o)
 				must(t, err)
 				same(t, "finished", want, w.look(t))
+				if c, err := Drifted(still{}, w.options()); err != nil || len(c.Drifts) != 0 {
+					t.Errorf("drift of what was left, or written over: %+v, %v", c, err)
+				}
 				if run.Outcome != Applied || (len(run.Left) == 1) != (len(resolve.Ours) == 0) {
 					t.Errorf("the run: %+v", run)
 				}
@@ -146,6 +149,67 @@ func TestResolveForward(t *testing.T) {
 				_, err = Rollback(t.Context(), "", w.options())
 				must(t, err)
 			})
+		}
+	}
+}
+
+// TestResolveForwardFails takes a run back that could not be finished although it was said what becomes of a file.
+func TestResolveForwardFails(t *testing.T) {
+	const timer = "/etc/systemd/system/gone.timer"
+	for way, resolve := range map[string]Resolution{"theirs": {Theirs: []string{timer}}, "ours": {Ours: []string{timer}}} {
+		t.Run(way, func(t *testing.T) {
+			w := newWorld(t)
+			want := w.look(t)
+			interrupt(t, w)
+			must(t, touches["content"](w.path(timer))) // which the run had not come to
+			if way == "theirs" {
+				want[timer] = w.look(t)[timer]
+			}
+			o := w.options()
+			o.Resolve = resolve
+			o.Services.(*services).broken = failAt(1)
+			run, err := Resume(t.Context(), o)
+			if !errors.Is(err, ErrRolledBack) || run == nil || run.Outcome != RolledBack {
+				t.Errorf("%+v, %v", run, err)
+			}
+			if c, err := Drifted(still{}, w.options()); err != nil || len(c.Drifts) != 0 {
+				t.Errorf("drift: %+v, %v", c, err)
+			}
+			same(t, "taken back", want, w.look(t))
+			if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+// TestConflictKept names the bytes of before the run where there are any, and what cannot be had back.
+func TestConflictKept(t *testing.T) {
+	const attrs, made = "/etc/default/docker", "/etc/systemd/system/docker.service.d/empty.conf"
+	w := newWorld(t)
+	o := w.options()
+	before, err := os.ReadFile(w.path(daemonJSON))
+	must(t, err)
+	_, err = Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	must(t, touches["content"](w.path(daemonJSON)))
+	must(t, touches["content"](w.path(made)))
+	must(t, os.Remove(w.path(attrs)))
+	var conflict *ConflictError
+	if _, err := Rollback(t.Context(), "", o); !errors.As(err, &conflict) || len(conflict.Conflicts) != 3 {
+		t.Fatal(err)
+	}
+	stuck := map[string]string{attrs: "it is gone, and the run knows only its mode and owner"}
+	for _, c := range conflict.Conflicts {
+		if c.Stuck != stuck[c.Path] {
+			t.Errorf("%s: stuck: %q", c.Path, c.Stuck)
+		}
+		if c.Path != daemonJSON {
+			if c.Kept != "" {
+				t.Errorf("%s: %s", c.Path, c.Kept)
+			}
+		} else if data, err := os.ReadFile(c.Kept); err != nil || string(data) != string(before) {
+			t.Errorf("%s: %q, %v", c.Kept, data, err)
 		}
 	}
 }

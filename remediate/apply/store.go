@@ -224,7 +224,16 @@ func (s *store) write(name string, data []byte) error {
 	return together(err, f.Close())
 }
 
-// move renames a directory of the store, durably on both sides.
+// put makes a new file where it is not there at all until it is whole: what would be read in part is not a journal in the
+// making, which nobody reads before it is published.
+func (s *store) put(name string, data []byte) error {
+	if err := s.write(name+".new", data); err != nil {
+		return err
+	}
+	return s.move(name+".new", name)
+}
+
+// move renames a file or directory of the store, durably on both sides.
 func (s *store) move(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err

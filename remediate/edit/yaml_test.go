@@ -99,6 +99,7 @@ func TestYAML(t *testing.T) {
 		{"an alias is replaced", "a: &x 1\nc: *x # c\n", path("c"), 2, "a: &x 1\nc: 2 # c\n"},
 		{"an anchor nobody uses", "a: &x\n  b: 1\n", path("a", "b"), 2, "a: &x\n  b: 2\n"},
 		{"over a merge key", "x: &x {r: no}\na:\n  <<: *x\n  b: 1\n", path("a", "r"), "on", "x: &x {r: no}\na:\n  <<: *x\n  b: 1\n  r: \"on\"\n"},
+		{"removing beside a merge key", "x: &x {r: no}\na:\n  <<: *x\n  b: 1\n", path("a", "c"), nil, "x: &x {r: no}\na:\n  <<: *x\n  b: 1\n"},
 		{"blank after the key", "a :  1\n", path("a"), 2, "a :  2\n"},
 		{"a quoted key with a colon", "\"a: b\":\n  'c #': 1\n", path("a: b", "c #"), 2, "\"a: b\":\n  'c #': 2\n"},
 		{"a key that needs quotes", "a: 1\n", path("b: c"), 2, "a: 1\n\"b: c\": 2\n"},
