@@ -54,7 +54,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told, and not cut off.
+// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut off, and
+// hides no other of that name.
 func TestLongCommandLine(t *testing.T) {
 	named := filepath.Join(t.TempDir(), "wordy-daemon")
 	program, err := os.ReadFile("/bin/sleep")
@@ -67,8 +68,12 @@ func TestLongCommandLine(t *testing.T) {
 	cmd := exec.Command(named, args...)
 	must(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	if ps, err := machine.Processes(t.Context(), "wordy-daemon"); err == nil || !strings.Contains(err.Error(), "more than the limit of 1048576 bytes") {
-		t.Errorf("%d processes, %v", len(ps), err)
+	ps, err := machine.Processes(t.Context(), "wordy-daemon")
+	if err != nil || len(ps) != 1 || len(ps[0].Args) > 0 {
+		t.Fatalf("%d processes, %v", len(ps), err)
+	}
+	if why := ps[0].Doubt(false, ""); !strings.Contains(why, "more than the limit of 1048576 bytes") {
+		t.Errorf("it counts: %q", why)
 	}
 }
 
