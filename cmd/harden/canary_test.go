@@ -13,6 +13,7 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 )
@@ -195,7 +196,8 @@ func (c *canaryRun) touch() {
 		}
 		after := before
 		after.Data = bytes.ReplaceAll(before.Data, []byte("\n"), []byte(" \n"))
-		plan.Changes = append(plan.Changes, remediate.Change{Path: file, Before: before, After: after})
+		plan.Changes = append(plan.Changes, remediate.Change{Path: file, Before: before, After: after,
+			Warrants: []want.Warrant{want.Mine}})
 	}
 	o := apply.Options{State: filepath.Join(c.dir, "state"), Root: filepath.Join(c.dir, "r"), Version: "x"}
 	run, err := apply.Apply(c.Context(), plan, o)

@@ -63,6 +63,9 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.sheltered(p, now); err != nil {
+		return nil, err
+	}
 	to, data := of.Before, []byte(nil)
 	if theirs {
 		if why := differs(of.Before, now.image, of.Content); why != "" {
@@ -96,6 +99,20 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 		to.Owner = fmt.Sprintf("%d:%d", to.UID, to.GID)
 	}
 	return &item{Path: of.Path, Content: of.Content, Before: from, After: to, before: now.data, after: data}, nil
+}
+
+// sheltered refuses to restore a file where somebody besides root could put something else in its place.
+func (e *engine) sheltered(p string, now sight) error {
+	g, err := e.tree.open(p)
+	if err != nil {
+		return nil // its directory is gone, and is made anew
+	}
+	defer g.close()
+	why, err := e.exposure(g, now)
+	if err == nil && why != "" {
+		err = fmt.Errorf("%s: it %w: %s; correct that first", p, ErrChoice, why)
+	}
+	return err
 }
 
 // inOrder refuses to restore what a later run has changed, which stands.

@@ -26,6 +26,7 @@ func TestAmend(t *testing.T) {
 
 func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	w := newWorld(t)
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
 	before := w.look(t)
 	o := w.options()
 	run, err := Apply(t.Context(), w.plan(t), o)
@@ -83,6 +84,7 @@ func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 // TestAmendDrift gives nothing back over what somebody has changed since the rollback.
 func TestAmendDrift(t *testing.T) {
 	w := newWorld(t)
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
 	o := w.options()
 	run, err := Apply(t.Context(), w.plan(t), o)
 	must(t, err)
@@ -97,4 +99,26 @@ func TestAmendDrift(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	same(t, "afterwards", now, w.look(t))
+}
+
+// TestAmendExposed restores nothing where another than root could put something else since the rollback.
+func TestAmendExposed(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	must(t, touches["content"](w.path(daemonJSON)))
+	o.Resolve = ways["ours"]
+	_, err = Rollback(t.Context(), run.ID, o) // which gives /etc/docker the mode of before, 0777
+	must(t, err)
+	now := w.look(t)
+	o.Resolve = ways["theirs"]
+	_, err = Rollback(t.Context(), run.ID, o)
+	if !errors.Is(err, ErrChoice) || !strings.Contains(err.Error(), "everybody can write to /etc/docker") {
+		t.Errorf("%v", err)
+	}
+	same(t, "afterwards", now, w.look(t))
+	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
+		t.Error(wrong)
+	}
 }

@@ -45,14 +45,24 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 // exposed is an error where somebody besides root could put something else in the target's place. It is asked right
 // before each write: what another could write to when the run was planned has been put right by then.
 func (e *engine) exposed(g *target, now sight) error {
+	why, err := e.exposure(g, now)
+	if err == nil && why != "" {
+		err = fmt.Errorf("%s: %w: %s", g.path, ErrDrift, why)
+	}
+	return err
+}
+
+// exposure says who besides root could put something else in the target's place, empty when nobody could.
+func (e *engine) exposure(g *target, now sight) (string, error) {
 	chain, err := e.tree.chain(g, now)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if why := facts.Exposed(chain, now.Exists); why != "" {
-		return fmt.Errorf("%s: %w: not only root decides what is there: %s", g.path, ErrDrift, why)
+	why := facts.Exposed(chain, now.Exists)
+	if why != "" {
+		why = "not only root decides what is there: " + why
 	}
-	return nil
+	return why, nil
 }
 
 // chain describes the directories above a target that is open, by going up from the one that is held, and then the

@@ -46,7 +46,7 @@ func TestSocketMeanwhile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			command(t, "mount", "-t", "tmpfs", "none", w.path("/run"))
+			command(t, "mount", "-t", "tmpfs", "-o", "mode=0755", "none", w.path("/run"))
 			defer command(t, "umount", w.path("/run"))
 			must(t, socket(w, w.path(sock)))
 			must(t, os.Chown(w.path(sock), 7, 8))
