@@ -99,6 +99,17 @@ func (c podContainer) patience() time.Duration {
 
 func (c podContainer) argv() []string { return slices.Concat(c.Command, c.Args) }
 
+// arguments are what a program that a wrapper starts is given; nil where none is wrapped.
+func (c podContainer) arguments() []string {
+	all := c.argv()
+	for _, name := range facts.Programs {
+		if n, ok := facts.Before(all, name); ok && n > 1 {
+			return all[n:]
+		}
+	}
+	return nil
+}
+
 // alone returns an error when the kubelet reads another file of the same pod: the last of them wins, and not always
 // the same.
 func (m *manifest) alone() error {
@@ -180,7 +191,7 @@ func (c podContainer) runs() ([]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	want := c.argv()
+	want, args := c.argv(), c.arguments()
 	var found []process
 	for _, d := range dirs {
 		pid, err := strconv.Atoi(d.Name())
@@ -195,7 +206,12 @@ func (c podContainer) runs() ([]process, error) {
 		if len(c.Command) == 0 && len(got) > len(want) {
 			got = got[len(got)-len(want):] // behind what the image says
 		}
-		if !slices.EqualFunc(got, want, sameWord) {
+		whole := slices.EqualFunc(got, want, sameWord)
+		if len(args) > 0 && len(got) <= len(want) { // a wrapper may have become the program, or stay beside it
+			tail := got[max(len(got)-len(args), 0):]
+			whole = whole || slices.EqualFunc(tail, args, sameWord)
+		}
+		if !whole {
 			continue
 		}
 		if start, err := startOf(pid); err == nil && c.started(pid) {

@@ -71,3 +71,44 @@ func TestRunsForOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestRunsWrapped finds a program behind a wrapper that has become it, as nice does, and not one with other arguments.
+func TestRunsWrapped(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a process of another user's does not count")
+	}
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := filepath.Join(dir, "kube-scheduler")
+	if err := os.WriteFile(named, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("nice", "-n", "1", named, "600.25")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	c := podContainer{Name: "kube-scheduler", Command: []string{"nice", "-n", "1", named, "600.25"}}
+	for range 100 { // until nice has become it
+		if found, err := c.runs(); err != nil || len(found) == 1 && found[0].PID == cmd.Process.Pid {
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Command[4] = "600.75"
+			if found, err := c.runs(); err != nil || len(found) != 0 {
+				t.Errorf("with other arguments: %v, %v", found, err)
+			}
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("it is not found")
+}
