@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,13 +28,12 @@ func Given(name, value string) string {
 func Alarms(text []byte, hits []Hit) []Hit {
 	return slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool {
 		value := string(text[h.Start:h.End])
-		line := string(lineAround(text, h.Start, h.End))
 		switch {
 		case h.Rule == userinfo.id:
-			comment := strings.HasPrefix(strings.TrimSpace(line), "#")
+			comment := bytes.HasPrefix(bytes.TrimLeft(lineAround(text, h.Start, h.End), " \t"), []byte("#"))
 			return harmless(value) || digits().MatchString(value) || comment && commonplace().MatchString(value)
 		case strings.HasPrefix(h.Rule, "generic"):
-			name := nameAt(string(text[:h.Start]))
+			name := nameAt(string(text[max(0, h.Start-maxLine):h.Start]))
 			return harmless(value) || known(name) && !Sensitive(name) || about(name)
 		}
 		return placeholder(value)

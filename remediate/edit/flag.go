@@ -198,24 +198,28 @@ func setFlag(line, name string, boolean bool, value *string) (string, error) {
 		return "", err
 	}
 	others := rest(words, uses)
-	after := line
-	for value == nil && len(uses) > 0 || len(uses) > 1 { // one by one: neighbours share the blanks between them
-		after = string(without(words, uses[0]).apply([]byte(after)))
-		if words, uses, err = findFlag(after, name, boolean); err != nil {
-			return "", err
-		}
+	drop := uses
+	var edits []splice
+	if value != nil && len(uses) > 0 {
+		drop = uses[:len(uses)-1]
 	}
+	edits = append(edits, dropUses(words, drop)...)
 	switch {
-	case value == nil || len(uses) == 1 && uses[0].value == *value:
+	case value == nil:
 	case len(uses) == 0:
-		after = string(appendWord(words, quoteWord("--"+name+"="+*value)).apply([]byte(after)))
+		edits = append(edits, appendWord(words, quoteWord("--"+name+"="+*value)))
 	default:
-		last, text := words[uses[0].last], *value
-		if uses[0].first == uses[0].last {
+		kept := uses[len(uses)-1]
+		if kept.value == *value {
+			break
+		}
+		last, text := words[kept.last], *value
+		if kept.first == kept.last {
 			text = "--" + name + "=" + *value
 		}
-		after = string(splice{last.start, last.end, quoteWord(text)}.apply([]byte(after)))
+		edits = append(edits, splice{last.start, last.end, quoteWord(text)})
 	}
+	after := string(applyAll([]byte(line), edits))
 	if err := proveFlag(after, name, boolean, value, others); err != nil {
 		return "", err
 	}
@@ -253,15 +257,23 @@ func rest(words []token, uses []use) []string {
 	return others
 }
 
-// without takes a use out together with the blanks before it, or after it where it comes first.
-func without(words []token, u use) splice {
-	switch {
-	case u.first > 0:
-		return splice{words[u.first-1].end, words[u.last].end, ""}
-	case u.last+1 < len(words):
-		return splice{words[u.first].start, words[u.last+1].start, ""}
+// dropUses takes uses out, each together with the blanks before it; those that come first with the blanks behind them.
+func dropUses(words []token, drop []use) (edits []splice) {
+	first := 0 // the first word that stays
+	for len(drop) > 0 && drop[0].first == first {
+		first, drop = drop[0].last+1, drop[1:]
 	}
-	return splice{words[u.first].start, words[u.last].end, ""}
+	switch {
+	case first == 0:
+	case first == len(words):
+		edits = append(edits, splice{words[0].start, words[first-1].end, ""})
+	default:
+		edits = append(edits, splice{words[0].start, words[first].start, ""})
+	}
+	for _, u := range drop {
+		edits = append(edits, splice{words[u.first-1].end, words[u.last].end, ""})
+	}
+	return edits
 }
 
 // appendWord adds a word after the last one, or before the "--" that ends the flags.

@@ -218,7 +218,7 @@ func hostInputs() []input {
 	}
 	kubelet := func(name, text string) input {
 		return host("kubelet-"+name, "kubernetes/kubelet-anonymous", map[string]string{
-			"var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\n" + text})
+			"var/lib/kubelet/config.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n" + text})
 	}
 	pod := func(name, text string) input {
 		return host("pod-"+name, "kubernetes/apiserver-profiling", map[string]string{"etc/kubernetes/manifests/apiserver.yaml": text})
@@ -263,7 +263,7 @@ func hostInputs() []input {
 			}),
 		host("kubelet-config-dir-deep", "kubernetes/kubelet-anonymous", map[string]string{
 			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv\n",
-			"srv/" + rep("d/", 12) + "x.conf":    "kind: KubeletConfiguration\n"}),
+			"srv/" + rep("d/", 12) + "x.conf":    "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"}),
 		unit("variables", "Environment=A="+rep("a", 1<<20)+"\nExecStart=/usr/bin/dockerd "+rep("${A}", 20000)+"\n", nil),
 		unit("words", "EnvironmentFile=/etc/default/docker\nExecStart=/usr/bin/dockerd"+rep(" $A", 2000)+"\n",
 			map[string]string{"etc/default/docker": "A=" + rep("a ", 500000) + "\n"}),

@@ -42,7 +42,7 @@ func host(name, ends string, files map[string]string) input {
 		"usr/bin/dockerd": "", "usr/bin/kubelet": "", "usr/sbin/auditctl": "", "etc/docker/daemon.json": "{}\n",
 		"lib/systemd/system/docker.service":       "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
 		"lib/systemd/system/kubelet.service":      "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml\n",
-		"var/lib/kubelet/config.yaml":             "kind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\n",
+		"var/lib/kubelet/config.yaml":             "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\n",
 		"etc/kubernetes/manifests/apiserver.yaml": apiserver("--profiling=false"),
 	}
 	for file, text := range files {
