@@ -12,7 +12,7 @@ import (
 )
 
 // remapping is an Engine whose restart moves it to the data of its user namespace, or back. It stands in for Docker 23
-// and newer, whose ID moves too; TestRemapReal of cmd/harden has what a real one answers.
+// and newer, whose ID moves too; TestRemapLeavesNobodyBehind of activate has what a real one answers.
 func remapping(t *testing.T, c *containers, o *Options) {
 	t.Helper()
 	outside := maps.Clone(c.have)

@@ -248,22 +248,22 @@ func hostInputs() []input {
 		pod("laughs", laughs(9, 10)+apiserver("*l9")),
 		pod("arguments", apiserver("a")+lines(90000, "    - --a%d=b\n")),
 		pod("environment", apiserver("a")+"    env:\n"+lines(60000, "    - {name: a%d, value: b}\n")),
-		pod("aliases", "kind: Pod\nx: &x\n"+lines(5000, "- a%d\n")+"spec:\n  containers:\n"+rep("  - {name: kube-apiserver, command: *x, args: *x}\n", 3000)),
+		pod("aliases", "apiVersion: v1\nkind: Pod\nx: &x\n"+lines(5000, "- a%d\n")+"spec:\n  containers:\n"+rep("  - {name: kube-apiserver, command: *x, args: *x}\n", 3000)),
 		{name: "host/pods-many", root: true, make: host("", "", nil).make, ends: "kubernetes/apiserver-profiling", fill: func(dir string) {
 			for i := range 200 {
 				put(filepath.Join(dir, fmt.Sprintf("etc/kubernetes/manifests/p%d.yaml", i)), apiserver("a")+lines(9000, "    - --a%d=b\n"))
 			}
 		}},
 		host("kubelet-config-dir-of-all", "kubernetes/kubelet-anonymous", map[string]string{
-			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/\n"}).with(
+			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n"}).with(
 			func(dir string) {
 				for i := range 30000 {
-					put(filepath.Join(dir, fmt.Sprintf("srv/%d/f%d", i%300, i)), "")
+					put(filepath.Join(dir, fmt.Sprintf("srv/conf.d/%d/f%d", i%300, i)), "")
 				}
 			}),
 		host("kubelet-config-dir-deep", "kubernetes/kubelet-anonymous", map[string]string{
-			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv\n",
-			"srv/" + rep("d/", 12) + "x.conf":    "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"}),
+			"lib/systemd/system/kubelet.service":     "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n",
+			"srv/conf.d/" + rep("d/", 12) + "x.conf": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"}),
 		unit("variables", "Environment=A="+rep("a", 1<<20)+"\nExecStart=/usr/bin/dockerd "+rep("${A}", 20000)+"\n", nil),
 		unit("words", "EnvironmentFile=/etc/default/docker\nExecStart=/usr/bin/dockerd"+rep(" $A", 2000)+"\n",
 			map[string]string{"etc/default/docker": "A=" + rep("a ", 500000) + "\n"}),

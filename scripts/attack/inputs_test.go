@@ -52,7 +52,7 @@ func host(name, ends string, files map[string]string) input {
 }
 
 func apiserver(args string) string {
-	return "kind: Pod\nspec:\n  containers:\n  - name: kube-apiserver\n    command:\n    - kube-apiserver\n    - " + args + "\n"
+	return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: kube-apiserver\n    command:\n    - kube-apiserver\n    - " + args + "\n"
 }
 
 // write makes the directory.
