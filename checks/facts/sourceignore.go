@@ -3,6 +3,7 @@ package facts
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -92,4 +93,23 @@ func ignored(rules []ignoreRule, p string, dir bool) bool {
 		}
 	}
 	return out
+}
+
+// Ignored reports whether the .gitignore files of a source directory, from root down, leave out a file or a directory
+// above it.
+func (h *Host) Ignored(root, file string) bool {
+	var above []string
+	for dir := path.Dir(file); Within(dir, root); dir = path.Dir(dir) {
+		above = append(above, dir)
+		if dir == "/" || dir == "." {
+			break
+		}
+	}
+	var rules []ignoreRule
+	for _, dir := range slices.Backward(above) {
+		if f, err := h.File(path.Join(dir, ".gitignore")); err == nil {
+			rules = append(rules, parseIgnore(dir, f.Data)...)
+		}
+	}
+	return ignored(rules, file, false) || slices.ContainsFunc(above, func(dir string) bool { return ignored(rules, dir, true) })
 }

@@ -143,7 +143,7 @@ func (e *environments) of(s *facts.Service) (findings []checks.Finding) {
 
 func (e *environments) file(c *facts.SourceFile, name string) (findings []checks.Finding) {
 	f, err := e.host.File(name)
-	if err != nil || ignored(e.host, c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
+	if err != nil || e.host.Ignored(c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
 		return nil
 	}
 	as := path.Join(path.Dir(c.As), strings.TrimPrefix(strings.TrimPrefix(f.Path, path.Dir(c.Path)), "/"))
@@ -160,61 +160,4 @@ func (e *environments) file(c *facts.SourceFile, name string) (findings []checks
 		}
 	}
 	return findings
-}
-
-// ignored reports whether a .gitignore of the tree passes a file over, by the patterns that people have for such files.
-func ignored(h *facts.Host, root, file string) bool {
-	out := false
-	for _, dir := range ancestors(root, file) {
-		f, err := h.File(path.Join(dir, ".gitignore"))
-		if err != nil {
-			continue
-		}
-		rel := strings.TrimPrefix(strings.TrimPrefix(file, dir), "/")
-		for line := range strings.Lines(string(f.Data)) {
-			pattern := strings.TrimSpace(line)
-			pattern, not := strings.CutPrefix(pattern, "!")
-			if pattern == "" || pattern[0] == '#' {
-				continue
-			}
-			if passedOver(strings.TrimPrefix(pattern, "**/"), rel) {
-				out = !not
-			}
-		}
-	}
-	return out
-}
-
-// passedOver reports whether a pattern of .gitignore is about a file, or about a directory above it.
-func passedOver(pattern, rel string) bool {
-	pattern = strings.TrimSuffix(strings.TrimSuffix(pattern, "/**"), "/*")
-	dirs := strings.HasSuffix(pattern, "/")
-	anchored := strings.Contains(strings.TrimSuffix(pattern, "/"), "/")
-	pattern = strings.Trim(pattern, "/")
-	for at := rel; at != "." && at != "/"; at = path.Dir(at) {
-		if at == rel && dirs {
-			continue
-		}
-		name := at
-		if !anchored {
-			name = path.Base(at)
-		}
-		if ok, err := path.Match(pattern, name); err == nil && ok {
-			return true
-		}
-	}
-	return false
-}
-
-// ancestors are the directories from root down to the one of a file.
-func ancestors(root, file string) []string {
-	var dirs []string
-	for dir := path.Dir(file); facts.Within(dir, root); dir = path.Dir(dir) {
-		dirs = append(dirs, dir)
-		if dir == "/" {
-			break
-		}
-	}
-	slices.Reverse(dirs)
-	return dirs
 }

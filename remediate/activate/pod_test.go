@@ -33,13 +33,10 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// TestRunsForOthers has a user start a program with the arguments of a manifest, from a file of the user's and from one
-// of root's: neither is what the kubelet started.
-func TestRunsForOthers(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to be another user")
-	}
-	dir := t.TempDir()
+// sleeper returns a directory that every user can look into, and a program that sleeps.
+func sleeper(t *testing.T) (dir string, program []byte) {
+	t.Helper()
+	dir = t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -49,6 +46,16 @@ func TestRunsForOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir, program
+}
+
+// TestRunsForOthers has a user start a program with the arguments of a manifest, from a file of the user's and from one
+// of root's: neither is what the kubelet started.
+func TestRunsForOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to be another user")
+	}
+	dir, program := sleeper(t)
 	c := podContainer{Command: []string{"kube-apiserver", "987"}}
 	for _, uid := range []int{0, 1001} {
 		for _, runner := range []uint32{0, 1001} {
@@ -77,16 +84,7 @@ func TestRunsWrapped(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a process of another user's does not count")
 	}
-	dir := t.TempDir()
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	program, err := os.ReadFile("/bin/sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, program := sleeper(t)
 	named := filepath.Join(dir, "kube-scheduler")
 	if err := os.WriteFile(named, program, 0o755); err != nil {
 		t.Fatal(err)
