@@ -90,7 +90,7 @@ func TestRollOut(t *testing.T) {
 		t.Helper()
 		kubelet := n.IdleKubelet()
 		defer kubelet.Kill()
-		p := n.Start("/bin/bash", append([]string{"-c", `exec /root/harden "$@" --config '' --format json >/root/report.json`, "harden"}, args...)...)
+		p := n.Start("/bin/bash", append([]string{"-c", `exec /root/harden "$@" --config none --format json >/root/report.json`, "harden"}, args...)...)
 		if p.Wait(); p.Code() != want {
 			t.Fatalf("harden %q exited %d, want %d:\n%s", args, p.Code(), want, p.Log())
 		}
