@@ -246,8 +246,10 @@ func (p *Process) Kill() {
 
 // Stop ends the program in good order.
 func (p *Process) Stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
+	if p.Running() {
+		if err := syscall.Kill(p.PID, syscall.SIGTERM); err != nil && err != syscall.ESRCH {
+			return err
+		}
 	}
 	select {
 	case <-p.done:

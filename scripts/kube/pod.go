@@ -99,7 +99,10 @@ func (n *Node) Pod(name string) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	process := n.start(root, argv[0], argv[1:])
+	process, err := n.contain(name, root, argv)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	for _, probe := range []*probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
 		if probe == nil {
 			continue
