@@ -29,15 +29,21 @@ The run's journal is kept: harden rollback RUN still rolls it back.`,
 			return s.abandon(optional(args), dry, yes)
 		},
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show the state of each file and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "give it up without asking")
+	addWayOn(cmd, "show the state of each file and change nothing", "give it up without asking")
+	return cmd
+}
+
+// addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run and
+// --yes are explained, and what all of them have.
+func addWayOn(cmd *cobra.Command, dry, yes string) {
+	cmd.Flags().BoolP("dry-run", "n", false, dry)
+	cmd.Flags().BoolP("yes", "y", false, yes)
 	cmd.Flags().String("root", "/", "the host below `DIR`")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
 	addWritten(cmd)
 	addOutput(cmd)
 	addExitZero(cmd)
-	return cmd
 }
 
 func (s *session) abandon(id string, dry, yes bool) error {
@@ -99,14 +105,7 @@ and has the SHA-256 of what was set aside. No file of the host is changed.`,
 			return s.repair(dry, yes)
 		},
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show the damage and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "repair without asking")
-	cmd.Flags().String("root", "/", "the host below `DIR`")
-	_ = cmd.MarkFlagDirname("root")
-	addState(cmd)
-	addWritten(cmd)
-	addOutput(cmd)
-	addExitZero(cmd)
+	addWayOn(cmd, "show the damage and change nothing", "repair without asking")
 	return cmd
 }
 
