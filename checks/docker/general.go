@@ -182,7 +182,7 @@ func device(mountinfo []byte, p string) (string, error) {
 		if len(fields) < 5 {
 			continue
 		}
-		at := octal.Replace(fields[4])
+		at := facts.MountPath(fields[4])
 		if (p == at || at == "/" || strings.HasPrefix(p, at+"/")) && len(at) >= len(nearest) {
 			device, nearest = fields[2], at
 		}
@@ -192,6 +192,3 @@ func device(mountinfo []byte, p string) (string, error) {
 	}
 	return device, nil
 }
-
-// octal undoes what the kernel does to blanks and backslashes in mountinfo.
-var octal = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -202,7 +202,7 @@ func mountPoints(mountinfo []byte) map[string]mountPoint {
 		if len(f) < 5 {
 			continue
 		}
-		m := mountPoint{device: f[2], root: unescape.Replace(f[3]), at: unescape.Replace(f[4])}
+		m := mountPoint{device: f[2], root: MountPath(f[3]), at: MountPath(f[4])}
 		if strings.HasPrefix(tail, "fuse") {
 			_, after, _ := strings.Cut(tail, "user_id=")
 			m.user, _, _ = strings.Cut(strings.TrimSpace(after), ",")
@@ -215,7 +215,9 @@ func mountPoints(mountinfo []byte) map[string]mountPoint {
 	return all
 }
 
-// unescape undoes what the kernel does to blanks and backslashes in mountinfo.
+// MountPath returns a path of mountinfo without what the kernel does there to blanks and backslashes.
+func MountPath(field string) string { return unescape.Replace(field) }
+
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // inode names a path by its file system and where it is there, "8:1/srv/shop"; empty where no mount is known to hold
