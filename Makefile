@@ -1,7 +1,7 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` says what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture kubernetes mutate vuln man ansible clean
+.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man ansible clean
 
 RELEASE := $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -35,6 +35,10 @@ bench: ## measure speed and memory, as ratios, on this machine
 torture: ## kill at every system call, cut the power at every write; takes long
 	scripts/setup
 	HARDEN_TORTURE=full go test -v -run Torture -timeout 6h ./...
+
+matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes an hour
+	scripts/setup
+	HARDEN_MATRIX=full go test -v -run 'TestHost|TestSwarm' -parallel 2 -timeout 3h ./scripts/vm
 
 kubernetes: ## roll out to a control plane on a virtual machine, and take it back; takes half an hour
 	scripts/setup

@@ -33,7 +33,7 @@ scheduler: {extraArgs: [{name: leader-elect, value: "false"}]}
 // unhardened. Docker is off. The node is node1, its API server https://192.0.2.10:6443.
 func ControlPlane(t testing.TB) Snapshot {
 	t.Helper()
-	base, bin := Build(t), kube.Build(t)
+	base, bin := Build(t, Debian12), kube.Build(t)
 	config := strings.Replace(kube.Config, "---\n", slow, 1) + leaderless
 	sum := sha256.Sum256([]byte(base.disk + bin.Key + config + controlPlane))
 	return kept(t, "kube", hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
