@@ -111,6 +111,7 @@ func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*reme
 		Allow:    allow,
 		Precheck: activate.Precheck,
 		Validate: s.validate,
+		Judge:    s.judge,
 		Cluster:  s.cluster(),
 	}
 	if len(s.Sources) > 0 { // nothing runs that it could break
