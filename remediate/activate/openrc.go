@@ -9,6 +9,10 @@ import (
 	"path"
 	"regexp"
 	"time"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 )
 
 // rcTime is how long OpenRC may take to stop dockerd, which Alpine's script gives 60 seconds for it, and to start it.
@@ -39,6 +43,43 @@ func (s *Services) readyOpenRC(ctx context.Context, script string) error {
 	return err
 }
 
+// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it. OpenRC
+// has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of /etc
+// alone, and take nothing from the environment.
+func (p *precheck) unbridged(cs []*checks.Check) {
+	if _, ok := p.settings["live-restore"]; !ok || !facts.OpenRC(p.daemon.Unit) {
+		return
+	}
+	var names []string
+	for _, c := range p.running() {
+		names = append(names, nameOf(c))
+	}
+	if len(names) > 0 {
+		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one start: it "+
+			"stops these containers: %s", join(names))
+	}
+}
+
+// ends says which containers a restart stops though live-restore has kept them so far: the new configuration has none.
+func (s *Services) ends(ctx context.Context) {
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
+	d, err := h.Daemon()
+	if err != nil {
+		return
+	}
+	flag, _ := d.Next.Bool("live-restore")
+	list, err := s.running(ctx)
+	if err != nil || len(list) == 0 || flag || string(d.Option("live-restore").File) == "true" {
+		return
+	}
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
+	}
+	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which OpenRC cannot " +
+		"keep on for one start: " + join(names))
+}
+
 // restartOpenRC restarts the service and waits until the new daemon answers.
 func (s *Services) restartOpenRC(ctx context.Context, script string) error {
 	s.note(func() { s.asked = true; s.restarts++ })
@@ -46,10 +87,12 @@ func (s *Services) restartOpenRC(ctx context.Context, script string) error {
 	if err != nil && !errors.Is(err, errAsleep) {
 		return err
 	}
-	if err == nil {
-		if info, err := s.info(ctx, 5*time.Second); err == nil && !info.LiveRestoreEnabled {
-			s.note(func() { s.spared = false })
-		}
+	survivors, err := s.outlive(ctx, unit{MainPID: before.PID})
+	if err != nil {
+		return err
+	}
+	if survivors && before.PID != 0 {
+		s.ends(ctx)
 	}
 	limit := s.limit(unit{Start: math.MaxUint64, Stop: math.MaxUint64}) // OpenRC has none
 	within, cancel := limit.begin(ctx)

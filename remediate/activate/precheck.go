@@ -177,7 +177,10 @@ func (p *precheck) running() (out []facts.Container) {
 // restart: without live-restore a restart of the daemon ends every container.
 func (p *precheck) restart(cs []*checks.Check) {
 	switch {
-	case p.daemon.Process == nil || p.survives():
+	case p.daemon.Process == nil:
+		return
+	case p.survives():
+		p.unbridged(cs)
 		return
 	case p.blind != nil:
 		p.warn(cs, "the restart ends every container, and which those are cannot be told: %v", p.blind)
