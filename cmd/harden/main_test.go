@@ -422,18 +422,8 @@ func TestLockedExits75(t *testing.T) {
 	}
 }
 
-// TestReadme holds the README's table of items to the catalogue.
-func TestReadme(t *testing.T) {
-	const file, begin, end = "../../README.md", "<!-- items -->\n", "<!-- /items -->\n"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	shown, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
-	}
+// TestCatalogue holds the table of CATALOGUE.md to the catalogue.
+func TestCatalogue(t *testing.T) {
 	var out bytes.Buffer
 	cmd := newRoot()
 	cmd.SetArgs([]string{"docs", "table"})
@@ -441,35 +431,5 @@ func TestReadme(t *testing.T) {
 	if err := cmd.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(file, []byte(head+begin+out.String()+end+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if diff := cmp.Diff(out.String(), shown); diff != "" {
-		t.Errorf("README.md's table of items; -update writes it (-want +got):\n%s", diff)
-	}
-}
-
-// TestMan writes the man pages as `make man` does: one for each command that people see.
-func TestMan(t *testing.T) {
-	dir := t.TempDir()
-	if out, err := exec.Command("go", "run", "-tags", "docs", ".", "docs", "man", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	names, err := filepath.Glob(dir + "/*.8")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range names {
-		names[i] = filepath.Base(names[i])
-	}
-	for _, c := range newRoot().Commands() {
-		page := "harden-" + c.Name() + ".8"
-		if got, want := slices.Contains(names, page), c.IsAvailableCommand(); got != want {
-			t.Errorf("%s is there: %v, want %v, of %v", page, got, want, names)
-		}
-	}
-	if !slices.Contains(names, "harden.8") {
-		t.Errorf("no harden.8 among %v", names)
-	}
+	generated(t, "../../checks/CATALOGUE.md", "items", out.String())
 }

@@ -153,6 +153,7 @@ func newRoot() *cobra.Command {
 		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
+	addVersion(root)
 	refuseEmpty(root)
 	return root
 }
