@@ -41,7 +41,7 @@ kubernetes: ## roll out to a control plane on a virtual machine, and take it bac
 	HARDEN_KUBERNETES=full go test -v -run RollOut -timeout 2h ./scripts/vm
 
 # The packages in which a mistake does most harm. `make mutate MUTATE=./checks/be SAMPLE=0` tries every mutant of one package.
-MUTATE := ./remediate/apply ./remediate/edit ./checks/rule ./checks/be ./checks/report
+MUTATE := ./remediate/apply ./remediate/edit ./checks/rule ./checks/be ./remediate/report
 SAMPLE := 150
 mutate: ## put faults into the code, a sample of them, and fail where the tests catch fewer than 90 %
 	scripts/setup

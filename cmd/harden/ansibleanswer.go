@@ -10,11 +10,11 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 // An answer is what the module tells Ansible. Two keys it never has: rc, by which Ansible would judge a task instead of

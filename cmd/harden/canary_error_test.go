@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
+	"example.com/harden/remediate/report"
 )
 
 func keysOf[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // nothing says that there is nothing to apply, and what is open all the same.

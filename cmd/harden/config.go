@@ -19,8 +19,8 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/report"
 )
 
 // Defaults.

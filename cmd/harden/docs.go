@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 // docsCommand writes what packages and the README are made with, so that it cannot say other than the program does.

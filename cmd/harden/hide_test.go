@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 // TestEverythingIsHidden holds every command to passing what it writes through hide: whatever package report writes, but

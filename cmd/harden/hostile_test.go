@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
+	"example.com/harden/remediate/report"
 )
 
 // hostile is what people who can make containers may call things.

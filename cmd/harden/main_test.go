@@ -22,10 +22,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/harden/checks/catalog"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")

@@ -27,7 +27,7 @@ type reader struct {
 }
 
 // reading are the packages that are looked into.
-var reading = []string{"example.com/harden/checks/report", "example.com/harden/cmd/harden"}
+var reading = []string{"example.com/harden/remediate/report", "example.com/harden/cmd/harden"}
 
 // readProgram reads the source of this program.
 func readProgram(t *testing.T) *reader {

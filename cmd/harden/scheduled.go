@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/remediate/schedule"
 )
 

@@ -17,9 +17,9 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/report"
 )
 
 var update = flag.Bool("update", false, "write the golden file anew; read the diff before keeping it")
@@ -165,7 +165,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-		t.Errorf("(-want +got), go test ./checks/report -update takes it\n%s", diff)
+		t.Errorf("(-want +got), go test ./remediate/report -update takes it\n%s", diff)
 	}
 }
 

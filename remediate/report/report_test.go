@@ -18,9 +18,9 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/report"
 )
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)

@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 // look is a settled report of these results, as it comes back from where it was kept.
