@@ -17,6 +17,8 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 const (
@@ -340,13 +342,14 @@ func TestRecordInCluster(t *testing.T) {
 			if diff := cmp.Diff(tt.after, after); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			saved := plan.Save(func(remediate.Change) string { return "" })
+			hidden := diff.NewRedactor(make([]byte, 32))
+			saved := report.Save(plan, hidden)
 			if moved := saved.Moved(saved); len(moved) != 0 {
 				t.Errorf("%q", moved)
 			}
 			if len(after) > 0 {
 				plan.Activations[len(plan.Activations)-1].Record.After += "#\n"
-				if moved := saved.Moved(plan.Save(func(remediate.Change) string { return "" })); len(moved) != 2 {
+				if moved := saved.Moved(report.Save(plan, hidden)); len(moved) != 2 {
 					t.Errorf("another text for the cluster: %q", moved)
 				}
 			}

@@ -27,8 +27,8 @@ type Entry struct {
 }
 
 // Entries are the checks of a selection.
-func Entries(s *catalog.Selection) []Entry {
-	entries := []Entry{}
+func Entries(s *catalog.Selection) Catalogue {
+	entries := Catalogue{}
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
 		e := Entry{c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats), c.Manual}
@@ -40,9 +40,11 @@ func Entries(s *catalog.Selection) []Entry {
 	return entries
 }
 
-// List writes the checks as a table.
-func List(w io.Writer, entries []Entry, s Style) error {
-	p := newPage(s)
+// A Catalogue is a list of checks.
+type Catalogue []Entry
+
+// text is the checks as a table.
+func (entries Catalogue) text(p *page) {
 	id := 2
 	for _, e := range entries {
 		id = max(id, len(e.ID))
@@ -52,13 +54,39 @@ func List(w io.Writer, entries []Entry, s Style) error {
 		head := "  " + pad(e.Number, numberWidth) + pad(fmt.Sprint(e.Level), 7) + pad(e.ID, id+2)
 		p.block(head, len(head), "", e.Title)
 	}
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
-// Explain writes one check in full, and then what was found of it on this host.
-func Explain(w io.Writer, c *checks.Check, res Result, s Style) error {
-	p := newPage(s)
+// An Explanation is a check of the catalogue beside its result on this host.
+type Explanation struct {
+	Entry
+	Result Result `json:"result"`
+
+	check *checks.Check
+}
+
+// Explanations are of the checks of one name: a number of an older edition may be several.
+type Explanations []Explanation
+
+// Explain explains the checks of a selection by a report of them.
+func Explain(s *catalog.Selection, r *Report) (all Explanations) {
+	for i, e := range Entries(s) {
+		res, _ := r.Result(e.ID)
+		all = append(all, Explanation{e, res, s.Checks[i]})
+	}
+	return all
+}
+
+func (all Explanations) text(p *page) {
+	for i, e := range all {
+		if i > 0 {
+			p.line()
+		}
+		p.explain(e.check, e.Result)
+	}
+}
+
+// explain tells of one check in full, and then what was found of it on this host.
+func (p *page) explain(c *checks.Check, res Result) {
 	const label = 12
 	field := func(name, text string) {
 		if text != "" {
@@ -94,8 +122,6 @@ func Explain(w io.Writer, c *checks.Check, res Result, s Style) error {
 		field("finding", difference(Clean(a.Subject), a.Got, a.Must))
 		field("waived", strings.TrimPrefix(waiverText(a.Reason, a.Approver, a.Expires), "waived: "))
 	}
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
 func reasonAfter(reason string) string {

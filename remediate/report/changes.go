@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -174,14 +173,13 @@ var shiftLooks = map[string]struct{ sign, color string }{
 	ShiftFixed: {"✓", green}, ShiftGone: {"-", dim}, ShiftWaived: {"~", yellow}, ShiftKnown: {"✓", green},
 }
 
-// ChangesText writes changes for people: nothing at all where there are none, so that cron has nothing to mail.
-func ChangesText(w io.Writer, c *Changes, s Style) error {
-	p := newPage(s)
+// text is changes for people: nothing at all where there are none, so that cron has nothing to mail.
+func (c *Changes) text(p *page) {
 	switch {
 	case c.Since.IsZero():
 		p.line(p.paint(bold, Clean(c.Host)+": the first scheduled look"), "; from the next on, what has changed is told")
 	case len(c.Changes) == 0:
-		return nil
+		return
 	default:
 		p.line(p.paint(bold, fmt.Sprintf("%s: %s since %s", Clean(c.Host), plural(len(c.Changes), "change"), c.Since.Format(time.RFC3339))))
 	}
@@ -189,8 +187,6 @@ func ChangesText(w io.Writer, c *Changes, s Style) error {
 		p.shift(d)
 	}
 	p.summary(&Report{Summary: c.Summary})
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
 func (p *page) shift(d Shift) {

@@ -121,7 +121,7 @@ func TestChangesText(t *testing.T) {
 	write := func(now *report.Report) string {
 		var b bytes.Buffer
 		c := &report.Changes{Host: "h", Since: before.Time, Changes: report.Compare(before, now), Summary: now.Summary}
-		if err := report.ChangesText(&b, c, report.Style{}); err != nil {
+		if err := text(&b, c, report.Style{}); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -145,7 +145,7 @@ func TestPrometheus(t *testing.T) {
 	r.Summary.States[report.Pending] = 1
 	r.Waivers = []report.Waiver{{State: "expired"}}
 	var b bytes.Buffer
-	if err := report.Prometheus(&b, report.Metrics{Report: r, Shifts: []report.Shift{{Kind: report.ShiftNew}, {Kind: report.ShiftNew}}, Failed: 3, Open: true}); err != nil {
+	if err := prometheus(&b, &report.Metrics{Report: r, Shifts: []report.Shift{{Kind: report.ShiftNew}, {Kind: report.ShiftNew}}, Failed: 3, Open: true}); err != nil {
 		t.Fatal(err)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)

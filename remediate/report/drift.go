@@ -2,9 +2,10 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
+
+	"example.com/harden/remediate/apply"
 )
 
 // DriftSchema names the shape of a Drift as JSON, which is $defs/drift of the JSON Schema.
@@ -32,12 +33,12 @@ type Drift struct {
 
 // A Drifted is one file that is not as it was left.
 type Drifted struct {
-	Path        string       `json:"path"`
-	Run         string       `json:"run"` // the last that wrote it
-	Missing     bool         `json:"missing"`
-	Replaced    bool         `json:"replaced"` // harden has set its attributes only, and somebody has replaced its content
-	Differences []Difference `json:"differences"`
-	Diff        string       `json:"diff"` // from what the run left to what is there, secrets hidden
+	Path        string             `json:"path"`
+	Run         string             `json:"run"` // the last that wrote it
+	Missing     bool               `json:"missing"`
+	Replaced    bool               `json:"replaced"` // harden has set its attributes only, and somebody has replaced its content
+	Differences []apply.Difference `json:"differences"`
+	Diff        string             `json:"diff"` // from what the run left to what is there, secrets hidden
 }
 
 // What a DriftedLive is of.
@@ -50,21 +51,12 @@ const (
 
 // A DriftedLive is one thing beside the files that is not as it was left.
 type DriftedLive struct {
-	Kind        string       `json:"kind"`
-	ID          string       `json:"id"`      // of the check or the container, else the subject
-	Subject     string       `json:"subject"` // what differs
-	Run         string       `json:"run"`     // the last that set it
-	Differences []Difference `json:"differences"`
-	Diff        string       `json:"diff"` // empty where the differences are all
-}
-
-// A Difference is one thing that differs.
-type Difference struct {
-	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME", "loaded rule", "in force" or
-	// "drop-in"; of a container "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
-	What string `json:"what"`
-	Was  string `json:"was"`
-	Now  string `json:"now"`
+	Kind        string             `json:"kind"`
+	ID          string             `json:"id"`      // of the check or the container, else the subject
+	Subject     string             `json:"subject"` // what differs
+	Run         string             `json:"run"`     // the last that set it
+	Differences []apply.Difference `json:"differences"`
+	Diff        string             `json:"diff"` // empty where the differences are all
 }
 
 // A NotCompared is something that could not be compared.
@@ -77,9 +69,8 @@ type NotCompared struct {
 // Found reports whether anything has drifted.
 func (d *Drift) Found() bool { return len(d.Drifted)+len(d.Live) > 0 }
 
-// DriftText writes a Drift for people.
-func DriftText(w io.Writer, d *Drift, s Style) error {
-	p := newPage(s)
+// text is a Drift for people.
+func (d *Drift) text(p *page) {
 	p.block("", 0, "", d.verdict())
 	for _, f := range d.Drifted {
 		p.drifted(f)
@@ -109,8 +100,6 @@ func DriftText(w io.Writer, d *Drift, s Style) error {
 		p.line()
 		p.block("", 0, "", n)
 	}
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
 // verdict says in one sentence what was compared, and what came of it.
@@ -142,7 +131,7 @@ func (p *page) drifted(f Drifted) {
 	if f.Replaced {
 		p.labelled("content", "replaced by somebody else; harden has set only mode and owner")
 	}
-	rest := []Difference{}
+	rest := []apply.Difference{}
 	for _, x := range f.Differences {
 		if x.What != "mode" && x.What != "owner" && x.What != "existence" { // the diff's head has those
 			rest = append(rest, x)
@@ -152,7 +141,7 @@ func (p *page) drifted(f Drifted) {
 	p.diff(f.Diff)
 }
 
-func (p *page) differences(all []Difference) {
+func (p *page) differences(all []apply.Difference) {
 	for _, x := range all {
 		p.labelled("differs", fmt.Sprintf("%s: %s -> %s", Clean(x.What), said(x.Was), said(x.Now)))
 	}

@@ -19,6 +19,7 @@ import (
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
 )
 
@@ -128,29 +129,29 @@ func TestGolden(t *testing.T) {
 			t.Fatal(name, err)
 		}
 	}
-	text := func(name string, r *report.Report, s report.Style) {
-		page(name, func(w io.Writer) error { return report.Text(w, r, s) })
+	shown := func(name string, r *report.Report, s report.Style) {
+		page(name, func(w io.Writer) error { return text(w, r, s) })
 	}
-	text("plan", host(t), report.Style{})
-	text("plan in colour", host(t), report.Style{Color: true})
-	text("plan, verbose, narrow", host(t), report.Style{Verbose: true, Width: 60})
-	text("plan, quiet", host(t), report.Style{Quiet: true})
+	shown("plan", host(t), report.Style{})
+	shown("plan in colour", host(t), report.Style{Color: true})
+	shown("plan, verbose, narrow", host(t), report.Style{Verbose: true, Width: 60})
+	shown("plan, quiet", host(t), report.Style{Quiet: true})
 	elsewhere := host(t)
 	elsewhere.Host = report.Host{Name: "h", Root: "/", Engine: &report.Engine{Version: "1", Endpoint: "tcp://x",
 		From: "DOCKER_HOST"},
 		Daemon: &report.Daemon{Flavour: "rootless", Config: "/d.json", DataRoot: "/data"},
 		Node:   &report.Node{Flavour: "k3s"}}
 	elsewhere.Plan.Updates, elsewhere.Plan.Held, elsewhere.Plan.Left = nil, nil, nil
-	text("plan for an engine elsewhere", elsewhere, report.Style{})
+	shown("plan for an engine elsewhere", elsewhere, report.Style{})
 	silent := host(t)
 	silent.Host.Engine, silent.Plan = &report.Engine{Error: "not running"}, nil
-	text("audit without an engine", silent, report.Style{})
+	shown("audit without an engine", silent, report.Style{})
 	short := host(t)
 	short.Plan = &report.Plan{Activations: proposed().Activations[:1]}
-	text("a plan of one activation", short, report.Style{Quiet: true})
+	shown("a plan of one activation", short, report.Style{Quiet: true})
 	few := host(t)
 	few.Plan = &report.Plan{Left: proposed().Left[6:10]}
-	text("four checks that wait for one thing", few, report.Style{Quiet: true})
+	shown("four checks that wait for one thing", few, report.Style{Quiet: true})
 	page("outcomes", func(w io.Writer) error { return outcomes(t, w) })
 	page("others", func(w io.Writer) error { return others(t, w) })
 	got := strings.NewReplacer("\x1b", "^[").Replace(out.String())
@@ -169,12 +170,25 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// text writes a document for people.
+func text(w io.Writer, d report.Document, s report.Style) error {
+	return report.Views[0].Write(w, d, s)
+}
+
+func prometheus(w io.Writer, m *report.Metrics) error {
+	v, err := report.ViewOf("prometheus", report.OfMetrics)
+	if err != nil {
+		return err
+	}
+	return v.Write(w, m, report.Style{})
+}
+
 func outcomes(t *testing.T, w io.Writer) error {
 	t.Helper()
 	long := strings.Repeat(", and this is said at length", 6)
 	for _, outcome := range []string{"unchanged", "applied", "rolled-back", "failed"} {
 		r := host(t)
-		r.Run = &report.Run{ID: "0007-x", Outcome: outcome, Waiting: []string{}, Activations: []report.Activated{
+		r.Run = &report.Run{ID: "0007-x", Outcome: outcome, Waiting: []string{}, Activations: []apply.Activated{
 			{Kind: "restart", Unit: "docker.service", State: "done"}, {Kind: "reload", Unit: "x.service",
 				State: "failed", Reason: "no answer" + long}}}
 		if outcome != "applied" {
@@ -184,14 +198,14 @@ func outcomes(t *testing.T, w io.Writer) error {
 		}
 		r.Settle()
 		for _, s := range []report.Style{{}, {Color: true}} {
-			if err := report.Outcome(w, r, s); err != nil {
+			if err := text(w, report.Applied{Report: r}, s); err != nil {
 				return err
 			}
 		}
 		open := host(t)
 		open.Run, open.Plan = r.Run, proposed()
 		open.Settle()
-		if err := errors.Join(report.StillOpen(w, open, report.Style{}), report.StillOpen(w, open, report.Style{Color: true, Width: 40})); err != nil {
+		if err := errors.Join(text(w, report.Nothing{Report: open}, report.Style{}), text(w, report.Nothing{Report: open}, report.Style{Color: true, Width: 40})); err != nil {
 			return err
 		}
 		for _, res := range r.Results {
@@ -199,7 +213,7 @@ func outcomes(t *testing.T, w io.Writer) error {
 				fmt.Fprintf(w, "%s %s %s %q\n", res.ID, f.Subject, f.State, f.Reason)
 			}
 		}
-		if err := report.Text(w, r, report.Style{Quiet: true}); err != nil {
+		if err := text(w, r, report.Style{Quiet: true}); err != nil {
 			return err
 		}
 	}
@@ -220,46 +234,47 @@ func others(t *testing.T, w io.Writer) error {
 		fmt.Fprintln(w, "----")
 	}
 	for _, style := range []report.Style{{}, {Color: true, Verbose: true}, {Quiet: true, Width: 50}} {
-		write(report.List(w, report.Entries(s), style))
+		write(text(w, report.Entries(s), style))
 		for _, i := range []int{1, 2, 3, 4, 6} {
-			write(report.Explain(w, all[i], r.Results[i], style))
+			n := slices.Index(s.Checks, all[i])
+			write(text(w, report.Explain(s, r)[n:n+1], style))
 		}
-		write(report.WriteThreats(w, threats(r), style))
+		write(text(w, threats(r), style))
 	}
 	write(report.Table(w, report.Entries(s)))
 	change := report.Change{Target: "/a", Diff: diffText}
 	for _, d := range []*report.Drift{{}, {Runs: 1, Files: 1}, {Runs: 1, Files: 2,
 		Drifted: []report.Drifted{{Path: "/a", Run: "1", Diff: diffText}}}} {
-		write(report.DriftText(w, d, report.Style{Color: true}))
+		write(text(w, d, report.Style{Color: true}))
 	}
-	done := &report.Run{ID: "1", Outcome: "applied", Activations: []report.Activated{{Kind: "timer", Unit: "t",
+	done := &report.Run{ID: "1", Outcome: "applied", Activations: []apply.Activated{{Kind: "timer", Unit: "t",
 		State: "done"}}}
 	for _, c := range []*report.Schedule{{Manager: "cron"}, {Manager: "systemd", Changes: []report.Change{change},
 		Notes:       []string{"a note"},
 		Activations: proposed().Activations}} {
-		write(report.ScheduleText(w, c, report.Style{Color: true}))
+		write(text(w, c, report.Style{Color: true}))
 	}
-	write(report.Scheduled(w, &report.Schedule{Run: done}, report.Style{}))
-	write(report.Scheduled(w, &report.Schedule{}, report.Style{}))
+	write(text(w, report.Ended{Document: &report.Schedule{Run: done}}, report.Style{}))
+	write(text(w, report.Ended{Document: &report.Schedule{}}, report.Style{}))
 	for _, c := range []*report.ScheduleStatus{{}, {Files: []string{"/f"}, Looked: now, Summary: &r.Summary,
 		Timers: []report.Timer{
 			{Unit: "a", Calendar: "daily", State: "active", Last: now, Next: now}, {Unit: "b", Calendar: "weekly",
 				State: "unknown", Reason: "no systemd"},
 			{Unit: "c", Calendar: "daily", State: "inactive"}}}} {
-		write(report.ScheduleStatusText(w, c, report.Style{}), report.ScheduleStatusText(w, c, report.Style{Width: 40}))
+		write(text(w, c, report.Style{}), text(w, c, report.Style{Width: 40}))
 	}
 	back := &report.Rollback{Changes: []report.Change{change}, Updates: proposed().Updates, Run: done}
-	write(report.RollbackText(w, back, report.Style{}), report.TakenBack(w, back, report.Style{}))
+	write(text(w, back, report.Style{}), text(w, report.Ended{Document: back}, report.Style{}))
 	write(ends(w))
 	other := host(t)
 	other.Results[1].Findings[0].Got, other.Results[2].Findings[1].Must, other.Results = "0777", "within 0600",
 		other.Results[:5]
 	shifts := append(report.Compare(other, r), report.Compare(empty(t), r)...)
 	shifts = append(shifts, report.Compare(r, empty(t))...)
-	write(report.ChangesText(w, &report.Changes{Host: "h", Time: now, Since: now.Add(-time.Hour), Changes: shifts,
+	write(text(w, &report.Changes{Host: "h", Time: now, Since: now.Add(-time.Hour), Changes: shifts,
 		Summary: r.Summary}, report.Style{}))
-	write(report.ChangesText(w, &report.Changes{Host: "h", Time: now, Summary: r.Summary}, report.Style{Color: true}))
-	write(report.Prometheus(w, report.Metrics{Report: r, Shifts: shifts, Failed: 3, Open: true}))
+	write(text(w, &report.Changes{Host: "h", Time: now, Summary: r.Summary}, report.Style{Color: true}))
+	write(prometheus(w, &report.Metrics{Report: r, Shifts: shifts, Failed: 3, Open: true}))
 	fmt.Fprintln(w, report.Totals(r))
 	return nil
 }
@@ -268,20 +283,20 @@ func others(t *testing.T, w io.Writer) error {
 func ends(w io.Writer) error {
 	a := &report.Abandoned{Run: "0007-x"}
 	for _, state := range []string{"before", "after", "partly", "theirs", "unknown"} {
-		a.Files = append(a.Files, report.FileState{Path: "/etc/" + state, State: state})
+		a.Files = append(a.Files, apply.FileState{Path: "/etc/" + state, State: state})
 	}
 	a.Files[4].Why = "it cannot be read\x1b"
-	r := &report.Repair{State: "/var/lib/harden", Damages: []report.Damage{
+	r := &report.Repair{State: "/var/lib/harden", Damages: []apply.Damage{
 		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "sets it aside", Lost: []string{"how far it had come", "more"},
 			Kept: []string{"the run can still be rolled back"}},
 		{File: "lock", Why: "it is not a regular file", Does: "sets it aside"}}}
-	return errors.Join(report.AbandonText(w, a, report.Style{Color: true}), report.AbandonText(w, a, report.Style{Width: 40}),
-		report.RepairText(w, r, report.Style{}), report.RepairText(w, r, report.Style{Color: true, Width: 40}),
-		report.RepairText(w, &report.Repair{State: "/var/lib/harden"}, report.Style{}))
+	return errors.Join(text(w, a, report.Style{Color: true}), text(w, a, report.Style{Width: 40}),
+		text(w, r, report.Style{}), text(w, r, report.Style{Color: true, Width: 40}),
+		text(w, &report.Repair{State: "/var/lib/harden"}, report.Style{}))
 }
 
 // threats are those of the model that the small catalogue answers, and one of the platform that is not there.
-func threats(r *report.Report) []report.Threat {
+func threats(r *report.Report) report.Model {
 	return slices.DeleteFunc(report.ThreatsOf(r), func(t report.Threat) bool {
 		return len(t.Checks) == 0 && t.ID != string(stride.DockerDaemonDenial) &&
 			t.ID != string(stride.KubernetesNodeSpoofing)

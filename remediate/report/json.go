@@ -61,3 +61,13 @@ func encode(w io.Writer, prefix string, v any) error {
 	e.SetIndent(prefix, "  ")
 	return e.Encode(v)
 }
+
+// A jsonView is for programs.
+type jsonView struct{}
+
+func (jsonView) Name() string           { return "json" }
+func (jsonView) Of(s Subject) bool      { return s != OfMetrics }
+func (jsonView) Talks() bool            { return false }
+func (jsonView) Refuse(bool, int) error { return nil }
+
+func (jsonView) Write(w io.Writer, d Document, _ Style) error { return JSON(w, whole(d)) }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -58,20 +57,18 @@ func (r *Report) next(s State) string {
 	return "inconclusive, see above why"
 }
 
-// StillOpen writes what an apply has left open, and what to do about it; nothing where all is resolved.
-func StillOpen(w io.Writer, r *Report, s Style) error {
-	p := newPage(s)
+// stillOpen tells what an apply has left open, and what to do about it; nothing where all is resolved.
+func (p *page) stillOpen(r *Report) {
+	first := true
 	for _, state := range OpenStates {
-		if n := r.Summary.Open[state]; n > 0 && !(state == Held && r.Plan == nil) {
-			p.block("  "+p.paint(looks[state].color, pad(fmt.Sprintf("%d %s", n, state), 19)), 21, "", r.next(state))
+		n := r.Summary.Open[state]
+		if n == 0 || state == Held && r.Plan == nil {
+			continue
 		}
+		if first {
+			p.line("Still open:")
+			first = false
+		}
+		p.block("  "+p.paint(looks[state].color, pad(fmt.Sprintf("%d %s", n, state), 19)), 21, "", r.next(state))
 	}
-	if p.Len() == 0 {
-		return nil
-	}
-	if _, err := fmt.Fprintln(w, "Still open:"); err != nil {
-		return err
-	}
-	_, err := w.Write(p.Bytes())
-	return err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/apply"
 )
 
 // Allow is the flag that permits a class.
@@ -218,8 +220,8 @@ func (p *page) activations(word string, as []Activation) {
 	}
 }
 
-func activation(kind, unit string) string {
-	return strings.TrimSpace(strings.ReplaceAll(kind, "-", " ") + " " + unit)
+func activation(kind remediate.Kind, unit string) string {
+	return strings.TrimSpace(strings.ReplaceAll(string(kind), "-", " ") + " " + unit)
 }
 
 func (p *page) run(r *Report) {
@@ -250,7 +252,7 @@ func (p *page) run(r *Report) {
 }
 
 // activated says of each activation of a run what became of it.
-func (p *page) activated(as []Activated) {
+func (p *page) activated(as []apply.Activated) {
 	for _, a := range once(as) {
 		text := activation(a.Kind, a.Unit) + ": " + a.State
 		if a.Reason != "" {
@@ -261,9 +263,9 @@ func (p *page) activated(as []Activated) {
 }
 
 // once tells what stays to be done once, with all its reasons: a restart may wait for more than one thing.
-func once(as []Activated) (all []Activated) {
+func once(as []apply.Activated) (all []apply.Activated) {
 	for _, a := range as {
-		i := slices.IndexFunc(all, func(b Activated) bool {
+		i := slices.IndexFunc(all, func(b apply.Activated) bool {
 			return a.Kind == b.Kind && a.Unit == b.Unit && a.State == b.State
 		})
 		switch {

@@ -25,9 +25,37 @@ type family struct {
 	samples    map[string]float64
 }
 
-// Prometheus writes metrics in Prometheus's text format, as the node exporter reads it from files. All are gauges: each
-// is of the last look alone. A time carries no age, since nobody updates the file meanwhile: time() - the time is it.
-func Prometheus(w io.Writer, m Metrics) error {
+// A prometheusView is Prometheus's text format, as the node exporter reads it from files.
+type prometheusView struct{}
+
+func (prometheusView) Name() string           { return "prometheus" }
+func (prometheusView) Of(s Subject) bool      { return s == OfMetrics }
+func (prometheusView) Talks() bool            { return false }
+func (prometheusView) Refuse(bool, int) error { return nil }
+
+// Write writes Metrics.
+func (prometheusView) Write(w io.Writer, d Document, _ Style) error {
+	m, ok := d.(*Metrics)
+	if !ok {
+		return fmt.Errorf("--format prometheus: %T has no metrics", d)
+	}
+	var b bytes.Buffer
+	for _, f := range m.families() {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", f.name, f.help, f.name)
+		for _, l := range slices.Sorted(maps.Keys(f.samples)) {
+			fmt.Fprintf(&b, "%s%s %.0f\n", f.name, l, f.samples[l])
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// text has nothing for people: they read the report.
+func (*Metrics) text(*page) {}
+
+// families are the metrics. All are gauges: each is of the last look alone. A time carries no age, since nobody updates
+// the file meanwhile: time() - the time is it.
+func (m *Metrics) families() []family {
 	r := m.Report
 	byStatus, bySection, byThreat := map[string]float64{}, map[string]float64{}, map[string]float64{}
 	for status := checks.Unknown; status <= checks.Waived; status++ {
@@ -66,8 +94,7 @@ func Prometheus(w io.Writer, m Metrics) error {
 	if m.Open {
 		open = 1
 	}
-	var b bytes.Buffer
-	for _, f := range []family{
+	return []family{
 		{"harden_build_info", "The harden that looked; always 1.", map[string]float64{labels("version", r.Version): 1}},
 		{"harden_last_run_timestamp_seconds", "When the host was last looked at, in seconds since 1970.", one(float64(r.Time.Unix()))},
 		{"harden_checks", "Checks by their verdict.", byStatus},
@@ -76,16 +103,10 @@ func Prometheus(w io.Writer, m Metrics) error {
 		{"harden_drift", "What is otherwise than at the look before, by kind.", drift},
 		{"harden_waivers", "Waivers of the configuration by state.", waivers},
 		{"harden_fixes_failed", "Findings whose fix the last apply by the clock tried in vain.", one(float64(m.Failed))},
-		{"harden_restarts_pending", "Checks that hold in the configuration and wait for a service to take that up.", one(float64(r.Summary.States[Pending]))},
+		{"harden_restarts_pending", "Checks that hold in the configuration and wait for a service to take that up.",
+			one(float64(r.Summary.States[Pending]))},
 		{"harden_run_interrupted", "Whether a run was interrupted, and is neither finished nor taken back.", one(open)},
-	} {
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", f.name, f.help, f.name)
-		for _, l := range slices.Sorted(maps.Keys(f.samples)) {
-			fmt.Fprintf(&b, "%s%s %.0f\n", f.name, l, f.samples[l])
-		}
 	}
-	_, err := w.Write(b.Bytes())
-	return err
 }
 
 var labelEscapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)

@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/diff"
 )
 
 // Schema names the shape of the JSON. Fields are added to it, never changed.
@@ -29,76 +30,11 @@ type Report struct {
 	Run        *Run      `json:"run,omitempty"`  // nil when nothing was applied
 	Summary    Summary   `json:"summary"`
 
+	// Hidden is what the plan hides until its run is rolled back, for people.
+	Hidden string `json:"-"`
+	exact  *exact // of Plan, for a patch
+
 	left, failing map[place]string // of Plan and Run, while states are decided
-}
-
-// A Host is the machine, and what was found of Docker and Kubernetes on it.
-type Host struct {
-	Name   string  `json:"name"`
-	Root   string  `json:"root"` // "/", or the directory of --root
-	Engine *Engine `json:"engine,omitempty"`
-	Daemon *Daemon `json:"daemon,omitempty"`
-	Node   *Node   `json:"node,omitempty"`
-	// Uncounted are processes with a name that matters which do not count as this host's own.
-	Uncounted []Uncounted `json:"uncounted,omitempty"`
-	Sources   []string    `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
-	Notes     []string    `json:"notes"`             // what a reader must know before believing the rest
-}
-
-// An Uncounted is a process that is not believed to be what it is called.
-type Uncounted struct {
-	Name   string `json:"name"`
-	PID    int    `json:"pid"`
-	UID    uint32 `json:"uid"`
-	Exe    string `json:"exe"`
-	Reason string `json:"reason"`
-}
-
-// An Engine is the Docker Engine API that was asked.
-type Engine struct {
-	Version    string `json:"version,omitempty"`
-	Containers int    `json:"containers"` // of any state
-	Running    int    `json:"running"`
-	Endpoint   string `json:"endpoint,omitempty"`
-	From       string `json:"from,omitempty"` // who chose the endpoint
-	Local      bool   `json:"local"`
-	Error      string `json:"error,omitempty"` // why it does not answer
-}
-
-// A Daemon is how dockerd runs on this host.
-type Daemon struct {
-	Flavour  string `json:"flavour"`
-	PID      int    `json:"pid,omitempty"` // 0 when none runs
-	Unit     string `json:"unit,omitempty"`
-	Config   string `json:"config"`
-	Exists   bool   `json:"config_exists"`
-	DataRoot string `json:"data_root"`
-	UID      uint32 `json:"uid,omitempty"` // whose it is, where it is rootless
-	// Others are further daemons of this host, which are not judged.
-	Others []OtherDaemon `json:"others,omitempty"`
-}
-
-// An OtherDaemon is a Docker daemon of this host that is not judged.
-type OtherDaemon struct {
-	PID       int      `json:"pid,omitempty"` // 0 when none runs
-	UID       uint32   `json:"uid"`
-	Listeners []string `json:"listeners,omitempty"`
-}
-
-// A Node is how Kubernetes runs on this host.
-type Node struct {
-	Flavour    string      `json:"flavour"` // "kubeadm", "k3s", "RKE2", "MicroK8s", "Talos", "EKS", "GKE", "AKS" or "by hand"
-	Config     []string    `json:"config"`  // what the kubelet's configuration is read from, each file overriding those before
-	Manifests  string      `json:"manifests,omitempty"`
-	Components []Component `json:"components"`
-}
-
-// A Component is one program of Kubernetes on this host.
-type Component struct {
-	Name  string `json:"name"`
-	PID   int    `json:"pid,omitempty"` // 0 when none runs, or it is part of another program
-	From  string `json:"from"`          // the manifest, unit or program that it is started by
-	Error string `json:"error,omitempty"`
 }
 
 // A State is where a check or one finding ends. Every selected check is in exactly one.
@@ -179,91 +115,6 @@ type Waiver struct {
 	State    string `json:"state"` // "active", "expiring" or "expired"
 }
 
-// A Plan is what is proposed.
-type Plan struct {
-	Changes     []Change     `json:"changes"`
-	Updates     []Update     `json:"updates"`
-	Activations []Activation `json:"activations"`
-	Held        []HeldBack   `json:"held"`
-	Left        []LeftOver   `json:"left"`
-}
-
-// A Change is one file to change.
-type Change struct {
-	Target     string     `json:"target"`
-	Action     string     `json:"action"` // "create", "content" or "attributes"
-	Diff       string     `json:"diff"`   // secrets and what could deceive a terminal replaced
-	Checks     []string   `json:"checks"`
-	Disruption want.Class `json:"disruption"`
-	Breaks     []string   `json:"breaks"`
-	Upgrade    *Upgrade   `json:"upgrade,omitempty"` // absent where kubeadm has nothing to do with the file
-}
-
-// An Upgrade is what the next "kubeadm upgrade" makes of a change.
-type Upgrade struct {
-	Safe bool   `json:"safe"`
-	Note string `json:"note,omitempty"` // what else has to be changed where it is not
-}
-
-// An Update is one container to change in place.
-type Update struct {
-	Container  string     `json:"container"` // its name
-	ID         string     `json:"id"`
-	Diff       string     `json:"diff"` // what could deceive a terminal replaced
-	Checks     []string   `json:"checks"`
-	Disruption want.Class `json:"disruption"`
-	Breaks     []string   `json:"breaks"`
-	OneWay     []string   `json:"one_way"` // what taking it back leaves as it is
-}
-
-// An Activation is what a plan does after its changes are written.
-type Activation struct {
-	Kind       string     `json:"kind"`
-	Unit       string     `json:"unit,omitempty"`
-	Disruption want.Class `json:"disruption"`
-	Checks     []string   `json:"checks"`
-	Breaks     []string   `json:"breaks"`
-	Pending    string     `json:"pending,omitempty"` // why it cannot be part of the run
-	Diff       string     `json:"diff,omitempty"`    // of what the cluster is to keep
-}
-
-// A HeldBack is what one more allowed class would add.
-type HeldBack struct {
-	Disruption  want.Class   `json:"disruption"`
-	Allow       string       `json:"allow"`           // the flag that allows it
-	Named       string       `json:"named,omitempty"` // the check that has to be named, since no class allows it
-	Changes     []Change     `json:"changes"`
-	Updates     []Update     `json:"updates"`
-	Activations []Activation `json:"activations"`
-}
-
-// A LeftOver is a finding that no change settles.
-type LeftOver struct {
-	ID      string `json:"id"`
-	Subject string `json:"subject"`
-	Reason  string `json:"reason"`
-}
-
-// A Run is what became of an applied plan.
-type Run struct {
-	ID          string      `json:"id,omitempty"`
-	Outcome     string      `json:"outcome"` // "applied", "unchanged", "rolled-back" or "failed"
-	Reason      string      `json:"reason,omitempty"`
-	Activations []Activated `json:"activations"`
-	Waiting     []string    `json:"waiting"`                     // checks that a pending activation will settle
-	Failing     []LeftOver  `json:"failing"`                     // findings that are still there afterwards, and why
-	Kept        []Kept      `json:"kept,omitempty"`              // what was left as somebody else made it
-	Unconfirmed *time.Time  `json:"unconfirmed_until,omitempty"` // when the run is taken back unless somebody confirms it
-}
-
-// An Activated is one activation of a run.
-type Activated struct {
-	Kind   string `json:"kind"`
-	Unit   string `json:"unit,omitempty"`
-	State  string `json:"state"`
-	Reason string `json:"reason,omitempty"`
-}
-
 // A Summary counts. The states add up to Selected.
 type Summary struct {
 	Selected int           `json:"selected"`
@@ -335,6 +186,38 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 		out.Reason = r.Err.Error()
 	}
 	return out
+}
+
+// Redact hides the secrets in what was found. Most findings are like the one before, and what is found of one container
+// is found of many.
+func (r *Report) Redact(with *diff.Redactor) {
+	redacted := map[string]string{}
+	redact := func(before, clean, text string) string {
+		if text == before {
+			return clean
+		}
+		clean, ok := redacted[text]
+		if !ok {
+			clean = with.RedactText(text)
+			redacted[text] = clean
+		}
+		return clean
+	}
+	for i := range r.Results {
+		res := &r.Results[i]
+		res.Reason = with.RedactText(res.Reason)
+		var before, clean Finding
+		for j := range res.Findings {
+			f := &res.Findings[j]
+			said := *f
+			f.Got, f.Must = redact(before.Got, clean.Got, f.Got), redact(before.Must, clean.Must, f.Must)
+			f.Reason = redact(before.Reason, clean.Reason, f.Reason)
+			before, clean = said, *f
+		}
+		for j := range res.Waived {
+			res.Waived[j].Got = with.RedactText(res.Waived[j].Got)
+		}
+	}
 }
 
 // Threats spells threat IDs as text.
@@ -446,9 +329,6 @@ func (r *Report) failed(l LeftOver) bool {
 	res, _ := r.Result(l.ID)
 	return slices.ContainsFunc(res.Findings, func(f Finding) bool { return f.Subject == l.Subject && f.State == Failed })
 }
-
-// good reports whether the run is standing: what it wrote has not been taken back.
-func (r *Run) good() bool { return r.Outcome == "applied" || r.Outcome == "unchanged" }
 
 func names(id string, changes []Change, updates []Update, activations []Activation) bool {
 	return slices.ContainsFunc(updates, func(u Update) bool { return slices.Contains(u.Checks, id) }) ||

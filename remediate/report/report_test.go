@@ -20,6 +20,7 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
 )
 
@@ -59,7 +60,7 @@ func planOf(changes, held []report.Change, class want.Class, left ...report.Left
 }
 
 func runOf(outcome string, waiting []string, failing ...report.LeftOver) *report.Run {
-	return &report.Run{ID: "1", Outcome: outcome, Activations: []report.Activated{}, Waiting: append([]string{}, waiting...), Failing: append([]report.LeftOver{}, failing...)}
+	return &report.Run{ID: "1", Outcome: outcome, Activations: []apply.Activated{}, Waiting: append([]string{}, waiting...), Failing: append([]report.LeftOver{}, failing...)}
 }
 
 func TestSettle(t *testing.T) {
@@ -134,21 +135,21 @@ func TestSettle(t *testing.T) {
 func TestDrift(t *testing.T) {
 	d := &report.Drift{Schema: report.DriftSchema, Version: "1", Time: now, Runs: 2, Files: 3, Containers: 1, Checks: 2,
 		Unconfirmed: "0002-x", Notes: []string{"a note"}, Drifted: []report.Drifted{
-			{Path: "/etc/a", Run: "0001-x", Diff: "# /etc/a\n# mode 0644 -> 0666\n", Differences: []report.Difference{
+			{Path: "/etc/a", Run: "0001-x", Diff: "# /etc/a\n# mode 0644 -> 0666\n", Differences: []apply.Difference{
 				{What: "mode", Was: "0644", Now: "0666"}, {What: "xattr user.\x1b", Was: "none", Now: "sha256 0"}}},
-			{Path: "/etc/b", Run: "0002-x", Missing: true, Diff: "# /etc/b\n", Differences: []report.Difference{{What: "existence", Was: "there", Now: "gone"}}},
-			{Path: "/etc/c", Run: "0002-x", Replaced: true, Diff: "# /etc/c\n", Differences: []report.Difference{{What: "content", Was: "sha256 0", Now: "sha256 1"}}},
+			{Path: "/etc/b", Run: "0002-x", Missing: true, Diff: "# /etc/b\n", Differences: []apply.Difference{{What: "existence", Was: "there", Now: "gone"}}},
+			{Path: "/etc/c", Run: "0002-x", Replaced: true, Diff: "# /etc/c\n", Differences: []apply.Difference{{What: "content", Was: "sha256 0", Now: "sha256 1"}}},
 		}, Live: []report.DriftedLive{
 			{Kind: report.LiveContainer, ID: "abc", Subject: "container web", Run: "0001-x", Diff: "# container web (abc)\n-restart no\n+restart always\n",
-				Differences: []report.Difference{{What: "restart", Was: "no", Now: "always"}}},
+				Differences: []apply.Difference{{What: "restart", Was: "no", Now: "always"}}},
 			{Kind: report.LiveContainer, ID: "abd", Subject: "container db", Run: "0001-x",
-				Differences: []report.Difference{{What: "existence", Was: "there", Now: "gone"}}},
+				Differences: []apply.Difference{{What: "existence", Was: "there", Now: "gone"}}},
 			{Kind: report.LiveCheck, ID: "docker/icc", Subject: "daemon icc", Run: "0002-x",
-				Differences: []report.Difference{{What: "verdict", Was: "pass", Now: "fail: true, must be false"}}},
+				Differences: []apply.Difference{{What: "verdict", Was: "pass", Now: "fail: true, must be false"}}},
 		}, Unknown: []report.NotCompared{{Subject: "/etc/d", Run: "0001-x", Reason: "denied"}}}
 	d.Host.Name, d.Host.Root = "h", "/"
 	var text, doc bytes.Buffer
-	if err := report.DriftText(&text, d, report.Style{}); err != nil {
+	if err := report.Views[0].Write(&text, d, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	want := `Drift: 6 changes since harden (compared: 3 files, 1 container and 2 checks of 2 runs); 1 could not
@@ -211,7 +212,7 @@ a note
 	}
 	for _, none := range []*report.Drift{{Runs: 1, Files: 1, Unknown: d.Unknown}, {Runs: 1, Files: 1}} {
 		var text bytes.Buffer
-		if err := report.DriftText(&text, none, report.Style{}); err != nil {
+		if err := report.Views[0].Write(&text, none, report.Style{}); err != nil {
 			t.Fatal(err)
 		}
 		want := "No drift: nobody has changed what harden has left (1 file, 0 containers and 0 checks of 1 run).\n"
@@ -319,7 +320,7 @@ func TestHostileNames(t *testing.T) {
 	r.Run = runOf("rolled-back", nil, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run.ID, r.Run.Reason = evil, evil
 	var b bytes.Buffer
-	if err := errors.Join(report.Text(&b, r, report.Style{Verbose: true}), report.Outcome(&b, r, report.Style{})); err != nil {
+	if err := errors.Join(text(&b, r, report.Style{Verbose: true}), text(&b, report.Applied{Report: r}, report.Style{})); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\r\u202e") || !utf8.ValidString(b.String()) { // \x9b and \xff are not
@@ -343,7 +344,7 @@ func TestColorAndWidth(t *testing.T) {
 	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{fix(strings.Repeat("/word and", 30), want.None)}}, nil, nil)
 	for _, style := range []report.Style{{}, {Color: true}, {Width: 50}, {Width: 50, Color: true}, {Width: 10}, {Width: 500}} {
 		var b bytes.Buffer
-		if err := report.Text(&b, r, style); err != nil {
+		if err := text(&b, r, style); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "\x1b["); got != style.Color {
@@ -365,7 +366,7 @@ func TestQuiet(t *testing.T) {
 	for status, shown := range map[checks.Status]bool{checks.Pass: false, checks.NotApplicable: false, checks.Waived: false,
 		checks.Unknown: true, checks.Manual: true} {
 		var b bytes.Buffer
-		if err := report.Text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil), report.Style{Quiet: true}); err != nil {
+		if err := text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil), report.Style{Quiet: true}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "x holds"); got != shown {
@@ -419,7 +420,7 @@ func TestUpgrade(t *testing.T) {
 		{Target: "/b", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Note: "kubeadm writes it anew"}}, {Target: "/c", Checks: []string{"docker/x"}}}, nil, 0)
 	r.Plan.Activations = []report.Activation{{Kind: "record-in-cluster", Unit: "configmap/n/m", Breaks: []string{"other nodes"}, Diff: "-old\n+new\n"}}
 	var b bytes.Buffer
-	if err := report.Text(&b, r, report.Style{}); err != nil {
+	if err := text(&b, r, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"upgrade-safe: yes", "upgrade-safe: no: kubeadm writes it anew", "Then record in cluster configmap/n/m", "other nodes", "-old\n+new\n"} {
@@ -440,7 +441,7 @@ func TestWaiverNotices(t *testing.T) {
 		{Check: "docker/a", Reason: "r"}, {Check: "docker/b", Scope: "web", Reason: "r", Expires: day(-1)}, {Check: "docker/c", Reason: "r", Expires: day(3)},
 	}, now).Waivers
 	var b bytes.Buffer
-	if err := report.Text(&b, r, report.Style{}); err != nil {
+	if err := text(&b, r, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -479,7 +480,7 @@ func TestSeveral(t *testing.T) {
 		for _, verbose := range []bool{false, true} {
 			r := settled(t, checks.Result{Status: checks.Fail, Findings: fs}, planOf(nil, nil, 0, left...), nil)
 			var b bytes.Buffer
-			if err := report.Text(&b, r, report.Style{Verbose: verbose}); err != nil {
+			if err := text(&b, r, report.Style{Verbose: verbose}); err != nil {
 				t.Fatal(err)
 			}
 			if verbose {
@@ -520,7 +521,7 @@ func TestStillOpen(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1e12: "Still open:\n  1000000000000 manualmanual review\n"} {
 		var b bytes.Buffer
 		r := &report.Report{Summary: report.Summary{Open: map[report.State]int{report.Manual: n}}}
-		if err := report.StillOpen(&b, r, report.Style{}); err != nil || b.String() != want {
+		if err := text(&b, report.Nothing{Report: r}, report.Style{}); err != nil || b.String() != "There is nothing to apply.\n"+want {
 			t.Errorf("%q, want %q; %v", b.String(), want, err)
 		}
 	}

@@ -2,7 +2,8 @@ package report
 
 import (
 	"fmt"
-	"io"
+
+	"example.com/harden/remediate/apply"
 )
 
 // RollbackSchema names the shape of a Rollback as JSON, ResumeSchema that of one of a run that is finished.
@@ -13,34 +14,17 @@ const (
 
 // A Rollback is a run rolled back, or an interrupted one finished.
 type Rollback struct {
-	Schema    string     `json:"schema"`
-	Version   string     `json:"version"` // harden's own
-	Changes   []Change   `json:"changes"` // what it writes
-	Updates   []Update   `json:"updates"` // what it changes of containers in place
-	Kept      []Kept     `json:"kept"`    // what stays as somebody else made it
-	Conflicts []Conflict `json:"conflicts"`
-	Run       *Run       `json:"run,omitempty"`
+	Schema    string           `json:"schema"`
+	Version   string           `json:"version"` // harden's own
+	Changes   []Change         `json:"changes"` // what it writes
+	Updates   []Update         `json:"updates"` // what it changes of containers in place
+	Kept      []apply.Left     `json:"kept"`    // what stays as somebody else made it
+	Conflicts []apply.Conflict `json:"conflicts"`
+	Run       *Run             `json:"run,omitempty"`
 }
 
-// A Kept is a file or container that is left as somebody else made it since the run.
-type Kept struct {
-	Path string `json:"path"`
-	Why  string `json:"why"`
-}
-
-// A Conflict is a file or container that somebody has changed since the run, of which nobody has said what becomes of
-// it.
-type Conflict struct {
-	Path   string   `json:"path"`
-	Why    string   `json:"why"`
-	Kept   string   `json:"kept,omitempty"`    // the file that holds what it was before the run
-	NoOurs string   `json:"no_ours,omitempty"` // why --ours cannot be said of it
-	Newer  []string `json:"newer,omitempty"`   // the later runs to roll back first, in this order
-}
-
-// RollbackText writes what rolling a run back, or finishing it, would do.
-func RollbackText(w io.Writer, r *Rollback, s Style) error {
-	p := newPage(s)
+// text is what rolling a run back, or finishing it, would do.
+func (r *Rollback) text(p *page) {
 	doing := "Taking it back: "
 	if r.Schema == ResumeSchema {
 		doing = "Finishing it: "
@@ -55,13 +39,10 @@ func RollbackText(w io.Writer, r *Rollback, s Style) error {
 		p.diff(u.Diff)
 	}
 	p.kept(r.Kept)
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
-// TakenBack writes what a run that is rolled back or finished has come to, and what of it stays to be done.
-func TakenBack(w io.Writer, r *Rollback, s Style) error {
-	p := newPage(s)
+// outcome is what a run that is rolled back or finished has come to, and what of it stays to be done.
+func (r *Rollback) outcome(p *page) {
 	outcome := " is taken back"
 	if r.Schema == ResumeSchema || r.Run.Outcome == "applied" {
 		outcome = " is now " + r.Run.Outcome
@@ -74,11 +55,9 @@ func TakenBack(w io.Writer, r *Rollback, s Style) error {
 		p.block("  ", 2, "", Clean(r.Run.Reason))
 	}
 	p.activated(r.Run.Activations)
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
-func (p *page) kept(all []Kept) {
+func (p *page) kept(all []apply.Left) {
 	for i, k := range all {
 		if i == 0 {
 			p.title("Left as others made them")
@@ -92,18 +71,11 @@ const AbandonSchema = "harden-abandon/v1"
 
 // An Abandoned is an interrupted run that is given up, or would be.
 type Abandoned struct {
-	Schema  string      `json:"schema"`
-	Version string      `json:"version"` // harden's own
-	Run     string      `json:"run"`
-	Outcome string      `json:"outcome"` // "interrupted" before, "abandoned" afterwards
-	Files   []FileState `json:"files"`
-}
-
-// A FileState is what a file or container of a run that was cut short is like now.
-type FileState struct {
-	Path  string `json:"path"`
-	State string `json:"state"` // "before", "after", "partly", "theirs" or "unknown"
-	Why   string `json:"why,omitempty"`
+	Schema  string            `json:"schema"`
+	Version string            `json:"version"` // harden's own
+	Run     string            `json:"run"`
+	Outcome string            `json:"outcome"` // "interrupted" before, "abandoned" afterwards
+	Files   []apply.FileState `json:"files"`
 }
 
 var fileStates = map[string]string{
@@ -111,9 +83,8 @@ var fileStates = map[string]string{
 	"theirs": "changed by somebody else", "unknown": "unknown",
 }
 
-// AbandonText writes what would be given up.
-func AbandonText(w io.Writer, a *Abandoned, s Style) error {
-	p := newPage(s)
+// text is what would be given up.
+func (a *Abandoned) text(p *page) {
 	p.line(p.paint(bold, "Run "+a.Run+" was interrupted. Its files stay as they are now:"))
 	for _, f := range a.Files {
 		text := Clean(f.Path) + ": " + fileStates[f.State]
@@ -122,8 +93,11 @@ func AbandonText(w io.Writer, a *Abandoned, s Style) error {
 		}
 		p.block("  ", 2, "", text)
 	}
-	_, err := w.Write(p.Bytes())
-	return err
+}
+
+func (a *Abandoned) outcome(p *page) {
+	p.line()
+	p.line("Run " + a.Run + " is abandoned.")
 }
 
 // RepairSchema names the shape of a Repair as JSON.
@@ -131,27 +105,16 @@ const RepairSchema = "harden-repair/v1"
 
 // A Repair is a state directory whose damage is set aside, or would be.
 type Repair struct {
-	Schema  string   `json:"schema"`
-	Version string   `json:"version"` // harden's own
-	State   string   `json:"state"`
-	Damages []Damage `json:"damages"`
-	Aside   string   `json:"aside,omitempty"` // the directory that holds what was set aside
-	Head    string   `json:"head,omitempty"`  // hash of the last record of the history
+	Schema  string         `json:"schema"`
+	Version string         `json:"version"` // harden's own
+	State   string         `json:"state"`
+	Damages []apply.Damage `json:"damages"`
+	Aside   string         `json:"aside,omitempty"` // the directory that holds what was set aside
+	Head    string         `json:"head,omitempty"`  // hash of the last record of the history
 }
 
-// A Damage is one file or directory of the state that is not as harden wrote it.
-type Damage struct {
-	File string   `json:"file"`
-	Run  string   `json:"run,omitempty"`
-	Why  string   `json:"why"`
-	Does string   `json:"does"` // what the repair does
-	Lost []string `json:"lost"`
-	Kept []string `json:"kept"`
-}
-
-// RepairText writes what is damaged, what is lost by it, and what a repair would do.
-func RepairText(w io.Writer, r *Repair, s Style) error {
-	p := newPage(s)
+// text is what is damaged, what is lost by it, and what a repair would do.
+func (r *Repair) text(p *page) {
 	if len(r.Damages) == 0 {
 		p.line("No damage in " + Clean(r.State) + ".")
 	} else {
@@ -168,6 +131,9 @@ func RepairText(w io.Writer, r *Repair, s Style) error {
 		}
 		p.labelled("repair", Clean(d.Does))
 	}
-	_, err := w.Write(p.Bytes())
-	return err
+}
+
+func (r *Repair) outcome(p *page) {
+	p.line()
+	p.line("Repaired. What was damaged is kept in " + Clean(r.Aside) + ".")
 }

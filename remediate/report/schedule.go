@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -20,9 +19,8 @@ type Schedule struct {
 	Run         *Run         `json:"run,omitempty"` // nil before it was applied
 }
 
-// ScheduleText writes what would be changed.
-func ScheduleText(w io.Writer, r *Schedule, s Style) error {
-	p := newPage(s)
+// text is what would be changed.
+func (r *Schedule) text(p *page) {
 	if len(r.Changes) == 0 {
 		p.line("The schedule is as it is to be: there is nothing to change.")
 	} else {
@@ -36,16 +34,11 @@ func ScheduleText(w io.Writer, r *Schedule, s Style) error {
 		p.diff(c.Diff)
 	}
 	p.activations("Then", r.Activations)
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
-// Scheduled writes what became of it.
-func Scheduled(w io.Writer, r *Schedule, s Style) error {
-	p := newPage(s)
+// outcome is what became of it.
+func (r *Schedule) outcome(p *page) {
 	p.run(&Report{Run: r.Run})
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
 // ScheduleStatusSchema names the shape of a ScheduleStatus as JSON.
@@ -70,9 +63,8 @@ type Timer struct {
 	Next     time.Time `json:"next,omitzero"`
 }
 
-// ScheduleStatusText writes it for people.
-func ScheduleStatusText(w io.Writer, r *ScheduleStatus, s Style) error {
-	p := newPage(s)
+// text is it for people.
+func (r *ScheduleStatus) text(p *page) {
 	field := func(name, text string) { p.block(p.paint(dim, pad(name, 11)), 11, "", text) }
 	if len(r.Files) == 0 {
 		p.line("Nothing runs by the clock: `harden schedule install` changes that.")
@@ -99,6 +91,4 @@ func ScheduleStatusText(w io.Writer, r *ScheduleStatus, s Style) error {
 		field("last look", at(r.Looked, ""))
 		p.summary(&Report{Summary: *r.Summary})
 	}
-	_, err := w.Write(p.Bytes())
-	return err
 }

@@ -13,6 +13,9 @@ type Style struct {
 	Color   bool // whether to use the terminal's colours
 	Quiet   bool // only what is not as it must be
 	Verbose bool // also why a check exists, and why it does not apply
+
+	Terminal bool         // whether it goes to one
+	Aside    func(string) // tells what is not part of the document; may be nil where a format has nothing to tell so
 }
 
 // The colours, as SGR parameters.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -27,9 +26,8 @@ var looks = map[State]struct{ sign, word, color, phrase string }{
 	NotApplicable: {"-", "n/a", dim, "not applicable"},
 }
 
-// Text writes the report for people, up to what is proposed.
-func Text(w io.Writer, r *Report, s Style) error {
-	p := newPage(s)
+// text is the report for people, up to what is proposed.
+func (r *Report) text(p *page) {
 	p.header(r)
 	p.results(r)
 	p.waivers(r)
@@ -37,17 +35,31 @@ func Text(w io.Writer, r *Report, s Style) error {
 		p.plan(r)
 	}
 	p.summary(r)
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
-// Outcome writes what became of a plan that Text has shown.
-func Outcome(w io.Writer, r *Report, s Style) error {
-	p := newPage(s)
-	p.run(r)
-	p.summary(r)
-	_, err := w.Write(p.Bytes())
-	return err
+// outcome is what became of a plan that text has shown, and what is open all the same.
+func (r *Report) outcome(p *page) {
+	Applied{r}.text(p)
+	p.stillOpen(r)
+	if r.Hidden != "" && r.Run != nil && r.Run.Outcome == "applied" {
+		p.WriteString("\nHidden until `harden rollback " + r.Run.ID + "`: " + r.Hidden + "\n")
+	}
+}
+
+// Applied is a report of which people are told what became of it, and nothing else.
+type Applied struct{ *Report }
+
+func (a Applied) text(p *page) {
+	p.run(a.Report)
+	p.summary(a.Report)
+}
+
+// Nothing is a report of which there is nothing to apply.
+type Nothing struct{ *Report }
+
+func (n Nothing) text(p *page) {
+	p.line("There is nothing to apply.")
+	p.stillOpen(n.Report)
 }
 
 func (p *page) header(r *Report) {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -38,9 +37,12 @@ const (
 	Unchecked = "unchecked"
 )
 
+// A Model is each threat of the STRIDE model.
+type Model []Threat
+
 // ThreatsOf traces each threat of the model to its checks in a settled report.
-func ThreatsOf(r *Report) []Threat {
-	out := []Threat{}
+func ThreatsOf(r *Report) Model {
+	out := Model{}
 	for _, t := range stride.All {
 		threat := Threat{ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title, Attack: t.Attack, Answer: t.Answer,
 			Rest: t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
@@ -81,9 +83,8 @@ func threatState(cs []ThreatCheck) string {
 
 var threatColors = map[string]string{Answered: green, Open: red, Doubtful: yellow, Unchecked: dim}
 
-// WriteThreats writes the model for people.
-func WriteThreats(w io.Writer, threats []Threat, s Style) error {
-	p := newPage(s)
+// text is the model for people.
+func (threats Model) text(p *page) {
 	here := map[string]bool{}
 	for _, t := range threats {
 		here[platform(t.ID)] = here[platform(t.ID)] || t.State != Unchecked
@@ -119,8 +120,6 @@ func WriteThreats(w io.Writer, threats []Threat, s Style) error {
 			}
 		}
 	}
-	_, err := w.Write(p.Bytes())
-	return err
 }
 
 // tally says how many checks are in each state.

@@ -1,4 +1,4 @@
-package remediate_test
+package report_test
 
 import (
 	"encoding/json"
@@ -11,6 +11,8 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 func savedPlan() *remediate.Plan {
@@ -37,11 +39,11 @@ func savedPlan() *remediate.Plan {
 	}
 }
 
-func noDiff(remediate.Change) string { return "" }
+func save(p *remediate.Plan) *report.Saved { return report.Save(p, diff.NewRedactor(make([]byte, 32))) }
 
 func TestSavedRoundTrip(t *testing.T) {
-	saved := savedPlan().Save(noDiff)
-	saved.Host = remediate.Identity{Name: "a", Machine: "0123456789abcdef"}
+	saved := save(savedPlan())
+	saved.Host = report.Identity{Name: "a", Machine: "0123456789abcdef"}
 	data, err := json.Marshal(saved)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func TestSavedRoundTrip(t *testing.T) {
 	if strings.Contains(string(data), "hunter2") {
 		t.Errorf("a plan file holds content:\n%s", data)
 	}
-	read, err := remediate.ReadSaved(data)
+	read, err := report.ReadSaved(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func TestSavedMoved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := savedPlan()
 			test.move(now)
-			if diff := cmp.Diff(test.want, savedPlan().Save(noDiff).Moved(now.Save(noDiff))); diff != "" {
+			if diff := cmp.Diff(test.want, save(savedPlan()).Moved(save(now))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -104,13 +106,13 @@ func TestSavedMoved(t *testing.T) {
 
 // TestSavedHost compares hosts by all that is known of them: clones share a name, and a host may be renamed.
 func TestSavedHost(t *testing.T) {
-	saved := func(name, machine string) *remediate.Saved {
-		s := savedPlan().Save(noDiff)
-		s.Host = remediate.Identity{Name: name, Machine: machine}
+	saved := func(name, machine string) *report.Saved {
+		s := save(savedPlan())
+		s.Host = report.Identity{Name: name, Machine: machine}
 		return s
 	}
 	for _, c := range []struct {
-		now  *remediate.Saved
+		now  *report.Saved
 		want []string
 	}{
 		{saved("a", "ffff"), nil},
@@ -127,12 +129,12 @@ func TestSavedHost(t *testing.T) {
 func TestReadSavedRefuses(t *testing.T) {
 	for data, want := range map[string]string{
 		``:                                  "not a plan: unexpected end of JSON input",
-		`[]`:                                "not a plan: json: cannot unmarshal array into Go value of type remediate.Saved",
+		`[]`:                                "not a plan: json: cannot unmarshal array into Go value of type report.Saved",
 		`{"schema":"harden/v1"}`:            `not a plan: its schema is "harden/v1", and not "harden-plan/v1"`,
 		`{"schema":"harden-plan/v1","x":1}`: `json: unknown field "x"`,
 		`{"schema":"harden-plan/v1"} {}`:    "not a plan: invalid character '{' after top-level value",
 	} {
-		if _, err := remediate.ReadSaved([]byte(data)); err == nil || err.Error() != want {
+		if _, err := report.ReadSaved([]byte(data)); err == nil || err.Error() != want {
 			t.Errorf("ReadSaved(%s) = %v, want %s", data, err, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package remediate
+package report
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/diff"
 )
 
 // SavedSchema names the shape of a plan file.
@@ -26,14 +28,14 @@ var ErrMoved = errors.New("the plan no longer fits")
 // of a file: so there is no secret in it, and nothing that a crafted plan could have written. To apply it the plan is
 // made again by the same request and has to come out the same.
 type Saved struct {
-	Schema      string            `json:"schema"`
-	Version     string            `json:"version"` // of the harden that made it
-	Made        time.Time         `json:"made"`
-	Host        Identity          `json:"host"`
-	Request     Request           `json:"request"`
-	Changes     []SavedChange     `json:"changes"`
-	Updates     []SavedUpdate     `json:"updates"`
-	Activations []SavedActivation `json:"activations"`
+	Schema      string        `json:"schema"`
+	Version     string        `json:"version"` // of the harden that made it
+	Made        time.Time     `json:"made"`
+	Host        Identity      `json:"host"`
+	Request     Request       `json:"request"`
+	Changes     []Change      `json:"changes"`
+	Updates     []SavedUpdate `json:"updates"`
+	Activations []Activation  `json:"activations"`
 }
 
 // An Identity tells one host from another.
@@ -55,17 +57,6 @@ type Request struct {
 	Kubeconfig string   `json:"kubeconfig,omitempty"`
 }
 
-// A SavedChange is one change by its hashes.
-type SavedChange struct {
-	Target     string      `json:"target"`
-	Action     string      `json:"action"`
-	Before     *SavedImage `json:"before"` // null when it is created
-	After      SavedImage  `json:"after"`
-	Disruption want.Class  `json:"disruption"`
-	Checks     []string    `json:"checks"`
-	Diff       string      `json:"diff"` // to be read, with secrets hidden; nothing is made from it
-}
-
 // A SavedUpdate is one container that is changed in place.
 type SavedUpdate struct {
 	ID         string      `json:"id"`
@@ -76,8 +67,8 @@ type SavedUpdate struct {
 	Checks     []string    `json:"checks"`
 }
 
-// A SavedImage is a file at one moment.
-type SavedImage struct {
+// An Image is a file at one moment, never with what is in it.
+type Image struct {
 	SHA256 string `json:"sha256,omitempty"` // of the content; empty where only attributes change
 	Mode   string `json:"mode"`             // four octal digits
 	Owner  string `json:"owner"`            // "user:group"
@@ -85,66 +76,29 @@ type SavedImage struct {
 	GID    uint32 `json:"gid"`
 }
 
-// A SavedActivation is one activation.
-type SavedActivation struct {
-	Kind   Kind     `json:"kind"`
-	Unit   string   `json:"unit,omitempty"`
-	Later  bool     `json:"later,omitempty"`  // it cannot be part of the run
-	SHA256 string   `json:"sha256,omitempty"` // of a record's text before and after; of the sums of what Compose reads
-	Checks []string `json:"checks"`
-}
-
-// Action names what the change does: "create", "content", "attributes" or "remove".
-func (c Change) Action() string {
-	switch {
-	case c.Created:
-		return "create"
-	case c.Removed:
-		return "remove"
-	case c.Content():
-		return "content"
-	}
-	return "attributes"
-}
-
-// Save describes what p would do. diff shows a change with its secrets hidden.
-func (p *Plan) Save(diff func(Change) string) *Saved {
-	s := &Saved{Schema: SavedSchema, Changes: []SavedChange{}, Updates: []SavedUpdate{}, Activations: []SavedActivation{}}
-	for _, c := range p.Changes {
-		sc := SavedChange{Target: c.Path, Action: c.Action(), After: imageOf(c.After, c.Content()), Disruption: c.Class,
-			Checks: sorted(IDs(c.Checks)), Diff: diff(c)}
-		if !c.Created {
-			before := imageOf(c.Before, c.Content())
-			sc.Before = &before
-		}
-		s.Changes = append(s.Changes, sc)
-	}
+// Save describes what p would do, its secrets hidden by r.
+func Save(p *remediate.Plan, r *diff.Redactor) *Saved {
+	s := &Saved{Schema: SavedSchema, Changes: ChangesOf(p.Changes, r), Updates: []SavedUpdate{},
+		Activations: ActivationsOf(p.Activations, r)}
 	for _, u := range p.Updates {
-		s.Updates = append(s.Updates, SavedUpdate{u.ID, u.Name, u.Before, u.After, u.Class, sorted(IDs(u.Checks))})
+		s.Updates = append(s.Updates, SavedUpdate{u.ID, u.Name, u.Before, u.After, u.Class, sorted(remediate.IDs(u.Checks))})
 	}
-	for _, a := range p.Activations {
-		sa := SavedActivation{Kind: a.Kind, Unit: a.Unit, Later: a.Pending != "", Checks: sorted(IDs(a.Checks))}
-		if a.Record != nil {
-			sum := sha256.Sum256([]byte(a.Record.Before + a.Record.After))
-			sa.SHA256 = hex.EncodeToString(sum[:])
-		}
-		if a.Reads != nil {
-			text, _ := json.Marshal([]map[string]string{a.Reads.Before, a.Reads.After}) // maps of strings always can be, sorted by key
-			sum := sha256.Sum256(text)
-			sa.SHA256 = hex.EncodeToString(sum[:])
-		}
-		s.Activations = append(s.Activations, sa)
+	for _, c := range s.Changes {
+		slices.Sort(c.Checks)
+	}
+	for _, a := range s.Activations {
+		slices.Sort(a.Checks)
 	}
 	return s
 }
 
-func imageOf(f facts.File, content bool) SavedImage {
-	i := SavedImage{Mode: fmt.Sprintf("%04o", uint32(f.Mode)), Owner: f.Owner(), UID: f.UID, GID: f.GID}
+func imageOf(f facts.File, content bool) *Image {
+	i := Image{Mode: fmt.Sprintf("%04o", uint32(f.Mode)), Owner: f.Owner(), UID: f.UID, GID: f.GID}
 	if content {
 		sum := sha256.Sum256(f.Data)
 		i.SHA256 = hex.EncodeToString(sum[:])
 	}
-	return i
+	return &i
 }
 
 func sorted(ids []string) []string {
@@ -202,23 +156,23 @@ func (i Identity) String() string {
 	return fmt.Sprintf("%s (machine %.12s)", i.Name, i.Machine)
 }
 
-func byTarget(cs []SavedChange) map[string]SavedChange {
-	m := map[string]SavedChange{}
+func byTarget(cs []Change) map[string]Change {
+	m := map[string]Change{}
 	for _, c := range cs {
 		m[c.Target] = c
 	}
 	return m
 }
 
-func (c SavedChange) moved(n SavedChange) (moved []string) {
+func (c Change) moved(n Change) (moved []string) {
 	if c.Action != n.Action {
 		return []string{fmt.Sprintf("the plan was to change it by %q, and now it would be %q", c.Action, n.Action)}
 	}
 	if c.Before != nil && n.Before != nil {
 		moved = append(moved, c.Before.moved(*n.Before, "it is no longer as the plan found it")...)
 	}
-	if len(moved) == 0 {
-		moved = append(moved, c.After.moved(n.After, "it would no longer become what the plan says")...)
+	if len(moved) == 0 && c.After != nil && n.After != nil {
+		moved = append(moved, c.After.moved(*n.After, "it would no longer become what the plan says")...)
 	}
 	if c.Disruption != n.Disruption {
 		moved = append(moved, fmt.Sprintf("its change was of class %s, and now is %s", c.Disruption, n.Disruption))
@@ -226,7 +180,7 @@ func (c SavedChange) moved(n SavedChange) (moved []string) {
 	return append(moved, checksMoved(c.Checks, n.Checks)...)
 }
 
-func (i SavedImage) moved(n SavedImage, what string) (moved []string) {
+func (i Image) moved(n Image, what string) (moved []string) {
 	differs := func(name, was, is string) {
 		if was != is {
 			moved = append(moved, fmt.Sprintf("%s: %s was %s, is %s", what, name, cmp.Or(was, "none"), cmp.Or(is, "none")))
@@ -285,9 +239,9 @@ func checksMoved(was, is []string) (moved []string) {
 	return moved
 }
 
-func activationsMoved(was, is []SavedActivation) (moved []string) {
-	same := func(a SavedActivation) func(SavedActivation) bool {
-		return func(b SavedActivation) bool {
+func activationsMoved(was, is []Activation) (moved []string) {
+	same := func(a Activation) func(Activation) bool {
+		return func(b Activation) bool {
 			return a.Kind == b.Kind && a.Unit == b.Unit && a.Later == b.Later && a.SHA256 == b.SHA256
 		}
 	}
@@ -309,7 +263,7 @@ func activationsMoved(was, is []SavedActivation) (moved []string) {
 	return moved
 }
 
-func (a SavedActivation) String() string {
+func (a Activation) String() string {
 	text := strings.TrimSpace(string(a.Kind) + " " + a.Unit)
 	if a.Later {
 		text += ", later"
