@@ -33,24 +33,6 @@ func engine(h *facts.Host) (*facts.EngineFacts, error) {
 	return nil, errors.New("dockerd does not run, so it cannot be asked")
 }
 
-// option returns the value of one of the Docker Engine's security options, such as "profile" of "seccomp"; ok tells
-// whether the engine has the option at all.
-func option(e *facts.EngineFacts, name, key string) (value string, ok bool) {
-	for _, o := range e.SecurityOptions {
-		parts := strings.Split(o, ",")
-		if parts[0] != "name="+name {
-			continue
-		}
-		for _, p := range parts[1:] {
-			if v, ok := strings.CutPrefix(p, key+"="); ok {
-				return v, true
-			}
-		}
-		return "", true
-	}
-	return "", false
-}
-
 // unless judges by r unless reason says why the check does not apply.
 func unless(reason func(*facts.Host) string, r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {

@@ -13,6 +13,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 )
 
@@ -23,7 +24,7 @@ func noSecurityModule(name string) func(*facts.Host) string {
 		if err != nil {
 			return ""
 		}
-		if _, ok := option(e, name, ""); ok {
+		if _, ok := docker.SecurityOption(e.SecurityOptions, name, ""); ok {
 			return ""
 		}
 		return "the Docker Engine has no " + name + " here"
@@ -81,7 +82,7 @@ func seccompFiltered(h *facts.Host) ([]checks.Finding, error) {
 	if errEngine != nil {
 		return nil, errEngine
 	}
-	daemon, ok := option(e, "seccomp", "profile")
+	daemon, ok := docker.SecurityOption(e.SecurityOptions, "seccomp", "profile")
 	if !ok && len(cs) > 0 {
 		return []checks.Finding{{Subject: "engine", Got: "has no seccomp, so that no container is filtered", Must: "built with it, on a kernel that has it"}}, err
 	}
@@ -153,7 +154,7 @@ func made(c *facts.Container) time.Time {
 func gainDefault(h *facts.Host) (on bool, since time.Time) {
 	e, err := h.Engine()
 	if err == nil {
-		_, on = option(e, "no-new-privileges", "")
+		_, on = docker.SecurityOption(e.SecurityOptions, "no-new-privileges", "")
 	}
 	d, err := rule.Dockerd(h)
 	if err != nil || d.Process == nil {
@@ -234,7 +235,7 @@ func ownUlimits(_ *facts.Host, c *facts.Container) []checks.Finding {
 
 func defaultBridge(_ *facts.Host, c *facts.Container) []checks.Finding {
 	mode := c.HostConfig.NetworkMode
-	if c.NetworkSettings.Networks["bridge"] == nil && mode != "bridge" && mode != "default" && mode != "" {
+	if !docker.OnDefaultBridge(c) && mode != "bridge" && mode != "default" && mode != "" {
 		return nil
 	}
 	return found(c, "on the default bridge", "on a network of its own", "--network, after `docker network create`; names resolve there, and addresses change")
@@ -247,8 +248,8 @@ func hostUsers(h *facts.Host) ([]checks.Finding, error) {
 	if errEngine != nil || len(cs) == 0 {
 		return nil, cmp.Or(errEngine, err)
 	}
-	_, rootless := option(e, "rootless", "")
-	if _, remapped := option(e, "userns", ""); !remapped && !rootless {
+	_, rootless := docker.SecurityOption(e.SecurityOptions, "rootless", "")
+	if _, remapped := docker.SecurityOption(e.SecurityOptions, "userns", ""); !remapped && !rootless {
 		return []checks.Finding{{Subject: "containers", Got: fmt.Sprintf("all %d in the host's user namespace: dockerd has no userns-remap", len(cs)),
 			Must: "in another one", Reason: "see docker/userns-remap"}}, err
 	}

@@ -16,6 +16,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 )
 
@@ -24,7 +25,7 @@ func isRootless(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := option(e, "rootless", ""); ok {
+	if _, ok := docker.SecurityOption(e.SecurityOptions, "rootless", ""); ok {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: dockerd runs as root; dockerd-rootless-setuptool.sh sets up another one that does not, "+
@@ -58,7 +59,7 @@ func onDefaultBridge(h *facts.Host) string {
 	}
 	var names []string
 	for _, c := range containers {
-		if c.NetworkSettings.Networks["bridge"] != nil {
+		if docker.OnDefaultBridge(&c) {
 			names = append(names, clip(c.ShortName()))
 		}
 	}
@@ -178,7 +179,7 @@ func chosenUlimits(h *facts.Host) (ulimits, error) {
 func remapped(h *facts.Host) ([]checks.Finding, error) {
 	e, err := h.Engine()
 	if err == nil {
-		if _, ok := option(e, "rootless", ""); ok {
+		if _, ok := docker.SecurityOption(e.SecurityOptions, "rootless", ""); ok {
 			return nil, nil
 		}
 	}
@@ -189,7 +190,7 @@ func remapped(h *facts.Host) ([]checks.Finding, error) {
 }
 
 func userns(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
-	if _, ok := option(e, "userns", ""); ok {
+	if _, ok := docker.SecurityOption(e.SecurityOptions, "userns", ""); ok {
 		return "on", true
 	}
 	return "", true
@@ -208,11 +209,7 @@ func hidden(h *facts.Host) string {
 	containers, _ := h.Containers()
 	var refused []string
 	for _, c := range containers {
-		if c.HostConfig.UsernsMode.IsHost() {
-			continue
-		}
-		hc := c.HostConfig
-		if hc.Privileged || hc.NetworkMode.IsHost() || hc.PidMode.IsHost() || hc.IpcMode.IsHost() {
+		if docker.NeedsHostUsers(&c) {
 			refused = append(refused, clip(c.ShortName()))
 		}
 	}
@@ -222,37 +219,24 @@ func hidden(h *facts.Host) string {
 	return text
 }
 
-// pluginDirs is where dockerd looks for a plugin's socket or description. Source: moby pkg/plugins/discovery_unix.go.
-var pluginDirs = map[string][]string{
-	"/run/docker/plugins":     {".sock"},
-	"/etc/docker/plugins":     {".spec", ".json"},
-	"/usr/lib/docker/plugins": {".spec", ".json"},
-}
-
 // chosenPlugins asks for no plugin that cannot be found: dockerd ends 16 seconds after it was told to use it.
 func chosenPlugins(h *facts.Host) ([]string, error) {
 	if len(h.Choices.AuthorizationPlugins) == 0 {
 		return nil, rule.ErrNotChosen
 	}
+	d, err := rule.Dockerd(h)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range h.Choices.AuthorizationPlugins {
-		if !installedPlugin(h, p) {
+		switch found, err := docker.Plugin(h, d, p); {
+		case err != nil:
+			return nil, fmt.Errorf("the plugin %s: %w", p, err)
+		case !found:
 			return nil, fmt.Errorf("install and start the plugin %s first: dockerd ends itself when it cannot find it", p)
 		}
 	}
 	return h.Choices.AuthorizationPlugins, nil
-}
-
-func installedPlugin(h *facts.Host, plugin string) bool {
-	for dir, extensions := range pluginDirs {
-		for _, e := range extensions {
-			for _, p := range []string{path.Join(dir, plugin+e), path.Join(dir, plugin, plugin+e)} {
-				if _, err := h.Info(p); err == nil {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }
 
 // onHost are the log drivers whose logs stay on the host. The journal can be forwarded by itself, so that it is good
@@ -291,7 +275,7 @@ func remoteLogs(h *facts.Host) ([]checks.Finding, error) {
 
 // noNewPrivileges is told by newer engines alone, and only where it is on.
 func noNewPrivileges(_ *facts.Host, e *facts.EngineFacts) (bool, bool) {
-	_, ok := option(e, "no-new-privileges", "")
+	_, ok := docker.SecurityOption(e.SecurityOptions, "no-new-privileges", "")
 	return ok, ok
 }
 
@@ -301,23 +285,16 @@ func inSwarm(h *facts.Host) string {
 	if h.Choices.Swarm {
 		return conflict + "this site has chosen Swarm"
 	}
-	e, err := h.Engine()
-	if err == nil && e.Swarm.LocalNodeState != "" && e.Swarm.LocalNodeState != "inactive" {
-		return conflict + "this node's Swarm state is " + string(e.Swarm.LocalNodeState)
-	}
-	d, daemonErr := rule.Dockerd(h)
-	if err == nil || daemonErr != nil {
-		return ""
-	}
-	if i, err := h.Info(path.Join(d.DataRoot, "swarm/docker-state.json")); err == nil && i.Size > 0 {
-		return conflict + i.Path + " makes this host a node of one"
+	d, _ := rule.Dockerd(h)
+	if why := docker.SwarmNode(h, d); why != "" {
+		return conflict + why
 	}
 	return ""
 }
 
 // seccompProfile is the name of the profile; Docker's own is called default before version 23 and builtin since.
 func seccompProfile(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
-	profile, ok := option(e, "seccomp", "profile")
+	profile, ok := docker.SecurityOption(e.SecurityOptions, "seccomp", "profile")
 	if profile == "default" || profile == "builtin" {
 		profile = ""
 	}
@@ -335,7 +312,7 @@ func seccompAtAll(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := option(e, "seccomp", ""); ok {
+	if _, ok := docker.SecurityOption(e.SecurityOptions, "seccomp", ""); ok {
 		return nil, nil
 	}
 	return []checks.Finding{{

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 )
@@ -35,7 +35,7 @@ var swarmMode = []*checks.Check{
 		Level: 1,
 		Rule: checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 			e, err := engine(h)
-			if err != nil || !swarming(e) || h.Choices.Swarm {
+			if err != nil || !docker.Swarming(e) || h.Choices.Swarm {
 				return nil, err
 			}
 			return []checks.Finding{{Subject: "engine swarm mode", Got: string(e.Swarm.LocalNodeState), Must: "inactive, or chosen"}}, nil
@@ -148,12 +148,8 @@ var swarms = []*checks.Check{
 	},
 }
 
-func swarming(e *facts.EngineFacts) bool {
-	return e.Swarm.LocalNodeState != "" && e.Swarm.LocalNodeState != swarm.LocalNodeStateInactive
-}
-
 func noSwarm(h *facts.Host) string {
-	if e, err := engine(h); err == nil && !swarming(e) {
+	if e, err := engine(h); err == nil && !docker.Swarming(e) {
 		return "this host is in no swarm"
 	}
 	return ""
@@ -165,7 +161,7 @@ func manager(h *facts.Host) (*facts.Swarm, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !swarming(e):
+	case !docker.Swarming(e):
 		return nil, rule.Inapplicable("this host is in no swarm")
 	case e.Swarm.LocalNodeState != swarm.LocalNodeStateActive:
 		return nil, fmt.Errorf("the swarm's state here is %s %s", e.Swarm.LocalNodeState, clip(e.Swarm.Error))
@@ -295,7 +291,7 @@ func dataPath(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := h.File(path.Join(d.DataRoot, "swarm/docker-state.json"))
+	f, err := h.File(docker.SwarmState(d))
 	if err != nil {
 		return nil, err
 	}
