@@ -15,6 +15,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -224,7 +225,7 @@ func (p *precheck) icc(s setting) {
 	var touched []string
 	var talk bool
 	for _, c := range p.running() {
-		if c.NetworkSettings.Networks["bridge"] == nil {
+		if !docker.OnDefaultBridge(&c) {
 			continue
 		}
 		name := nameOf(c)
@@ -250,13 +251,9 @@ func (p *precheck) icc(s setting) {
 }
 
 func (p *precheck) liveRestore(s setting) {
-	if s.is(true) && (p.host.Choices.Swarm || p.swarm()) {
+	if s.is(true) && (p.host.Choices.Swarm || docker.SwarmNode(p.host, p.daemon) != "") {
 		p.refuse(s.checks, "the host is part of a Swarm, and dockerd refuses to start with both that and live-restore")
 	}
-}
-
-func (p *precheck) swarm() bool {
-	return p.engine != nil && p.engine.Swarm.LocalNodeState != "" && p.engine.Swarm.LocalNodeState != "inactive"
 }
 
 func (p *precheck) userlandProxy(s setting) {
@@ -265,6 +262,18 @@ func (p *precheck) userlandProxy(s setting) {
 	}
 	if info, err := p.host.Info("/proc/sys/net/ipv4"); err == nil && info.Locked != "" {
 		p.refuse(s.checks, "without its proxy dockerd must write below /proc/sys and would not start: that is %s", info.Locked)
+	}
+}
+
+func (p *precheck) plugins(s setting) {
+	for _, name := range s.list() {
+		found, err := docker.Plugin(p.host, p.daemon, name)
+		if err != nil {
+			p.refuse(s.checks, "authorization plugin %q: %v", name, err)
+		} else if !found {
+			p.refuse(s.checks, "authorization plugin %q is in none of %s and not installed as a managed plugin; dockerd ends "+
+				"16 seconds after it has been told to use it", name, strings.Join(docker.PluginDirs, ", "))
+		}
 	}
 }
 

@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/docker/docker/api/types/container"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
 )
@@ -24,10 +23,7 @@ func (p *precheck) remap(s setting) {
 	}
 	var host, run []string
 	for _, c := range p.containers {
-		if c.HostConfig.UsernsMode.IsHost() {
-			continue
-		}
-		if hc := c.HostConfig; hc.Privileged || hc.PidMode.IsHost() || hc.NetworkMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost() {
+		if docker.NeedsHostUsers(&c) {
 			host = append(host, nameOf(c))
 		}
 	}
@@ -125,7 +121,8 @@ func remaps(d *facts.Daemon) bool {
 
 // remapped reports whether an Engine says that it runs with userns-remap.
 func remapped(securityOptions []string) bool {
-	return slices.ContainsFunc(securityOptions, func(o string) bool { return strings.HasPrefix(o, "name=userns") })
+	_, is := docker.SecurityOption(securityOptions, "userns", "")
+	return is
 }
 
 // leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there are

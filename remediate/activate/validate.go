@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 )
 
@@ -164,27 +165,27 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 		proven = now.Keys
 	}
 	var drivers []string
-	engine, engineErr := h.Engine()
-	if engineErr == nil {
+	if engine, err := h.Engine(); err == nil {
 		drivers = engine.Plugins.Log
 	}
 	if err := validateKeys(keys, after.Next, proven, drivers); err != nil {
 		return err
 	}
-	if err := validateOnHost(h, keys, after.Next, engine); err != nil {
+	if err := validateOnHost(h, keys, after); err != nil {
 		return err
 	}
 	return askDockerd(ctx, after, next)
 }
 
 // validateOnHost finds what --validate accepts and a start refuses.
-func validateOnHost(h *facts.Host, keys *facts.Keys, next facts.Flags, engine *facts.EngineFacts) error {
+func validateOnHost(h *facts.Host, keys *facts.Keys, after *facts.Daemon) error {
+	next := after.Next
 	if profile := textOf(keys, next, "seccomp-profile"); profile != "" {
 		if err := seccompProfile(h, profile); err != nil {
 			return fmt.Errorf("seccomp-profile: %w", err)
 		}
 	}
-	if boolOf(keys, next, "live-restore") && (&precheck{engine: engine}).swarm() {
+	if boolOf(keys, next, "live-restore") && docker.SwarmNode(h, after) != "" {
 		return errors.New("the host is part of a Swarm, and dockerd does not start with both that and live-restore")
 	}
 	if !boolOf(keys, next, "tls") && !boolOf(keys, next, "tlsverify") {
