@@ -16,8 +16,8 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/report"
 )
 
@@ -201,7 +201,7 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 		t.Run(tt.name, func(t *testing.T) {
 			host := kubeadmNode(t)
 			h := facts.New(t.Context(), host, facts.Choices{})
-			rules := remediate.Policy{Allow: tt.allow, Precheck: activate.Precheck, Validate: activate.Validate}
+			rules := remediate.Policy{Allow: tt.allow, Precheck: gate.Precheck, Validate: gate.Validate}
 			plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, tt.checks), rules)
 			if err != nil {
 				t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/report"
 )
 
@@ -108,7 +109,7 @@ func (s *session) plan() (*remediate.Plan, error) {
 func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	policy := remediate.Policy{
 		Allow:    allow,
-		Precheck: activate.Precheck,
+		Precheck: gate.Precheck,
 		Validate: s.validate,
 		Cluster:  s.cluster(),
 	}
@@ -208,7 +209,7 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if !yes {
 		fmt.Fprintln(s.stdout)
 		question := "apply?"
-		if what := activate.Hides(plan, s.host); what != "" {
+		if what := gate.Hides(plan, s.host); what != "" {
 			question = "apply, and hide " + what + "?"
 		}
 		if err := s.agreed(question, "nothing was applied"); err != nil {
@@ -289,7 +290,7 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	hidden := activate.Hides(plan, s.host)
+	hidden := gate.Hides(plan, s.host)
 	r := s.concluded(plan, run, failure)
 	if r == nil {
 		return failure

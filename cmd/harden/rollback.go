@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/report"
 )
 
@@ -181,7 +181,7 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 	if s.Root != "/" || plan == nil {
 		return nil
 	}
-	names, err := activate.Orphans(s.host, s.host.With(plan.After()))
+	names, err := gate.Orphans(s.host, s.host.With(plan.After()))
 	if err != nil {
 		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
 	}

@@ -17,9 +17,9 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/report"
 )
 
@@ -85,9 +85,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: redactor(), validate: activate.Validate, progress: newProgress}
+		redactor: redactor(), validate: gate.Validate, progress: newProgress}
 	if config.Root == "/" {
-		s.validate = activate.ValidateHere
+		s.validate = gate.ValidateHere
 	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {

@@ -9,6 +9,8 @@ import (
 	"path"
 	"regexp"
 	"time"
+
+	"example.com/harden/remediate/program"
 )
 
 // rcTime is how long OpenRC may take to stop dockerd, which Alpine's script gives 60 seconds for it, and to start it.
@@ -16,11 +18,11 @@ const rcTime = 150 * time.Second
 
 // rc has OpenRC do something with a service, which its script names.
 func (s *Services) rc(ctx context.Context, script, what string) error {
-	p, err := program(s.opts.openrc)
+	p, err := program.Find(s.opts.openrc)
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, rcTime, p, path.Base(script), what)
+	_, err = program.Run(ctx, rcTime, p, path.Base(script), what)
 	return err
 }
 

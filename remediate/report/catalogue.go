@@ -31,7 +31,8 @@ func Entries(s *catalog.Selection) Catalogue {
 	entries := Catalogue{}
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
-		e := Entry{c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats), c.Manual}
+		e := Entry{c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats),
+			c.Manual}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}
@@ -152,7 +153,8 @@ func Table(w io.Writer, entries []Entry) error {
 	for _, e := range entries {
 		if p := platform(e.ID); p != of {
 			of = p
-			fmt.Fprintf(&b, "\n### %s\n\n| item | check | what must hold | level | disruption | threats |\n|---|---|---|---|---|---|\n",
+			fmt.Fprintf(&b, "\n### %s\n\n| item | check | what must hold | level | disruption | threats "+
+				"|\n|---|---|---|---|---|---|\n",
 				strings.ToUpper(p[:1])+p[1:])
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s | %s |\n", number(e), e.ID, escape(e.Title), e.Level, e.Disruption,

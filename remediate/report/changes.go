@@ -51,12 +51,13 @@ const (
 )
 
 // ShiftKinds lists the kinds in the order in which they are shown.
-var ShiftKinds = []string{ShiftNew, ShiftChanged, ShiftExpired, ShiftUnknown, ShiftFixed, ShiftGone, ShiftWaived, ShiftKnown}
+var ShiftKinds = []string{ShiftNew, ShiftChanged, ShiftExpired, ShiftUnknown, ShiftFixed, ShiftGone, ShiftWaived,
+	ShiftKnown}
 
 // Compare tells what is not as it was. Both reports are settled.
 //
-// Of a check that cannot be judged now, whether its findings are still there is not known: before's are copied into now's
-// Kept, so that a later comparison does not take them for new ones.
+// Of a check that cannot be judged now, whether its findings are still there is not known: before's are copied into
+// now's Kept, so that a later comparison does not take them for new ones.
 func Compare(before, now *Report) []Shift {
 	shifts := []Shift{}
 	for i := range now.Results {
@@ -74,7 +75,9 @@ func Compare(before, now *Report) []Shift {
 			}
 		}
 	}
-	slices.SortStableFunc(shifts, func(a, b Shift) int { return slices.Index(ShiftKinds, a.Kind) - slices.Index(ShiftKinds, b.Kind) })
+	slices.SortStableFunc(shifts, func(a, b Shift) int {
+		return slices.Index(ShiftKinds, a.Kind) - slices.Index(ShiftKinds, b.Kind)
+	})
 	return shifts
 }
 
@@ -147,7 +150,8 @@ func same(a, b string) bool {
 	return tag().ReplaceAllString(a, "$1›") == tag().ReplaceAllString(b, "$1›")
 }
 
-// last are the findings that were last known: of a check that could not be judged, those of before beside what was seen.
+// last are the findings that were last known: of a check that could not be judged, those of before beside what was
+// seen.
 func (r Result) last() []Finding {
 	all := slices.Clone(r.Findings)
 	for _, k := range r.Kept {
@@ -181,7 +185,8 @@ func (c *Changes) text(p *page) {
 	case len(c.Changes) == 0:
 		return
 	default:
-		p.line(p.paint(bold, fmt.Sprintf("%s: %s since %s", Clean(c.Host), plural(len(c.Changes), "change"), c.Since.Format(time.RFC3339))))
+		p.line(p.paint(bold, fmt.Sprintf("%s: %s since %s", Clean(c.Host), plural(len(c.Changes), "change"),
+			c.Since.Format(time.RFC3339))))
 	}
 	for _, d := range c.Changes {
 		p.shift(d)
@@ -191,7 +196,8 @@ func (c *Changes) text(p *page) {
 
 func (p *page) shift(d Shift) {
 	look := shiftLooks[d.Kind]
-	p.block("  "+p.paint(look.color, pad(look.sign+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth), indent, "", d.ID+": "+d.Title)
+	p.block("  "+p.paint(look.color, pad(look.sign+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth), indent, "",
+		d.ID+": "+d.Title)
 	margin := func(text string) { p.block(pad("", indent), indent, "", text) }
 	switch d.Kind {
 	case ShiftNew, ShiftExpired, ShiftWaived:

@@ -31,7 +31,8 @@ func look(t *testing.T, results ...report.Result) *report.Report {
 }
 
 func failing(got string, subjects ...string) report.Result {
-	r := report.Result{ID: "docker/x", Number: "1.1", Title: "x holds", Status: checks.Fail, Section: "1", Threats: []string{"docker/host/tampering"}}
+	r := report.Result{ID: "docker/x", Number: "1.1", Title: "x holds", Status: checks.Fail, Section: "1",
+		Threats: []string{"docker/host/tampering"}}
 	for _, s := range subjects {
 		r.Findings = append(r.Findings, report.Finding{Subject: s, Got: got, Must: "good"})
 	}
@@ -74,7 +75,8 @@ func TestCompare(t *testing.T) {
 		{"fixed while waived", []report.Result{waived("a"), pass}, []string{"fixed a: bad "}},
 		{"unknown", []report.Result{failing("bad", "a"), as(checks.Unknown)}, []string{"unknown :  "}},
 		{"unknown still", []report.Result{failing("bad", "a"), as(checks.Unknown), as(checks.Unknown)}, nil},
-		{"unknown for a while", []report.Result{failing("bad", "a"), as(checks.Unknown), as(checks.Unknown), failing("bad", "a")}, nil},
+		{"unknown for a while", []report.Result{failing("bad", "a"), as(checks.Unknown), as(checks.Unknown),
+			failing("bad", "a")}, nil},
 		{"fixed while unknown", []report.Result{failing("bad", "a"), as(checks.Unknown), pass}, []string{"fixed a: bad "}},
 		{"known", []report.Result{as(checks.Unknown), pass}, []string{"known :  "}},
 		{"known to fail", []report.Result{as(checks.Unknown), failing("bad", "a")}, []string{"new a:  bad"}},
@@ -110,7 +112,8 @@ func TestCompare(t *testing.T) {
 	other := failing("bad", "c")
 	other.ID = "docker/y"
 	drifts := report.Compare(look(t, failing("bad", "a")), look(t, other))
-	if len(drifts) != 2 || drifts[0].Kind != report.ShiftNew || drifts[1].Kind != report.ShiftGone || drifts[1].ID != "docker/x" {
+	if len(drifts) != 2 || drifts[0].Kind != report.ShiftNew || drifts[1].Kind != report.ShiftGone ||
+		drifts[1].ID != "docker/x" {
 		t.Errorf("another selection: %+v", drifts)
 	}
 }
@@ -130,7 +133,8 @@ func TestChangesText(t *testing.T) {
 		t.Errorf("nothing has changed: %q", got)
 	}
 	got := write(look(t, failing("bad\x1b[2J", "a", "evil\nname")))
-	if strings.ContainsRune(got, '\x1b') || strings.Contains(got, "evil\nname") || !strings.Contains(got, `"evil\nname": `) {
+	if strings.ContainsRune(got, '\x1b') || strings.Contains(got, "evil\nname") ||
+		!strings.Contains(got, `"evil\nname": `) {
 		t.Errorf("names pass for something else: %q", got)
 	}
 }
@@ -145,7 +149,8 @@ func TestPrometheus(t *testing.T) {
 	r.Summary.States[report.Pending] = 1
 	r.Waivers = []report.Waiver{{State: "expired"}}
 	var b bytes.Buffer
-	if err := prometheus(&b, &report.Metrics{Report: r, Shifts: []report.Shift{{Kind: report.ShiftNew}, {Kind: report.ShiftNew}}, Failed: 3, Open: true}); err != nil {
+	if err := prometheus(&b, &report.Metrics{Report: r, Shifts: []report.Shift{{Kind: report.ShiftNew},
+		{Kind: report.ShiftNew}}, Failed: 3, Open: true}); err != nil {
 		t.Fatal(err)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)

@@ -33,10 +33,11 @@ type Drift struct {
 
 // A Drifted is one file that is not as it was left.
 type Drifted struct {
-	Path        string             `json:"path"`
-	Run         string             `json:"run"` // the last that wrote it
-	Missing     bool               `json:"missing"`
-	Replaced    bool               `json:"replaced"` // harden has set its attributes only, and somebody has replaced its content
+	Path    string `json:"path"`
+	Run     string `json:"run"` // the last that wrote it
+	Missing bool   `json:"missing"`
+	// harden has set its attributes only, and somebody has replaced its content
+	Replaced    bool               `json:"replaced"`
 	Differences []apply.Difference `json:"differences"`
 	Diff        string             `json:"diff"` // from what the run left to what is there, secrets hidden
 }

@@ -18,10 +18,13 @@ func TestDrift(t *testing.T) {
 		Unconfirmed: "0002-x", Notes: []string{"a note"}, Drifted: []report.Drifted{
 			{Path: "/etc/a", Run: "0001-x", Diff: "# /etc/a\n# mode 0644 -> 0666\n", Differences: []apply.Difference{
 				{What: "mode", Was: "0644", Now: "0666"}, {What: "xattr user.\x1b", Was: "none", Now: "sha256 0"}}},
-			{Path: "/etc/b", Run: "0002-x", Missing: true, Diff: "# /etc/b\n", Differences: []apply.Difference{{What: "existence", Was: "there", Now: "gone"}}},
-			{Path: "/etc/c", Run: "0002-x", Replaced: true, Diff: "# /etc/c\n", Differences: []apply.Difference{{What: "content", Was: "sha256 0", Now: "sha256 1"}}},
+			{Path: "/etc/b", Run: "0002-x", Missing: true, Diff: "# /etc/b\n",
+				Differences: []apply.Difference{{What: "existence", Was: "there", Now: "gone"}}},
+			{Path: "/etc/c", Run: "0002-x", Replaced: true, Diff: "# /etc/c\n",
+				Differences: []apply.Difference{{What: "content", Was: "sha256 0", Now: "sha256 1"}}},
 		}, Live: []report.DriftedLive{
-			{Kind: report.LiveContainer, ID: "abc", Subject: "container web", Run: "0001-x", Diff: "# container web (abc)\n-restart no\n+restart always\n",
+			{Kind: report.LiveContainer, ID: "abc", Subject: "container web", Run: "0001-x",
+				Diff:        "# container web (abc)\n-restart no\n+restart always\n",
 				Differences: []apply.Difference{{What: "restart", Was: "no", Now: "always"}}},
 			{Kind: report.LiveContainer, ID: "abd", Subject: "container db", Run: "0001-x",
 				Differences: []apply.Difference{{What: "existence", Was: "there", Now: "gone"}}},
@@ -98,7 +101,8 @@ a note
 		}
 		want := "No drift: nobody has changed what harden has left (1 file, 0 containers and 0 checks of 1 run).\n"
 		if len(none.Unknown) > 0 {
-			want = "Unknown: 1 could not be compared; the rest is as harden has left it (1 file, 0 containers and 0\nchecks of 1 run).\n"
+			want = "Unknown: 1 could not be compared; the rest is as harden has left it (1 file, 0 containers and 0\nchecks " +
+				"of 1 run).\n"
 		}
 		if got, _, _ := strings.Cut(text.String(), "\n\n"); strings.TrimSuffix(got, "\n")+"\n" != want {
 			t.Errorf("%q, want %q", got, want)

@@ -205,7 +205,8 @@ func outcomes(t *testing.T, w io.Writer) error {
 		open := host(t)
 		open.Run, open.Plan = r.Run, proposed()
 		open.Settle()
-		if err := errors.Join(text(w, report.Nothing{Report: open}, report.Style{}), text(w, report.Nothing{Report: open}, report.Style{Color: true, Width: 40})); err != nil {
+		if err := errors.Join(text(w, report.Nothing{Report: open}, report.Style{}),
+			text(w, report.Nothing{Report: open}, report.Style{Color: true, Width: 40})); err != nil {
 			return err
 		}
 		for _, res := range r.Results {
@@ -287,7 +288,8 @@ func ends(w io.Writer) error {
 	}
 	a.Files[4].Why = "it cannot be read\x1b"
 	r := &report.Repair{State: "/var/lib/harden", Damages: []apply.Damage{
-		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "sets it aside", Lost: []string{"how far it had come", "more"},
+		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "sets it aside",
+			Lost: []string{"how far it had come", "more"},
 			Kept: []string{"the run can still be rolled back"}},
 		{File: "lock", Why: "it is not a regular file", Does: "sets it aside"}}}
 	return errors.Join(text(w, a, report.Style{Color: true}), text(w, a, report.Style{Width: 40}),

@@ -20,8 +20,9 @@ type Host struct {
 	Node   *Node   `json:"node,omitempty"`
 	// Uncounted are processes with a name that matters which do not count as this host's own.
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
-	Sources   []string    `json:"sources,omitempty"` // the directories of --source, which are judged instead of the machine
-	Notes     []string    `json:"notes"`             // what a reader must know before believing the rest
+	// the directories of --source, which are judged instead of the machine
+	Sources []string `json:"sources,omitempty"`
+	Notes   []string `json:"notes"` // what a reader must know before believing the rest
 }
 
 // An Uncounted is a process that is not believed to be what it is called.
@@ -66,8 +67,10 @@ type OtherDaemon struct {
 
 // A Node is how Kubernetes runs on this host.
 type Node struct {
-	Flavour    string      `json:"flavour"` // "kubeadm", "k3s", "RKE2", "MicroK8s", "Talos", "EKS", "GKE", "AKS" or "by hand"
-	Config     []string    `json:"config"`  // what the kubelet's configuration is read from, each file overriding those before
+	// "kubeadm", "k3s", "RKE2", "MicroK8s", "Talos", "EKS", "GKE", "AKS" or "by hand"
+	Flavour string `json:"flavour"`
+	// what the kubelet's configuration is read from, each file overriding those before
+	Config     []string    `json:"config"`
 	Manifests  string      `json:"manifests,omitempty"`
 	Components []Component `json:"components"`
 }
@@ -123,7 +126,8 @@ func (d *describer) sources() {
 		d.note("%v", err)
 		return
 	}
-	d.note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles), len(found.Composes))
+	d.note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles),
+		len(found.Composes))
 	if n := len(found.Outside); n > 0 {
 		d.note("links that lead out of --source are not followed: %s", strings.Join(found.Outside[:min(n, 10)], ", "))
 	}
@@ -292,6 +296,7 @@ func (d *describer) node() {
 		d.note("what is configured of Kubernetes is newer than what runs of it, or differs from it")
 	}
 	if n.Flavour.Generated() {
-		d.note("%s makes the files of Kubernetes itself: fixes are shown for the place that it reads, and left to you", n.Flavour)
+		d.note("%s makes the files of Kubernetes itself: fixes are shown for the place that it reads, and left to you",
+			n.Flavour)
 	}
 }

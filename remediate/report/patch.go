@@ -13,7 +13,8 @@ import (
 )
 
 // A patchView is a plan for sources as what patch(1) and git apply take: its changes, exactly, with paths below the
-// directory of --source. None is written where one could not be: half of a plan that looks like the whole is a wrong one.
+// directory of --source. None is written where one could not be: half of a plan that looks like the whole is a wrong
+// one.
 type patchView struct{}
 
 func (patchView) Name() string      { return "patch" }

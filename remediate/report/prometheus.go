@@ -96,9 +96,11 @@ func (m *Metrics) families() []family {
 	}
 	return []family{
 		{"harden_build_info", "The harden that looked; always 1.", map[string]float64{labels("version", r.Version): 1}},
-		{"harden_last_run_timestamp_seconds", "When the host was last looked at, in seconds since 1970.", one(float64(r.Time.Unix()))},
+		{"harden_last_run_timestamp_seconds", "When the host was last looked at, in seconds since 1970.",
+			one(float64(r.Time.Unix()))},
 		{"harden_checks", "Checks by their verdict.", byStatus},
-		{"harden_section_checks", "Checks by section of the benchmark and verdict; beyond the benchmark the section is empty.", bySection},
+		{"harden_section_checks", "Checks by section of the benchmark and verdict; beyond the benchmark the section is " +
+			"empty.", bySection},
 		{"harden_threat_checks", "Checks by STRIDE threat and verdict; a check answers one threat or more.", byThreat},
 		{"harden_drift", "What is otherwise than at the look before, by kind.", drift},
 		{"harden_waivers", "Waivers of the configuration by state.", waivers},

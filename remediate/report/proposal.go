@@ -55,7 +55,8 @@ type Activation struct {
 	Pending    string         `json:"pending,omitempty"` // why it cannot be part of the run
 	Diff       string         `json:"diff,omitempty"`    // of what the cluster is to keep
 	Later      bool           `json:"later,omitempty"`   // it cannot be part of the run
-	SHA256     string         `json:"sha256,omitempty"`  // of a record's text before and after; of the sums of what Compose reads
+	// of a record's text before and after; of the sums of what Compose reads
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // A HeldBack is what one more allowed class would add.
@@ -77,8 +78,9 @@ type LeftOver struct {
 
 // PlanOf is a plan as reports have it, its secrets hidden by r.
 func PlanOf(p *remediate.Plan, r *diff.Redactor) *Plan {
-	out := &Plan{Changes: ChangesOf(p.Changes, r), Updates: UpdatesOf(p.Updates), Activations: ActivationsOf(p.Activations, r),
-		Held: []HeldBack{}, Left: []LeftOver{}}
+	out := &Plan{Changes: ChangesOf(p.Changes, r), Updates: UpdatesOf(p.Updates),
+		Activations: ActivationsOf(p.Activations, r),
+		Held:        []HeldBack{}, Left: []LeftOver{}}
 	for _, h := range p.Held {
 		back := HeldBack{Disruption: h.Class, Allow: Allow(h.Class), Changes: ChangesOf(h.Changes, r),
 			Updates: UpdatesOf(h.Updates), Activations: ActivationsOf(h.Activations, r)}

@@ -53,7 +53,8 @@ type Result struct {
 	Findings []Finding         `json:"findings"`
 	Waived   []Accepted        `json:"waived"`
 	Reason   string            `json:"reason,omitempty"` // why it could not be judged
-	Kept     []Finding         `json:"kept,omitempty"`   // of a look before, while it cannot be judged; only between scheduled looks
+	// of a look before, while it cannot be judged; only between scheduled looks
+	Kept []Finding `json:"kept,omitempty"`
 }
 
 // A Finding is one place where the host is not as it must be.
@@ -97,13 +98,15 @@ type Summary struct {
 	Open     map[State]int `json:"open"`    // those of them that somebody has to do something about
 	Changes  int           `json:"changes"` // files that the plan changes
 	Updates  int           `json:"updates"` // containers that it changes in place
-	Verdict  string        `json:"verdict"` // "clean", "findings", "unknown", "changed" or "failed": what a reader does next
+	// "clean", "findings", "unknown", "changed" or "failed": what a reader does next
+	Verdict string `json:"verdict"`
 }
 
 // New reports the results of a selection's checks. The caller adds what is known of the host, the plan and the run,
 // and then calls Settle.
 func New(s *catalog.Selection, results []checks.Result, waivers []checks.Waiver, now time.Time) *Report {
-	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: []string{}, Results: []Result{}, Waivers: []Waiver{}}
+	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: []string{}, Results: []Result{},
+		Waivers: []Waiver{}}
 	r.Host.Notes = []string{}
 	for _, b := range s.Benchmarks {
 		r.Benchmarks = append(r.Benchmarks, string(b))

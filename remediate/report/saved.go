@@ -204,9 +204,11 @@ func updatesMoved(was, is []SavedUpdate) (moved []string) {
 		case !ok:
 			moved = append(moved, fmt.Sprintf("%s: nothing would be changed of it now", u))
 		case n.Before != u.Before:
-			moved = append(moved, fmt.Sprintf("%s: it is no longer as the plan found it: it has %+v, not %+v", u, n.Before, u.Before))
+			moved = append(moved, fmt.Sprintf("%s: it is no longer as the plan found it: it has %+v, not %+v", u, n.Before,
+				u.Before))
 		case n.After != u.After:
-			moved = append(moved, fmt.Sprintf("%s: it would no longer get what the plan says: %+v, not %+v", u, n.After, u.After))
+			moved = append(moved, fmt.Sprintf("%s: it would no longer get what the plan says: %+v, not %+v", u, n.After,
+				u.After))
 		case n.Disruption != u.Disruption:
 			moved = append(moved, fmt.Sprintf("%s: its change was of class %s, and now is %s", u, u.Disruption, n.Disruption))
 		default:

@@ -31,11 +31,13 @@ func savedPlan() *remediate.Plan {
 	return &remediate.Plan{
 		Changes: []remediate.Change{
 			{Path: "/etc/docker/daemon.json", Before: file("/etc/docker/daemon.json", "{}"),
-				After: file("/etc/docker/daemon.json", `{"icc": false, "token": "hunter2"}`), Class: want.Restart, Checks: []*checks.Check{icc, owner}},
+				After: file("/etc/docker/daemon.json", `{"icc": false, "token": "hunter2"}`), Class: want.Restart,
+				Checks: []*checks.Check{icc, owner}},
 			{Path: "/etc/new", After: file("/etc/new", "x"), Created: true, Checks: []*checks.Check{owner}},
 			{Path: "/run/docker.sock", Before: loose, After: tight, Checks: []*checks.Check{owner}},
 		},
-		Activations: []remediate.Activation{{Kind: remediate.Restart, Unit: "docker.service", Class: want.Restart, Checks: []*checks.Check{icc}}},
+		Activations: []remediate.Activation{{Kind: remediate.Restart, Unit: "docker.service", Class: want.Restart,
+			Checks: []*checks.Check{icc}}},
 	}
 }
 
@@ -70,9 +72,13 @@ func TestSavedMoved(t *testing.T) {
 		want []string
 	}{
 		"content before": {func(p *remediate.Plan) { p.Changes[0].Before.Data = []byte("{ }") },
-			[]string{"/etc/docker/daemon.json: it is no longer as the plan found it: sha256 was 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a, is 257c1be96ae69f4b01c2c69bdb6d78605f59175819fb007d0bf245bf48444c4a"}},
+			[]string{"/etc/docker/daemon.json: it is no longer as the plan found it: sha256 was " +
+				"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a, is " +
+				"257c1be96ae69f4b01c2c69bdb6d78605f59175819fb007d0bf245bf48444c4a"}},
 		"content after": {func(p *remediate.Plan) { p.Changes[1].After.Data = []byte("y") },
-			[]string{"/etc/new: it would no longer become what the plan says: sha256 was 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, is a1fce4363854ff888cff4b8e7875d600c2682390412a8cf79b37d0b11148b0fa"}},
+			[]string{"/etc/new: it would no longer become what the plan says: sha256 was " +
+				"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, is " +
+				"a1fce4363854ff888cff4b8e7875d600c2682390412a8cf79b37d0b11148b0fa"}},
 		"mode before": {func(p *remediate.Plan) { p.Changes[2].Before.Mode = 0o664 },
 			[]string{"/run/docker.sock: it is no longer as the plan found it: mode was 0666, is 0664"}},
 		"owner before": {func(p *remediate.Plan) { p.Changes[2].Before.UID, p.Changes[2].Before.User = 1000, "alice" },
@@ -82,14 +88,17 @@ func TestSavedMoved(t *testing.T) {
 		"class": {func(p *remediate.Plan) { p.Changes[2].Class = want.Behaviour },
 			[]string{"/run/docker.sock: its change was of class none, and now is behaviour"}},
 		"checks": {func(p *remediate.Plan) { p.Changes[2].Checks = []*checks.Check{{ID: "docker/other"}} },
-			[]string{"/run/docker.sock: docker/daemon-json-owner no longer asks for it", "/run/docker.sock: docker/other now asks for it too"}},
+			[]string{"/run/docker.sock: docker/daemon-json-owner no longer asks for it",
+				"/run/docker.sock: docker/other now asks for it too"}},
 		"fewer": {func(p *remediate.Plan) { p.Changes = p.Changes[:2] },
 			[]string{"/run/docker.sock: nothing would be changed there now"}},
 		"more": {func(p *remediate.Plan) {
-			p.Changes = append(p.Changes, remediate.Change{Path: "/etc/more", Created: true, Checks: []*checks.Check{{ID: "docker/x"}}})
+			p.Changes = append(p.Changes, remediate.Change{Path: "/etc/more", Created: true,
+				Checks: []*checks.Check{{ID: "docker/x"}}})
 		}, []string{"/etc/more: would now be changed too, for docker/x"}},
 		"activation": {func(p *remediate.Plan) { p.Activations[0].Unit = "snap.docker.dockerd.service" },
-			[]string{"restart docker.service: would not be done now", "restart snap.docker.dockerd.service: would now be done too"}},
+			[]string{"restart docker.service: would not be done now",
+				"restart snap.docker.dockerd.service: would now be done too"}},
 		"activation's checks": {func(p *remediate.Plan) { p.Activations[0].Checks = nil },
 			[]string{"restart docker.service: docker/icc no longer asks for it"}},
 	}

@@ -83,7 +83,8 @@ func (r *ScheduleStatus) text(p *page) {
 			field("timer", t.Unit+", "+t.Calendar+": "+t.State+", "+t.Reason)
 			continue
 		}
-		field("timer", fmt.Sprintf("%s, %s: %s, last %s, next %s", t.Unit, t.Calendar, t.State, at(t.Last, "never"), at(t.Next, "not at all")))
+		field("timer", fmt.Sprintf("%s, %s: %s, last %s, next %s", t.Unit, t.Calendar, t.State, at(t.Last, "never"),
+			at(t.Next, "not at all")))
 	}
 	if r.Summary == nil {
 		field("last look", "none yet")

@@ -98,7 +98,8 @@ func TestStream(t *testing.T) {
 	for _, n := range []int{0, 1, 3} {
 		r := &report.Report{Results: []report.Result{}}
 		for i := range n {
-			r.Results = append(r.Results, report.Result{ID: fmt.Sprintf("docker/x%d", i), Title: "a <b> & \n  \"results\": []", Findings: []report.Finding{{Subject: "s", Fix: []string{}}}})
+			r.Results = append(r.Results, report.Result{ID: fmt.Sprintf("docker/x%d", i), Title: "a <b> & \n  \"results\": []",
+				Findings: []report.Finding{{Subject: "s", Fix: []string{}}}})
 		}
 		var whole, got bytes.Buffer
 		e := json.NewEncoder(&whole)

@@ -28,7 +28,8 @@ func fix(subject string, c want.Class) checks.Finding {
 // settled reports one check with these findings, in a plan and a run.
 func settled(t *testing.T, result checks.Result, plan *report.Plan, run *report.Run) *report.Report {
 	t.Helper()
-	result.Check = &checks.Check{ID: "docker/x", Items: cis.Docker("3.1", "3.1", "3.1", "3.1"), Title: "x holds", Why: "or else", Level: 1,
+	result.Check = &checks.Check{ID: "docker/x", Items: cis.Docker("3.1", "3.1", "3.1", "3.1"), Title: "x holds",
+		Why: "or else", Level: 1,
 		Threats: []stride.ID{"docker/host/tampering"}}
 	s, err := catalog.Select([]*checks.Check{result.Check}, catalog.Query{})
 	if err != nil {
@@ -42,15 +43,18 @@ func settled(t *testing.T, result checks.Result, plan *report.Plan, run *report.
 }
 
 func planOf(changes, held []report.Change, class want.Class, left ...report.LeftOver) *report.Plan {
-	p := &report.Plan{Changes: append([]report.Change{}, changes...), Updates: []report.Update{}, Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
+	p := &report.Plan{Changes: append([]report.Change{}, changes...), Updates: []report.Update{},
+		Activations: []report.Activation{}, Held: []report.HeldBack{}, Left: append([]report.LeftOver{}, left...)}
 	if len(held) > 0 {
-		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held, Updates: []report.Update{}, Activations: []report.Activation{}})
+		p.Held = append(p.Held, report.HeldBack{Disruption: class, Allow: report.Allow(class), Changes: held,
+			Updates: []report.Update{}, Activations: []report.Activation{}})
 	}
 	return p
 }
 
 func runOf(outcome string, waiting []string, failing ...report.LeftOver) *report.Run {
-	return &report.Run{ID: "1", Outcome: outcome, Activations: []apply.Activated{}, Waiting: append([]string{}, waiting...), Failing: append([]report.LeftOver{}, failing...)}
+	return &report.Run{ID: "1", Outcome: outcome, Activations: []apply.Activated{},
+		Waiting: append([]string{}, waiting...), Failing: append([]report.LeftOver{}, failing...)}
 }
 
 func TestSettle(t *testing.T) {
@@ -67,25 +71,41 @@ func TestSettle(t *testing.T) {
 		finding []report.State
 		verdict string
 	}{
-		"pass":                   {checks.Result{Status: checks.Pass}, nil, nil, report.Pass, nil, report.Sound},
-		"n/a":                    {checks.Result{Status: checks.NotApplicable, Err: facts.ErrAbsent}, nil, nil, report.NotApplicable, nil, report.Sound},
-		"manual":                 {checks.Result{Status: checks.Manual, Err: checks.ErrManual}, nil, nil, report.Manual, nil, report.Sound},
-		"waived":                 {checks.Result{Status: checks.Waived}, nil, nil, report.Waived, nil, report.Sound},
-		"unknown":                {checks.Result{Err: errors.New("e")}, nil, nil, report.Unknown, nil, report.Doubt},
-		"audit":                  {fails(fix("/a", want.None)), nil, nil, report.Fail, []report.State{report.Fail}, report.Findings},
-		"audit, not taken up":    {fails(pending), nil, nil, report.Pending, []report.State{report.Pending}, report.Findings},
-		"planned":                {fails(fix("/a", want.None)), planOf(change, nil, 0), nil, report.Planned, []report.State{report.Planned}, report.Findings},
-		"held":                   {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), nil, report.Held, []report.State{report.Held}, report.Findings},
-		"left":                   {fails(fix("/a", want.None)), planOf(nil, nil, 0, left), nil, report.Left, []report.State{report.Left}, report.Findings},
-		"planned and held":       {fails(fix("/a", want.None), fix("/b", want.Restart)), planOf(change, change, want.Restart), nil, report.Held, []report.State{report.Planned, report.Held}, report.Findings},
-		"left and planned":       {fails(fix("/a", want.None), fix("/b", want.None)), planOf(change, nil, 0, left), nil, report.Left, []report.State{report.Left, report.Planned}, report.Findings},
-		"not taken up, no plan":  {fails(pending), planOf(nil, nil, 0), nil, report.Pending, []report.State{report.Pending}, report.Findings},
-		"fixed":                  {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil), report.Fixed, []report.State{report.Fixed}, report.Changed},
-		"written, waiting":       {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", []string{"docker/x"}), report.Pending, []report.State{report.Pending}, report.Changed},
-		"written, still failing": {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil, left), report.Failed, []report.State{report.Failed}, report.Broken},
-		"taken back":             {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("rolled-back", []string{"docker/x"}, left), report.Failed, []report.State{report.Failed}, report.Broken},
-		"held, other run":        {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("applied", nil, left), report.Held, []report.State{report.Held}, report.Changed},
-		"nothing to run":         {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), runOf("unchanged", nil), report.Held, []report.State{report.Held}, report.Findings},
+		"pass": {checks.Result{Status: checks.Pass}, nil, nil, report.Pass, nil, report.Sound},
+		"n/a": {checks.Result{Status: checks.NotApplicable, Err: facts.ErrAbsent}, nil, nil,
+			report.NotApplicable, nil, report.Sound},
+		"manual": {checks.Result{Status: checks.Manual, Err: checks.ErrManual}, nil, nil, report.Manual, nil,
+			report.Sound},
+		"waived":  {checks.Result{Status: checks.Waived}, nil, nil, report.Waived, nil, report.Sound},
+		"unknown": {checks.Result{Err: errors.New("e")}, nil, nil, report.Unknown, nil, report.Doubt},
+		"audit": {fails(fix("/a", want.None)), nil, nil, report.Fail, []report.State{report.Fail},
+			report.Findings},
+		"audit, not taken up": {fails(pending), nil, nil, report.Pending, []report.State{report.Pending}, report.Findings},
+		"planned": {fails(fix("/a", want.None)), planOf(change, nil, 0), nil, report.Planned,
+			[]report.State{report.Planned}, report.Findings},
+		"held": {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart), nil, report.Held,
+			[]report.State{report.Held}, report.Findings},
+		"left": {fails(fix("/a", want.None)), planOf(nil, nil, 0, left), nil, report.Left,
+			[]report.State{report.Left}, report.Findings},
+		"planned and held": {fails(fix("/a", want.None), fix("/b", want.Restart)),
+			planOf(change, change, want.Restart), nil, report.Held, []report.State{report.Planned, report.Held},
+			report.Findings},
+		"left and planned": {fails(fix("/a", want.None), fix("/b", want.None)), planOf(change, nil, 0, left), nil,
+			report.Left, []report.State{report.Left, report.Planned}, report.Findings},
+		"not taken up, no plan": {fails(pending), planOf(nil, nil, 0), nil, report.Pending, []report.State{report.Pending},
+			report.Findings},
+		"fixed": {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil), report.Fixed,
+			[]report.State{report.Fixed}, report.Changed},
+		"written, waiting": {fails(fix("/a", want.None)), planOf(change, nil, 0),
+			runOf("applied", []string{"docker/x"}), report.Pending, []report.State{report.Pending}, report.Changed},
+		"written, still failing": {fails(fix("/a", want.None)), planOf(change, nil, 0), runOf("applied", nil, left),
+			report.Failed, []report.State{report.Failed}, report.Broken},
+		"taken back": {fails(fix("/a", want.None)), planOf(change, nil, 0),
+			runOf("rolled-back", []string{"docker/x"}, left), report.Failed, []report.State{report.Failed}, report.Broken},
+		"held, other run": {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart),
+			runOf("applied", nil, left), report.Held, []report.State{report.Held}, report.Changed},
+		"nothing to run": {fails(fix("/a", want.Restart)), planOf(nil, change, want.Restart),
+			runOf("unchanged", nil), report.Held, []report.State{report.Held}, report.Findings},
 	}
 	until := *runOf("applied", nil)
 	until.Unconfirmed = &now

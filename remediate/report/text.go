@@ -127,7 +127,8 @@ func componentText(c Component) string {
 // quiet are the states that -q leaves out: nothing is to be done about them.
 var quiet = []State{Pass, Fixed, NotApplicable, Waived}
 
-// elsewhere counts the checks of each platform of which nothing is on this host, where another's checks were asked for too.
+// elsewhere counts the checks of each platform of which nothing is on this host, where another's checks were asked for
+// too.
 func elsewhere(r *Report) map[string]int {
 	all, absent := map[string]int{}, map[string]int{}
 	for _, res := range r.Results {
@@ -159,7 +160,8 @@ func (p *page) results(r *Report) {
 		if n := absent[platform(res.ID)]; n > 0 {
 			if of != platform(res.ID) {
 				p.line()
-				p.line(p.paint(dim, fmt.Sprintf("%s: nothing of it is on this host (%s not applicable; -v lists them)", platform(res.ID), plural(n, "check"))))
+				p.line(p.paint(dim, fmt.Sprintf("%s: nothing of it is on this host (%s not applicable; -v lists them)",
+					platform(res.ID), plural(n, "check"))))
 			}
 			of = platform(res.ID)
 			continue
@@ -207,7 +209,8 @@ func (p *page) result(res Result) {
 	}
 }
 
-// findings tells those that differ in their subject alone together: a check may find the same of ten thousand containers.
+// findings tells those that differ in their subject alone together: a check may find the same of ten thousand
+// containers.
 func (p *page) findings(res Result) {
 	type kind struct {
 		got, must, reason string
@@ -252,7 +255,8 @@ func placed(f *Finding) string {
 	return f.Subject
 }
 
-// difference words a finding. Its parts are data, each shown so that it cannot pass for another; the subject is clean already.
+// difference words a finding. Its parts are data, each shown so that it cannot pass for another; the subject is clean
+// already.
 func difference(subject, got, must string) string {
 	text := subject
 	if got != "" {

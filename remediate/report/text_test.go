@@ -27,11 +27,13 @@ func TestHostileNames(t *testing.T) {
 		Waived: []checks.Accepted{{Finding: checks.Finding{Subject: evil}}}}, nil, nil)
 	r.Host.Name = evil
 	r.Host.Notes = []string{evil}
-	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil}, Upgrade: &report.Upgrade{Note: evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
+	r.Plan = planOf([]report.Change{{Target: evil, Checks: []string{"docker/x"}, Breaks: []string{evil},
+		Upgrade: &report.Upgrade{Note: evil}}}, nil, 0, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run = runOf("rolled-back", nil, report.LeftOver{ID: "docker/x", Subject: evil, Reason: evil})
 	r.Run.ID, r.Run.Reason = evil, evil
 	var b bytes.Buffer
-	if err := errors.Join(text(&b, r, report.Style{Verbose: true}), text(&b, report.Applied{Report: r}, report.Style{})); err != nil {
+	if err := errors.Join(text(&b, r, report.Style{Verbose: true}),
+		text(&b, report.Applied{Report: r}, report.Style{})); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(b.String(), "\x1b\r\u202e") || !utf8.ValidString(b.String()) { // \x9b and \xff are not
@@ -52,8 +54,10 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestColorAndWidth(t *testing.T) {
-	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{fix(strings.Repeat("/word and", 30), want.None)}}, nil, nil)
-	for _, style := range []report.Style{{}, {Color: true}, {Width: 50}, {Width: 50, Color: true}, {Width: 10}, {Width: 500}} {
+	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{fix(strings.Repeat("/word and", 30),
+		want.None)}}, nil, nil)
+	for _, style := range []report.Style{{}, {Color: true}, {Width: 50}, {Width: 50, Color: true}, {Width: 10},
+		{Width: 500}} {
 		var b bytes.Buffer
 		if err := text(&b, r, style); err != nil {
 			t.Fatal(err)
@@ -74,10 +78,12 @@ func TestColorAndWidth(t *testing.T) {
 }
 
 func TestQuiet(t *testing.T) {
-	for status, shown := range map[checks.Status]bool{checks.Pass: false, checks.NotApplicable: false, checks.Waived: false,
+	for status, shown := range map[checks.Status]bool{checks.Pass: false, checks.NotApplicable: false,
+		checks.Waived:  false,
 		checks.Unknown: true, checks.Manual: true} {
 		var b bytes.Buffer
-		if err := text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil), report.Style{Quiet: true}); err != nil {
+		if err := text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil),
+			report.Style{Quiet: true}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "x holds"); got != shown {
@@ -89,13 +95,16 @@ func TestQuiet(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	r := settled(t, checks.Result{Status: checks.Fail, Findings: []checks.Finding{{Subject: "/a"}}}, nil, nil)
 	r.Plan = planOf([]report.Change{{Target: "/a", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Safe: true}},
-		{Target: "/b", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Note: "kubeadm writes it anew"}}, {Target: "/c", Checks: []string{"docker/x"}}}, nil, 0)
-	r.Plan.Activations = []report.Activation{{Kind: "record-in-cluster", Unit: "configmap/n/m", Breaks: []string{"other nodes"}, Diff: "-old\n+new\n"}}
+		{Target: "/b", Checks: []string{"docker/x"}, Upgrade: &report.Upgrade{Note: "kubeadm writes it anew"}},
+		{Target: "/c", Checks: []string{"docker/x"}}}, nil, 0)
+	r.Plan.Activations = []report.Activation{{Kind: "record-in-cluster", Unit: "configmap/n/m",
+		Breaks: []string{"other nodes"}, Diff: "-old\n+new\n"}}
 	var b bytes.Buffer
 	if err := text(&b, r, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"upgrade-safe: yes", "upgrade-safe: no: kubeadm writes it anew", "Then record in cluster configmap/n/m", "other nodes", "-old\n+new\n"} {
+	for _, text := range []string{"upgrade-safe: yes", "upgrade-safe: no: kubeadm writes it anew",
+		"Then record in cluster configmap/n/m", "other nodes", "-old\n+new\n"} {
 		if strings.Count(b.String(), text) != 1 {
 			t.Errorf("%q is not there once:\n%s", text, b.String())
 		}
@@ -110,7 +119,8 @@ func TestWaiverNotices(t *testing.T) {
 	}
 	day := func(n int) time.Time { return now.Truncate(24*time.Hour).AddDate(0, 0, n) }
 	r.Waivers = report.New(s, nil, []checks.Waiver{
-		{Check: "docker/a", Reason: "r"}, {Check: "docker/b", Scope: "web", Reason: "r", Expires: day(-1)}, {Check: "docker/c", Reason: "r", Expires: day(3)},
+		{Check: "docker/a", Reason: "r"}, {Check: "docker/b", Scope: "web", Reason: "r", Expires: day(-1)},
+		{Check: "docker/c", Reason: "r", Expires: day(3)},
 	}, now).Waivers
 	var b bytes.Buffer
 	if err := text(&b, r, report.Style{}); err != nil {
@@ -137,7 +147,8 @@ func TestWaiverNotices(t *testing.T) {
 
 // TestSeveral names four of what is alike, says of one more that there is one, and names all where all was asked for.
 func TestSeveral(t *testing.T) {
-	for n, want := range map[int]string{4: "/0, /1, /2, /3: 0666", 5: "/0, /1, /2, /3 and 1 more: 0666", 7: "/0, /1, /2, /3 and 3 more: 0666"} {
+	for n, want := range map[int]string{4: "/0, /1, /2, /3: 0666", 5: "/0, /1, /2, /3 and 1 more: 0666",
+		7: "/0, /1, /2, /3 and 3 more: 0666"} {
 		var fs []checks.Finding
 		var left []report.LeftOver
 		all := "/0"
@@ -170,7 +181,8 @@ func TestStillOpen(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1e12: "Still open:\n  1000000000000 manualmanual review\n"} {
 		var b bytes.Buffer
 		r := &report.Report{Summary: report.Summary{Open: map[report.State]int{report.Manual: n}}}
-		if err := text(&b, report.Nothing{Report: r}, report.Style{}); err != nil || b.String() != "There is nothing to apply.\n"+want {
+		if err := text(&b, report.Nothing{Report: r}, report.Style{}); err != nil ||
+			b.String() != "There is nothing to apply.\n"+want {
 			t.Errorf("%q, want %q; %v", b.String(), want, err)
 		}
 	}

@@ -44,8 +44,9 @@ type Model []Threat
 func ThreatsOf(r *Report) Model {
 	out := Model{}
 	for _, t := range stride.All {
-		threat := Threat{ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title, Attack: t.Attack, Answer: t.Answer,
-			Rest: t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
+		threat := Threat{ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title, Attack: t.Attack,
+			Answer: t.Answer,
+			Rest:   t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
 		for _, res := range r.Results {
 			if !slices.Contains(res.Threats, threat.ID) {
 				continue
@@ -114,7 +115,8 @@ func (threats Model) text(p *page) {
 			if p.Quiet && slices.Contains(quiet, c.State) {
 				continue
 			}
-			p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(c.Number, numberWidth), indent, "", c.ID+": "+c.Title)
+			p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(c.Number, numberWidth), indent, "",
+				c.ID+": "+c.Title)
 			for _, fix := range c.Fix {
 				p.block(strings.Repeat(" ", indent), indent, dim, fix)
 			}

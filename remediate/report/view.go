@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// A Document is something that harden has to say: a pointer to a struct, or a slice, so that secrets in it can be hidden
-// in place. Its JSON is the document itself; a format that is for people has it lay itself out.
+// A Document is something that harden has to say: a pointer to a struct, or a slice, so that secrets in it can be
+// hidden in place. Its JSON is the document itself; a format that is for people has it lay itself out.
 type Document interface{ text(p *page) }
 
-// Ended is a Document once it is known what became of what it proposes. To people, who have seen the proposal, only that
-// is told; any other format tells all of it.
+// Ended is a Document once it is known what became of what it proposes. To people, who have seen the proposal, only
+// that is told; any other format tells all of it.
 type Ended struct{ Document }
 
 // ended is a Document that proposes something.

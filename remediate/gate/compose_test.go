@@ -1,4 +1,4 @@
-package activate_test
+package gate_test
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/gate"
 )
 
 func TestValidateCompose(t *testing.T) {
@@ -29,7 +29,7 @@ func TestValidateCompose(t *testing.T) {
 		"as it was": {"services: {a: {ports: [\"1:2:3:4\"]}}", good, "as it is now"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := activate.ValidateCompose([]byte(test.before), []byte(test.after), nil)
+			err := gate.ValidateCompose([]byte(test.before), []byte(test.after), nil)
 			if (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%v, want %q", err, test.err)
 			}
@@ -46,7 +46,7 @@ func TestLoader(t *testing.T) {
 	}
 	h := rec.Host(t.Context())
 	plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, catalog.All), remediate.Policy{
-		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: activate.Validate})
+		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: gate.Validate})
 	if err != nil {
 		t.Fatal(err)
 	}

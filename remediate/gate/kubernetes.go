@@ -1,4 +1,4 @@
-package activate
+package gate
 
 import (
 	"errors"
@@ -10,8 +10,22 @@ import (
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/schema"
+	"example.com/harden/remediate/gate/schema"
 )
+
+// A pod is a static pod's manifest, as far as it is judged here.
+type pod struct {
+	Kind     string
+	Metadata struct{ Name, Namespace string }
+	Spec     struct{ Containers []podContainer }
+}
+
+type podContainer struct {
+	Name, Image   string
+	Command, Args []string
+}
+
+func (c podContainer) argv() []string { return slices.Concat(c.Command, c.Args) }
 
 // validateKubernetes judges a document of Kubernetes as it would be. A manifest must still be the same pod, and each
 // flag that it did not have before must be one that the component takes.
@@ -22,7 +36,7 @@ func validateKubernetes(c remediate.Change) error {
 	if err := schema.Document(c.After.Data, c.Before.Data); err != nil {
 		return err
 	}
-	var was, is manifest
+	var was, is pod
 	if err := budget.Unmarshal(c.After.Data, &is); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package activate
+package program
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 func TestOperands(t *testing.T) {
 	args := make([]string, 1, 8)
 	args[0] = "up"
-	got, err := operands(args, "web", "db_1.x")
+	got, err := Operands(args, "web", "db_1.x")
 	if diff := cmp.Diff([]string{"up", "--", "web", "db_1.x"}, got); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
@@ -18,7 +18,7 @@ func TestOperands(t *testing.T) {
 		t.Error("what was given is written over")
 	}
 	for _, word := range []string{"", "-d", "--remove-orphans", "a b", "a\n", "a\x00", "\x7f"} {
-		if _, err := operands(nil, "web", word); err == nil {
+		if _, err := Operands(nil, "web", word); err == nil {
 			t.Errorf("%q is taken", word)
 		}
 	}

@@ -1,4 +1,4 @@
-package activate
+package program
 
 import (
 	"os"
@@ -31,17 +31,17 @@ func TestTrusted(t *testing.T) {
 		if err := os.Chmod(file, c.mode); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := program([]string{"/nonexistent", file}); err == nil {
+		if got, err := Find([]string{"/nonexistent", file}); err == nil {
 			t.Errorf("%s: taken: %s", c.name, got)
 		}
-		if out, err := run(t.Context(), time.Minute, file); err == nil {
+		if out, err := Run(t.Context(), time.Minute, file); err == nil {
 			t.Errorf("%s: run: %q", c.name, out)
 		}
 	}
-	if err := trusted("/bin"); err == nil {
+	if err := Trusted("/bin"); err == nil {
 		t.Error("a directory is taken for a program")
 	}
-	if got, err := program([]string{"/nonexistent", "/usr/bin/env"}); got != "/usr/bin/env" || err != nil {
+	if got, err := Find([]string{"/nonexistent", "/usr/bin/env"}); got != "/usr/bin/env" || err != nil {
 		t.Errorf("the system's own program: %q, %v", got, err)
 	}
 }

@@ -1,4 +1,4 @@
-package activate
+package gate
 
 import (
 	"bytes"
@@ -19,6 +19,8 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/program"
+	"example.com/harden/remediate/scratch"
 )
 
 // ValidateDaemonJSON judges the bytes of a daemon.json as a dockerd with these flags would: strict JSON, known keys
@@ -225,10 +227,10 @@ func askDockerd(ctx context.Context, d *facts.Daemon, after *facts.Host) error {
 		return nil
 	}
 	exe := d.Process.Exe
-	if filepath.Base(exe) != "dockerd" || trusted(exe) != nil {
+	if filepath.Base(exe) != "dockerd" || program.Trusted(exe) != nil {
 		return nil
 	}
-	help, err := run(ctx, 10*time.Second, exe, "--help")
+	help, err := program.Run(ctx, 10*time.Second, exe, "--help")
 	if err != nil || !strings.Contains(help, "--validate") {
 		return nil
 	}
@@ -245,16 +247,12 @@ func askDockerd(ctx context.Context, d *facts.Daemon, after *facts.Host) error {
 // validateBy runs dockerd --validate. The candidate may hold secrets, so nobody else may read it; and dockerd quotes
 // values, so that its answer is cut off where those begin.
 func validateBy(ctx context.Context, exe string, candidate []byte, next facts.Flags) error {
-	f, err := os.CreateTemp("/run", "harden-*.json") // 0600, and of no concern to TMPDIR
+	file, remove, err := scratch.File("harden-*.json", candidate)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(candidate)
-	if err = cmp.Or(err, f.Close()); err != nil {
-		return err
-	}
-	args := []string{"--validate", "--config-file=" + f.Name()}
+	defer remove()
+	args := []string{"--validate", "--config-file=" + file}
 	for _, name := range slices.Sorted(maps.Keys(next)) {
 		if slices.Contains([]string{"config-file", "validate", "version", "help"}, name) {
 			continue
@@ -263,10 +261,10 @@ func validateBy(ctx context.Context, exe string, candidate []byte, next facts.Fl
 			args = append(args, "--"+name+"="+v)
 		}
 	}
-	out, err := run(ctx, 30*time.Second, exe, args...)
+	out, err := program.Run(ctx, 30*time.Second, exe, args...)
 	if err == nil {
 		return nil
 	}
-	reason, _, _ := strings.Cut(strings.ReplaceAll(lastLine(out), f.Name(), "the file"), "(from flag")
+	reason, _, _ := strings.Cut(strings.ReplaceAll(program.LastLine(out), file, "the file"), "(from flag")
 	return fmt.Errorf("%s --validate: %s", exe, cmp.Or(strings.TrimRight(reason, ": "), "it gives no reason"))
 }

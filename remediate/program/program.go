@@ -1,4 +1,6 @@
-package activate
+// Package program starts the few programs of the host that harden calls: by their fixed paths, where root alone could have
+// put them there, with an environment of their own and a deadline. Nothing else starts any.
+package program
 
 import (
 	"bytes"
@@ -18,10 +20,10 @@ import (
 	"example.com/harden/checks/facts/live"
 )
 
-// program returns the first of the paths that exists, if nobody but root could have put it there.
-func program(paths []string) (string, error) {
+// Find returns the first of the paths that exists, if nobody but root could have put it there.
+func Find(paths []string) (string, error) {
 	for _, p := range paths {
-		err := trusted(p)
+		err := Trusted(p)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -30,8 +32,8 @@ func program(paths []string) (string, error) {
 	return "", fmt.Errorf("%s is not installed", filepath.Base(paths[0]))
 }
 
-// trusted refuses to run as root what another user could have written.
-func trusted(path string) error {
+// Trusted refuses to run as root what another user could have written.
+func Trusted(path string) error {
 	fi, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -61,15 +63,15 @@ func alone(path string) error {
 // maxOutput is how much of a program's output is kept, in bytes.
 const maxOutput = 64 << 10
 
-// run runs a program by its path with nothing of our environment, ends it and its children at the deadline, and
+// Run runs a program by its path with nothing of our environment, ends it and its children at the deadline, and
 // returns what it printed. The error quotes its last line.
-func run(ctx context.Context, timeout time.Duration, path string, args ...string) (string, error) {
-	return runAs(ctx, timeout, nil, path, args...)
+func Run(ctx context.Context, timeout time.Duration, path string, args ...string) (string, error) {
+	return RunAs(ctx, timeout, nil, path, args...)
 }
 
-// runAs is run with more environment.
-func runAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
-	if err := errors.Join(trusted(path), alone(path)); err != nil {
+// RunAs is Run with more environment.
+func RunAs(ctx context.Context, timeout time.Duration, env []string, path string, args ...string) (string, error) {
+	if err := errors.Join(Trusted(path), alone(path)); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -91,15 +93,15 @@ func runAs(ctx context.Context, timeout time.Duration, env []string, path string
 		err = fmt.Errorf("no answer within %v", timeout)
 	}
 	name := strings.Join(append([]string{path}, args...), " ")
-	if last := lastLine(text); last != "" {
+	if last := LastLine(text); last != "" {
 		return text, fmt.Errorf("%s: %w: %s", name, err, last)
 	}
 	return text, fmt.Errorf("%s: %w", name, err)
 }
 
-// operands ends a program's options and adds words that others have chosen, such as the names of containers, networks
+// Operands ends a program's options and adds words that others have chosen, such as the names of containers, networks
 // and volumes. None of them may be an option, or more than one word to whoever reads it.
-func operands(args []string, words ...string) ([]string, error) {
+func Operands(args []string, words ...string) ([]string, error) {
 	for _, w := range words {
 		if w == "" || w[0] == '-' || strings.ContainsFunc(w, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 			return nil, fmt.Errorf("%q: not a name", w)
@@ -108,7 +110,8 @@ func operands(args []string, words ...string) ([]string, error) {
 	return append(append(slices.Clip(args), "--"), words...), nil
 }
 
-func lastLine(text string) string {
+// LastLine is the last line that a program has printed.
+func LastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestDocumentKubeadm(t *testing.T) {
-	files, err := filepath.Glob("../edit/testdata/*.yaml")
+	files, err := filepath.Glob("../../edit/testdata/*.yaml")
 	if err != nil || len(files) < 3 {
 		t.Fatal(files, err)
 	}

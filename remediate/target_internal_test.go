@@ -1,4 +1,4 @@
-package gate
+package remediate
 
 import (
 	"io/fs"

@@ -1,4 +1,6 @@
-package activate
+// Package gate says what may not be done on this host, and what the program that reads a file would refuse: prechecks of a
+// whole plan, and the validation of each change. It writes nothing but the scratch file that dockerd judges.
+package gate
 
 import (
 	"context"
@@ -50,7 +52,7 @@ func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings 
 		}
 	}
 	for _, a := range plan.Activations {
-		if a.Kind == remediate.Restart && !isKubelet(a.Unit) {
+		if a.Kind == remediate.Restart && !remediate.Kubelet(a.Unit) {
 			p.restart(a.Checks)
 		}
 	}
@@ -197,10 +199,10 @@ func (p *precheck) restart(cs []*checks.Check) {
 		}
 	}
 	if len(stay) > 0 {
-		p.warn(cs, "the restart stops these containers, and no restart policy starts them again: %s", join(stay))
+		p.warn(cs, "the restart stops these containers, and no restart policy starts them again: %s", Join(stay))
 	}
 	if len(back) > 0 {
-		p.warn(cs, "the restart interrupts these containers: %s", join(back))
+		p.warn(cs, "the restart interrupts these containers: %s", Join(back))
 	}
 }
 
@@ -239,7 +241,7 @@ func (p *precheck) icc(s setting) {
 		touched = append(touched, name)
 	}
 	if talk || len(touched) > 1 {
-		p.warn(s.checks, "these containers share the default bridge and no longer reach one another: %s", join(touched))
+		p.warn(s.checks, "these containers share the default bridge and no longer reach one another: %s", Join(touched))
 	}
 	major, _, _ := strings.Cut(p.engine.ServerVersion, ".")
 	if n, err := strconv.Atoi(major); err == nil && n >= 28 {
@@ -311,8 +313,8 @@ func (p *precheck) seccomp(s setting) {
 
 func nameOf(c facts.Container) string { return facts.Clip(c.ShortName()) }
 
-// join names at most a dozen: a longer list is read by nobody.
-func join(names []string) string {
+// Join names at most a dozen: a longer list is read by nobody.
+func Join(names []string) string {
 	const most = 12
 	if len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)

@@ -1,6 +1,4 @@
-// Package gate decides what root may be moved to change. A plan is asked here as it is drafted, and apply asks again of
-// what it holds open, so that the plan is the whole truth and nothing can be swapped in between.
-package gate
+package remediate
 
 import (
 	"cmp"
@@ -12,7 +10,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// A Target is one file that is to be changed, as it is seen at the moment.
+// A Target is one file that is to be changed, as it is seen at the moment. A plan asks of it as it is drafted, and apply asks
+// again of what it holds open, so that the plan is the whole truth and nothing can be swapped in between.
 type Target struct {
 	Path   string
 	Chain  []facts.Info // every directory above it, the topmost first, and then what is there
