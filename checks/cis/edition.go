@@ -88,8 +88,9 @@ var headings = map[string]string{
 }
 
 var k8sHeadings = map[string]string{
-	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager", "1.4": "the scheduler",
-	"2": "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
+	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager",
+	"1.4": "the scheduler",
+	"2":   "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
 	"4.2": "the kubelet", "4.3": "kube-proxy",
 }
 

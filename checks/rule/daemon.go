@@ -64,7 +64,8 @@ func (k Key[T]) Breaks(what func(*facts.Host) string) Key[T] { k.breaks = what; 
 func (k Key[T]) Must(cond be.Cond[T]) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		if err := Here(h); err != nil {
-			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
+			if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) ||
+				errors.Is(err, facts.ErrUnanswered) {
 				return nil, err
 			}
 			return k.judgeRemote(h, cond)
@@ -196,7 +197,8 @@ func (k Key[T]) judge(h *facts.Host, d *facts.Daemon, next Reading[T], cond be.C
 	case known || settled:
 		return nil, nil
 	default:
-		f.Got += "; what runs is not known, since the configuration changed after dockerd started: " + k.pending(d, next, cond, &f)
+		f.Got += "; what runs is not known, since the configuration changed after dockerd started: " +
+			k.pending(d, next, cond, &f)
 	}
 	if k.breaks != nil {
 		f.Breaks = k.breaks(h)
@@ -261,11 +263,13 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 	if d.Flavour == "rootless" {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			if flag := d.Option(key).Next; flag != nil { // dockerd does not start with both
-				return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, change --%s in %s and run `systemctl --user restart docker`",
+				return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, change --%s in %s and run `systemctl "+
+					"--user restart docker`",
 					d.UID, flag.Name, origin(flag))
 			}
 		}
-		return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, set %s in %s and run `systemctl --user restart docker`",
+		return nil, fmt.Sprintf("dockerd is a user's own: as uid %d, set %s in %s and run `systemctl --user restart "+
+			"docker`",
 			d.UID, spell(keys), d.File)
 	}
 	if why := blocked(d); why != "" {
@@ -275,7 +279,8 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 		v, flag := keys[key], d.Option(key).Next
 		switch {
 		case flag != nil && d.OpenRC() && flag.Variable == "":
-			return nil, fmt.Sprintf("change --%s where dockerd gets it: %s, which is its package's", flag.Name, origin(flag))
+			return nil, fmt.Sprintf("change --%s where dockerd gets it: %s, which is its package's", flag.Name,
+				origin(flag))
 		case flag != nil && d.Unit != "" && (scalar(v) || empty(v)):
 			w := want.Flag{Unit: d.Unit, Name: flag.Name, Warrant: d.UnitBy}
 			if d.OpenRC() {

@@ -93,17 +93,19 @@ func TestMust(t *testing.T) {
 	}}
 	const bad = "/bad is 0666, must be within 0644, 1 wants ()"
 	for paths, want := range map[string]string{
-		"/good":          "",
-		"/bad":           bad,
-		"/link":          "/link is 0666 (at /bad, where it leads), must be within 0644, 1 wants ()",
-		"/bad /link":     bad,
-		"/none":          "error: /none: none",
-		"/none /bad":     bad,
-		"/denied":        "error: " + denied.Error(),
-		"/denied /bad":   bad + "; error: " + denied.Error(),
-		"/denied /good":  "error: " + denied.Error(),
-		"/locked":        "/locked is 0666, must be within 0644, 0 wants (/locked cannot be changed: it is on a read-only file system)",
-		"/acl":           "/acl (ACL) is an access control list grants more than the mode says, must be without one, 0 wants (read it with `getfacl /acl`; `setfacl -b /acl` removes it)",
+		"/good":         "",
+		"/bad":          bad,
+		"/link":         "/link is 0666 (at /bad, where it leads), must be within 0644, 1 wants ()",
+		"/bad /link":    bad,
+		"/none":         "error: /none: none",
+		"/none /bad":    bad,
+		"/denied":       "error: " + denied.Error(),
+		"/denied /bad":  bad + "; error: " + denied.Error(),
+		"/denied /good": "error: " + denied.Error(),
+		"/locked": "/locked is 0666, must be within 0644, 0 wants (/locked cannot be changed: it is on a " +
+			"read-only file system)",
+		"/acl": "/acl (ACL) is an access control list grants more than the mode says, must be without one, " +
+			"0 wants (read it with `getfacl /acl`; `setfacl -b /acl` removes it)",
 		"/none /denied":  "error: " + denied.Error(),
 		"/good /denied ": "error: " + denied.Error(),
 	} {
@@ -190,7 +192,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestBlocked names the key that keeps dockerd from coming back: one that a flag sets too, and that dockerd does not merge.
+// TestBlocked names the key that keeps dockerd from coming back: one that a flag sets too, and that dockerd does not
+// merge.
 func TestBlocked(t *testing.T) {
 	keys := func(names ...string) *facts.Keys {
 		k := &facts.Keys{Order: names, Values: map[string]json.RawMessage{}}

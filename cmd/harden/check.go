@@ -23,7 +23,7 @@ could be judged.`,
 			}
 			r := s.report("check")
 			r.Settle()
-			if err := s.print(r); err != nil {
+			if err := s.show(r); err != nil {
 				return err
 			}
 			if err := done(); err != nil {
