@@ -29,6 +29,7 @@ var rootless = &checks.Check{
 	Why:     "whoever breaks out of a container, or into dockerd, is then an ordinary user and not root",
 	Threats: []stride.ID{stride.DockerDaemonElevation},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    checks.Func(isRootless),
 }
 
