@@ -148,6 +148,8 @@ func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
 		d.Why, d.Does = bare(err), "sets the whole history aside, and goes on with a copy up to there"
 		if records, err := countLines(s.historyFile()); err == nil {
 			after = records - (c.line - 1)
+		} else if !errors.Is(err, ErrDamaged) { // which a FIFO in its place is, or the like: it has no lines
+			return nil, err
 		}
 		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable "+
 			"where they are set aside", after, c.line, c.size+1))

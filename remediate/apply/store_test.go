@@ -80,6 +80,7 @@ func TestStateIsTrusted(t *testing.T) {
 		spoil      func(state string) error
 	}{
 		{"group may write", "0770 lets others", func(s string) error { return unix.Chmod(s, 0o770) }},
+		{"others alone may write", "0702 lets others", func(s string) error { return unix.Chmod(s, 0o702) }},
 		{"all may write, sticky", "1777 lets others", func(s string) error { return unix.Chmod(s, 0o1777) }},
 		{"another's", "belongs to uid 7", func(s string) error { return os.Chown(s, 7, 7) }},
 		{"parent another's", "belongs to uid 7", func(s string) error { return os.Chown(filepath.Dir(s), 7, 7) }},
