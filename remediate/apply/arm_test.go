@@ -21,14 +21,20 @@ func TestUnguarded(t *testing.T) {
 		with  func(*Options)
 		want  string
 	}{
-		"no systemd":               {&guard{absent: broken}, nil, "cannot be taken back by itself here: broken"},
-		"no guard":                 {&guard{}, func(o *Options) { o.Guard = nil }, "needs the running host"},
-		"no boot ID":               {&guard{}, func(o *Options) { o.sys.boot = "" }, "needs the running host"},
-		"no boot unit":             {&guard{try: func(string) error { return broken }}, nil, "after a reboot does not work: broken"},
+		"no systemd": {&guard{absent: broken}, nil, "cannot be taken back by itself here: broken"},
+		"no guard":   {&guard{}, func(o *Options) { o.Guard = nil }, "needs the running host"},
+		"no boot ID": {&guard{}, func(o *Options) { o.sys.boot = "" }, "needs the running host"},
+		"no boot unit": {&guard{try: func(string) error {
+			return broken
+		}}, nil, "after a reboot does not work: broken"},
 		"a unit that does nothing": {&guard{try: func(string) error { return nil }}, nil, "unconfirmed/tried: no such file"},
 		"no timer":                 {&guard{refuses: broken}, nil, "broken"},
-		"odd arguments":            {&guard{}, func(o *Options) { o.Recall = []string{"expire", "--state=a b"} }, "cannot be named"},
-		"no program":               {&guard{}, func(o *Options) { o.sys.self = "/nonexistent/harden" }, "/nonexistent/harden"},
+		"odd arguments": {&guard{}, func(o *Options) {
+			o.Recall = []string{"expire", "--state=a b"}
+		}, "cannot be named"},
+		"no program": {&guard{}, func(o *Options) {
+			o.sys.self = "/nonexistent/harden"
+		}, "/nonexistent/harden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -37,7 +43,8 @@ func TestUnguarded(t *testing.T) {
 			if test.with != nil {
 				test.with(&o)
 			}
-			if run, err := Apply(t.Context(), w.plan(t), o); run != nil || err == nil || !strings.Contains(err.Error(), test.want) {
+			if run, err := Apply(t.Context(), w.plan(t), o); run != nil || err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("%+v, %v; want %q", run, err, test.want)
 			}
 			w.disarmed(t, test.guard)
@@ -65,7 +72,8 @@ func TestArmed(t *testing.T) {
 		must(t, err)
 		for _, line := range []string{
 			"ExecStart=" + w.state + "/unconfirmed/harden expire --state=" + w.state + "\n",
-			"DefaultDependencies=no\n", " docker.service ", " containerd.service ", " kubelet.service ", "Before=sysinit.target ",
+			"DefaultDependencies=no\n", " docker.service ", " containerd.service ", " kubelet.service ",
+			"Before=sysinit.target ",
 		} {
 			if !strings.Contains(string(text), line) {
 				t.Errorf("the unit lacks %q:\n%s", line, text)
@@ -85,7 +93,8 @@ func TestArmed(t *testing.T) {
 	if !tried {
 		t.Error("the boot unit was not tried")
 	}
-	drop, err := os.ReadFile(w.path("/etc/systemd/system/sysinit.target.d/" + strings.TrimSuffix(name, "service") + "conf"))
+	drop, err := os.ReadFile(w.path("/etc/systemd/system/sysinit.target.d/" + strings.TrimSuffix(name, "service") +
+		"conf"))
 	must(t, err)
 	if !strings.HasSuffix(string(drop), "\n[Unit]\nWants="+name+"\n") {
 		t.Errorf("what has it started at boot:\n%s", drop)
@@ -100,8 +109,8 @@ func TestArmed(t *testing.T) {
 	w.disarmed(t, g)
 }
 
-// TestTortureArming ends harden at each moment of a run that is to be confirmed, of confirming it, and of taking it back. What was armed
-// by then must undo that run or nothing; and whatever was left, the next run goes on.
+// TestTortureArming ends harden at each moment of a run that is to be confirmed, of confirming it, and of taking it
+// back. What was armed by then must undo that run or nothing; and whatever was left, the next run goes on.
 func TestTortureArming(t *testing.T) {
 	w := newWorld(t)
 	old := w.look(t)

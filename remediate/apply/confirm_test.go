@@ -102,11 +102,13 @@ func TestConfirm(t *testing.T) {
 	must(t, err)
 
 	run := w.unconfirmed(t, g, c)
-	if diff := cmp.Diff(map[string][]string{"harden-unconfirmed-" + run.ID: {filepath.Join(w.state, "unconfirmed/harden"), "expire",
+	if diff := cmp.Diff(map[string][]string{"harden-unconfirmed-" + run.ID: {filepath.Join(w.state, "unconfirmed/harden"),
+		"expire",
 		"--state=" + w.state, run.ID}}, g.calls); diff != "" || g.after != time.Minute {
 		t.Errorf("what is called after %s (-want +got):\n%s", g.after, diff)
 	}
-	if _, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "harden confirm "+run.ID) {
+	if _, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}},
+		w.guarded(g, c)); !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "harden confirm "+run.ID) {
 		t.Errorf("another run meanwhile: %v", err)
 	}
 	if _, err := Rollback(t.Context(), "0001-x", w.options()); !errors.Is(err, ErrUnconfirmed) {
@@ -149,10 +151,13 @@ func TestExpire(t *testing.T) {
 		boot  bool
 		want  string
 	}{
-		"in time":                      {clock{"one", time.Hour + time.Minute}, false, "nobody confirmed it within 1m"},
-		"after a boot":                 {clock{"two", time.Second}, true, "the machine was booted before anybody confirmed it"},
-		"a call of the boot before":    {clock{"two", time.Second}, false, "the machine was booted before anybody confirmed it"},
-		"a boot long after, in theory": {clock{"two", 5 * time.Hour}, true, "the machine was booted before anybody confirmed it"},
+		"in time": {clock{"one", time.Hour + time.Minute}, false, "nobody confirmed it within 1m"},
+		"after a boot": {clock{"two", time.Second}, true,
+			"the machine was booted before anybody confirmed it"},
+		"a call of the boot before": {clock{"two", time.Second}, false,
+			"the machine was booted before anybody confirmed it"},
+		"a boot long after, in theory": {clock{"two", 5 * time.Hour}, true,
+			"the machine was booted before anybody confirmed it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -192,7 +197,8 @@ func TestExpireWaits(t *testing.T) {
 	w := newWorld(t)
 	g, c := &guard{}, &clock{"one", time.Hour}
 	run := w.unconfirmed(t, g, c)
-	if got, err := Expire(t.Context(), "0001-of-an-arming-that-was-cut-short", w.guarded(g, c)); got != nil || err != nil || len(g.calls) != 1 {
+	if got, err := Expire(t.Context(), "0001-of-an-arming-that-was-cut-short", w.guarded(g, c)); got != nil ||
+		err != nil || len(g.calls) != 1 {
 		t.Errorf("another's call: %+v, %v, and then %v", got, err, g.calls)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -245,7 +251,8 @@ func TestExpireConflict(t *testing.T) {
 	c.up += time.Minute
 	got, err := Expire(t.Context(), run.ID, w.guarded(g, c))
 	must(t, err)
-	if got.Outcome != RolledBack || len(got.Left) != 1 || got.Left[0].Path != json || !strings.Contains(got.Left[0].Why, "content") {
+	if got.Outcome != RolledBack || len(got.Left) != 1 || got.Left[0].Path != json ||
+		!strings.Contains(got.Left[0].Why, "content") {
 		t.Errorf("%+v", got)
 	}
 	w.disarmed(t, g)
@@ -257,7 +264,8 @@ func TestExpireConflict(t *testing.T) {
 	if again, err := Expire(t.Context(), run.ID, w.guarded(g, c)); again != nil || err != nil {
 		t.Errorf("called once more: %+v, %v", again, err)
 	}
-	_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, w.options())
+	_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}},
+		w.options())
 	must(t, err)
 }
 
@@ -268,7 +276,8 @@ func TestInterruptedUnconfirmed(t *testing.T) {
 		resume bool
 		late   bool
 		want   Outcome // of the resume
-	}{{"left alone", false, true, ""}, {"finished in time", true, false, Applied}, {"finished too late", true, true, RolledBack}} {
+	}{{"left alone", false, true, ""}, {"finished in time", true, false, Applied},
+		{"finished too late", true, true, RolledBack}} {
 		t.Run(test.name, func(t *testing.T) {
 			w := newWorld(t)
 			before := w.look(t)

@@ -100,7 +100,8 @@ func (e *engine) mend(found []Damage, to string) error {
 	who := actor()
 	for _, d := range found {
 		r := record{Run: d.Run, Event: hiRepair, Actor: &who, By: e.Version}
-		r.What = fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to), strings.Join(d.Lost, "; "))
+		r.What = fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to),
+			strings.Join(d.Lost, "; "))
 		if err := e.hist.append(r); err != nil {
 			return err
 		}

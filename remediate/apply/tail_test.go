@@ -123,7 +123,8 @@ func TestRepairBesideAnother(t *testing.T) {
 			t.Errorf("%s: %+v", name, r)
 		}
 		info, err := os.Lstat(lock)
-		if aside, _ := filepath.Glob(filepath.Join(o.State, "damaged-*", "lock")); err != nil || !info.Mode().IsRegular() || len(aside) == 0 {
+		if aside, _ := filepath.Glob(filepath.Join(o.State, "damaged-*", "lock")); err != nil || !info.Mode().IsRegular() ||
+			len(aside) == 0 {
 			t.Errorf("%s in the place of the lock: %v, %v", name, info, aside)
 		}
 	}

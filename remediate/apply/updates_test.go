@@ -146,8 +146,10 @@ func TestUpdatesRefused(t *testing.T) {
 		"no engine": {func(_ *remediate.Plan, _ *containers, o *Options) { o.Containers = nil }, "nothing here can"},
 		"twice": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1] = p.Updates[0] },
 			"changes it twice"},
-		"no ID":   {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not say which"},
-		"nothing": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[0].After = want.Limits{} }, "does not say what"},
+		"no ID": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not say which"},
+		"nothing": {func(p *remediate.Plan, _ *containers, _ *Options) {
+			p.Updates[0].After = want.Limits{}
+		}, "does not say what"},
 		"more than it changes": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[0].Before.CPUShares = 9 },
 			"does not say what"},
 		"other limits": {func(_ *remediate.Plan, c *containers, _ *Options) { c.have["b2"] = want.Limits{Memory: 7} },

@@ -43,7 +43,8 @@ func (d *yamlDoc) replace(n *yaml.Node, s slot, want *yaml.Node) ([]splice, erro
 		return []splice{{start, end, text}}, nil
 	}
 	small := want.Kind == yaml.ScalarNode || len(want.Content) == 0
-	multiline := isBlock(n) || n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || bytes.Contains(d.data[s.after:end], []byte("\n"))
+	multiline := isBlock(n) || n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 ||
+		bytes.Contains(d.data[s.after:end], []byte("\n"))
 	switch {
 	case multiline && (hasComment(n) || bytes.Contains(d.data[s.after:d.lineEnd(s.after)], []byte("#")) ||
 		len(bytes.TrimSpace(d.data[s.after:start])) != 0):

@@ -25,7 +25,8 @@ func (d *yamlDoc) set(n *yaml.Node, s slot, path []string, want *yaml.Node) ([]s
 		return d.replace(n, s, want)
 	}
 	if n.Kind == yaml.AliasNode {
-		return nil, d.at(n, "the value is an alias, so that the change would reach what *%s stands for: a person must edit it", n.Value)
+		return nil, d.at(n, "the value is an alias, so that the change would reach what *%s stands for: "+
+			"a person must edit it", n.Value)
 	}
 	if d.aliased[n] {
 		return nil, d.at(n, "*%s repeats this elsewhere, where the change would be seen too: a person must edit it", n.Anchor)
