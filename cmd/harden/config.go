@@ -205,14 +205,14 @@ func (c *Config) take(s settings, formats []string) error {
 		return usageError{err}
 	}
 	if c.Query.Level < 0 {
-		return usageError{fmt.Errorf("--level: %d; valid: 1, and 2 which includes it", c.Query.Level)}
+		return usageError{fmt.Errorf("--level: %d; valid: 1, 2", c.Query.Level)}
 	}
 	for _, choice := range []struct {
 		name, value string
 		of          []string
 	}{{"format", c.Format, formats}, {"color", c.Color, []string{"auto", "always", "never"}}} {
 		if !slices.Contains(choice.of, choice.value) {
-			return usageError{fmt.Errorf("no %s is called %q (there are %s)", choice.name, choice.value, strings.Join(choice.of, ", "))}
+			return usageError{fmt.Errorf("--%s: %q; valid: %s", choice.name, choice.value, strings.Join(choice.of, ", "))}
 		}
 	}
 	return nil
