@@ -43,7 +43,7 @@ kubernetes: ## change a control plane on a virtual machine, and roll it back; ta
 	HARDEN_KUBERNETES=full $(GO) test -v -run RollOut -timeout 2h ./scripts/vm
 
 # The packages in which a mistake does most harm. `make mutate MUTATE=./checks/be SAMPLE=0` tries every mutant of one package.
-MUTATE := ./remediate/apply ./remediate/edit ./checks/rule ./checks/be ./checks/report
+MUTATE := ./remediate/apply ./remediate/edit ./checks/rule ./checks/be ./remediate/report
 SAMPLE := 150
 mutate: ## put a sample of faults into the code; fail if the tests find fewer than 90 %
 	scripts/setup

@@ -15,7 +15,7 @@
 //		Class:   want.Behaviour,
 //		Threats: []stride.ID{stride.DockerNetworkTampering},
 //		Level:   1,
-//		Rule:    rule.Daemon("icc", rule.Default(true)).Must(be.False),
+//		Rule:    rule.Daemon("icc", true).Must(be.False),
 //	}
 //
 // The list, the explanation, the catalogue's page and the threat model are derived from it: there is no other place to

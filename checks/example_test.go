@@ -24,7 +24,7 @@ func Example() {
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.DockerNetworkTampering},
 		Level:   1,
-		Rule:    rule.Daemon("icc", rule.Default(true)).Must(be.False),
+		Rule:    rule.Daemon("icc", true).Must(be.False),
 	}
 	recording, err := fixtures.Load("docker/dockerce.txtar")
 	if err != nil {

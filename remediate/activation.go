@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
@@ -180,3 +181,6 @@ func (d *draft) wantsLiveRestore() bool {
 	}
 	return false
 }
+
+// Kubelet reports whether a unit is the kubelet's.
+func Kubelet(unit string) bool { return strings.Contains(unit, "kubelet") }

@@ -11,7 +11,7 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
-	"example.com/harden/remediate/schema"
+	"example.com/harden/remediate/gate/schema"
 )
 
 // podFlag changes a static pod's manifest. All that is wanted of one component meets there, so that it restarts once.

@@ -16,7 +16,9 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 const (
@@ -199,7 +201,7 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 		t.Run(tt.name, func(t *testing.T) {
 			host := kubeadmNode(t)
 			h := facts.New(t.Context(), host, facts.Choices{})
-			rules := remediate.Policy{Allow: tt.allow, Precheck: activate.Precheck, Validate: activate.Validate}
+			rules := remediate.Policy{Allow: tt.allow, Precheck: gate.Precheck, Validate: gate.Validate}
 			plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, tt.checks), rules)
 			if err != nil {
 				t.Fatal(err)
@@ -340,13 +342,14 @@ func TestRecordInCluster(t *testing.T) {
 			if diff := cmp.Diff(tt.after, after); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			saved := plan.Save(func(remediate.Change) string { return "" })
+			hidden := diff.NewRedactor(make([]byte, 32))
+			saved := report.Save(plan, hidden)
 			if moved := saved.Moved(saved); len(moved) != 0 {
 				t.Errorf("%q", moved)
 			}
 			if len(after) > 0 {
 				plan.Activations[len(plan.Activations)-1].Record.After += "#\n"
-				if moved := saved.Moved(plan.Save(func(remediate.Change) string { return "" })); len(moved) != 2 {
+				if moved := saved.Moved(report.Save(plan, hidden)); len(moved) != 2 {
 					t.Errorf("another text for the cluster: %q", moved)
 				}
 			}

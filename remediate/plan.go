@@ -1,6 +1,9 @@
 package remediate
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"example.com/harden/checks"
@@ -40,6 +43,19 @@ type Change struct {
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
 func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data != nil }
+
+// Action names what the change does: "create", "content", "attributes" or "remove".
+func (c Change) Action() string {
+	switch {
+	case c.Created:
+		return "create"
+	case c.Removed:
+		return "remove"
+	case c.Content():
+		return "content"
+	}
+	return "attributes"
+}
 
 // A Held is what one more allowed class would add to the plan, or one check that has to be named.
 type Held struct {
@@ -92,6 +108,21 @@ type Activation struct {
 	Pending string
 	Record  *Record // of RecordInCluster
 	Reads   *Reads  // of ComposeUp
+}
+
+// Sum tells the activation from one that does otherwise with the same unit: a SHA-256 of a record's text before and after,
+// or of the sums of what Compose reads; empty for other kinds.
+func (a Activation) Sum() string {
+	var text []byte
+	switch {
+	case a.Reads != nil:
+		text, _ = json.Marshal([]map[string]string{a.Reads.Before, a.Reads.After}) // maps of strings always can be, sorted by key
+	case a.Record != nil:
+		text = []byte(a.Record.Before + a.Record.After)
+	default:
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
 // A Record is a text in a ConfigMap of the cluster that shall become another, as long as it is the one that it was.

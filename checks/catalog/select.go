@@ -140,7 +140,8 @@ func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 			return match{[]*checks.Check{c}, true}, nil
 		case glob,
 			slices.Contains(c.Threats, stride.ID(spec)),
-			isCategory && slices.ContainsFunc(c.Threats, func(t stride.ID) bool { return string(t.Category()) == category }):
+			isCategory && slices.ContainsFunc(c.Threats,
+				func(t stride.ID) bool { return string(t.Category()) == category }):
 			m.checks = append(m.checks, c)
 		}
 	}
@@ -159,7 +160,8 @@ func (s *Selection) matchNumber(all []*checks.Check, in, n string) (match, error
 		if err != nil {
 			return match{}, fmt.Errorf("%s:%s: %w", in, n, err)
 		}
-		if i := slices.IndexFunc(editions, func(e cis.Benchmark) bool { return in == e.Family() || in == e.Platform() }); i >= 0 {
+		if i := slices.IndexFunc(editions,
+			func(e cis.Benchmark) bool { return in == e.Family() || in == e.Platform() }); i >= 0 {
 			b = editions[i]
 		}
 		editions = []cis.Benchmark{b}

@@ -15,7 +15,8 @@ const (
 )
 
 // The editions of the CIS Kubernetes Benchmark. The oldest is named after the Kubernetes that it was made for, 1.24.
-// Numbers moved after it in 1.2 (admission plugins) and 4.2 (the kubelet), and 2.0 has those of 1.12.
+// Numbers moved after it in 1.2 (admission plugins) and 4.2 (the kubelet), and 2.0 has those of 1.12. 2.0.1 is 2.0 with
+// another range of releases of Kubernetes (1.34 and 1.35) on its cover.
 const (
 	K8s124 Benchmark = "k8s@1.24"
 	K8s110 Benchmark = "k8s@1.10"
@@ -27,15 +28,16 @@ const (
 // Items gives a check's number in each edition that asks for it.
 type Items map[Benchmark]string
 
-// Community gives the number of an item that docker-bench-security has and no edition: it stands beside those from 1.5.0
-// on, which is since when the script has it.
+// Community gives the number of an item that docker-bench-security has and no edition: it stands beside those from
+// 1.5.0 on, which is since when the script has it.
 func Community(n string) Items { return Docker("", n, n, n) }
 
 // Docker gives the numbers in editions 1.2.0, 1.5.0, 1.6.0 (the same in 1.7.0) and 1.8.0. An empty number means
 // that the edition has no such item.
 func Docker(v120, v150, v160, v180 string) Items {
 	items := Items{}
-	for b, n := range map[Benchmark]string{Docker120: v120, Docker150: v150, Docker160: v160, Docker170: v160, Docker180: v180} {
+	for b, n := range map[Benchmark]string{Docker120: v120, Docker150: v150, Docker160: v160, Docker170: v160,
+		Docker180: v180} {
 		if n != "" {
 			items[b] = n
 		}

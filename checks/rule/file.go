@@ -120,7 +120,8 @@ func (a Attribute[T]) Must(cond be.Cond[T]) checks.Rule {
 
 // Each judges each file of paths that exists, once however many names lead to it. It fails with ErrAbsent where none
 // does; what could not be read is an error beside the findings.
-func Each(h *facts.Host, paths Paths, judge func(place facts.Place, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
+func Each(h *facts.Host, paths Paths,
+	judge func(place facts.Place, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
 	places, err := paths(h)
 	if err != nil {
 		return nil, err

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func ansibleCommand() *cobra.Command {
@@ -146,9 +146,7 @@ func (m *module) onlyCheck() error {
 
 // predict says what a real run would do.
 func (m *module) predict(plan *remediate.Plan) error {
-	r := m.report("plan")
-	r.Plan = m.planned(plan)
-	r.Settle()
+	r := m.planned(plan)
 	activations, changes := apply.Foresee(m.ctx, plan, m.acting(noProgress(0)))
 	m.tell(r, activations)
 	if changes {

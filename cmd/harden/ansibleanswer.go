@@ -10,11 +10,11 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 // An answer is what the module tells Ansible. Two keys it never has: rc, by which Ansible would judge a task instead of
@@ -36,7 +36,7 @@ type answer struct {
 	Left           []report.LeftOver    `json:"left"`
 	RestartPending bool                 `json:"restart_pending"`
 	RestartUnits   []string             `json:"restart_units"` // systemd's names; empty where none is known
-	Pending        []waiting            `json:"pending"`
+	Pending        []apply.Activated    `json:"pending"`
 	Notes          []string             `json:"notes"`
 	Warnings       []string             `json:"warnings,omitempty"` // printed by Ansible
 	Diff           []difference         `json:"diff,omitempty"`     // printed by Ansible
@@ -72,13 +72,6 @@ type held struct {
 	Checks  []string   `json:"checks"`
 }
 
-// A waiting is an activation that stays to be done.
-type waiting struct {
-	Kind   string `json:"kind"`
-	Unit   string `json:"unit,omitempty"`
-	Reason string `json:"reason"`
-}
-
 // A difference is one file or container, in the shape of which Ansible makes a diff.
 type difference struct {
 	Before       string `json:"before"`
@@ -90,7 +83,7 @@ type difference struct {
 func newAnswer() *answer {
 	return &answer{redactor: redactor(), Version: version(), Counts: map[report.State]int{}, Open: map[report.State]int{},
 		Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
-		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []waiting{}, Notes: []string{}}
+		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []apply.Activated{}, Notes: []string{}}
 }
 
 // exitMeanings are the codes that end a task without a report.
@@ -173,7 +166,7 @@ func heldOf(h report.HeldBack) held {
 		out.Checks = append(out.Checks, u.Checks...)
 	}
 	for _, a := range h.Activations {
-		out.Targets = append(out.Targets, strings.TrimSpace(a.Kind+" "+a.Unit))
+		out.Targets = append(out.Targets, strings.TrimSpace(string(a.Kind)+" "+a.Unit))
 		out.Checks = append(out.Checks, a.Checks...)
 	}
 	slices.Sort(out.Checks)
@@ -196,7 +189,8 @@ func (m *module) waiting(r *report.Report) {
 			if d := r.Host.Daemon; d != nil {
 				m.restart(d.Unit)
 			}
-			m.answer.Pending = append(m.answer.Pending, waiting{Kind: string(remediate.Restart), Reason: cmp.Or(now.Reason, now.Subject+": "+now.Got)})
+			m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: remediate.Restart, Class: want.Restart,
+				State: apply.Pending, Reason: cmp.Or(now.Reason, now.Subject+": "+now.Got)})
 		}
 	}
 }
@@ -207,7 +201,8 @@ func (m *module) pending(as []apply.Activated) {
 		if a.State != apply.Pending {
 			continue
 		}
-		m.answer.Pending = append(m.answer.Pending, waiting{string(a.Kind), a.Unit, m.redactor.RedactText(a.Reason)})
+		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: a.State,
+			Reason: m.redactor.RedactText(a.Reason)})
 		if m.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
 			continue // a host that only lies here starts nothing, and this one's services are not its own
 		}

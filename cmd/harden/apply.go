@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/catalog"
-	"example.com/harden/remediate"
+	"example.com/harden/remediate/report"
 )
 
 func applyCommand() *cobra.Command {
@@ -41,7 +41,7 @@ or an activation differs from the saved plan, nothing is written and each differ
 				return err
 			}
 			if moved := saved.Moved(s.save(plan)); len(moved) > 0 {
-				errs := multierror.Append(nil, fmt.Errorf("%s: %w: nothing was written", args[0], remediate.ErrMoved))
+				errs := multierror.Append(nil, fmt.Errorf("%s: %w: nothing was written", args[0], report.ErrMoved))
 				for _, m := range moved {
 					errs = multierror.Append(errs, errors.New(m))
 				}
@@ -61,16 +61,16 @@ or an activation differs from the saved plan, nothing is written and each differ
 	return cmd
 }
 
-func readPlan(path string) (*remediate.Saved, error) {
+func readPlan(path string) (*report.Saved, error) {
 	data, err := readTrusted(path)
 	if err != nil {
 		return nil, err
 	}
-	return remediate.ReadSaved(data)
+	return report.ReadSaved(data)
 }
 
 // openSaved opens a session that asks for what a saved plan asked for, whatever this configuration would ask for.
-func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
+func openSaved(cmd *cobra.Command, r report.Request) (*session, error) {
 	config, err := loadConfig(cmd)
 	if err != nil {
 		return nil, err

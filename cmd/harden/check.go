@@ -22,7 +22,7 @@ The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fail
 			}
 			r := s.report("check")
 			r.Settle()
-			if err := s.print(r); err != nil {
+			if err := s.show(r); err != nil {
 				return err
 			}
 			if err := done(); err != nil {

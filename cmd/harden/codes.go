@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"os"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // nothing says that there is nothing to apply, and what is open all the same.
 func (s *session) nothing(r *report.Report) error {
-	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
-		return err
-	}
-	if err := report.StillOpen(s.stdout, hide(s.redactor, r), s.style()); err != nil {
+	if err := s.show(report.Nothing{Report: r}); err != nil {
 		return err
 	}
 	code := s.openCode(r)

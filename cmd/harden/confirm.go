@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func confirmCommand() *cobra.Command {
@@ -30,11 +30,7 @@ the deadline this command shows the outcome of the run. Confirming a run twice i
 			if err != nil {
 				return err
 			}
-			if s.Format == "json" {
-				return report.JSON(s.stdout, hide(s.redactor, run))
-			}
-			_, err = fmt.Fprintf(s.stdout, "Run %s is confirmed and stays.\n", run.ID)
-			return err
+			return s.show((*report.Confirmed)(run))
 		},
 	}
 	addState(cmd)
@@ -154,7 +150,7 @@ func (s *session) guarded(o apply.Options) apply.Options {
 // toConfirm says what is left to do for a run to stay.
 func (s *session) toConfirm(run *apply.Run) {
 	d := run.Unconfirmed
-	if d == nil || s.Format == "json" {
+	if d == nil || !s.View.Talks() {
 		return
 	}
 	if d.Passed {

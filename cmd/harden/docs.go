@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 // docsCommand writes what packages and pages are made from, so that they say what the program does.

@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 func driftCommand() *cobra.Command {
@@ -69,7 +69,7 @@ func (s *session) drift() error {
 	}
 	for _, x := range c.Updated {
 		l := report.DriftedLive{Kind: report.LiveContainer, ID: x.Update.ID, Subject: "container " + x.Update.Name,
-			Run: x.Run, Differences: differences(x.Differences)}
+			Run: x.Run, Differences: x.Differences}
 		if x.Update.Before != x.Update.After {
 			l.Diff = diff.Container(x.Update)
 		}
@@ -88,12 +88,7 @@ func (s *session) drift() error {
 }
 
 func (s *session) tellDrift(d *report.Drift) error {
-	var err error
-	if s.Format == "json" {
-		err = report.JSON(s.stdout, hide(s.redactor, d))
-	} else {
-		err = report.DriftText(s.stdout, hide(s.redactor, d), s.style())
-	}
+	err := s.show(d)
 	switch {
 	case err != nil:
 		return err
@@ -113,19 +108,11 @@ func (s *session) notCompared(d *report.Drift, subject, run, reason string) {
 
 func (s *session) driftedFile(x apply.Drift) report.Drifted {
 	f := report.Drifted{Path: x.Change.Path, Run: x.Run, Missing: x.Missing, Replaced: x.Replaced,
-		Differences: differences(x.Differences)}
+		Differences: x.Differences}
 	if x.Change.Before.Path+x.Change.After.Path != "" { // the file itself differs
-		f.Diff = s.unified(x.Change)
+		f.Diff = diff.Unified(x.Change, s.redactor)
 	}
 	return f
-}
-
-func differences(all []apply.Difference) []report.Difference {
-	out := []report.Difference{}
-	for _, x := range all {
-		out = append(out, report.Difference{What: x.What, Was: x.Was, Now: x.Now})
-	}
-	return out
 }
 
 // driftedChecks judges again what the runs have settled. A check that was left waiting, and still waits, has not
@@ -153,13 +140,13 @@ func (s *session) driftedChecks(d *report.Drift, settled []apply.Settled) {
 				x.Check, x.Run, r.Findings[0].Subject, r.Findings[0].Got)))
 		case r.Status == checks.Fail:
 			for _, f := range r.Findings {
-				was := report.Difference{What: "verdict", Was: checks.Pass.String(),
+				was := apply.Difference{What: "verdict", Was: checks.Pass.String(),
 					Now: s.redactor.RedactText("fail: " + f.Got + ", must be " + f.Must)}
 				if x.Waiting {
 					was.Was = "pending"
 				}
 				d.Live = append(d.Live, report.DriftedLive{Kind: report.LiveCheck, ID: x.Check, Subject: f.Subject, Run: x.Run,
-					Differences: []report.Difference{was}})
+					Differences: []apply.Difference{was}})
 			}
 		case r.Status == checks.NotApplicable, r.Status == checks.Manual, r.Status == checks.Unknown:
 			s.notCompared(d, x.Check, x.Run, fmt.Sprintf("%s: %v", r.Status, r.Err))
@@ -184,7 +171,7 @@ func (s *session) driftedTimers(d *report.Drift, timers []apply.Settled,
 			s.notCompared(d, x.Unit, x.Run, err.Error())
 		} else if t.Load == "loaded" && t.Active != "active" {
 			d.Live = append(d.Live, report.DriftedLive{Kind: report.LiveTimer, ID: x.Unit, Subject: x.Unit, Run: x.Run,
-				Differences: []report.Difference{{What: "state", Was: "active", Now: t.Active}}})
+				Differences: []apply.Difference{{What: "state", Was: "active", Now: t.Active}}})
 		}
 	}
 }
@@ -213,8 +200,8 @@ func (s *session) driftedRecords(d *report.Drift, records []apply.Recorded,
 		if now.Before != now.After {
 			sum := func(text string) string { return fmt.Sprintf("sha256 %x", sha256Of([]byte(text))) }
 			d.Live = append(d.Live, report.DriftedLive{Kind: report.LiveConfigMap, ID: now.String(), Subject: now.String(),
-				Run: x.Run, Diff: s.unified(now.Change()),
-				Differences: []report.Difference{{What: "content", Was: sum(now.Before), Now: sum(now.After)}}})
+				Run: x.Run, Diff: diff.Unified(now.Change(), s.redactor),
+				Differences: []apply.Difference{{What: "content", Was: sum(now.Before), Now: sum(now.After)}}})
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )

@@ -10,9 +10,9 @@ import (
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // addHost adds the flags that say which host.

@@ -17,7 +17,7 @@ var readAs = map[string]string{
 	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "benchmark": "Config.Query",
 	"allow": "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost", "kubeconfig": "Config.Kubeconfig",
 	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait", "restart-timeout": "Config.Restart",
-	"format": "Config.Format", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
+	"format": "Config.View", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
 	"detailed-exitcode": "Config.Detailed", "exit-zero": "Config.ExitZero", "fail-on": "Config.FailOn", "config": "example.com/harden/cmd/harden.loadConfig",
 }
 

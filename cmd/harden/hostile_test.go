@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
+	"example.com/harden/remediate/report"
 )
 
 // hostile is what people who can make containers may call things.
@@ -124,7 +124,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, style := range []report.Style{{}, {Verbose: true, Width: 40}, {Quiet: true}} {
 		var text bytes.Buffer
-		if err := report.Text(&text, r, style); err != nil {
+		if err := report.Views[0].Write(&text, r, style); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, text.String(), func(c rune) bool { return c == '\n' || c == '\t' || unicode.IsPrint(c) }, "INJECTED")

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 func listCommand() *cobra.Command {
@@ -17,11 +17,7 @@ func listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			entries := report.Entries(s.selection)
-			if s.Format == "json" {
-				return report.JSON(s.stdout, entries)
-			}
-			return report.List(s.stdout, entries, s.style())
+			return s.show(report.Entries(s.selection))
 		},
 	}
 	addSelection(cmd)
@@ -47,20 +43,7 @@ func explainCommand() *cobra.Command {
 			}
 			r := s.report("check")
 			r.Settle()
-			if s.Format == "json" {
-				return report.JSON(s.stdout, hide(s.redactor, explained(s, r)))
-			}
-			for i, c := range s.selection.Checks {
-				if i > 0 {
-					if _, err := s.stdout.Write([]byte("\n")); err != nil {
-						return err
-					}
-				}
-				if err := report.Explain(s.stdout, c, hide(s.redactor, r.Results[i]), s.style()); err != nil {
-					return err
-				}
-			}
-			return nil
+			return s.show(report.Explain(s.selection, r))
 		},
 	}
 	addBenchmark(cmd)
@@ -68,18 +51,4 @@ func explainCommand() *cobra.Command {
 	addDeep(cmd)
 	addOutput(cmd)
 	return cmd
-}
-
-// An explanation is a check of the catalogue beside its result on this host.
-type explanation struct {
-	report.Entry
-	Result report.Result `json:"result"`
-}
-
-func explained(s *session, r *report.Report) []explanation {
-	var out []explanation
-	for i, e := range report.Entries(s.selection) {
-		out = append(out, explanation{e, r.Results[i]})
-	}
-	return out
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/harden/checks/catalog"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -250,8 +250,7 @@ func reported(t *testing.T, s *session) *report.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := s.report("plan")
-	r.Plan = s.planned(plan)
+	r := s.planned(plan)
 	r.Host.Name, r.Version = "recorded", "0"
 	r.Host.Notes = slices.DeleteFunc(r.Host.Notes, func(n string) bool { return strings.HasPrefix(n, "not root") })
 	r.Settle()
@@ -261,7 +260,7 @@ func reported(t *testing.T, s *session) *report.Report {
 // TestGolden holds the text that people read, whole, on a host where everything is at its defaults.
 func TestGolden(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.Text(&b, reported(t, recorded(t, "docker/loose.txtar")), report.Style{}); err != nil {
+	if err := report.Views[0].Write(&b, reported(t, recorded(t, "docker/loose.txtar")), report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	golden := "testdata/loose.golden"
@@ -296,7 +295,7 @@ func TestNode(t *testing.T) {
 	}
 	var b bytes.Buffer
 	r.Settle()
-	if err := report.Text(&b, r, report.Style{}); err != nil {
+	if err := report.Views[0].Write(&b, r, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"  kubernetes kubeadm\n", "             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",

@@ -11,16 +11,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 func planCommand() *cobra.Command {
@@ -109,8 +109,9 @@ func (s *session) plan() (*remediate.Plan, error) {
 func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	policy := remediate.Policy{
 		Allow:    allow,
-		Precheck: activate.Precheck,
+		Precheck: gate.Precheck,
 		Validate: s.validate,
+		Judge:    s.judge,
 		Cluster:  s.cluster(),
 	}
 	if len(s.Sources) > 0 { // nothing runs that it could break
@@ -154,14 +155,8 @@ func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
 }
 
 func (s *session) dryRun(plan *remediate.Plan, out string) error {
-	r := s.report("plan")
-	r.Plan = s.planned(plan)
-	r.Settle()
-	show := func() error { return s.print(r) }
-	if s.Format == patchFormat {
-		show = func() error { return s.patch(plan) }
-	}
-	if err := show(); err != nil {
+	r := s.planned(plan)
+	if err := s.show(r); err != nil {
 		return err
 	}
 	if out != "" {
@@ -178,10 +173,10 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 }
 
 // save is the plan as a file.
-func (s *session) save(plan *remediate.Plan) *remediate.Saved {
-	saved := plan.Save(s.unified)
+func (s *session) save(plan *remediate.Plan) *report.Saved {
+	saved := report.Save(plan, s.redactor)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
-	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
+	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
 		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(), DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
@@ -200,11 +195,9 @@ func (s *session) editions() string {
 
 // offer shows the plan, asks where somebody can answer, and applies it.
 func (s *session) offer(plan *remediate.Plan, yes bool) error {
-	if s.Format == "text" {
-		r := s.report("plan")
-		r.Plan = s.planned(plan)
-		r.Settle()
-		if err := s.print(r); err != nil {
+	if s.View.Talks() {
+		r := s.planned(plan)
+		if err := s.show(r); err != nil {
 			return fmt.Errorf("nothing was applied, since the plan could not be shown: %w", err)
 		}
 		if plan.Empty() {
@@ -217,7 +210,7 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if !yes {
 		fmt.Fprintln(s.stdout)
 		question := "apply?"
-		if what := activate.Hides(plan, s.host); what != "" {
+		if what := gate.Hides(plan, s.host); what != "" {
 			question = "apply, and hide " + what + "?"
 		}
 		if err := s.agreed(question, "nothing was applied"); err != nil {
@@ -298,21 +291,13 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	hidden := activate.Hides(plan, s.host)
+	hidden := gate.Hides(plan, s.host)
 	r := s.concluded(plan, run, failure)
 	if r == nil {
 		return failure
 	}
-	var err error
-	if s.Format == "json" {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	} else {
-		err = multierror.Append(report.Outcome(s.stdout, hide(s.redactor, r), s.style()),
-			report.StillOpen(s.stdout, hide(s.redactor, r), s.style())).ErrorOrNil()
-	}
-	if hidden != "" && run.Outcome == apply.Applied && s.Format == "text" {
-		fmt.Fprintf(s.stdout, "\nHidden until `harden rollback %s`: %s\n", run.ID, hidden)
-	}
+	r.Hidden = hidden
+	err := s.show(report.Ended{Document: r})
 	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
@@ -326,9 +311,9 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 		return nil
 	}
 	r := s.report("apply")
-	r.Plan = s.planned(plan)
+	r.Plan = report.PlanOf(plan, s.redactor)
 	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ended(run, failure, s.after(context.WithoutCancel(s.ctx)))
+	r.Run = report.RunOf(run, failure, s.after(context.WithoutCancel(s.ctx)), s.redactor)
 	r.Settle()
 	return r
 }

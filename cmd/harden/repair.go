@@ -2,12 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func abandonCommand() *cobra.Command {
@@ -54,15 +53,11 @@ func (s *session) abandon(id string, dry, yes bool) error {
 		return err
 	}
 	r := &report.Abandoned{Schema: report.AbandonSchema, Version: version(), Run: run.ID, Outcome: string(run.Outcome),
-		Files: []report.FileState{}}
+		Files: []apply.FileState{}}
 	for _, f := range files {
-		r.Files = append(r.Files, report.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
+		r.Files = append(r.Files, apply.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
 	}
-	if s.Format == "text" {
-		err = report.AbandonText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	err = s.announce(r, dry)
 	switch {
 	case err != nil:
 		return err
@@ -79,11 +74,8 @@ func (s *session) abandon(id string, dry, yes bool) error {
 	if run, err = apply.Abandon(run.ID, s.options()); err != nil {
 		return err
 	}
-	if r.Outcome = string(run.Outcome); s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	_, err = fmt.Fprintf(s.stdout, "\nRun %s is abandoned.\n", run.ID)
-	return err
+	r.Outcome = string(run.Outcome)
+	return s.show(report.Ended{Document: r})
 }
 
 func repairCommand() *cobra.Command {
@@ -114,16 +106,8 @@ func (s *session) repair(dry, yes bool) error {
 	if err != nil {
 		return err
 	}
-	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State, Damages: []report.Damage{}}
-	for _, d := range damages {
-		r.Damages = append(r.Damages, report.Damage{File: d.File, Run: d.Run, Why: d.Why, Does: d.Does,
-			Lost: d.Lost, Kept: d.Kept})
-	}
-	if s.Format == "text" {
-		err = report.RepairText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry || len(damages) == 0 {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State, Damages: append([]apply.Damage{}, damages...)}
+	err = s.announce(r, dry || len(damages) == 0)
 	switch {
 	case err != nil || len(damages) == 0:
 		return err
@@ -141,9 +125,6 @@ func (s *session) repair(dry, yes bool) error {
 	if err != nil {
 		return err
 	}
-	if r.Aside, r.Head = done.Aside, done.Head; s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	_, err = fmt.Fprintf(s.stdout, "\nRepaired. What was damaged is kept in %s.\n", report.Clean(done.Aside))
-	return err
+	r.Aside, r.Head = done.Aside, done.Head
+	return s.show(report.Ended{Document: r})
 }

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 func rollbackCommand() *cobra.Command {
@@ -142,20 +142,11 @@ func (s *session) finishRun(dry, yes bool) error {
 // carryBack shows what a run is to be brought back or forward to, asks, and does it.
 func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error,
 	do func() (*apply.Run, error)) error {
-	r := &report.Rollback{Schema: schema, Version: version(), Changes: s.changes(back.Plan.Changes),
-		Updates: updates(back.Plan.Updates), Kept: append([]report.Kept{}, s.kept(back.Kept)...),
-		Conflicts: []report.Conflict{}}
-	for _, c := range back.Conflicts {
-		r.Conflicts = append(r.Conflicts, report.Conflict{Path: c.Path, Why: s.redactor.RedactText(c.Why), Kept: c.Kept,
-			NoOurs: c.Stuck, Newer: c.Newer})
-	}
+	r := &report.Rollback{Schema: schema, Version: version(), Changes: report.ChangesOf(back.Plan.Changes, s.redactor),
+		Updates: report.UpdatesOf(back.Plan.Updates), Kept: append([]apply.Left{}, report.KeptOf(back.Kept, s.redactor)...),
+		Conflicts: append([]apply.Conflict{}, back.Conflicts...)}
 	conflicts := len(back.Conflicts) > 0
-	var err error
-	if s.Format == "text" {
-		err = report.RollbackText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry || conflicts {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	err := s.announce(r, dry || conflicts)
 	switch {
 	case err != nil:
 		return err
@@ -192,7 +183,7 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 	if s.Root != "/" || plan == nil {
 		return nil
 	}
-	names, err := activate.Orphans(s.host, s.host.With(plan.After()))
+	names, err := gate.Orphans(s.host, s.host.With(plan.After()))
 	if err != nil {
 		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
 	}
@@ -214,13 +205,11 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	if run == nil {
 		return failure
 	}
-	r.Run = s.ended(run, failure, []report.LeftOver{})
-	r.Kept = append([]report.Kept{}, s.kept(run.Left)...)
+	r.Run = report.RunOf(run, failure, []report.LeftOver{}, s.redactor)
+	r.Kept = append([]apply.Left{}, report.KeptOf(run.Left, s.redactor)...)
 	var err error
-	if s.Format == "json" {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	} else if failure == nil {
-		err = report.TakenBack(s.stdout, hide(s.redactor, r), s.style())
+	if failure == nil || !s.View.Talks() {
+		err = s.show(report.Ended{Document: r})
 	}
 	switch {
 	case failure != nil && (run.Outcome == apply.Failed || errors.Is(failure, apply.ErrRolledBack)):

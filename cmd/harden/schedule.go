@@ -16,11 +16,11 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/remediate/schedule"
 )
 
@@ -135,28 +135,22 @@ func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*re
 		return err
 	}
 	r := &report.Schedule{Schema: report.ScheduleSchema, Version: version(), Manager: string(manager),
-		Changes: s.changes(plan.Changes), Activations: s.activations(plan.Activations), Notes: append([]string{}, notes...)}
+		Changes:     report.ChangesOf(plan.Changes, s.redactor),
+		Activations: report.ActivationsOf(plan.Activations, s.redactor), Notes: append([]string{}, notes...)}
 	return s.changeSchedule(plan, r, dry, yes)
 }
 
 func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, yes bool) error {
-	if s.Format == "text" {
-		if err := report.ScheduleText(s.stdout, hide(s.redactor, r), s.style()); err != nil {
-			return err
-		}
+	if err := s.announce(r, dry); err != nil {
+		return err
 	}
 	if dry {
-		if s.Format == "json" {
-			if err := report.JSON(s.stdout, hide(s.redactor, r)); err != nil {
-				return err
-			}
-		}
 		if len(plan.Changes) > 0 && !s.ExitZero {
 			return status(exitFindings)
 		}
 		return nil
 	}
-	if plan.Empty() && s.Format == "text" {
+	if plan.Empty() && s.View.Talks() {
 		return nil
 	}
 	if !yes {
@@ -173,11 +167,8 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
 		return failure
 	}
-	r.Run = s.ended(run, failure, []report.LeftOver{})
-	show := report.Scheduled(s.stdout, hide(s.redactor, r), s.style())
-	if s.Format == "json" {
-		show = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	r.Run = report.RunOf(run, failure, []report.LeftOver{}, s.redactor)
+	show := s.show(report.Ended{Document: r})
 	switch {
 	case failure != nil:
 		exitCode(failure)
@@ -373,8 +364,5 @@ func (s *session) scheduleStatus() error {
 	if last != nil {
 		r.Looked, r.Summary = last.Report.Time, &last.Report.Summary
 	}
-	if s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	return report.ScheduleStatusText(s.stdout, hide(s.redactor, r), s.style())
+	return s.show(r)
 }

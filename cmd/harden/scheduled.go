@@ -15,10 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/remediate/schedule"
 )
 
@@ -116,7 +116,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	if last != nil {
 		changes.Since, changes.Changes = last.Report.Time, report.Compare(last.Report, now.Report)
 	}
-	err = s.tell(changes)
+	err = s.show(changes)
 	err = multierror.Append(err, s.keep(now), s.writeMetrics(metrics, now, changes.Changes)).ErrorOrNil()
 	switch {
 	case err != nil:
@@ -156,14 +156,11 @@ func (s *session) applyScheduled() (failed int, err error) {
 		return 0, failure
 	}
 	r := s.report("apply")
-	r.Plan, r.Run = s.planned(plan), s.ran(run, []report.LeftOver{})
-	if failure != nil && r.Run.Reason == "" {
-		r.Run.Reason = s.redactor.RedactText(failure.Error())
-	}
+	r.Plan, r.Run = report.PlanOf(plan, s.redactor), report.RunOf(run, failure, []report.LeftOver{}, s.redactor)
 	r.Settle()
 	var unread error
-	if s.Format == "text" {
-		unread = report.Outcome(s.stdout, hide(s.redactor, r), s.style())
+	if s.View.Talks() {
+		unread = s.show(report.Applied{Report: r})
 	}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
@@ -182,13 +179,6 @@ func (s *session) applyScheduled() (failed int, err error) {
 // configuration allows it by its class. That an item is named there selects it, and does not allow it.
 func (s *session) allowedByClock(c *checks.Check, class want.Class) bool {
 	return !c.Named && (class == want.None || s.Asked && slices.Contains(s.Allow, class))
-}
-
-func (s *session) tell(c *report.Changes) error {
-	if s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, c))
-	}
-	return report.ChangesText(s.stdout, hide(s.redactor, c), s.style())
 }
 
 // lastLook reads what the last scheduled run has left; nil when there was none, or when it was of another host.
@@ -238,7 +228,12 @@ func (s *session) writeMetrics(file string, l look, drifts []report.Shift) error
 		return err
 	}
 	var b bytes.Buffer
-	if err := report.Prometheus(&b, report.Metrics{Report: l.Report, Shifts: drifts, Failed: l.Failed, Open: run != nil}); err != nil {
+	metrics, err := report.ViewOf("prometheus", report.OfMetrics)
+	if err != nil {
+		return err
+	}
+	m := &report.Metrics{Report: l.Report, Shifts: drifts, Failed: l.Failed, Open: run != nil}
+	if err := metrics.Write(&b, hide(s.redactor, m), report.Style{}); err != nil {
 		return err
 	}
 	return writeFileMode(file, b.Bytes(), 0o644)

@@ -16,11 +16,11 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 // A session is one command at work on one host.
@@ -59,12 +59,12 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case s.Format == patchFormat && (!dry || len(s.Sources) != 1):
-		err = usageError{errors.New("--format patch is of one directory of files, and changes nothing: say --dry-run and one --source")}
+	case s.View.Refuse(dry, len(s.Sources)) != nil:
+		err = usageError{s.View.Refuse(dry, len(s.Sources))}
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
 		err = usageError{s.Stateless}
-	case s.Format == "json" && !dry && !yes:
-		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	case !s.View.Talks() && !dry && !yes:
+		err = usageError{fmt.Errorf("--format %s cannot ask: say --dry-run or --yes", s.View.Name())}
 	}
 	return s, dry, yes, err
 }
@@ -85,9 +85,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
 	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: redactor(), validate: activate.Validate, progress: newProgress}
+		redactor: redactor(), validate: gate.Validate, progress: newProgress}
 	if config.Root == "/" {
-		s.validate = activate.ValidateHere
+		s.validate = gate.ValidateHere
 	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
@@ -143,15 +143,21 @@ func (s *session) style() report.Style {
 	if s.Color != "auto" {
 		color = s.Color == "always"
 	}
-	return report.Style{Width: width, Color: color, Quiet: s.Quiet, Verbose: s.Verbose}
+	return report.Style{Width: width, Color: color, Quiet: s.Quiet, Verbose: s.Verbose, Terminal: terminal,
+		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
 }
 
-// print writes a report in the chosen format.
-func (s *session) print(r *report.Report) error {
-	if s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
+// show writes a document in the chosen format, the secrets in it hidden.
+func (s *session) show(d report.Document) error {
+	return s.View.Write(s.stdout, hide(s.redactor, d), s.style())
+}
+
+// announce shows what is about to be done where somebody reads along, and anywhere where nothing more is to come.
+func (s *session) announce(d report.Document, last bool) error {
+	if !last && !s.View.Talks() {
+		return nil
 	}
-	return report.Text(s.stdout, hide(s.redactor, r), s.style())
+	return s.show(d)
 }
 
 // toFile sends what the command prints to a file from here on. done puts the file in place.
@@ -179,11 +185,11 @@ func (s *session) code(r *report.Report) error {
 }
 
 // identity tells this host from others.
-func (s *session) identity() remediate.Identity {
+func (s *session) identity() report.Identity {
 	if len(s.Sources) > 0 { // wherever the plan is applied from
-		return remediate.Identity{Name: s.Sources[0].Path}
+		return report.Identity{Name: s.Sources[0].Path}
 	}
-	id := remediate.Identity{Name: s.hostname()}
+	id := report.Identity{Name: s.hostname()}
 	if f, err := s.host.File("/etc/machine-id"); err == nil {
 		id.Machine = fmt.Sprintf("%x", sha256Of(f.Data))
 	}

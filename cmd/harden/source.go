@@ -85,8 +85,11 @@ func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
 		case err == nil && info.IsDir():
 			return filepath.Join(git, "harden"), nil
 		case err == nil:
-			return "", fmt.Errorf("%s: not a directory (a worktree or a submodule has a file there), so there is no place to "+
-				"remember what is written; say --state DIR", git)
+			own, err := gitDir(git)
+			if err != nil {
+				return "", err
+			}
+			return filepath.Join(own, "harden"), nil
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case dir == "/":

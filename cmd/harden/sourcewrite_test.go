@@ -119,7 +119,7 @@ func TestSourceRefused(t *testing.T) {
 		"set-user-ID":    {func(r repository) error { return os.Chmod(r.at("app/compose.yaml"), os.ModeSetuid|0o755) }, "special bits"},
 		"a worktree": {func(r repository) error {
 			return cmpErr(os.Remove(r.at(".git")), os.WriteFile(r.at(".git"), []byte("gitdir: /x\n"), 0o644))
-		}, ".git: not a directory (a worktree"},
+		}, ".git: it names \"/x\": "},
 		"no repository": {func(r repository) error { return os.Remove(r.at(".git")) }, "not in a git repository"},
 		"a link for the journal": {func(r repository) error { return os.Symlink("/tmp", r.at(".git/harden")) },
 			"not a directory, or a symbolic link"},

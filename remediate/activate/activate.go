@@ -97,7 +97,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		_, err := s.daemon(ctx, a.Unit)
 		return err
 	case remediate.Restart:
-		if isKubelet(a.Unit) {
+		if remediate.Kubelet(a.Unit) {
 			return s.readyKubelet(ctx, a.Unit)
 		}
 		if unit := cmp.Or(a.Unit, s.opts.Unit); facts.OpenRC(unit) {
@@ -128,7 +128,7 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.Reload:
 		return s.reload(ctx, unit)
 	case remediate.Restart:
-		if isKubelet(unit) {
+		if remediate.Kubelet(unit) {
 			return s.restartKubelet(ctx, unit)
 		}
 		if facts.OpenRC(unit) {

@@ -12,10 +12,11 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/program"
 )
 
 func TestReadyAudit(t *testing.T) {
-	if _, err := program(auditctl); err != nil {
+	if _, err := program.Find(auditctl); err != nil {
 		t.Skipf("auditd's tools are what is tested: %v", err)
 	}
 	tests := []struct {
@@ -50,11 +51,11 @@ func TestLoadAudit(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can load audit rules")
 	}
-	ctl, err := program(auditctl)
+	ctl, err := program.Find(auditctl)
 	if err != nil {
 		t.Skipf("auditd's tools are what is tested: %v", err)
 	}
-	if out, err := run(t.Context(), testTimeout, ctl, "-s"); err != nil || strings.Contains(out, "enabled 2") {
+	if out, err := program.Run(t.Context(), testTimeout, ctl, "-s"); err != nil || strings.Contains(out, "enabled 2") {
 		t.Skipf("this kernel takes no audit rules: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
@@ -96,7 +97,7 @@ func TestLoadAudit(t *testing.T) {
 			if (err != nil) != (tt.err != "") || !strings.Contains(string(out), tt.err) {
 				t.Errorf("loading: %v, want %q\n%s", err, tt.err, out)
 			}
-			listed, err := run(t.Context(), testTimeout, ctl, "-l")
+			listed, err := program.Run(t.Context(), testTimeout, ctl, "-l")
 			if err != nil {
 				t.Fatal(err)
 			}

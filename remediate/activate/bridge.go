@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/scratch"
 )
 
 // bridgeFile is the drop-in that lives for the length of one restart. It is below /run, so that a reboot forgets it.
@@ -25,11 +23,10 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 	nothing := func() error { return nil }
 	path := fmt.Sprintf(bridgeFile, name)
 	remove = func() error {
-		err := os.Remove(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		gone, err := scratch.RemoveDropIn(path)
+		if err == nil && !gone {
 			return nil
 		}
-		os.Remove(filepath.Dir(path)) // no matter where it holds somebody else's
 		return errors.Join(err, c.ReloadContext(ctx))
 	}
 	if err := remove(); err != nil { // of a restart that was cut short
@@ -53,12 +50,9 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 		return nothing, nil // it is decided there, or nothing can be added
 	}
 	s.opts.Progress("keeping live-restore on for this restart, so that containers survive it")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nothing, err
-	}
 	text := fmt.Sprintf("# Written by harden for one restart, and removed after it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
 		commands[0].Value)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := scratch.DropIn(path, text); err != nil {
 		return remove, err
 	}
 	return remove, c.ReloadContext(ctx)

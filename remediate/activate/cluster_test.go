@@ -19,6 +19,7 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 )
 
 // An apiserver stands in for the real one, which scripts/kube runs: two ConfigMaps, replaced on the condition that their
@@ -170,7 +171,7 @@ func TestRollOutDurable(t *testing.T) {
 	})}
 	h := facts.New(t.Context(), kubeadmHost{live.New("/", live.DockerOptions{})}, facts.Choices{})
 	plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, []*checks.Check{c}), remediate.Policy{
-		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: Validate, Cluster: func(ctx context.Context) (*remediate.Cluster, error) { return ReadCluster(ctx, a.file) }})
+		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: gate.Validate, Cluster: func(ctx context.Context) (*remediate.Cluster, error) { return ReadCluster(ctx, a.file) }})
 	if err != nil || len(plan.Changes) != 1 || len(plan.Activations) != 2 || plan.Activations[1].Kind != remediate.RecordInCluster ||
 		plan.Changes[0].Upgrade == nil || !plan.Changes[0].Upgrade.Safe {
 		t.Fatalf("%+v, %v", plan, err)

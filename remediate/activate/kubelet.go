@@ -18,7 +18,6 @@ import (
 )
 
 // isKubelet reports whether a unit is a kubelet's: "kubelet.service", "snap.kubelet-eks.daemon.service".
-func isKubelet(unit string) bool { return strings.Contains(unit, "kubelet") }
 
 // readyKubelet asks for a kubelet that is systemd's to restart.
 func (s *Services) readyKubelet(ctx context.Context, name string) error {

@@ -16,6 +16,7 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -70,7 +71,7 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	is := func(want bool) {
 		t.Helper()
 		info, err := s.info(t.Context(), testTimeout)
-		if err != nil || remapped(info.SecurityOptions) != want {
+		if err != nil || gate.Remapped(info.SecurityOptions) != want {
 			t.Fatalf("userns-remap is %v: %v, %v", !want, info.SecurityOptions, err)
 		}
 	}
@@ -91,10 +92,10 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	pid := stateOf(t, d, inside).Pid
 	now := facts.New(t.Context(), live.New("/", live.DockerOptions{Host: d.Host}), facts.Choices{})
 	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile}, Data: []byte(plain)}}})
-	if names, err := Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
+	if names, err := gate.Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
 		t.Errorf("who would be left behind: %v, %v", names, err)
 	}
-	if names, err := Orphans(now, now); err != nil || names != nil {
+	if names, err := gate.Orphans(now, now); err != nil || names != nil {
 		t.Errorf("who would be left behind by nothing: %v, %v", names, err)
 	}
 	write(t, d.ConfigFile, plain)

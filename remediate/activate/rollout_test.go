@@ -26,6 +26,7 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/child"
 )
 
@@ -238,7 +239,7 @@ func (n *node) propose(t *testing.T, flags ...want.PodFlag) *remediate.Plan {
 		results = append(results, checks.Run(t.Context(), h, []*checks.Check{c})...)
 	}
 	plan, err := remediate.Propose(t.Context(), h, results, remediate.Policy{
-		Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: Precheck, Validate: Validate})
+		Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: gate.Precheck, Validate: gate.Validate})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -460,6 +460,8 @@ func TestWrongArguments(t *testing.T) {
 		{"mode: fix", `no mode is called \"fix\"`},
 		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it one`},
 		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
+		{"restart_timeout: 10m\n        mode: check", `restart_timeout: mode check plans and applies nothing`},
+		{"restart_timeout: 10m", `--restart-timeout can't be combined with --root`},
 		{"only: docker/ic", `unknown check \"docker/ic\"; did you mean docker/icc?`},
 	} {
 		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n        root: %s\n        %s\n", h.root, tt.args))
