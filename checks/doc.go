@@ -5,9 +5,9 @@
 //
 // # The literal
 //
-// A check is a value. Its literal is in the file of its section, checks/docker/daemon.go:
+// A check is a value. Its literal is in the file of its subject, checks/docker/network.go:
 //
-//	{
+//	var icc = &checks.Check{
 //		ID:      "docker/icc",
 //		Items:   cis.Docker("2.1", "2.2", "2.2", "2.2"),
 //		Title:   "containers on the default bridge cannot reach one another",

@@ -82,6 +82,28 @@ func anchors(t *testing.T, file string) (names []string) {
 	return names
 }
 
+// TestTour checks that the files that the tours in doc.go name exist, and that the check that they follow is in one.
+func TestTour(t *testing.T) {
+	named := regexp.MustCompile(`\b(checks|remediate|fixtures)/[a-z/]*[a-z]+\.go\b`)
+	followed := false
+	for _, file := range []string{"../../checks/doc.go", "../../remediate/doc.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range named.FindAllString(string(text), -1) {
+			source, err := os.ReadFile(filepath.Join("../..", name))
+			if err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			followed = followed || strings.Contains(string(source), `"docker/icc"`)
+		}
+	}
+	if !followed {
+		t.Error("no file that the tours name has docker/icc")
+	}
+}
+
 // TestNoLicence: the owner has chosen none, so the README says so and no page or manifest names one.
 func TestNoLicence(t *testing.T) {
 	text, err := os.ReadFile(readme)

@@ -18,13 +18,13 @@ import (
 
 // addSource adds the flag that has files judged, and changed, instead of a host.
 func addSource(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be given more than once where nothing is written")
+	cmd.Flags().StringArray("source", nil, "audit the Dockerfiles and Compose files in `DIR` instead of a host; needs neither Docker\nnor root; several are allowed if nothing is written")
 	_ = cmd.MarkFlagDirname("source")
 }
 
 // addWritten adds the flag that says of which directory of sources a run is.
 func addWritten(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "of the runs that have changed files below `DIR`, and not of the host's")
+	cmd.Flags().StringArray("source", nil, "use the runs that changed files in `DIR`, not those of the host")
 	_ = cmd.MarkFlagDirname("source")
 }
 

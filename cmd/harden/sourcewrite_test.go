@@ -68,7 +68,7 @@ func TestSourceWritten(t *testing.T) {
 		t.Error("looking has left a trace")
 	}
 	_, said := r.run(64, "--source", r.dir)
-	if !strings.Contains(said, "no terminal to ask on") {
+	if !strings.Contains(said, "stdin is not a terminal") {
 		t.Error(said)
 	}
 	r.run(0, "apply", plan)
