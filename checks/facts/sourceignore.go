@@ -167,9 +167,13 @@ func globSet(glob string) (expr string, n int) {
 		return nothing, len(glob) // it has no end
 	}
 	var b strings.Builder
-	for c := range 256 {
-		if in[c] != not && c != '/' {
-			fmt.Fprintf(&b, `\x{%x}`, c)
+	takes := func(c int) bool { return c < 256 && in[c] != not && c != '/' }
+	for c := 0; c < 256; c++ {
+		if begin := c; takes(c) { // by ranges, so that it is not much longer than the pattern
+			for takes(c + 1) {
+				c++
+			}
+			fmt.Fprintf(&b, `\x{%x}-\x{%x}`, begin, c)
 		}
 	}
 	if b.Len() == 0 {
