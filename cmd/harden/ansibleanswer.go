@@ -87,7 +87,8 @@ func newAnswer() *answer {
 }
 
 // exitMeanings are the codes that end a task without a report.
-var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration", exitLocked: "another harden is at work"}
+var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration",
+	exitLocked: "another harden is at work"}
 
 func (a *answer) fail(code int, msg string) {
 	a.Failed, a.ExitCode, a.Msg = true, code, msg
@@ -201,7 +202,8 @@ func (m *module) pending(as []apply.Activated) {
 		if a.State != apply.Pending {
 			continue
 		}
-		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: a.State,
+		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class,
+			State:  a.State,
 			Reason: m.redactor.RedactText(a.Reason)})
 		if m.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
 			continue // a host that only lies here starts nothing, and this one's services are not its own
@@ -217,8 +219,8 @@ func (m *module) restart(unit string) {
 	}
 }
 
-// judge fails the task for what is not as it must be, where that was asked for: also for what could not be told, and not
-// for what a real run would mend.
+// judge fails the task for what is not as it must be, where that was asked for: also for what could not be told, and
+// not for what a real run would mend.
 func (m *module) judge(r *report.Report) {
 	if m.answer.Failed {
 		return
@@ -237,7 +239,8 @@ func (m *module) judge(r *report.Report) {
 		return
 	}
 	n := 0
-	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed, report.Unknown} {
+	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed,
+		report.Unknown} {
 		n += r.Summary.States[s]
 	}
 	if n > 0 {

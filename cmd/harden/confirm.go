@@ -41,9 +41,10 @@ what became of the run is told. That a run is confirmed already is no error.`,
 // expireCommand is what systemd calls when a run was not confirmed.
 func expireCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:    "expire [RUN]",
-		Short:  "Take a run back whose time to be confirmed is over",
-		Long:   "Take a run back whose time to be confirmed is over; without RUN as a machine boots, before anything uses what it changed.",
+		Use:   "expire [RUN]",
+		Short: "Take a run back whose time to be confirmed is over",
+		Long: "Take a run back whose time to be confirmed is over; without RUN as a machine boots, before anything uses " +
+			"what it changed.",
 		Hidden: true,
 		Args:   atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,8 +103,9 @@ func (s *session) guard() apply.Guard {
 const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
 
 func addWithin(cmd *cobra.Command) {
-	cmd.Flags().Duration("confirm-within", 0, "give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
-		"itself, also after a lost connection and after a reboot")
+	cmd.Flags().Duration("confirm-within", 0,
+		"give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
+			"itself, also after a lost connection and after a reboot")
 }
 
 // setWithin reads --confirm-within, and refuses it where nothing could take a run back.
@@ -154,8 +156,10 @@ func (s *session) toConfirm(run *apply.Run) {
 		return
 	}
 	if d.Passed {
-		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n", run.ID)
+		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n",
+			run.ID)
 		return
 	}
-	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID, d.Until.Local().Format("15:04:05"))
+	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID,
+		d.Until.Local().Format("15:04:05"))
 }

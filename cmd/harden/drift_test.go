@@ -35,21 +35,27 @@ func TestDriftedChecks(t *testing.T) {
 		{"docker/hardened.txtar", apply.Settled{Check: audit}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc"}, ""},
 		{"docker/audit.txtar", apply.Settled{Check: etc},
-			"live /etc/default/docker: pass -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+			"live /etc/default/docker: pass -> fail: recorded by a rule on disk that is not loaded, must be recorded on " +
+				"write and attribute change"},
 		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true},
-			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on disk that is not loaded"},
+			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on " +
+				"disk that is not loaded"},
 		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true, Rebooted: true},
-			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on " +
+				"write and attribute change"},
 		{"docker/auditoff.txtar", apply.Settled{Check: audit},
 			"live kernel auditing: pass -> fail: switched off, must be on"},
 		{"docker/auditunasked.txtar", apply.Settled{Check: audit},
 			"unknown docker/audit-etc-docker: unknown: audit: permission denied"},
 		{"docker/pending.txtar", apply.Settled{Check: "docker/icc"},
-			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, must be false"},
+			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, " +
+				"must be false"},
 		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/kubelet-read-only-port"},
-			"live kubelet readOnlyPort: pass -> fail: 0 by --read-only-port in /var/lib/kubelet/kubeadm-flags.env, 10255 by --read-only-port in the running kubelet"},
+			"live kubelet readOnlyPort: pass -> fail: 0 by --read-only-port in /var/lib/kubelet/kubeadm-flags.env, 10255 by " +
+				"--read-only-port in the running kubelet"},
 		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/scheduler-profiling"},
-			"live kube-scheduler --profiling: pass -> fail: false by --profiling in /etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
+			"live kube-scheduler --profiling: pass -> fail: false by --profiling in " +
+				"/etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/icc"}, "unknown docker/icc: n/a: "},
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc", DockerHost: "unix:///tmp/d.sock"},
@@ -130,7 +136,8 @@ func TestDriftedTimers(t *testing.T) {
 	d = &report.Drift{}
 	s.driftedRecords(d, records, nil)
 	if all := say(d); len(all) != 2 ||
-		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name one by --kubeconfig" {
+		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name "+
+			"one by --kubeconfig" {
 		t.Errorf("without a cluster: %q", all)
 	}
 }

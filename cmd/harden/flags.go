@@ -29,16 +29,19 @@ func addRoot(cmd *cobra.Command) {
 
 // addKubeconfig adds the flag of what changes the files of a Kubernetes node.
 func addKubeconfig(cmd *cobra.Command) {
-	cmd.Flags().String("kubeconfig", "", "also update the cluster of this `FILE` with what is changed on the node (default "+adminConf+")")
+	cmd.Flags().String("kubeconfig", "",
+		"also update the cluster of this `FILE` with what is changed on the node (default "+adminConf+")")
 	_ = cmd.MarkFlagFilename("kubeconfig")
 }
 
 // addDeep adds the flag of what judges images.
 func addDeep(cmd *cobra.Command) {
-	cmd.Flags().Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
+	cmd.Flags().Bool("deep", false,
+		"read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
 }
 
-// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has read.
+// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has
+// read.
 func addState(cmd *cobra.Command) {
 	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
 	_ = cmd.MarkFlagDirname("state")
@@ -47,7 +50,8 @@ func addState(cmd *cobra.Command) {
 // addSelection adds the flags that say which checks.
 func addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("only", nil, "these checks alone: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20, docker:3,\nstride:tampering or docker/host/tampering")
+	f.StringSlice("only", nil, "these checks alone: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20, "+
+		"docker:3,\nstride:tampering or docker/host/tampering")
 	f.StringSlice("skip", nil, "not these checks, by the same kinds of `SPEC`")
 	f.Int("level", 0, "no check above this `LEVEL` of the benchmark, 1 or 2")
 	addBenchmark(cmd)
@@ -57,8 +61,11 @@ func addSelection(cmd *cobra.Command) {
 }
 
 func addBenchmark(cmd *cobra.Command) {
-	cmd.Flags().String("benchmark", "", "number and choose by this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas (default the newest of each)")
-	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cmd.Flags().String("benchmark", "",
+		"number and choose by this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas (default the newest "+
+			"of each)")
+	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(
+		*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, b := range cis.Editions {
 			names = append(names, string(b))
@@ -97,7 +104,8 @@ func addVerbose(cmd *cobra.Command) {
 
 // addFailOn adds the flag that has an apply fail for what it leaves open.
 func addFailOn(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("fail-on", nil, "add 8 to the exit code when such a check is left: `STATE` is\n"+report.Join(report.OpenStates)+" or all")
+	cmd.Flags().StringSlice("fail-on", nil,
+		"add 8 to the exit code when such a check is left: `STATE` is\n"+report.Join(report.OpenStates)+" or all")
 	var names []string
 	for _, s := range report.OpenStates {
 		names = append(names, string(s))
@@ -123,7 +131,8 @@ func addWait(cmd *cobra.Command, wait time.Duration) {
 
 // addRestart adds the flag that says how long a restart may take.
 func addRestart(cmd *cobra.Command) {
-	cmd.Flags().String("restart-timeout", "", "give a service up to `TIME`, such as 10m, to stop, start and answer (default what its unit says)")
+	cmd.Flags().String("restart-timeout", "",
+		"give a service up to `TIME`, such as 10m, to stop, start and answer (default what its unit says)")
 }
 
 // addResolution adds the flags that say what becomes of files that somebody has changed since a run.
@@ -131,7 +140,8 @@ func addResolution(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("skip-conflicts", false, "leave every file that somebody has changed since the run as it is")
 	f.StringArray("theirs", nil, "leave the file at this `PATH`, or the container of this name, as it is")
-	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, all the same;\nwhat is there now is kept in the run's journal first")
+	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, all the same;\nwhat is "+
+		"there now is kept in the run's journal first")
 	for _, name := range []string{"theirs", "ours"} {
 		_ = cmd.MarkFlagFilename(name)
 	}
@@ -167,7 +177,8 @@ func addExitZero(cmd *cobra.Command) {
 }
 
 func addAllow(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("allow", nil, "apply fixes of this `CLASS` too: restart, workload, behaviour or all\n(none and reload always are)")
+	cmd.Flags().StringSlice("allow", nil,
+		"apply fixes of this `CLASS` too: restart, workload, behaviour or all\n(none and reload always are)")
 	var names []string
 	for _, c := range want.Classes {
 		names = append(names, c.String())

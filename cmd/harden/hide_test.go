@@ -55,7 +55,8 @@ func TestEverythingIsHidden(t *testing.T) {
 			return true
 		})
 	}
-	if diff := cmp.Diff([]string{"metrics.Write", "report.JSON", "report.Table", "s.View.Write"}, sortedKeys(seen)); diff != "" {
+	if diff := cmp.Diff([]string{"metrics.Write", "report.JSON", "report.Table", "s.View.Write"},
+		sortedKeys(seen)); diff != "" {
 		t.Errorf("what writes (-want +got)\n%s", diff)
 	}
 }
@@ -94,7 +95,8 @@ func TestHide(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 	for name, d := range map[string]report.Document{
-		"a slice": report.HistoryOf([]apply.Run{{Reason: "token=hunter2"}}), "a pointer": &report.Abandoned{Run: "token=hunter2"},
+		"a slice":         report.HistoryOf([]apply.Run{{Reason: "token=hunter2"}}),
+		"a pointer":       &report.Abandoned{Run: "token=hunter2"},
 		"what has ended":  report.Ended{Document: &report.Repair{Head: "token=hunter2"}},
 		"what is applied": report.Applied{Report: &report.Report{Host: report.Host{Notes: []string{"token=hunter2"}}}},
 	} {
@@ -107,7 +109,8 @@ func TestHide(t *testing.T) {
 	if strings.Contains(m["a"], "hunter2") {
 		t.Error(m)
 	}
-	for host, want := range map[string]string{"tcp://u:p@h:1": "tcp://h:1", "ssh://u@h": "ssh://u@h", "": "", "unix:///x": "unix:///x"} {
+	for host, want := range map[string]string{"tcp://u:p@h:1": "tcp://h:1", "ssh://u@h": "ssh://u@h", "": "",
+		"unix:///x": "unix:///x"} {
 		if diff := cmp.Diff(want, withoutPassword(host)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", host, diff)
 		}

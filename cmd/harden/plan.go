@@ -176,7 +176,8 @@ func (s *session) save(plan *remediate.Plan) *report.Saved {
 	saved := report.Save(plan, s.redactor)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(), DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
+		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -278,7 +279,8 @@ func (s *session) services(p *progress) apply.Services {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
-	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart,
+		Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
@@ -334,7 +336,8 @@ func (s *session) recover(yes bool) error {
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` "+
+			"gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

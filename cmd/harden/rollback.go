@@ -186,7 +186,8 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker Engine: "+
+		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker "+
+			"Engine: "+
 			"%s; stop them first", run, strings.Join(names, ", "))
 	}
 	return nil

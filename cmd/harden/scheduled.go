@@ -22,7 +22,8 @@ import (
 	"example.com/harden/remediate/schedule"
 )
 
-// scheduledWait is for how long a run by the clock waits for a package manager, which nightly upgrades need not hour-long.
+// scheduledWait is for how long a run by the clock waits for a package manager, which nightly upgrades need not
+// hour-long.
 const scheduledWait = 10 * time.Minute
 
 func scheduleRunCommand() *cobra.Command {
@@ -57,7 +58,8 @@ Two of these runs never overlap, and none begins while a package manager is at w
 }
 
 func addMetrics(cmd *cobra.Command) {
-	cmd.Flags().String("metrics", "", "write metrics to `FILE` (default "+schedule.DefaultMetrics+",\nwhere that directory exists)")
+	cmd.Flags().String("metrics", "",
+		"write metrics to `FILE` (default "+schedule.DefaultMetrics+",\nwhere that directory exists)")
 	_ = cmd.MarkFlagFilename("metrics")
 }
 
@@ -138,7 +140,8 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if run, err := apply.Interrupted(s.options()); err != nil {
 		return 0, err
 	} else if run != nil {
-		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`; `harden "+
+			"abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	plan, err := s.planAllowed(s.allowedByClock)
 	if err != nil || plan.Empty() {
@@ -210,8 +213,8 @@ func (s *session) keep(l look) error {
 	return writeFile(s.lookFile(), b.Bytes())
 }
 
-// writeMetrics writes the metrics whole, readable by everybody: there is nothing in them but counts. Without a file named,
-// it is the default one, where somebody has made its directory.
+// writeMetrics writes the metrics whole, readable by everybody: there is nothing in them but counts. Without a file
+// named, it is the default one, where somebody has made its directory.
 func (s *session) writeMetrics(file string, l look, drifts []report.Shift) error {
 	if file == "" {
 		file = schedule.DefaultMetrics

@@ -18,7 +18,9 @@ import (
 
 // addSource adds the flag that has files judged, and changed, instead of a host.
 func addSource(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be given more than once where nothing is written")
+	cmd.Flags().StringArray("source", nil,
+		"judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be "+
+			"given more than once where nothing is written")
 	_ = cmd.MarkFlagDirname("source")
 }
 
@@ -90,7 +92,8 @@ func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case dir == "/":
-			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say --state DIR",
+			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say "+
+				"--state DIR",
 				c.Sources[0].As)
 		}
 	}
@@ -105,8 +108,8 @@ func (s *session) written() []string {
 	return dirs
 }
 
-// beneath is a plan as apply takes it: of --source, with paths below its directory, above which apply opens nothing. Who
-// named the directory has chosen what is in it.
+// beneath is a plan as apply takes it: of --source, with paths below its directory, above which apply opens nothing.
+// Who named the directory has chosen what is in it.
 func (s *session) beneath(p *remediate.Plan) *remediate.Plan {
 	if len(s.Sources) == 0 {
 		return p
