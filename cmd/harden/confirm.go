@@ -92,8 +92,8 @@ func (s *session) expire(id string) error {
 }
 
 // guard is what can call harden back; nil where what runs is not what is changed.
-func (s *session) guard() apply.Guard {
-	if !s.running() {
+func (c *Config) guard() apply.Guard {
+	if !c.running() {
 		return nil
 	}
 	return activate.NewGuard()

@@ -68,7 +68,7 @@ func TestDriftedChecks(t *testing.T) {
 		s := recorded(t, test.host)
 		test.settled.Run = "0001-x"
 		d := &report.Drift{}
-		s.driftedChecks(d, []apply.Settled{test.settled})
+		(&comparison{s, d}).checks([]apply.Settled{test.settled})
 		var got []string
 		for _, l := range d.Live {
 			got = append(got, fmt.Sprintf("live %s: %s -> %s", l.Subject, l.Differences[0].Was, l.Differences[0].Now))
@@ -107,7 +107,7 @@ func TestDriftedTimers(t *testing.T) {
 	for _, name := range []string{"runs", "stopped", "removed", "silent"} {
 		units = append(units, apply.Settled{Unit: name, Run: "0001-x"})
 	}
-	s.driftedTimers(d, units, func(_ context.Context, name string) (activate.Timer, error) {
+	(&comparison{s, d}).timers(units, func(_ context.Context, name string) (activate.Timer, error) {
 		if timer, ok := timers[name]; ok {
 			return timer, nil
 		}
@@ -125,7 +125,7 @@ func TestDriftedTimers(t *testing.T) {
 			After: "b: 1\n"}},
 	}
 	d = &report.Drift{}
-	s.driftedRecords(d, records, func(context.Context) (*remediate.Cluster, error) {
+	(&comparison{s, d}).records(records, func(context.Context) (*remediate.Cluster, error) {
 		return &remediate.Cluster{Configuration: "a: 1\n", Kubelet: "b: 2\n"}, nil
 	})
 	if all := say(d); len(all) != 1 || !strings.HasPrefix(all[0],
@@ -134,7 +134,7 @@ func TestDriftedTimers(t *testing.T) {
 		t.Errorf("records: %q", all)
 	}
 	d = &report.Drift{}
-	s.driftedRecords(d, records, nil)
+	(&comparison{s, d}).records(records, nil)
 	if all := say(d); len(all) != 2 ||
 		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name "+
 			"one by --kubeconfig" {

@@ -239,8 +239,8 @@ func recorded(t *testing.T, name string, allow ...string) *session {
 	if config.Allow, err = classes(allow); err != nil {
 		t.Fatal(err)
 	}
-	s := &session{Config: config, ctx: t.Context(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), stdout: io.Discard,
-		redactor: diff.NewRedactor([]byte("test")), host: r.Host(t.Context())}
+	s := &session{Config: config, teller: teller{config, io.Discard, diff.NewRedactor([]byte("test"))}, ctx: t.Context(),
+		now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), host: r.Host(t.Context())}
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +418,7 @@ func TestRunCode(t *testing.T) {
 	} {
 		s := &session{Config: &Config{Detailed: test.detailed}}
 		r := &report.Report{Summary: report.Summary{Verdict: test.verdict}}
-		if got := exitCode(s.runCode(&apply.Run{Outcome: test.outcome}, r)); got != test.want {
+		if got := exitCode(s.runCode(&apply.Run{Outcome: test.outcome}, r, s.resumed)); got != test.want {
 			t.Errorf("%+v exits %d", test, got)
 		}
 	}

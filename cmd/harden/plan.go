@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -125,13 +124,13 @@ const adminConf = "/etc/kubernetes/admin.conf"
 
 // kubeconfig is the one to reach the cluster by; empty where there is none, or where this host is not the one that is
 // looked at.
-func (s *session) kubeconfig() (string, error) {
-	file := cmp.Or(s.Kubeconfig, adminConf)
-	if !s.running() {
+func (c *Config) kubeconfig() (string, error) {
+	file := cmp.Or(c.Kubeconfig, adminConf)
+	if !c.running() {
 		return "", nil
 	}
 	if _, err := readTrusted(file); err != nil {
-		if s.Kubeconfig == "" {
+		if c.Kubeconfig == "" {
 			return "", nil
 		}
 		return "", err
@@ -140,8 +139,8 @@ func (s *session) kubeconfig() (string, error) {
 }
 
 // cluster is how a plan asks the cluster what it keeps for kubeadm; nil where there is none to ask.
-func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
-	file, err := s.kubeconfig()
+func (c *Config) cluster() func(context.Context) (*remediate.Cluster, error) {
+	file, err := c.kubeconfig()
 	if file == "" && err == nil {
 		return nil
 	}
@@ -159,11 +158,7 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 		return err
 	}
 	if out != "" {
-		var b bytes.Buffer
-		if err := report.JSON(&b, s.save(plan)); err != nil {
-			return err
-		}
-		if err := writeFile(out, b.Bytes()); err != nil {
+		if err := writeJSON(out, s.save(plan)); err != nil {
 			return err
 		}
 	}
@@ -271,7 +266,7 @@ func (s *session) watched(p *progress) func(apply.Step) {
 }
 
 // running reports whether what runs here is what is judged and changed.
-func (s *session) running() bool { return s.Root == "/" && len(s.Sources) == 0 }
+func (c *Config) running() bool { return c.Root == "/" && len(c.Sources) == 0 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
 func (s *session) services(p *progress) apply.Services {
@@ -303,7 +298,7 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
-	return s.unread(err, run, s.runCode(run, r))
+	return unread(err, run, s.runCode(run, r, s.resumed))
 }
 
 // concluded is the report of a run; nil where none was begun.

@@ -217,7 +217,7 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	case failure != nil:
 		return failure
 	case s.Detailed && !s.ExitZero:
-		return s.unread(err, run, status(exitFindings))
+		return unread(err, run, status(exitFindings))
 	}
-	return s.unread(err, run, nil)
+	return unread(err, run, nil)
 }

@@ -7,16 +7,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
@@ -173,9 +170,9 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	switch {
 	case failure != nil:
 		exitCode(failure)
-		return s.unread(show, run, status(exitFailed))
+		return unread(show, run, status(exitFailed))
 	case show != nil:
-		return s.unread(show, run, nil)
+		return unread(show, run, nil)
 	case run.Outcome == apply.Applied && s.Detailed && !s.ExitZero:
 		return status(exitFindings)
 	}
@@ -278,27 +275,15 @@ func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
 	return a, notes, nil
 }
 
-// mayRepeat reports whether the clock may make such a change again. A journal does not tell the class: it is the
-// checks', and what rewrites a file is for a daemon to take up. A schedule's own files have no checks.
-func (s *session) mayRepeat(f apply.FileChange) bool {
-	least := want.Reload
-	if f.Kind == apply.Attributes {
-		least = want.None
-	}
-	return slices.ContainsFunc(named(f.Checks), func(c *checks.Check) bool {
-		return s.allowedByClock(c, max(c.Class, least))
-	})
-}
-
 // program is harden as the units name it: a file that nobody but root could have written, since root will run it.
-func (s *session) program(path string) (string, error) {
+func (c *Config) program(path string) (string, error) {
 	if path == "" {
 		var err error
 		if path, err = os.Executable(); err != nil {
 			return "", err
 		}
 	}
-	if s.Root != "/" {
+	if c.Root != "/" {
 		return path, nil // it is there that it has to be
 	}
 	for _, dir := range []string{"/tmp/", "/var/tmp/"} {

@@ -100,9 +100,9 @@ func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
 }
 
 // written are the directories of --source by their real paths, as a saved plan keeps them.
-func (s *session) written() []string {
+func (c *Config) written() []string {
 	var dirs []string
-	for _, d := range s.Sources {
+	for _, d := range c.Sources {
 		dirs = append(dirs, d.Path)
 	}
 	return dirs
@@ -125,8 +125,8 @@ func (s *session) beneath(p *remediate.Plan) *remediate.Plan {
 }
 
 // relative is a path below the directory of --source that it is in.
-func (s *session) relative(path string) string {
-	for _, d := range s.Sources {
+func (c *Config) relative(path string) string {
+	for _, d := range c.Sources {
 		if facts.Within(path, d.Path) {
 			return strings.TrimPrefix(strings.TrimPrefix(path, d.Path), "/")
 		}
