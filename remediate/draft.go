@@ -38,7 +38,8 @@ type draft struct {
 }
 
 func newDraft(h *facts.Host) *draft {
-	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{}, asked: map[Kind]map[string]*Activation{}}
+	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{},
+		asked: map[Kind]map[string]*Activation{}}
 }
 
 // add works all of a fix's wants into the draft.
@@ -134,7 +135,9 @@ func (d *draft) atBoot(f fix, w want.AuditRule) error {
 			return err
 		}
 		line := fmt.Sprintf("d %s %04o %s %s -", dir, info.Mode, info.User, info.Group)
-		if err := d.content(f, w, tmpfiles, 0o644, func(data []byte) ([]byte, error) { return edit.Line(data, line) }); err != nil {
+		if err := d.content(f, w, tmpfiles, 0o644, func(data []byte) ([]byte, error) {
+			return edit.Line(data, line)
+		}); err != nil {
 			return err
 		}
 	}

@@ -30,23 +30,32 @@ func TestRefuse(t *testing.T) {
 		{"a key", "/etc/docker/tls/key.pem", root(want.PrivateKey), key, nil, 0, ""},
 		{"a certificate with its key", "/var/lib/x/client.pem", root(want.PrivateKey), certificate + key, nil, 0, ""},
 		{"undeclared", "/etc/docker/tls/key.pem", want.Warrant{}, key, nil, 0, "nothing says who chose"},
-		{"a container's word", "/etc/docker/tls/key.pem", want.Warrant{By: want.Guest}, key, nil, 0, "a container may have chosen"},
-		{"a user's word", "/etc/docker/tls/key.pem", want.Warrant{By: want.User}, key, nil, 0, "a user who is not root may have chosen"},
-		{"a user's word, of a place that harden knows", "/etc/kubernetes/pki/ca.crt", want.Warrant{By: want.User, Kind: want.Certificate}, certificate, nil, 0, ""},
-		{"which another can write to", "/etc/kubernetes/pki/ca.crt", root(want.Certificate), certificate, nil, 1001, "uid 1001 owns /etc/kubernetes/pki"},
+		{"a container's word", "/etc/docker/tls/key.pem", want.Warrant{By: want.Guest}, key, nil, 0,
+			"a container may have chosen"},
+		{"a user's word", "/etc/docker/tls/key.pem", want.Warrant{By: want.User}, key, nil, 0,
+			"a user who is not root may have chosen"},
+		{"a user's word, of a place that harden knows", "/etc/kubernetes/pki/ca.crt",
+			want.Warrant{By: want.User, Kind: want.Certificate}, certificate, nil, 0, ""},
+		{"which another can write to", "/etc/kubernetes/pki/ca.crt", root(want.Certificate), certificate, nil, 1001,
+			"uid 1001 owns /etc/kubernetes/pki"},
 		{"in a user's directory", "/srv/team/key.pem", root(want.PrivateKey), key, nil, 1001, "uid 1001 owns /srv/team"},
 		{"harden's own, in a user's directory", "/etc/audit/rules.d/x", want.Mine, "", nil, 1001, "uid 1001 owns"},
 		{"no key", "/etc/passwd", root(want.PrivateKey), passwd, nil, 0, "not a private key in PEM form"},
 		{"no certificate", "/etc/x.crt", root(want.Certificate), key, nil, 0, "not a certificate"},
-		{"no configuration of the kubelet", "/etc/passwd", root(want.KubeletConfig), passwd, nil, 0, "not a configuration file of the kubelet"},
-		{"one of the kubelet's", "/etc/k.yaml", root(want.KubeletConfig), "apiVersion: v1\nkind: KubeletConfiguration\n", nil, 0, ""},
-		{"one in JSON", "/etc/k.json", root(want.KubeletConfig), `{"apiVersion": "v1", "kind": "KubeletConfiguration"}`, nil, 0, ""},
+		{"no configuration of the kubelet", "/etc/passwd", root(want.KubeletConfig), passwd, nil, 0,
+			"not a configuration file of the kubelet"},
+		{"one of the kubelet's", "/etc/k.yaml", root(want.KubeletConfig), "apiVersion: v1\nkind: KubeletConfiguration\n",
+			nil, 0, ""},
+		{"one in JSON", "/etc/k.json", root(want.KubeletConfig), `{"apiVersion": "v1", "kind": "KubeletConfiguration"}`, nil,
+			0, ""},
 		{"one that cannot be parsed", "/etc/k.yaml", root(want.KubeletConfig), "kind: KubeletConfiguration\n\t]", nil, 0, ""},
 		{"a kubeconfig", "/etc/k.conf", root(want.Kubeconfig), "kind: Config\n", nil, 0, ""},
 		{"another kind", "/etc/k.conf", root(want.Kubeconfig), "kind: ConfigMap\n", nil, 0, "not a kubeconfig"},
-		{"no configuration of dockerd", "/etc/passwd", root(want.DaemonConfig), passwd, nil, 0, "not a configuration file of dockerd"},
+		{"no configuration of dockerd", "/etc/passwd", root(want.DaemonConfig), passwd, nil, 0,
+			"not a configuration file of dockerd"},
 		{"a network's", "/etc/cni/x.conf", root(want.CNIConfig), `{"type": "bridge"}`, nil, 0, ""},
-		{"no network's", "/etc/nsswitch.conf", root(want.CNIConfig), "passwd: files\n", nil, 0, "not a configuration file of a container network"},
+		{"no network's", "/etc/nsswitch.conf", root(want.CNIConfig), "passwd: files\n", nil, 0,
+			"not a configuration file of a container network"},
 		{"etcd's data", "/data/etcd", root(want.EtcdData), "", []string{"member"}, 0, ""},
 		{"none", "/data/other", root(want.EtcdData), "", []string{"lost+found"}, 0, "not a data directory of etcd"},
 		{"the system's", "/usr", root(want.EtcdData), "", []string{"bin", "member"}, 0, "a system directory"},
@@ -68,7 +77,8 @@ func TestRefuse(t *testing.T) {
 				}
 			}
 			chain[len(chain)-1].UID = tt.above
-			why := Target{Path: tt.path, Chain: append(chain, at), Exists: true, Data: []byte(tt.data), Names: tt.names}.Refuse(tt.warrant)
+			why := Target{Path: tt.path, Chain: append(chain, at), Exists: true, Data: []byte(tt.data),
+				Names: tt.names}.Refuse(tt.warrant)
 			if (why == "") != (tt.says == "") || !strings.Contains(why, tt.says) {
 				t.Errorf("%q, want %q", why, tt.says)
 			}
@@ -92,7 +102,8 @@ func TestHeld(t *testing.T) {
 }
 
 func TestAudit(t *testing.T) {
-	for path, ok := range map[string]bool{"/data/docker": true, "/data/a b": false, "/data/a\n-D": false, `/data/"`: false} {
+	for path, ok := range map[string]bool{"/data/docker": true, "/data/a b": false, "/data/a\n-D": false,
+		`/data/"`: false} {
 		if why := (Target{Path: path}).Audit(want.Mine); (why == "") != ok {
 			t.Errorf("%q: %q", path, why)
 		}

@@ -7,8 +7,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// A vow is that root may change a file. It is asked for when the whole draft is known: a directory that another can write
-// to may be put right by it too, and is then so before anything below it is touched.
+// A vow is that root may change a file. It is asked for when the whole draft is known: a directory that another can
+// write to may be put right by it too, and is then so before anything below it is touched.
 type vow struct {
 	fix     fix
 	file    string
@@ -55,7 +55,8 @@ func (d *draft) target(file string, kind want.Kind) (Target, error) {
 	if t.Exists && len(t.Chain) > 0 {
 		at = t.Chain[len(t.Chain)-1].Path
 	}
-	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the same
+	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the
+	// same
 	if reach, _ := d.host.ContainerReach(at); reach.Hold == facts.HoldName && !reach.System {
 		t.Held = reach.By
 	}

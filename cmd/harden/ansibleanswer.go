@@ -87,7 +87,8 @@ func newAnswer() *answer {
 }
 
 // exitMeanings are the codes that end a task without a report.
-var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration", exitLocked: "another harden is at work"}
+var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration",
+	exitLocked: "another harden is at work"}
 
 func (a *answer) fail(code int, msg string) {
 	a.Failed, a.ExitCode, a.Msg = true, code, msg
@@ -176,10 +177,10 @@ func heldOf(h report.HeldBack) held {
 
 // waiting tells which findings of before are there for want of a restart alone, and still are.
 func (m *module) waiting(r *report.Report) {
-	if m.Root != "/" {
+	if m.session.Root != "/" {
 		return
 	}
-	for i, res := range m.results {
+	for i, res := range m.session.results {
 		for j, f := range res.Findings {
 			now := r.Results[i].Findings[j]
 			if !f.Pending || now.State == report.Planned || now.State == report.Fixed {
@@ -201,9 +202,10 @@ func (m *module) pending(as []apply.Activated) {
 		if a.State != apply.Pending {
 			continue
 		}
-		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: a.State,
-			Reason: m.redactor.RedactText(a.Reason)})
-		if m.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
+		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class,
+			State:  a.State,
+			Reason: m.session.redactor.RedactText(a.Reason)})
+		if m.session.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
 			continue // a host that only lies here starts nothing, and this one's services are not its own
 		}
 		m.answer.RestartPending = true
@@ -217,15 +219,15 @@ func (m *module) restart(unit string) {
 	}
 }
 
-// judge fails the task for what is not as it must be, where that was asked for: also for what could not be told, and not
-// for what a real run would mend.
-func (m *module) judge(r *report.Report) {
+// hold fails the task for what is not as it must be, where that was asked for: also for what could not be told, and
+// not for what a real run would mend.
+func (m *module) hold(r *report.Report) {
 	if m.answer.Failed {
 		return
 	}
-	if m.openCode(r) != 0 {
+	if m.session.openCode(r) != 0 {
 		var open []string
-		for _, s := range m.FailOn {
+		for _, s := range m.session.FailOn {
 			if n := r.Summary.Open[s]; n > 0 {
 				open = append(open, fmt.Sprintf("%d %s", n, s))
 			}
@@ -237,7 +239,8 @@ func (m *module) judge(r *report.Report) {
 		return
 	}
 	n := 0
-	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed, report.Unknown} {
+	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed,
+		report.Unknown} {
 		n += r.Summary.States[s]
 	}
 	if n > 0 {
@@ -258,7 +261,7 @@ func (m *module) differ(plan *remediate.Plan) {
 		m.answer.Diff = append(m.answer.Diff, difference{before, after, header, header})
 	}
 	for _, c := range plan.Changes {
-		before, after := diff.Sides(c, m.redactor)
+		before, after := diff.Sides(c, m.session.redactor)
 		add(c.Path, c.Checks, before, after)
 	}
 	for _, u := range plan.Updates {

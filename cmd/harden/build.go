@@ -59,7 +59,8 @@ func (s *session) runNotes() (notes []string) {
 		note("%s", s.redactor.RedactText(err.Error()))
 	}
 	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
-		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome, len(run.Left))
+		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome,
+			len(run.Left))
 	}
 	return notes
 }
@@ -82,10 +83,11 @@ func (s *session) verify(ctx context.Context, ids []string) (map[string]string, 
 	return failing, ctx.Err()
 }
 
-// doubted reports whether not all that a check is about could be judged in the first place, below --source: there a file
-// that nobody can read stays so, and says nothing of those that were changed.
+// doubted reports whether not all that a check is about could be judged in the first place, below --source: there a
+// file that nobody can read stays so, and says nothing of those that were changed.
 func (s *session) doubted(c *checks.Check) bool {
-	return len(s.Sources) > 0 && slices.ContainsFunc(s.results, func(r checks.Result) bool { return r.Check == c && r.Err != nil })
+	return len(s.Sources) > 0 && slices.ContainsFunc(s.results,
+		func(r checks.Result) bool { return r.Check == c && r.Err != nil })
 }
 
 // after judges the host once more when a run is over. It returns which findings of before are still there: nothing is
@@ -96,11 +98,13 @@ func (s *session) after(ctx context.Context) []report.LeftOver {
 	for i, before := range s.results {
 		for _, f := range before.Findings {
 			if r := now[i]; r.Status == checks.Unknown && !s.doubted(r.Check) {
-				still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject, Reason: "could not be judged again: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
+				still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject,
+					Reason: "could not be judged again: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
 			} else {
 				for _, g := range r.Findings {
 					if g.Subject == f.Subject {
-						still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject, Reason: s.redactor.RedactText("it is " + g.Got + ", and must be " + g.Must)})
+						still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject,
+							Reason: s.redactor.RedactText("it is " + g.Got + ", and must be " + g.Must)})
 					}
 				}
 			}

@@ -33,16 +33,18 @@ const (
 // A Config is all that tells a run what to do, from wherever it came: flags beat HARDEN_* variables, which beat the
 // configuration file, which beats the defaults.
 type Config struct {
-	Query      catalog.Query
-	Allow      []want.Class
-	Asked      bool // whether anything was said of what to allow
-	Root       string
-	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
-	Deep       bool              // the files in images are looked at too
-	Stateless  error             // why nothing can be remembered of what is written below Sources; nil where State says where
+	Query   catalog.Query
+	Allow   []want.Class
+	Asked   bool // whether anything was said of what to allow
+	Root    string
+	Sources []facts.SourceDir // what is judged instead of a host, where there are any
+	Deep    bool              // the files in images are looked at too
+	// why nothing can be remembered of what is written below Sources; nil where State says where
+	Stateless  error
 	DockerHost string
-	DockerFrom string      // who says so
-	Kubeconfig string      // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
+	DockerFrom string // who says so
+	// of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
+	Kubeconfig string
 	View       report.View // how what there is to say is written
 	Color      string      // "auto", "always" or "never"
 	State      string
@@ -106,7 +108,8 @@ var defaults = []struct {
 	value any
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
-	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
+	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState},
+	{"quiet", false},
 	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
 	{"restart-timeout", ""},
 }

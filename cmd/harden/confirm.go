@@ -91,8 +91,8 @@ func (s *session) expire(id string) error {
 }
 
 // guard is what can call harden back; nil where what runs is not what is changed.
-func (s *session) guard() apply.Guard {
-	if !s.running() {
+func (c *Config) guard() apply.Guard {
+	if !c.running() {
 		return nil
 	}
 	return activate.NewGuard()
@@ -154,8 +154,10 @@ func (s *session) toConfirm(run *apply.Run) {
 		return
 	}
 	if d.Passed {
-		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n", run.ID)
+		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n",
+			run.ID)
 		return
 	}
-	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID, d.Until.Local().Format("15:04:05"))
+	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID,
+		d.Until.Local().Format("15:04:05"))
 }

@@ -38,7 +38,8 @@ func addDeep(cmd *cobra.Command) {
 	cmd.Flags().Bool("deep", false, "also read the files in every image, for set-user-ID programs, private keys and package\ncaches; slow")
 }
 
-// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has read.
+// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has
+// read.
 func addState(cmd *cobra.Command) {
 	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
 	_ = cmd.MarkFlagDirname("state")

@@ -20,7 +20,7 @@ import (
 // TestEverythingIsHidden holds every command to passing what it writes through hide: whatever a View or package report
 // writes, but for the catalogue, which knows nothing of a host, and a saved plan, which is compared byte by byte.
 func TestEverythingIsHidden(t *testing.T) {
-	unhidden := []string{"report.Entries(s.selection)", "s.save(plan)"}
+	unhidden := []string{"report.Entries(s.selection)", "s.save(plan)", "v"} // v is hidden by who calls writeJSON
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +41,9 @@ func TestEverythingIsHidden(t *testing.T) {
 			}
 			f, ok := call.Fun.(*ast.SelectorExpr)
 			view := ok && f.Sel.Name == "Write" && len(call.Args) == 3
+			if id, keeps := call.Fun.(*ast.Ident); keeps && id.Name == "writeJSON" {
+				f, view = &ast.SelectorExpr{X: ast.NewIdent("keeps"), Sel: id}, true
+			}
 			if !view && !(ok && isNamed(f.X, "report") && slices.Contains([]string{"JSON", "Table"}, f.Sel.Name)) {
 				return true
 			}
@@ -55,7 +58,8 @@ func TestEverythingIsHidden(t *testing.T) {
 			return true
 		})
 	}
-	if diff := cmp.Diff([]string{"metrics.Write", "report.JSON", "report.Table", "s.View.Write"}, sortedKeys(seen)); diff != "" {
+	if diff := cmp.Diff([]string{"keeps.writeJSON", "metrics.Write", "report.JSON", "report.Table", "t.config.View.Write"},
+		sortedKeys(seen)); diff != "" {
 		t.Errorf("what writes (-want +got)\n%s", diff)
 	}
 }
@@ -94,7 +98,8 @@ func TestHide(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 	for name, d := range map[string]report.Document{
-		"a slice": report.HistoryOf([]apply.Run{{Reason: "token=hunter2"}}), "a pointer": &report.Abandoned{Run: "token=hunter2"},
+		"a slice":         report.HistoryOf([]apply.Run{{Reason: "token=hunter2"}}),
+		"a pointer":       &report.Abandoned{Run: "token=hunter2"},
 		"what has ended":  report.Ended{Document: &report.Repair{Head: "token=hunter2"}},
 		"what is applied": report.Applied{Report: &report.Report{Host: report.Host{Notes: []string{"token=hunter2"}}}},
 	} {
@@ -107,7 +112,8 @@ func TestHide(t *testing.T) {
 	if strings.Contains(m["a"], "hunter2") {
 		t.Error(m)
 	}
-	for host, want := range map[string]string{"tcp://u:p@h:1": "tcp://h:1", "ssh://u@h": "ssh://u@h", "": "", "unix:///x": "unix:///x"} {
+	for host, want := range map[string]string{"tcp://u:p@h:1": "tcp://h:1", "ssh://u@h": "ssh://u@h", "": "",
+		"unix:///x": "unix:///x"} {
 		if diff := cmp.Diff(want, withoutPassword(host)); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", host, diff)
 		}

@@ -31,7 +31,8 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking, "cutshort": cutShort, "twice": twice,
+	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking,
+		"cutshort": cutShort, "twice": twice,
 		"lockfile": lockfile, "held": holding, "signalled": signalled})
 }
 
@@ -121,7 +122,8 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(os.Chmod(dir, 0o711))
 		}
 	}
-	runFor(ts, neg, args, &exec.Cmd{Path: program, SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}})
+	runFor(ts, neg, args, &exec.Cmd{Path: program,
+		SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}})
 }
 
 // runFor runs cmd with these arguments. What it says on stderr goes to cmd.Stderr too.
@@ -155,7 +157,8 @@ func secrets(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, file := range args {
 		text := ts.ReadFile(file)
-		for _, s := range []string{"x7Kq2LmZ9vBt4RyWs8Nd", "hunter2", "correcthorse1", "MIIEpAIBAAKC", "Q3EGRTL7XWYZ2PVN", "s3kr1t"} {
+		for _, s := range []string{"x7Kq2LmZ9vBt4RyWs8Nd", "hunter2", "correcthorse1", "MIIEpAIBAAKC", "Q3EGRTL7XWYZ2PVN",
+			"s3kr1t"} {
 			if strings.Contains(text, s) {
 				ts.Fatalf("%s tells the secret %q:\n%s", file, s, text)
 			}
@@ -215,8 +218,10 @@ func schema(ts *testscript.TestScript, neg bool, args []string) {
 
 func environment(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"HARDEN_CONFIG", "HARDEN_STATE", "HARDEN_ONLY", "HARDEN_LEVEL", "HARDEN_ALLOW", "HARDEN_DRY_RUN", "DOCKER_HOST", "NO_COLOR"} {
-		if value := ts.Getenv(name); value != "" || name == "NO_COLOR" { // a script can unset none, and harden takes none empty
+	for _, name := range []string{"HARDEN_CONFIG", "HARDEN_STATE", "HARDEN_ONLY", "HARDEN_LEVEL", "HARDEN_ALLOW",
+		"HARDEN_DRY_RUN", "DOCKER_HOST", "NO_COLOR"} {
+		// a script can unset none, and harden takes none empty
+		if value := ts.Getenv(name); value != "" || name == "NO_COLOR" {
 			env = append(env, name+"="+value)
 		}
 	}
@@ -234,8 +239,8 @@ func recorded(t *testing.T, name string, allow ...string) *session {
 	if config.Allow, err = classes(allow); err != nil {
 		t.Fatal(err)
 	}
-	s := &session{Config: config, ctx: t.Context(), now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), stdout: io.Discard,
-		redactor: diff.NewRedactor([]byte("test")), host: r.Host(t.Context())}
+	s := &session{Config: config, teller: teller{config, io.Discard, diff.NewRedactor([]byte("test"))}, ctx: t.Context(),
+		now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), host: r.Host(t.Context())}
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +285,8 @@ func TestGolden(t *testing.T) {
 
 // TestNode holds the report to saying what was found of Kubernetes.
 func TestNode(t *testing.T) {
-	want := &report.Node{Flavour: "kubeadm", Manifests: "/etc/kubernetes/manifests", Config: []string{"/var/lib/kubelet/config.yaml"},
+	want := &report.Node{Flavour: "kubeadm", Manifests: "/etc/kubernetes/manifests",
+		Config: []string{"/var/lib/kubelet/config.yaml"},
 		Components: []report.Component{
 			{Name: "kubelet", PID: 1500, From: "kubelet.service"},
 			{Name: "kube-apiserver", PID: 1200, From: "/etc/kubernetes/manifests/kube-apiserver.yaml"},
@@ -298,14 +304,17 @@ func TestNode(t *testing.T) {
 	if err := report.Views[0].Write(&b, r, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"  kubernetes kubeadm\n", "             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",
-		"             the kubelet reads /var/lib/kubelet/config.yaml\n", "docker: nothing of it is on this host (122 checks not applicable; -v lists them)\n",
+	for _, line := range []string{"  kubernetes kubeadm\n",
+		"             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",
+		"             the kubelet reads /var/lib/kubelet/config.yaml\n",
+		"docker: nothing of it is on this host (122 checks not applicable; -v lists them)\n",
 		"  ✗ fail      4.2.14  pods that say nothing get the runtime's seccomp profile\n"} {
 		if !strings.Contains(b.String(), line) {
 			t.Errorf("no line %q in\n%s", line, b.String())
 		}
 	}
-	for name, want := range map[string]string{"kubernetes/k3s.txtar": "k3s makes the files of Kubernetes itself", "kubernetes/pending.txtar": "is newer than what runs"} {
+	for name, want := range map[string]string{"kubernetes/k3s.txtar": "k3s makes the files of Kubernetes itself",
+		"kubernetes/pending.txtar": "is newer than what runs"} {
 		if notes := recorded(t, name).report("check").Host.Notes; !strings.Contains(strings.Join(notes, "\n"), want) {
 			t.Errorf("%s: no note says %q: %q", name, want, notes)
 		}
@@ -330,7 +339,7 @@ func TestRunCode(t *testing.T) {
 	} {
 		s := &session{Config: &Config{Detailed: test.detailed}}
 		r := &report.Report{Summary: report.Summary{Verdict: test.verdict}}
-		if got := exitCode(s.runCode(&apply.Run{Outcome: test.outcome}, r)); got != test.want {
+		if got := exitCode(s.runCode(&apply.Run{Outcome: test.outcome}, r, s.resumed)); got != test.want {
 			t.Errorf("%+v exits %d", test, got)
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -126,13 +125,13 @@ const adminConf = "/etc/kubernetes/admin.conf"
 
 // kubeconfig is the one to reach the cluster by; empty where there is none, or where this host is not the one that is
 // looked at.
-func (s *session) kubeconfig() (string, error) {
-	file := cmp.Or(s.Kubeconfig, adminConf)
-	if !s.running() {
+func (c *Config) kubeconfig() (string, error) {
+	file := cmp.Or(c.Kubeconfig, adminConf)
+	if !c.running() {
 		return "", nil
 	}
 	if _, err := readTrusted(file); err != nil {
-		if s.Kubeconfig == "" {
+		if c.Kubeconfig == "" {
 			return "", nil
 		}
 		return "", err
@@ -141,8 +140,8 @@ func (s *session) kubeconfig() (string, error) {
 }
 
 // cluster is how a plan asks the cluster what it keeps for kubeadm; nil where there is none to ask.
-func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
-	file, err := s.kubeconfig()
+func (c *Config) cluster() func(context.Context) (*remediate.Cluster, error) {
+	file, err := c.kubeconfig()
 	if file == "" && err == nil {
 		return nil
 	}
@@ -160,11 +159,7 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 		return err
 	}
 	if out != "" {
-		var b bytes.Buffer
-		if err := report.JSON(&b, s.save(plan)); err != nil {
-			return err
-		}
-		if err := writeFile(out, b.Bytes()); err != nil {
+		if err := writeJSON(out, s.save(plan)); err != nil {
 			return err
 		}
 	}
@@ -177,7 +172,8 @@ func (s *session) save(plan *remediate.Plan) *report.Saved {
 	saved := report.Save(plan, s.redactor)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(), DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
+		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -271,7 +267,7 @@ func (s *session) watched(p *progress) func(apply.Step) {
 }
 
 // running reports whether what runs here is what is judged and changed.
-func (s *session) running() bool { return s.Root == "/" && len(s.Sources) == 0 }
+func (c *Config) running() bool { return c.Root == "/" && len(c.Sources) == 0 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
 func (s *session) services(p *progress) apply.Services {
@@ -279,7 +275,8 @@ func (s *session) services(p *progress) apply.Services {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
-	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart,
+		Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
@@ -302,7 +299,7 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
-	return s.unread(err, run, s.runCode(run, r))
+	return unread(err, run, s.runCode(run, r, s.resumed))
 }
 
 // concluded is the report of a run; nil where none was begun.
@@ -335,7 +332,8 @@ func (s *session) recover(yes bool) error {
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` "+
+			"gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

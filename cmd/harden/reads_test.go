@@ -128,7 +128,8 @@ func (r *reader) command(c *ast.CompositeLit, info *types.Info, fields map[types
 	}
 }
 
-// laidOut adds the methods by which a document that is handed on is laid out: which document that is, no interface says.
+// laidOut adds the methods by which a document that is handed on is laid out: which document that is, no interface
+// says.
 func laidOut(uses map[string]bool, t types.Type) {
 	if t == nil || types.IsInterface(t) {
 		return

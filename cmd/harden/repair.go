@@ -32,8 +32,8 @@ The journal is kept: harden rollback RUN still rolls the run back.`,
 	return cmd
 }
 
-// addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run and
-// --yes are explained, and what all of them have.
+// addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run
+// and --yes are explained, and what all of them have.
 func addWayOn(cmd *cobra.Command, dry, yes string) {
 	cmd.Flags().BoolP("dry-run", "n", false, dry)
 	cmd.Flags().BoolP("yes", "y", false, yes)
@@ -106,7 +106,8 @@ func (s *session) repair(dry, yes bool) error {
 	if err != nil {
 		return err
 	}
-	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State, Damages: append([]apply.Damage{}, damages...)}
+	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State,
+		Damages: append([]apply.Damage{}, damages...)}
 	err = s.announce(r, dry || len(damages) == 0)
 	switch {
 	case err != nil || len(damages) == 0:

@@ -188,7 +188,8 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker Engine: "+
+		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker "+
+			"Engine: "+
 			"%s; stop them first", run, strings.Join(names, ", "))
 	}
 	return nil
@@ -218,7 +219,7 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	case failure != nil:
 		return failure
 	case s.Detailed && !s.ExitZero:
-		return s.unread(err, run, status(exitFindings))
+		return unread(err, run, status(exitFindings))
 	}
-	return s.unread(err, run, nil)
+	return unread(err, run, nil)
 }

@@ -7,16 +7,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
@@ -172,9 +169,9 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	switch {
 	case failure != nil:
 		exitCode(failure)
-		return s.unread(show, run, status(exitFailed))
+		return unread(show, run, status(exitFailed))
 	case show != nil:
-		return s.unread(show, run, nil)
+		return unread(show, run, nil)
 	case run.Outcome == apply.Applied && s.Detailed && !s.ExitZero:
 		return status(exitFindings)
 	}
@@ -220,7 +217,8 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 	}
 	if manager == schedule.Cron {
 		if five := strings.Contains(strings.Join(times, ""), " "); five && f.Changed("randomized-delay") {
-			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, daily, weekly or monthly")}
+			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, " +
+				"daily, weekly or monthly")}
 		}
 		if _, err := s.host.Info("/etc/cron.d"); err != nil {
 			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
@@ -236,8 +234,8 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 	return spec, notes, nil
 }
 
-// scheduleApply plans as the timer will, and says where that writes: what it would change now, and what harden has changed
-// on this host and still stands, which is what can drift back.
+// scheduleApply plans as the timer will, and says where that writes: what it would change now, and what harden has
+// changed on this host and still stands, which is what can drift back.
 func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
 	if err := s.audit(); err != nil {
 		return nil, nil, err
@@ -268,37 +266,29 @@ func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
 	if a.Writable, err = schedule.Writable(s.host, targets); err != nil {
 		return nil, nil, err
 	}
-	notes := []string{"the apply will be able to write to " + cmp.Or(strings.Join(a.Writable, ", "), "no directory but its own")}
+	notes := []string{"the apply will be able to write to " + cmp.Or(strings.Join(a.Writable, ", "),
+		"no directory but its own")}
 	for _, k := range a.Kinds {
 		notes = append(notes, "it may "+strings.ReplaceAll(string(k), "-", " "))
 	}
 	return a, notes, nil
 }
 
-// mayRepeat reports whether the clock may make such a change again. A journal does not tell the class: it is the checks', and
-// what rewrites a file is for a daemon to take up. A schedule's own files have no checks.
-func (s *session) mayRepeat(f apply.FileChange) bool {
-	least := want.Reload
-	if f.Kind == apply.Attributes {
-		least = want.None
-	}
-	return slices.ContainsFunc(named(f.Checks), func(c *checks.Check) bool { return s.allowedByClock(c, max(c.Class, least)) })
-}
-
 // program is harden as the units name it: a file that nobody but root could have written, since root will run it.
-func (s *session) program(path string) (string, error) {
+func (c *Config) program(path string) (string, error) {
 	if path == "" {
 		var err error
 		if path, err = os.Executable(); err != nil {
 			return "", err
 		}
 	}
-	if s.Root != "/" {
+	if c.Root != "/" {
 		return path, nil // it is there that it has to be
 	}
 	for _, dir := range []string{"/tmp/", "/var/tmp/"} {
 		if strings.HasPrefix(path, dir) {
-			return "", fmt.Errorf("%s: the services see no %s: install harden elsewhere first, such as to /usr/local/sbin", path, dir)
+			return "", fmt.Errorf("%s: the services see no %s: install harden elsewhere first, such as to /usr/local/sbin",
+				path, dir)
 		}
 	}
 	f, err := openTrusted(path)

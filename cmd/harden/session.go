@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
-	"example.com/harden/remediate/diff"
 	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/report"
 )
@@ -26,21 +24,22 @@ import (
 // A session is one command at work on one host.
 type session struct {
 	*Config
+	teller
 	ctx       context.Context
 	now       time.Time
 	selection *catalog.Selection
 	host      *facts.Host
 	results   []checks.Result
-	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
-	stdout    io.Writer
-	held      *apply.Options // where the state's lock is held for the whole command
-	wait      time.Duration  // for a package manager to be done
-	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
-	progress  func(steps int) *progress
-	resumed   bool          // an interrupted run was settled first, which has changed the host
-	images    imageProgress // of --deep
-	resolve   apply.Resolution
+	// where the state's lock is held for the whole command
+	held *apply.Options
+	wait time.Duration // for a package manager to be done
+	// how long a run may stay unconfirmed; zero where it need not be confirmed
+	within   time.Duration
+	progress func(steps int) *progress
+	resumed  bool          // an interrupted run was settled first, which has changed the host
+	images   imageProgress // of --deep
+	resolve  apply.Resolution
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -84,8 +83,8 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	if wait < 0 {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
-	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: redactor(), validate: gate.Validate, progress: newProgress}
+	s := &session{Config: config, teller: teller{config, cmd.OutOrStdout(), redactor()}, wait: wait,
+		ctx: cmd.Context(), now: time.Now(), validate: gate.Validate, progress: newProgress}
 	if config.Root == "/" {
 		s.validate = gate.ValidateHere
 	}
@@ -134,54 +133,6 @@ func (s *session) audit() error {
 
 func (s *session) judge(ctx context.Context, h *facts.Host, cs []*checks.Check) []checks.Result {
 	return checks.Waive(checks.Run(ctx, h, cs), s.Waivers, s.now)
-}
-
-// style lays text out for where it goes.
-func (s *session) style() report.Style {
-	width, terminal := terminalWidth(s.stdout)
-	color := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if s.Color != "auto" {
-		color = s.Color == "always"
-	}
-	return report.Style{Width: width, Color: color, Quiet: s.Quiet, Verbose: s.Verbose, Terminal: terminal,
-		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
-}
-
-// show writes a document in the chosen format, the secrets in it hidden.
-func (s *session) show(d report.Document) error {
-	return s.View.Write(s.stdout, hide(s.redactor, d), s.style())
-}
-
-// announce shows what is about to be done where somebody reads along, and anywhere where nothing more is to come.
-func (s *session) announce(d report.Document, last bool) error {
-	if !last && !s.View.Talks() {
-		return nil
-	}
-	return s.show(d)
-}
-
-// toFile sends what the command prints to a file from here on. done puts the file in place.
-func (s *session) toFile(path string) (done func() error) {
-	if path == "" {
-		return func() error { return nil }
-	}
-	var b strings.Builder
-	s.stdout = &b
-	return func() error { return writeFile(path, []byte(b.String())) }
-}
-
-// code is what a verdict means to a caller who only looked.
-func (s *session) code(r *report.Report) error {
-	switch r.Summary.Verdict {
-	case report.Findings:
-		if s.ExitZero {
-			return nil
-		}
-		return status(exitFindings)
-	case report.Doubt:
-		return status(exitError)
-	}
-	return nil
 }
 
 // identity tells this host from others.

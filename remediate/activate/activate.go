@@ -1,7 +1,8 @@
 // Package activate makes running programs take up what has been written, and tells whether they are healthy
 // afterwards. It knows these ways: audit rules into the kernel, a reload of dockerd in place, its restart by
-// systemd or OpenRC, the kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers. Where none of them fits, an
-// activation stays pending: harden never starts dockerd by itself, because nobody would start it again after the next crash or boot.
+// systemd or OpenRC, the kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers.
+// Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because nobody would
+// start it again after the next crash or boot.
 package activate
 
 import (

@@ -70,9 +70,11 @@ func TestLoadAudit(t *testing.T) {
 		{name: "the same again", files: []string{rule("a"), rule("b")}, want: []string{"a", "b"}},
 		{name: "a duplicate does not keep what is below it out", files: []string{rule("a") + "\n" + rule("a"), rule("c")},
 			want: []string{"a", "b", "c"}},
-		{name: "an error beside a duplicate is an error", files: []string{rule("a") + "\n" + rule("a") + "\n-w bogus", rule("d")},
+		{name: "an error beside a duplicate is an error", files: []string{rule("a") + "\n" + rule("a") + "\n-w bogus",
+			rule("d")},
 			want: []string{"a", "b", "c", "d"}, err: "error in line"},
-		{name: "an error", files: []string{"-w bogus", rule("e")}, want: []string{"a", "b", "c", "d"}, err: "exit status 1 (the system log may say more)"},
+		{name: "an error", files: []string{"-w bogus", rule("e")}, want: []string{"a", "b", "c", "d"},
+			err: "exit status 1 (the system log may say more)"},
 	}
 	t.Cleanup(func() {
 		for _, name := range []string{"a", "b", "c", "d", "e"} { // t.Context is done by now; most will be there
@@ -86,7 +88,8 @@ func TestLoadAudit(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, content := range tt.files {
-				if err := os.WriteFile(filepath.Join(etc, "rules.d", fmt.Sprintf("%d.rules", i)), []byte(content+"\n"), 0o640); err != nil {
+				if err := os.WriteFile(filepath.Join(etc, "rules.d", fmt.Sprintf("%d.rules", i)), []byte(content+"\n"),
+					0o640); err != nil {
 					t.Fatal(err)
 				}
 			}

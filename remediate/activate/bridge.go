@@ -19,7 +19,8 @@ const bridgeFile = "/run/systemd/system/%s.d/zzz-harden-live-restore.conf"
 // back leads: dockerd leaves them alone as it stops, because it has live-restore in memory, and ends what it finds
 // running as it starts, because its configuration no longer says so. So for this one start it is told by a flag. What
 // it returns takes the drop-in away; the flag stays in force until the next restart, which is the safe side.
-func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, survivors bool) (remove func() error, err error) {
+func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, survivors bool) (remove func() error,
+	err error) {
 	nothing := func() error { return nil }
 	path := fmt.Sprintf(bridgeFile, name)
 	remove = func() error {
@@ -35,7 +36,8 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 	if !survivors {
 		return nothing, nil
 	}
-	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{}) // it may not answer
+	// it may not answer
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
 	d, err := h.Daemon()
 	if err != nil {
 		return nothing, err
@@ -50,7 +52,8 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 		return nothing, nil // it is decided there, or nothing can be added
 	}
 	s.opts.Progress("keeping live-restore on for this restart, so that containers survive it")
-	text := fmt.Sprintf("# Written by harden for one restart, and removed after it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
+	text := fmt.Sprintf("# Written by harden for one restart, and removed after "+
+		"it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
 		commands[0].Value)
 	if err := scratch.DropIn(path, text); err != nil {
 		return remove, err

@@ -21,7 +21,8 @@ import (
 // takes the same words.
 var composePrograms = []string{
 	"/usr/local/lib/docker/cli-plugins/docker-compose", "/usr/local/libexec/docker/cli-plugins/docker-compose",
-	"/usr/lib/docker/cli-plugins/docker-compose", "/usr/libexec/docker/cli-plugins/docker-compose", "/usr/bin/docker-compose",
+	"/usr/lib/docker/cli-plugins/docker-compose", "/usr/libexec/docker/cli-plugins/docker-compose",
+	"/usr/bin/docker-compose",
 }
 
 // serviceOf is what Compose's labels say that a container is of: "project/service", empty where it is of none.
@@ -87,7 +88,8 @@ func (s *Services) members(ctx context.Context, unit string) ([]container.Summar
 	defer cli.Close()
 	name, service, _ := strings.Cut(unit, "/")
 	cs, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(
-		filters.Arg("label", facts.LabelComposeProject+"="+name), filters.Arg("label", facts.LabelComposeService+"="+service))})
+		filters.Arg("label", facts.LabelComposeProject+"="+name), filters.Arg("label",
+			facts.LabelComposeService+"="+service))})
 	return slices.DeleteFunc(cs, func(c container.Summary) bool {
 		return strings.EqualFold(c.Labels[facts.LabelComposeOnce], "true")
 	}), err

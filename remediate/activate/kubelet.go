@@ -30,8 +30,8 @@ func (s *Services) readyKubelet(ctx context.Context, name string) error {
 	})
 }
 
-// restartKubelet restarts the kubelet, which leaves the containers alone, and watches that it stays up. As restart does,
-// it works from any state of the service.
+// restartKubelet restarts the kubelet, which leaves the containers alone, and watches that it stays up. As restart
+// does, it works from any state of the service.
 func (s *Services) restartKubelet(ctx context.Context, name string) error {
 	return s.withBus(ctx, func(c *dbus.Conn) error {
 		before, err := unitOf(ctx, c, name)

@@ -14,8 +14,8 @@ import (
 // userns-remap moves the daemon to another directory, where it sees nothing of what it had: containers that run go on
 // without an Engine, and those that do not are gone from `docker ps -a` until it moves back.
 
-// leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there are
-// none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
+// leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there
+// are none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
 func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
 	d, err := h.Daemon()
@@ -32,7 +32,8 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 		names = append(names, c.Name)
 	}
 	if !is {
-		return fmt.Errorf("these containers run and would go on unmanaged with userns-remap: %s; stop them first", gate.Join(names))
+		return fmt.Errorf("these containers run and would go on unmanaged with userns-remap: %s; stop them first",
+			gate.Join(names))
 	}
 	cli, err := s.engine()
 	if err != nil {
@@ -40,7 +41,8 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	}
 	defer cli.Close()
 	for _, c := range list {
-		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would go on without an Engine", c.Name))
+		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would go on without "+
+			"an Engine", c.Name))
 		if err := cli.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil {
 			return fmt.Errorf("container %s: it cannot be stopped, and would go on without an Engine: %w", c.Name, err)
 		}

@@ -20,8 +20,8 @@ import (
 	"example.com/harden/scripts/testdocker"
 )
 
-// withSubordinates has the test run in mounts of its own, where the user "daemon" has subordinate IDs: userns-remap needs
-// a user that has, and this machine keeps its own files.
+// withSubordinates has the test run in mounts of its own, where the user "daemon" has subordinate IDs: userns-remap
+// needs a user that has, and this machine keeps its own files.
 func withSubordinates(t *testing.T) bool {
 	t.Helper()
 	const inside = "HARDEN_TEST_REMAP"
@@ -43,7 +43,8 @@ func withSubordinates(t *testing.T) bool {
 			t.Skipf("needs a place for subordinate IDs: %v", err)
 		}
 	}
-	c := exec.Command("unshare", "--mount", "--propagation", "private", "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	c := exec.Command("unshare", "--mount", "--propagation", "private", "/proc/self/exe", "-test.run=^"+t.Name()+"$",
+		"-test.v", "-test.count=1")
 	if self, err := os.Executable(); err == nil {
 		c.Args[4] = self
 	}
@@ -55,8 +56,8 @@ func withSubordinates(t *testing.T) bool {
 	return false
 }
 
-// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container running
-// that no Engine knows any more. live-restore, which would, is on.
+// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container
+// running that no Engine knows any more. live-restore, which would, is on.
 func TestRemapLeavesNobodyBehind(t *testing.T) {
 	if !withSubordinates(t) {
 		return
@@ -67,7 +68,8 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	}
 	_, bus := newManager(t, d)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+		Progress: said.add})
 	is := func(want bool) {
 		t.Helper()
 		info, err := s.info(t.Context(), testTimeout)
@@ -91,7 +93,8 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	inside := d.Run("inside", always)
 	pid := stateOf(t, d, inside).Pid
 	now := facts.New(t.Context(), live.New("/", live.DockerOptions{Host: d.Host}), facts.Choices{})
-	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile}, Data: []byte(plain)}}})
+	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile},
+		Data: []byte(plain)}}})
 	if names, err := gate.Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
 		t.Errorf("who would be left behind: %v, %v", names, err)
 	}

@@ -106,7 +106,8 @@ func (s *Services) running(ctx context.Context) ([]workload, error) {
 		if full.State == nil || !full.State.Running || full.State.Restarting {
 			continue
 		}
-		r := workload{ID: full.ID, Name: strings.TrimPrefix(full.Name, "/"), PID: full.State.Pid, Started: full.State.StartedAt,
+		r := workload{ID: full.ID, Name: strings.TrimPrefix(full.Name, "/"), PID: full.State.Pid,
+			Started:  full.State.StartedAt,
 			Restarts: full.RestartCount, Policy: "no"}
 		if full.State.Health != nil && full.State.Health.Status != container.NoHealthcheck {
 			r.Health = full.State.Health.Status

@@ -31,11 +31,11 @@ func wantsCompose(c remediate.Change) bool {
 // long one, every service decoded into its types. A file that was not readable before is not changed either.
 //
 // compose-go's own loader would judge by the JSON schema too. The library for that compiles its metaschemas at every
-// start of a program, for 3 ms of the 16 that harden has; the keys that are ever written are known, so the tests ask the
-// loader instead.
+// start of a program, for 3 ms of the 16 that harden has; the keys that are ever written are known, so the tests ask
+// the loader instead.
 //
-// Value gives variables their values; it may be nil. A setting that depends on another variable is judged as if that was
-// "1", and left out where that does not fit: what it will be nobody knows, and no fix changes it.
+// Value gives variables their values; it may be nil. A setting that depends on another variable is judged as if that
+// was "1", and left out where that does not fit: what it will be nobody knows, and no fix changes it.
 func ValidateCompose(before, after []byte, value func(name string) (string, bool)) error {
 	r := composeReader{value: value}
 	if err := r.read(before); err != nil {
@@ -200,7 +200,8 @@ func (r composeReader) canonical(doc map[string]any) (err error) {
 	for name, s := range services {
 		var service types.ServiceConfig
 		decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-			DecodeHook: decodeItself, Result: &service, TagName: "yaml", Squash: true, WeaklyTypedInput: true, ErrorUnused: false,
+			DecodeHook: decodeItself, Result: &service, TagName: "yaml", Squash: true, WeaklyTypedInput: true,
+			ErrorUnused: false,
 		})
 		if err != nil {
 			return err
@@ -255,7 +256,8 @@ func decodeItself(from, to reflect.Value) (any, error) {
 // perCopied is how many bytes are copied in the time that a byte of work takes.
 const perCopied = 256
 
-// brief spends what it costs to split commands as compose-go does: it copies all of a word again for each of its letters.
+// brief spends what it costs to split commands as compose-go does: it copies all of a word again for each of its
+// letters.
 func brief(b *budget.Budget, value any) error {
 	switch v := value.(type) {
 	case string:

@@ -16,9 +16,12 @@ import (
 )
 
 func TestValidateCompose(t *testing.T) {
-	const good = "services:\n  a:\n    image: x\n    ports: [\"80:80\", {target: 1, published: \"${P}\"}]\n    mem_limit: 64m\n    pids_limit: 5\n" +
-		"    read_only: true\n    ulimits: {nofile: {soft: 1, hard: 2}}\n    environment: [A=1]\n    volumes: [\"./a:/b:ro\"]\n    restart: on-failure:5\n" +
-		"    healthcheck: {test: [CMD, x], interval: 5s}\n    depends_on: [b]\n    deploy: {resources: {limits: {memory: 1g, cpus: \"0.5\", pids: 3}}}\n  b: {image: y, build: .}\nx-a: {b: [1]}\nvolumes: {v: }\nnetworks: {n: {}}\n"
+	const good = "services:\n  a:\n    image: x\n    ports: [\"80:80\", {target: 1, published: \"${P}\"}]\n    " +
+		"mem_limit: 64m\n    pids_limit: 5\n" +
+		"    read_only: true\n    ulimits: {nofile: {soft: 1, hard: 2}}\n    environment: [A=1]\n    volumes: " +
+		"[\"./a:/b:ro\"]\n    restart: on-failure:5\n" +
+		"    healthcheck: {test: [CMD, x], interval: 5s}\n    depends_on: [b]\n    deploy: {resources: {limits: {memory: " +
+		"1g, cpus: \"0.5\", pids: 3}}}\n  b: {image: y, build: .}\nx-a: {b: [1]}\nvolumes: {v: }\nnetworks: {n: {}}\n"
 	for name, test := range map[string]struct{ before, after, err string }{
 		"good":      {good, good, ""},
 		"a port":    {good, strings.Replace(good, "80:80", "127.0.0.1:80:x", 1), "invalid"},
@@ -37,8 +40,8 @@ func TestValidateCompose(t *testing.T) {
 	}
 }
 
-// TestLoader has compose-go's own loader, schema and all, read the Compose file of the recording before and after all of
-// its fixes, and holds what it makes of it to what was to change.
+// TestLoader has compose-go's own loader, schema and all, read the Compose file of the recording before and after all
+// of its fixes, and holds what it makes of it to what was to change.
 func TestLoader(t *testing.T) {
 	rec, err := fixtures.Load("source/compose.txtar")
 	if err != nil {
@@ -57,7 +60,8 @@ func TestLoader(t *testing.T) {
 		t.Helper()
 		p, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{WorkingDir: "/src",
 			Environment: types.Mapping{"RESTART": "no", "NET": "none", "STRIPE_KEY": "x"},
-			ConfigFiles: []types.ConfigFile{{Filename: "/src/compose.yaml", Content: data}}}, func(o *loader.Options) { o.SetProjectName("shop", true) })
+			ConfigFiles: []types.ConfigFile{{Filename: "/src/compose.yaml", Content: data}}},
+			func(o *loader.Options) { o.SetProjectName("shop", true) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +69,10 @@ func TestLoader(t *testing.T) {
 	}
 	before, after := load(plan.Changes[0].Before.Data), load(plan.Changes[0].After.Data)
 	web, was := after.Services["web"], before.Services["web"]
-	if !was.Privileged || web.Privileged || !web.ReadOnly || web.Pid != "" || web.Restart != "on-failure:5" || web.PidsLimit != 200 ||
-		len(web.SecurityOpt) != 1 || web.Ports[0].HostIP != "127.0.0.1" || web.Ports[2].HostIP != "127.0.0.1" || !web.Volumes[0].ReadOnly ||
+	if !was.Privileged || web.Privileged || !web.ReadOnly || web.Pid != "" || web.Restart != "on-failure:5" ||
+		web.PidsLimit != 200 ||
+		len(web.SecurityOpt) != 1 || web.Ports[0].HostIP != "127.0.0.1" || web.Ports[2].HostIP != "127.0.0.1" ||
+		!web.Volumes[0].ReadOnly ||
 		web.Image != was.Image || len(web.Environment) != len(was.Environment) {
 		t.Errorf("web is %+v", web)
 	}

@@ -57,9 +57,9 @@ const identity = "identity "
 
 var plain = keyring{identity, map[string]bool{identity: true}}
 
-// validateEncryption keeps each way between two configurations open: what one writes with, the other can read. So a key is
-// first only read with, on all nodes, before anything is written with it, and taking a run back loses no Secret. Before
-// is nil where there was none, which is to write in the clear.
+// validateEncryption keeps each way between two configurations open: what one writes with, the other can read. So a key
+// is first only read with, on all nodes, before anything is written with it, and taking a run back loses no Secret.
+// Before is nil where there was none, which is to write in the clear.
 func validateEncryption(before, after []byte) error {
 	var was, is encryption
 	if budget.Unmarshal(after, &is) != nil || len(before) > 0 && budget.Unmarshal(before, &was) != nil {
@@ -72,7 +72,8 @@ func validateEncryption(before, after []byte) error {
 			other = plain
 		}
 		if !other.readers[ring.writer] {
-			return fmt.Errorf("%s would be written with a key that the configuration before cannot read, on this node when it is taken back and on others until they have it: "+
+			return fmt.Errorf("%s would be written with a key that the configuration before cannot read, on this node when "+
+				"it is taken back and on others until they have it: "+
 				"let it be read with first (behind identity), and write with it in a second step", resources)
 		}
 	}

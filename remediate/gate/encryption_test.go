@@ -10,7 +10,8 @@ import (
 
 func TestEncryption(t *testing.T) {
 	config := func(providers ...string) string {
-		return "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n  providers:\n  - " + strings.Join(providers, "\n  - ") + "\n"
+		return "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: " +
+			"[secrets]\n  providers:\n  - " + strings.Join(providers, "\n  - ") + "\n"
 	}
 	const (
 		identity = "identity: {}"
@@ -33,10 +34,12 @@ func TestEncryption(t *testing.T) {
 		{"and before", config(both, identity), config(key2, identity), ""},
 		{"a kms behind", config(identity, key1), config(identity, kms, key1), ""},
 		{"a kms at once", config(identity, key1), config(kms, identity), first},
-		{"no longer for secrets", config(key1, identity), "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: []\n", lost},
+		{"no longer for secrets", config(key1, identity),
+			"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources: []\n", lost},
 		{"something unknown", "", config("aescdc: {keys: []}"), "there is no field resources[0].providers[0].aescdc"},
 	} {
-		c := remediate.Change{Path: "/e.yaml", Created: tt.before == "", Before: facts.File{}, After: facts.File{Data: []byte(tt.after)}}
+		c := remediate.Change{Path: "/e.yaml", Created: tt.before == "", Before: facts.File{},
+			After: facts.File{Data: []byte(tt.after)}}
 		if tt.before != "" {
 			c.Before.Data = []byte(tt.before)
 		}

@@ -148,7 +148,8 @@ func planOf(t *testing.T, h *facts.Host, cs ...*checks.Check) *remediate.Plan {
 		}
 		change.Wants = append(change.Wants, findings[0].Wants...)
 	}
-	return &remediate.Plan{Changes: []remediate.Change{change}, Activations: []remediate.Activation{{Kind: remediate.Reload, Checks: cs}}}
+	return &remediate.Plan{Changes: []remediate.Change{change},
+		Activations: []remediate.Activation{{Kind: remediate.Reload, Checks: cs}}}
 }
 
 var _ facts.Source = (*machine)(nil)

@@ -36,8 +36,9 @@ var keysOf = map[kind]string{
 	str: `api-cors-header bip bip6 bridge bridge-accept-fwmark cgroup-parent cluster-advertise cluster-store containerd
 		containerd-namespace containerd-plugin-namespace data-root default-cgroupns-mode default-gateway default-gateway-v6
 		default-ipc-mode default-runtime default-shm-size deprecated-key-path exec-root firewall-backend fixed-cidr
-		fixed-cidr-v6 graph group host-gateway-ip http-proxy https-proxy init-path ip log-driver log-format log-level metrics-addr
-		min-api-version no-proxy pidfile seccomp-profile storage-driver swarm-default-advertise-addr tlscacert tlscert tlskey userland-proxy-path userns-remap`,
+		fixed-cidr-v6 graph group host-gateway-ip http-proxy https-proxy init-path ip log-driver log-format log-level
+		metrics-addr min-api-version no-proxy pidfile seccomp-profile storage-driver swarm-default-advertise-addr
+		tlscacert tlscert tlskey userland-proxy-path userns-remap`,
 	strs: `allow-nondistributable-artifacts authorization-plugins cdi-spec-dirs dns dns-opts dns-search exec-opts
 		host-gateway-ips hosts insecure-registries labels node-generic-resources registry-mirrors storage-opts`,
 	list:   `default-address-pools`,

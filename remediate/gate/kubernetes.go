@@ -80,8 +80,8 @@ func validateKubernetes(c remediate.Change) error {
 	return nil
 }
 
-// minor is the minor version of Kubernetes that an image's tag tells ("registry.k8s.io/kube-apiserver:v1.35.4"), 0 where
-// it tells none.
+// minor is the minor version of Kubernetes that an image's tag tells ("registry.k8s.io/kube-apiserver:v1.35.4"), 0
+// where it tells none.
 func minor(image string) int {
 	_, tag, _ := strings.Cut(path.Base(image), ":")
 	tag, _, _ = strings.Cut(tag, "@")

@@ -1,5 +1,5 @@
-// Package gate says what may not be done on this host, and what the program that reads a file would refuse: prechecks of a
-// whole plan, and the validation of each change. It writes nothing but the scratch file that dockerd judges.
+// Package gate says what may not be done on this host, and what the program that reads a file would refuse: prechecks
+// of a whole plan, and the validation of each change. It writes nothing but the scratch file that dockerd judges.
 package gate
 
 import (
@@ -24,7 +24,8 @@ import (
 
 // Precheck says what a plan would break on this very host: warnings, by check ID, that go with a change, and, by
 // check ID, why a fix must not be made at all. It knows what the facts know and changes nothing.
-func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string, refusals map[string]string) {
+func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string,
+	refusals map[string]string) {
 	d, err := h.Daemon()
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
@@ -226,8 +227,8 @@ func (p *precheck) restart(cs []*checks.Check) {
 	}
 }
 
-// survives reports whether live-restore spares the containers. The daemon that ends must have it in force, and the one that
-// starts must have it configured; a reload brings the key, but never the flag, into force before.
+// survives reports whether live-restore spares the containers. The daemon that ends must have it in force, and the one
+// that starts must have it configured; a reload brings the key, but never the flag, into force before.
 func (p *precheck) survives() bool {
 	if s, ok := p.settings["live-restore"]; ok {
 		return s.is(true) && (!s.flag || p.engine != nil && p.engine.LiveRestoreEnabled)
@@ -266,7 +267,8 @@ func (p *precheck) icc(s setting) {
 	major, _, _ := strings.Cut(p.engine.ServerVersion, ".")
 	if n, err := strconv.Atoi(major); err == nil && n >= 28 {
 		if _, err := p.host.Info("/proc/sys/net/bridge"); errors.Is(err, fs.ErrNotExist) {
-			p.warn(s.checks, "Docker %s creates no bridge network with icc=false unless the kernel module br_netfilter is loaded, "+
+			p.warn(s.checks, "Docker %s creates no bridge network with icc=false unless the kernel module br_netfilter is "+
+				"loaded, "+
 				"and it is not", p.engine.ServerVersion)
 		}
 	}
@@ -283,7 +285,8 @@ func (p *precheck) userlandProxy(s setting) {
 		return
 	}
 	if info, err := p.host.Info("/proc/sys/net/ipv4"); err == nil && info.Locked != "" {
-		p.refuse(s.checks, "without its proxy dockerd must write below /proc/sys and would not start: that is %s", info.Locked)
+		p.refuse(s.checks, "without its proxy dockerd must write below /proc/sys and would not start: that is %s",
+			info.Locked)
 	}
 }
 

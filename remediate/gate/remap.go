@@ -34,7 +34,8 @@ func (p *precheck) remap(s setting) {
 	case p.blind != nil:
 		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
 	case len(run) > 0:
-		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first", Join(run))
+		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first",
+			Join(run))
 	case len(host) > 0:
 		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
 			"userns-remap: %s", Join(host))
@@ -55,7 +56,8 @@ func hides(engine *facts.EngineFacts, containers []facts.Container) string {
 	var names []string
 	for _, c := range containers {
 		name := nameOf(c)
-		if p := c.HostConfig.RestartPolicy.Name; p == container.RestartPolicyAlways || p == container.RestartPolicyUnlessStopped {
+		if p := c.HostConfig.RestartPolicy.Name; p == container.RestartPolicyAlways ||
+			p == container.RestartPolicyUnlessStopped {
 			name += " (restart " + string(p) + ", which no boot does either)"
 		}
 		names = append(names, name)
@@ -73,8 +75,8 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to apply
-// it has to know, since no container shows it any more.
+// Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to
+// apply it has to know, since no container shows it any more.
 func Hides(plan *remediate.Plan, h *facts.Host) string {
 	engine, err := h.Engine()
 	if err != nil || !moves(engine, h.With(plan.After())) {
@@ -84,8 +86,8 @@ func Hides(plan *remediate.Plan, h *facts.Host) string {
 	return hides(engine, containers)
 }
 
-// Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see: it
-// keeps its data elsewhere then. They would go on without an Engine.
+// Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see:
+// it keeps its data elsewhere then. They would go on without an Engine.
 func Orphans(now, after *facts.Host) ([]string, error) {
 	engine, err := now.Engine()
 	if err != nil || !moves(engine, after) {

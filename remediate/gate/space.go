@@ -41,7 +41,8 @@ func room(c remediate.Change) error {
 	need := func(data []byte) int64 {
 		return number(data, "audit-log-maxsize", 100) * (number(data, "audit-log-maxbackup", 10) + 1)
 	}
-	if before, ok := edit.PodFlagValue(c.Before.Data, container, "audit-log-path"); ok && before == now && need(c.After.Data) <= need(c.Before.Data) ||
+	if before, ok := edit.PodFlagValue(c.Before.Data, container, "audit-log-path"); ok && before == now &&
+		need(c.After.Data) <= need(c.Before.Data) ||
 		bytes.Equal(c.Before.Data, c.After.Data) {
 		return nil
 	}

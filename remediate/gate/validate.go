@@ -223,7 +223,8 @@ func seccompProfile(h *facts.Host, name string) error {
 // askDockerd lets the program that runs judge the candidate with the flags of its next start, where it can (since
 // 23.0). It must not with userns-remap: looking at that, dockerd makes a user.
 func askDockerd(ctx context.Context, d *facts.Daemon, after *facts.Host) error {
-	if d.Process == nil || os.Geteuid() != 0 || d.Option("userns-remap").File != nil || d.Option("userns-remap").Next != nil {
+	if d.Process == nil || os.Geteuid() != 0 || d.Option("userns-remap").File != nil ||
+		d.Option("userns-remap").Next != nil {
 		return nil
 	}
 	exe := d.Process.Exe

@@ -1,5 +1,5 @@
-// Package program starts the few programs of the host that harden calls: by their fixed paths, where root alone could have
-// put them there, with an environment of their own and a deadline. Nothing else starts any.
+// Package program starts the few programs of the host that harden calls: by their fixed paths, where root alone could
+// have put them there, with an environment of their own and a deadline. Nothing else starts any.
 package program
 
 import (
@@ -43,7 +43,8 @@ func Trusted(path string) error {
 	case !fi.Mode().IsRegular():
 		return fmt.Errorf("%s is no program", path)
 	case st.Uid != 0 || fi.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path, st.Uid, fi.Mode().Perm())
+		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path,
+			st.Uid, fi.Mode().Perm())
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
-// Package scratch writes what is gone again when a call or a restart is over. It is the one package beside apply that writes
-// to a host, and what it writes is below /run, where a reboot forgets it, or was there before.
+// Package scratch writes what is gone again when a call or a restart is over. It is the one package beside apply that
+// writes to a host, and what it writes is below /run, where a reboot forgets it, or was there before.
 package scratch
 
 import (
@@ -52,8 +52,8 @@ func RemoveDropIn(path string) (gone bool, err error) {
 	return err == nil, err
 }
 
-// Keep does something and leaves a file as it was before: augenrules makes a copy of the rules that it replaces, which a
-// run that is taken back would leave behind. harden keeps what it replaces itself.
+// Keep does something and leaves a file as it was before: augenrules makes a copy of the rules that it replaces, which
+// a run that is taken back would leave behind. harden keeps what it replaces itself.
 func Keep(file string, do func() error) error {
 	before, err := os.ReadFile(file)
 	absent := errors.Is(err, fs.ErrNotExist)

@@ -54,7 +54,8 @@ func TestFile(t *testing.T) {
 
 // TestDropIn refuses what would outlive the next boot.
 func TestDropIn(t *testing.T) {
-	for _, path := range []string{"/etc/systemd/system/docker.service.d/x.conf", "/run/systemd/system/../../../etc/x.conf"} {
+	for _, path := range []string{"/etc/systemd/system/docker.service.d/x.conf",
+		"/run/systemd/system/../../../etc/x.conf"} {
 		if err := DropIn(path, ""); err == nil {
 			t.Errorf("%s is written", path)
 		}

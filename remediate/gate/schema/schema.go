@@ -176,7 +176,8 @@ func (j *judge) mapping(at string, n *yaml.Node, kind string, depth int) {
 	}
 }
 
-var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number", "duration": `duration such as "5m"`, "scalar": "scalar"}
+var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number",
+	"duration": `duration such as "5m"`, "scalar": "scalar"}
 
 // fits judges a scalar as the decoder of Kubernetes does, which reads YAML 1.1.
 func fits(n *yaml.Node, kind string) bool {
@@ -201,8 +202,8 @@ func fits(n *yaml.Node, kind string) bool {
 	return true
 }
 
-// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the first
-// release with them.
+// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the
+// first release with them.
 var since = map[string]int{"authentication-config": 29, "authorization-config": 29}
 
 // Flag judges a flag that is to be given to a program: that it knows it, and that the value is of the kind that it
