@@ -15,7 +15,8 @@ const (
 )
 
 // The editions of the CIS Kubernetes Benchmark. The oldest is named after the Kubernetes that it was made for, 1.24.
-// Numbers moved after it in 1.2 (admission plugins) and 4.2 (the kubelet), and 2.0 has those of 1.12.
+// Numbers moved after it in 1.2 (admission plugins) and 4.2 (the kubelet), and 2.0 has those of 1.12. 2.0.1 is 2.0 with
+// another range of releases of Kubernetes (1.34 and 1.35) on its cover.
 const (
 	K8s124 Benchmark = "k8s@1.24"
 	K8s110 Benchmark = "k8s@1.10"
