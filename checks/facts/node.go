@@ -154,7 +154,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
-	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
+	c.Stale = c.Process != nil && !c.anew && (!c.Running.alike(c.Next) || !c.sameEnvironment())
 	return c, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/schema"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/schema"
 )
 
 // validateKubernetes judges a document of Kubernetes as it would be. A manifest must still be the same pod, and each

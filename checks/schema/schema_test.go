@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 func TestDocumentKubeadm(t *testing.T) {
-	files, err := filepath.Glob("../edit/testdata/*.yaml")
+	files, err := filepath.Glob("../../remediate/edit/testdata/*.yaml")
 	if err != nil || len(files) < 3 {
 		t.Fatal(files, err)
 	}
@@ -53,7 +55,7 @@ func TestDocument(t *testing.T) {
 		{"admission", "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: EventRateLimit\n  path: e.yaml\n  configuration: {a: b}\n", "", ""},
 		{"event rates", "apiVersion: eventratelimit.admission.k8s.io/v1alpha1\nkind: Configuration\nlimits:\n- {type: Server, qps: x, burst: 1}\n", "", "limits[0].qps must be a whole number"},
 		{"authentication", "apiVersion: apiserver.config.k8s.io/v1beta1\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  condition: []\n", "", "there is no field anonymous.condition"},
-		{"something else", "apiVersion: v1\nkind: Config\nx: y\n", "", ""},
+		{"something else", "apiVersion: v1\nkind: Secret\nx: y\n", "", ""},
 		{"no YAML of ours", "a: [", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -62,6 +64,26 @@ func TestDocument(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTypes(t *testing.T) {
+	for _, tt := range []struct{ version, kind, data, want string }{
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "x: 1\nmaxPods: 1\nmaxPods: 2\npodPidsLimit: 5.0\n", ""},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "podPidsLimit: 1\nmaxPods: x\n", "line 2: maxPods must be a whole number"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "evictionHard: []\n", "line 1: evictionHard must be a mapping"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "a: &a\n- {maxPods: x}\n<<: *a\n", "line 2: maxPods must be a whole number"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "a: &a {maxPods: 1, <<: *a}\n<<: *a\n", ""},
+		{"v1", "Pod", "spec: {hostNetwork: [yes]}\n", "line 1: spec.hostNetwork must be a boolean"},
+		{"v1", "Secret", "data: []\n", ""},
+	} {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(tt.data), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if got := errText(Types(tt.version, tt.kind, doc.Content[0])); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.data, got, tt.want)
+		}
 	}
 }
 
