@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Editions lists every edition, the oldest of each benchmark first.
-var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180, K8s124, K8s110, K8s111, K8s112, K8s20}
-
 // Family is the part before the @: which benchmark it is an edition of.
 func (b Benchmark) Family() string { f, _, _ := strings.Cut(string(b), "@"); return f }
 

@@ -54,7 +54,7 @@ var noAUFS = &checks.Check{
 
 var noDevicemapper = &checks.Check{
 	ID:      "docker/no-devicemapper",
-	Items:   cis.Docker("", "", "", "2.7"),
+	Items:   cis.Since(cis.Docker180, "2.7"),
 	Title:   "the devicemapper storage driver is not in use",
 	Why:     "it loses data on loop devices, and was removed from Docker 25: the next upgrade does not start",
 	Threats: []stride.ID{stride.DockerDaemonDenial},
