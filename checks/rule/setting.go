@@ -58,6 +58,7 @@ func (r Reading[T]) String() string { return r.Text }
 type Running[T any] struct {
 	Value   T
 	Known   bool
+	Asked   bool   // the program itself has told it, so that it counts whatever is configured
 	Text    string // how reports tell of a known value: "false in the running daemon"
 	Settled bool   // it is what the program would start with, known or not
 	Since   string // what changed where it is not known: "the configuration changed after dockerd started"
@@ -82,7 +83,7 @@ func (s Setting[T]) Must(cond be.Cond[T]) checks.Rule {
 		}
 		r, err := t.Reading()
 		if err != nil {
-			if run := t.Running(); run.Known && !cond.Holds(run.Value) { // what runs is bad, whatever is configured
+			if run := t.Running(); run.Asked && !cond.Holds(run.Value) { // what runs is bad, whatever is configured
 				return []checks.Finding{{Subject: s.Subject, Got: run.Text, Must: cond.Text,
 					Reason: fmt.Sprintf("what is configured cannot be read: %v", err)}}, err
 			}
@@ -97,7 +98,7 @@ func (s Setting[T]) Must(cond be.Cond[T]) checks.Rule {
 			f.Reason = r.Stuck
 			return []checks.Finding{f}, nil
 		case !cond.Holds(r.Value):
-			if run := t.Running(); run.Known && cond.Holds(run.Value) {
+			if run := t.Running(); run.Asked && cond.Holds(run.Value) {
 				f.Got += ", from the next start on; " + run.Text
 			}
 			s.repair(h, t, r, cond, &f)
