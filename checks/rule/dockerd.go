@@ -101,7 +101,8 @@ func (k Key[T]) told(h *facts.Host) (v T, ok bool) {
 
 func inDaemon(v any) string { return text(v) + " in the running daemon" }
 
-// An elsewhere is another machine's engine, which is judged by what it tells of itself: all that can be known from here.
+// An elsewhere is another machine's engine, which is judged by what it tells of itself: all that can be known from
+// here.
 type elsewhere[T any] struct {
 	Key[T]
 	host *facts.Host
