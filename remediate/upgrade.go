@@ -7,9 +7,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/schema"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
-	"example.com/harden/remediate/gate/schema"
 )
 
 // An Upgrade is what the next "kubeadm upgrade" makes of a change: kubeadm writes its files anew from what the cluster

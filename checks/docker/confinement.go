@@ -324,7 +324,7 @@ func gainDefault(h *facts.Host) (on bool, since time.Time) {
 	if err != nil || d.Process == nil {
 		return on, time.Time{}
 	}
-	if next, err := rule.Daemon("no-new-privileges", rule.Default(false)).Next(d); err == nil && !d.Stale {
+	if next, err := rule.Daemon("no-new-privileges", false).Next(d); err == nil && !d.Stale {
 		on = on || next.Value
 	}
 	return on, d.Process.Started

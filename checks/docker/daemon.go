@@ -34,8 +34,8 @@ var logLevel = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonRepudiation},
 	Level:   1,
 	Rule: rule.All(
-		rule.Daemon("log-level", rule.Default("info")).Must(be.Equal("info")),
-		rule.Daemon("debug", rule.Default(false)).
+		rule.Daemon("log-level", "info").Must(be.Equal("info")),
+		rule.Daemon("debug", false).
 			Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.Debug, true }).Must(be.False),
 	),
 }
@@ -54,7 +54,7 @@ var noAUFS = &checks.Check{
 
 var noDevicemapper = &checks.Check{
 	ID:      "docker/no-devicemapper",
-	Items:   cis.Docker("", "", "", "2.7"),
+	Items:   cis.Since(cis.Docker180, "2.7"),
 	Title:   "the devicemapper storage driver is not in use",
 	Why:     "it loses data on loop devices, and was removed from Docker 25: the next upgrade does not start",
 	Threats: []stride.ID{stride.DockerDaemonDenial},
@@ -87,7 +87,7 @@ var defaultUlimits = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   1,
 	Manual:  "choose the limits (nofile and nproc at least) and give them to harden's configuration",
-	Rule:    rule.Daemon("default-ulimits", rule.Default(namedUlimits(nil))).Choose(chosenUlimits).Must(limited),
+	Rule:    rule.Daemon("default-ulimits", namedUlimits(nil)).Choose(chosenUlimits).Must(limited),
 }
 
 // ulimits are dockerd's default-ulimits.
@@ -159,7 +159,7 @@ var cgroupParent = &checks.Check{
 	Breaks:  "new containers move to Docker's own cgroup, and out of the limits of the present one",
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   2,
-	Rule:    rule.Daemon("cgroup-parent", rule.Default("")).Must(be.Unset),
+	Rule:    rule.Daemon("cgroup-parent", "").Must(be.Unset),
 }
 
 var baseDeviceSize = &checks.Check{
@@ -170,7 +170,7 @@ var baseDeviceSize = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   2,
 	Rule: unless(otherDriver,
-		rule.Daemon("storage-opts", rule.Default([]string(nil))).Must(be.Without("dm.basesize"))),
+		rule.Daemon("storage-opts", []string(nil)).Must(be.Without("dm.basesize"))),
 }
 
 func otherDriver(h *facts.Host) string {
@@ -191,7 +191,7 @@ var authorizationPlugin = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonElevation, stride.DockerRegistryRepudiation},
 	Level:   2,
 	Manual:  "choose a plugin and write its policy, start it, and name it in harden's configuration",
-	Rule: rule.Daemon("authorization-plugins", rule.Default([]string(nil))).
+	Rule: rule.Daemon("authorization-plugins", []string(nil)).
 		Told(func(_ *facts.Host, e *facts.EngineFacts) ([]string, bool) { return e.Plugins.Authorization, true }).
 		Choose(chosenPlugins).Must(be.AnyOf("at least one plugin")),
 }
@@ -262,7 +262,7 @@ func remoteLogs(h *facts.Host) ([]checks.Finding, error) {
 	told := func(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
 		return e.LoggingDriver, e.LoggingDriver != ""
 	}
-	return rule.Daemon("log-driver", rule.Default("json-file")).Told(told).Choose(choose).Also(opts).
+	return rule.Daemon("log-driver", "json-file").Told(told).Also(opts).Choose(choose).
 		Must(be.Other(bad...)).Judge(h)
 }
 
@@ -273,7 +273,7 @@ var liveRestore = &checks.Check{
 	Why:     "whoever makes dockerd stop, and every upgrade of it, otherwise stops everything that it started",
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   1,
-	Rule: unless(inSwarm, rule.Daemon("live-restore", rule.Default(false)).
+	Rule: unless(inSwarm, rule.Daemon("live-restore", false).
 		Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.LiveRestoreEnabled, true }).
 		Must(be.True)),
 }
@@ -299,7 +299,7 @@ var experimental = &checks.Check{
 	Breaks:  "whatever uses an experimental feature of dockerd",
 	Threats: []stride.ID{stride.DockerDaemonElevation},
 	Level:   1,
-	Rule: rule.Daemon("experimental", rule.Default(false)).
+	Rule: rule.Daemon("experimental", false).
 		Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.ExperimentalBuild, true }).
 		Must(be.False),
 }

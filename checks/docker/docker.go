@@ -24,9 +24,8 @@ var All = slices.Concat(
 
 // inOrder joins the parts of a section in the order of the newest edition's numbers.
 func inOrder(parts ...[]*checks.Check) []*checks.Check {
+	newest, _ := cis.Find("docker")
 	all := slices.Concat(parts...)
-	slices.SortStableFunc(all, func(a, b *checks.Check) int {
-		return cis.Compare(a.Items[cis.Docker180], b.Items[cis.Docker180])
-	})
+	slices.SortStableFunc(all, func(a, b *checks.Check) int { return cis.Compare(a.Items[newest], b.Items[newest]) })
 	return all
 }

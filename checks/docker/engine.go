@@ -274,7 +274,7 @@ var (
 	containerdSockets = rule.At("/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock")
 )
 
-var hosts = rule.Daemon("hosts", rule.Default([]string(nil)))
+var hosts = rule.Daemon("hosts", []string(nil))
 
 // apiSockets is the unix sockets that dockerd serves its API on.
 func apiSockets(h *facts.Host) ([]facts.Place, error) {
@@ -283,7 +283,7 @@ func apiSockets(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	addresses, err := hosts.Next(d)
-	w := want.Warrant{By: addresses.By(d), From: "the addresses that dockerd listens at", Kind: want.Socket}
+	w := want.Warrant{By: addresses.By, From: "the addresses that dockerd listens at", Kind: want.Socket}
 	var paths []facts.Place
 	for _, a := range addresses.Value {
 		switch p, unix := strings.CutPrefix(a, "unix://"); {

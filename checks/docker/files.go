@@ -168,13 +168,13 @@ func tlsFile(key, unasked string, kind want.Kind) rule.Paths {
 		if err != nil {
 			return nil, err
 		}
-		named, err := rule.Daemon(key, rule.Default("")).Next(d)
+		named, err := rule.Daemon(key, "").Next(d)
 		if err != nil || named.Value != "" {
-			return rule.Named(want.Warrant{By: named.By(d), From: "--" + key + " or " + key + " in " + d.File,
+			return rule.Named(want.Warrant{By: named.By, From: "--" + key + " or " + key + " in " + d.File,
 				Kind: kind}, named.Value), err
 		}
 		for _, k := range []string{"tls", "tlsverify"} {
-			if on, err := rule.Daemon(k, rule.Default(false)).Next(d); err != nil || on.Value {
+			if on, err := rule.Daemon(k, false).Next(d); err != nil || on.Value {
 				return rule.Named(want.Warrant{By: d.Word(), From: "dockerd's default", Kind: kind},
 					path.Join("/root/.docker", unasked)), err
 			}

@@ -201,6 +201,7 @@ var verifiedPackages = &checks.Check{
 	Threats: []stride.ID{stride.DockerRegistryRepudiation, stride.DockerClientSpoofing},
 	Manual:  "leave the package manager's checks on, and compare the hash of what is fetched by hand",
 	Level:   2,
+	Review:  checks.ReviewToPass,
 	Rule:    checks.Func(unverifiedSteps),
 }
 
@@ -249,6 +250,7 @@ var signedArtifacts = &checks.Check{
 	Why:     "without it nobody can be held to what an image holds",
 	Threats: []stride.ID{stride.DockerRegistryRepudiation},
 	Level:   2,
+	Review:  checks.ReviewAlways,
 	Rule:    checks.Func(unsignedImages),
 }
 

@@ -158,6 +158,7 @@ var hostHardened = &checks.Check{
 	Why:     "containers share the host's kernel and accounts: what is weak there is weak everywhere",
 	Threats: []stride.ID{stride.DockerHostTampering, stride.DockerDaemonElevation},
 	Level:   1,
+	Review:  checks.ReviewAlways,
 	Rule:    checks.Func(askOfHost),
 }
 

@@ -153,6 +153,7 @@ var neededPackages = &checks.Check{
 	Why:     "every program in an image is one that an intruder finds there",
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
+	Review:  checks.ReviewAlways, // though --deep finds what was left over
 	Rule:    alsoDeep{checks.Func(largestImages), eachContents(packageCaches)},
 }
 
@@ -194,6 +195,7 @@ var imageAge = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Manual:  "build it again with `--pull --no-cache`, or pull it again, and make its containers anew",
 	Level:   1,
+	Review:  checks.ReviewToPass,
 	Rule:    checks.Func(oldImages),
 }
 

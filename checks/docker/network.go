@@ -36,7 +36,7 @@ var icc = &checks.Check{
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
 	Rule: unless(noDefaultBridge,
-		rule.Daemon("icc", rule.Default(true)).Told(bridgeICC).Breaks(onDefaultBridge).Must(be.False)),
+		rule.Daemon("icc", true).Told(bridgeICC).Breaks(onDefaultBridge).Must(be.False)),
 }
 
 func noDefaultBridge(h *facts.Host) string {
@@ -44,7 +44,7 @@ func noDefaultBridge(h *facts.Host) string {
 	if err != nil {
 		return ""
 	}
-	if b, err := rule.Daemon("bridge", rule.Default("")).Next(d); err == nil && b.Value == "none" {
+	if b, err := rule.Daemon("bridge", "").Next(d); err == nil && b.Value == "none" {
 		return "dockerd makes no default bridge (" + b.String() + ")"
 	}
 	return ""
@@ -86,7 +86,7 @@ var iptables = &checks.Check{
 	Class:   want.Behaviour,
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
-	Rule:    rule.Daemon("iptables", rule.Default(true)).Must(be.True),
+	Rule:    rule.Daemon("iptables", true).Must(be.True),
 }
 
 var insecureRegistries = &checks.Check{
@@ -99,7 +99,7 @@ var insecureRegistries = &checks.Check{
 	Class:   want.Behaviour,
 	Threats: []stride.ID{stride.DockerClientSpoofing},
 	Level:   1,
-	Rule:    rule.Daemon("insecure-registries", rule.Default([]string(nil))).Told(insecureNow).Must(be.None),
+	Rule:    rule.Daemon("insecure-registries", []string(nil)).Told(insecureNow).Must(be.None),
 }
 
 // insecureNow leaves out the loopback networks that dockerd adds by itself: up to 29.9 always, from 29.10 on where no
@@ -151,7 +151,7 @@ func tcpWithTLS(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	verify, err := rule.Daemon("tlsverify", rule.Default(false)).Next(d)
+	verify, err := rule.Daemon("tlsverify", false).Next(d)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 			if _, _, err := net.SplitHostPort(address); err != nil {
 				address = net.JoinHostPort(address, defaultPort[tls])
 			}
-			at(address).from = configured.Where()
+			at(address).from = configured.Where
 		}
 	}
 	if u, ok := activated(h); ok {
@@ -256,7 +256,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 		return nil, err
 	}
 	others := []string{"2377", "7946"} // Swarm's management and gossip
-	if m, err := rule.Daemon("metrics-addr", rule.Default("")).Next(d); err == nil {
+	if m, err := rule.Daemon("metrics-addr", "").Next(d); err == nil {
 		others = append(others, m.Value[strings.LastIndexByte(m.Value, ':')+1:])
 	}
 	others = append(others, published(h)...)
@@ -294,5 +294,5 @@ var userlandProxy = &checks.Check{
 	Breaks:  "published ports reached as localhost, where the kernel cannot turn packets around (bridge netfilter)",
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
-	Rule:    rule.Daemon("userland-proxy", rule.Default(true)).Must(be.False),
+	Rule:    rule.Daemon("userland-proxy", true).Must(be.False),
 }

@@ -22,6 +22,7 @@ var imageSprawl = &checks.Check{
 	Why:     "one that is kept for nothing is started by mistake, with all that was repaired since",
 	Threats: []stride.ID{stride.DockerClientElevation, stride.DockerDaemonDenial},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    checks.Func(unusedImages),
 }
 
@@ -55,6 +56,7 @@ var containerSprawl = &checks.Check{
 	Why:     "each keeps its files and its environment, with what is secret in them, for whoever starts or copies it",
 	Threats: []stride.ID{stride.DockerClientDisclosure, stride.DockerDaemonDenial},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    checks.Func(idleContainers),
 }
 

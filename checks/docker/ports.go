@@ -85,6 +85,7 @@ var neededPorts = &checks.Check{
 	Why:     "each published port is one more door, which Docker opens past the host's own packet filter",
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    checks.Func(publishedPorts),
 }
 

@@ -29,6 +29,7 @@ var rootless = &checks.Check{
 	Why:     "whoever breaks out of a container, or into dockerd, is then an ordinary user and not root",
 	Threats: []stride.ID{stride.DockerDaemonElevation},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    checks.Func(isRootless),
 }
 
@@ -71,7 +72,7 @@ func remapped(h *facts.Host) ([]checks.Finding, error) {
 	if rootlessDaemon(h) != "" {
 		return nil, nil
 	}
-	return rule.Daemon("userns-remap", rule.Default("")).Told(userns).Breaks(hidden).Must(be.Some("default")).Judge(h)
+	return rule.Daemon("userns-remap", "").Told(userns).Breaks(hidden).Must(be.Some("default")).Judge(h)
 }
 
 func userns(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
@@ -113,7 +114,7 @@ var noNewPrivileges = &checks.Check{
 		"--security-opt no-new-privileges=false exempts one of them",
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
-	Rule:    rule.Daemon("no-new-privileges", rule.Default(false)).Told(toldNoNewPrivileges).Must(be.True),
+	Rule:    rule.Daemon("no-new-privileges", false).Told(toldNoNewPrivileges).Must(be.True),
 }
 
 // toldNoNewPrivileges is told by newer engines alone, and only where it is on.
@@ -132,7 +133,7 @@ var seccomp = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   2,
 	Rule: rule.All(
-		rule.Daemon("seccomp-profile", rule.Default("")).Told(seccompProfile).Must(confined),
+		rule.Daemon("seccomp-profile", "").Told(seccompProfile).Must(confined),
 		checks.Func(seccompAtAll), checks.Func(customProfile)),
 }
 
@@ -175,7 +176,7 @@ func customProfile(h *facts.Host) ([]checks.Finding, error) {
 		files = append(files, file)
 	}
 	if d, err := rule.Dockerd(h); err == nil {
-		if next, err := rule.Daemon("seccomp-profile", rule.Default("")).Next(d); err == nil {
+		if next, err := rule.Daemon("seccomp-profile", "").Next(d); err == nil {
 			files = append(files, next.Value)
 		}
 	}

@@ -43,7 +43,7 @@ func socketOwner(h *facts.Host) ([]checks.Finding, error) {
 	if why := rootlessDaemon(h); why != "" {
 		return nil, rule.Inapplicable("%s", why)
 	}
-	group, err := rule.Daemon("group", rule.Default("docker")).Next(d)
+	group, err := rule.Daemon("group", "docker").Next(d)
 	if err != nil {
 		return nil, err
 	}

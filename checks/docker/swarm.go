@@ -201,6 +201,7 @@ var swarmSecrets = &checks.Check{
 	Why:     "elsewhere, in the environment or in images, they are readable by whoever reaches the API",
 	Threats: []stride.ID{stride.DockerClientDisclosure},
 	Level:   1,
+	Review:  checks.ReviewToFail,
 	Rule:    ofManager(serviceSecrets),
 }
 
@@ -247,6 +248,7 @@ var unlockKey = &checks.Check{
 	Why:     "whoever has seen an old one can start a stolen manager",
 	Threats: []stride.ID{stride.DockerClientDisclosure},
 	Level:   1,
+	Review:  checks.ReviewAlways,
 	Rule: ofManager(func(s *facts.Swarm) ([]checks.Finding, error) {
 		if !s.Cluster.Spec.EncryptionConfig.AutoLockManagers {
 			return nil, rule.Inapplicable("managers are not locked, so that there is no key")
@@ -280,6 +282,7 @@ var swarmCA = &checks.Check{
 	Why:     "whoever has its key makes certificates for nodes that nobody invited",
 	Threats: []stride.ID{stride.DockerClientSpoofing},
 	Level:   2,
+	Review:  checks.ReviewAlways,
 	Rule:    ofManager(authority),
 }
 

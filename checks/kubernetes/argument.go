@@ -57,10 +57,7 @@ func (s said[T]) String() string {
 	if s.ok {
 		return fmt.Sprintf("%s by %s in %s", cmp.Or(flagText(s.value), "empty"), flagName(s.Saying), s.Where)
 	}
-	if t := text(s.value); t != unset {
-		return "unset, so " + t
-	}
-	return unset
+	return rule.ByDefault(flagText(s.value))
 }
 
 func flagName(s facts.Saying) string {
@@ -154,7 +151,7 @@ func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Find
 		return true
 	}
 	f.Pending = true
-	f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", text(v))
+	f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
 	f.Wants, f.Reason = takeUp(c, a.name)
 	return false
 }

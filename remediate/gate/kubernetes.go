@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/schema"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/gate/schema"
 )
 
 // A pod is a static pod's manifest, as far as it is judged here.

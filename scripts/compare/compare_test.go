@@ -169,7 +169,7 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 func TestReadme(t *testing.T) {
 	tables := []struct{ name, head, told string }{
 		{"differences", "| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n", differences + objectDifferences},
-		{"kube-differences", "| item (1.12) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
+		{"kube-differences", "| item (2.0) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
 	}
 	for _, table := range tables {
 		begin, end := "<!-- "+table.name+" -->\n", "<!-- /"+table.name+" -->\n"

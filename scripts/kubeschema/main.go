@@ -1,8 +1,8 @@
-// Kubeschema writes what Kubernetes' configuration documents and command lines may hold, as remediate/gate/schema reads it.
+// Kubeschema writes what Kubernetes' configuration documents and command lines may hold, as checks/schema reads it.
 // The documents come from the API types that it is compiled with, the flags from the programs in the directory that it
 // is given: kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and etcd.
 //
-//	go run . BINARIES > ../../remediate/gate/schema/kubernetes.txt
+//	go run . BINARIES > ../../checks/schema/kubernetes.txt
 package main
 
 import (

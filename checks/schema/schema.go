@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,8 +63,25 @@ func Document(data, before []byte) error {
 		return err
 	}
 	for _, p := range has {
-		if !slices.Contains(had, p) {
-			return errors.New(p)
+		if !slices.ContainsFunc(had, func(q problem) bool { return q.text == p.text }) {
+			return errors.New(p.text)
+		}
+	}
+	return nil
+}
+
+// Types judges a parsed document of Kubernetes by the types of its fields alone: every program refuses a file over a
+// value of another type, while some pass over a field that they do not know. A document of another kind is not judged.
+func Types(apiVersion, kind string, top *yaml.Node) error {
+	of := tables().documents[apiVersion+" "+kind]
+	if of == "" {
+		return nil
+	}
+	j := &judge{seen: map[visit]bool{}}
+	j.value("", top, of, 0)
+	for _, p := range j.found {
+		if !p.unknown {
+			return fmt.Errorf("line %d: %s", p.line, p.text)
 		}
 	}
 	return nil
@@ -90,12 +108,12 @@ func parse(data []byte) (top *yaml.Node, kind string, err error) {
 	return top, kind, nil
 }
 
-func problems(data []byte) ([]string, error) {
+func problems(data []byte) ([]problem, error) {
 	top, kind, err := parse(data)
 	if err != nil || kind == "" {
 		return nil, err
 	}
-	j := &judge{merged: map[*yaml.Node]bool{}}
+	j := &judge{seen: map[visit]bool{}}
 	j.value("", top, kind, 0)
 	return j.found, nil
 }
@@ -109,13 +127,26 @@ func scalar(n *yaml.Node, name string) string {
 	return ""
 }
 
-type judge struct {
-	found  []string
-	merged map[*yaml.Node]bool // merge keys that were looked at: they may go round in circles
+// A problem is one thing that is wrong with a document.
+type problem struct {
+	text    string
+	line    int
+	unknown bool // the field is not known, or is there twice: not every program refuses it
 }
 
-func (j *judge) say(format string, args ...any) {
-	j.found = append(j.found, fmt.Sprintf(format, args...))
+// A visit is a node judged as one type.
+type visit struct {
+	node *yaml.Node
+	kind string
+}
+
+type judge struct {
+	found []problem
+	seen  map[visit]bool // aliases of aliases have no end of paths, and merge keys may go round in circles
+}
+
+func (j *judge) say(n *yaml.Node, format string, args ...any) {
+	j.found = append(j.found, problem{text: fmt.Sprintf(format, args...), line: n.Line})
 }
 
 func (j *judge) value(at string, n *yaml.Node, kind string, depth int) {
@@ -123,30 +154,31 @@ func (j *judge) value(at string, n *yaml.Node, kind string, depth int) {
 		n = n.Alias
 	}
 	if depth > 100 {
-		j.say("%s: it goes too deep", at)
+		j.say(n, "%s: it goes too deep", at)
 		return
 	}
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" || j.seen[visit{n, kind}] {
 		return
 	}
+	j.seen[visit{n, kind}] = true
 	switch {
 	case kind == "any":
 	case strings.HasPrefix(kind, "[]"):
 		if n.Kind != yaml.SequenceNode {
-			j.say("%s must be a list", at)
+			j.say(n, "%s must be a list", at)
 			return
 		}
 		for i, c := range n.Content {
 			j.value(fmt.Sprintf("%s[%d]", at, i), c, kind[2:], depth+1)
 		}
 	case n.Kind != yaml.MappingNode && (kind[0] == '=' || strings.HasPrefix(kind, "{}")):
-		j.say("%s must be a mapping", at)
+		j.say(n, "%s must be a mapping", at)
 	case kind[0] == '=' || strings.HasPrefix(kind, "{}"):
 		j.mapping(at, n, kind, depth)
 	case n.Kind != yaml.ScalarNode:
-		j.say("%s must be a %s", at, kind)
+		j.say(n, "%s must be a %s", at, words[kind])
 	case !fits(n, kind):
-		j.say("%s must be a %s", at, words[kind])
+		j.say(n, "%s must be a %s", at, words[kind])
 	}
 }
 
@@ -156,7 +188,7 @@ func (j *judge) mapping(at string, n *yaml.Node, kind string, depth int) {
 		key := n.Content[i].Value
 		where := strings.TrimPrefix(at+"."+key, ".")
 		if seen[key] {
-			j.say("%s is there twice", where)
+			j.found = append(j.found, problem{where + " is there twice", n.Content[i].Line, true})
 		}
 		seen[key] = true
 		of := strings.TrimPrefix(kind, "{}")
@@ -164,20 +196,31 @@ func (j *judge) mapping(at string, n *yaml.Node, kind string, depth int) {
 			of = tables().types[kind[1:]][key]
 		}
 		switch {
-		case key == "<<" && j.merged[n.Content[i+1]]:
 		case key == "<<":
-			j.merged[n.Content[i+1]] = true
-			j.value(at, n.Content[i+1], kind, depth+1)
+			j.merge(at, n.Content[i+1], kind, depth+1)
 		case of == "":
-			j.say("there is no field %s", where)
+			j.found = append(j.found, problem{"there is no field " + where, n.Content[i].Line, true})
 		default:
 			j.value(where, n.Content[i+1], of, depth+1)
 		}
 	}
 }
 
-var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number",
-	"duration": `duration such as "5m"`, "scalar": "scalar"}
+// merge judges what a merge key brings in: an object, or a list of them.
+func (j *judge) merge(at string, n *yaml.Node, kind string, depth int) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.SequenceNode {
+		j.value(at, n, kind, depth)
+		return
+	}
+	for _, e := range n.Content {
+		j.value(at, e, kind, depth)
+	}
+}
+
+var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number", "duration": `duration such as "5m"`, "scalar": "scalar"}
 
 // fits judges a scalar as the decoder of Kubernetes does, which reads YAML 1.1.
 func fits(n *yaml.Node, kind string) bool {
@@ -192,7 +235,8 @@ func fits(n *yaml.Node, kind string) bool {
 	case "bool":
 		return tag == "!!bool"
 	case "int":
-		return tag == "!!int"
+		f, err := strconv.ParseFloat(n.Value, 64) // 1.0 is written as 1 on the way through JSON
+		return tag == "!!int" || tag == "!!float" && err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<31
 	case "number":
 		return tag == "!!int" || tag == "!!float"
 	case "duration":
@@ -202,8 +246,8 @@ func fits(n *yaml.Node, kind string) bool {
 	return true
 }
 
-// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the
-// first release with them.
+// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the first
+// release with them.
 var since = map[string]int{"authentication-config": 29, "authorization-config": 29}
 
 // Flag judges a flag that is to be given to a program: that it knows it, and that the value is of the kind that it
