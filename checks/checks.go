@@ -1,4 +1,3 @@
-// Package checks says what must hold on a hardened host and finds where a host differs. It reads; it cannot write.
 package checks
 
 import (

@@ -1,5 +1,3 @@
-// Package remediate turns findings into a plan: for each file to change, the file as it is and the file as it should
-// be, and what must then be told to take it up. Making a plan writes nothing.
 package remediate
 
 import (

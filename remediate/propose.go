@@ -23,8 +23,12 @@ type Policy struct {
 	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
 	// Validate judges the candidate content of a change as the program that reads it would. It may be nil.
 	Validate func(context.Context, Change, *facts.Host) error
+	// Judge judges the host as a plan would leave it: checks.Run, where it is nil. Waivers are the caller's.
+	Judge func(context.Context, *facts.Host, []*checks.Check) []checks.Result
 	// Cluster returns what the cluster keeps for kubeadm. Nil where no cluster can be asked.
 	Cluster func(context.Context) (*Cluster, error)
+
+	rehearsal bool // it is for what the next run would do
 }
 
 // A fix is one finding that wants something.
@@ -72,7 +76,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 		}
 	}
 	p.dropConflicts()
-	base, err := p.settle(h, p.allowed(true))
+	base, err := p.believed()
 	if err != nil {
 		return nil, err
 	}

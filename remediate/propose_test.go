@@ -26,7 +26,7 @@ func (t tree) file(p string) (facts.File, error) {
 	if !ok {
 		return f, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
 	}
-	f.Path, f.User, f.Group, f.Links = p, "root", "root", max(f.Links, 1)
+	f.Path, f.User, f.Group, f.Links = p, map[uint32]string{0: "root"}[f.UID], "root", max(f.Links, 1)
 	return f, nil
 }
 

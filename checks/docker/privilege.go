@@ -52,7 +52,7 @@ var usernsRemap = &checks.Check{
 	Title: "root in a container is an ordinary user outside it",
 	Why: "root in a container is root for the kernel: one mistake in a mount or in the kernel, and it is root " +
 		"on the host",
-	Breaks: "every image, container and volume of now is hidden until the setting is taken back; " +
+	Breaks: "existing images, containers and volumes are unavailable until it is disabled; " +
 		"files that containers share with the host change their owner",
 	Class:   want.Behaviour,
 	Named:   true,

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
@@ -35,6 +36,14 @@ type Node struct {
 	all       []StaticPod // that there are
 	podErrs   []error     // manifests that could not be read, so that any program may be in them
 	component func(name string) (*Component, error)
+	views     func() []View
+	others    func() []*Component // those that are not root
+}
+
+// remember has what is found of the node found once.
+func (n *Node) remember() {
+	n.component = perKey(n.readComponent)
+	n.views, n.others = sync.OnceValue(n.findViews), sync.OnceValue(n.findUnprivileged)
 }
 
 // A Component is one program of Kubernetes on this node, as it runs and as it would be started next.
@@ -64,7 +73,7 @@ func (h *Host) readNode() (*Node, error) {
 		return nil, err
 	}
 	n := &Node{Flavour: f, host: h}
-	n.component = perKey(n.readComponent)
+	n.remember()
 	if n.Kubelet, err = h.readKubelet(f); err != nil {
 		return nil, err
 	}
@@ -154,7 +163,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
-	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
+	c.Stale = c.Process != nil && !c.anew && (!c.Running.alike(c.Next) || !c.sameEnvironment())
 	return c, nil
 }
 

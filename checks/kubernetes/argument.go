@@ -138,20 +138,20 @@ func (a argument[T]) Must(cond be.Cond[T]) checks.Rule {
 
 // takenUp reports whether the program runs with a good value too; otherwise it makes f say what is to be done.
 func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Finding) bool {
-	if c.Process == nil || !c.Stale {
+	if c.Process == nil {
 		return true
 	}
+	values, since := c.Ran(a.name)
 	v := a.unset
-	if run, ok := c.Running[a.name]; ok {
-		if err := parseFlag(run.Values, &v); err != nil {
-			return true
-		}
-	}
-	if cond.Holds(v) {
+	if len(values) > 0 && parseFlag(values, &v) != nil || since == "" && cond.Holds(v) {
 		return true
 	}
 	f.Pending = true
-	f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
+	if since != "" {
+		f.Got += fmt.Sprintf("; what runs is not known, since %s changed after %s started: not taken up yet", since, c.Name)
+	} else {
+		f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
+	}
 	f.Wants, f.Reason = takeUp(c, a.name)
 	return false
 }

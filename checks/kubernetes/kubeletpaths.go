@@ -48,6 +48,9 @@ func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return files, nil
 	}
+	if err == nil {
+		err = doc.IsKubeconfig()
+	}
 	if err != nil {
 		return nil, err
 	}

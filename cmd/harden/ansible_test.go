@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/remediate/apply"
 )
@@ -32,15 +36,14 @@ func TestArguments(t *testing.T) {
 		{`{"only": ""}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": []}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": ["docker/icc", ""]}`, `only: the value is empty; omit it, or give it one`},
-		{`{"only": "docker/icc,,3.20"}`,
-			`only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it one`},
-		{`{"root": "", "config": "", "allow": ""}`,
-			`allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
-				`root: the value is empty; omit it, or give it one`},
-		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`,
-			`allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
-		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`,
-			`rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"only": "docker/icc,,3.20"}`, `only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it one`},
+		{`{"root": "", "config": "", "allow": ""}`, `allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
+			`root: the value is empty; omit it, or give it one`},
+		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`, `allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
+		{`{"mode": "check", "restart_timeout": "10m"}`, `restart_timeout: mode check plans and applies nothing; remove it`},
+		{`{"mode": "rollback", "run": "newest", "restart_timeout": "10m"}`, `rollback run="newest" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"restart_timeout": 600}`, `restart_timeout: must be text, and is 600`},
+		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`, `rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
 		{`{"_ansible_check_mode": "perhaps"}`, `_ansible_check_mode: must be yes or no, and is text`},
 		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
 		{`{"fail_on_findings": []}`, `fail_on_findings: must be yes or no, and is a list`},
@@ -87,6 +90,59 @@ func TestArguments(t *testing.T) {
 	}
 }
 
+// TestReturnsAreDocumented holds the documentation of what the module returns to what it does, field by field. What Ansible
+// itself knows of every module is not repeated there.
+func TestReturnsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../scripts/ansible/plugins/modules/harden.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type returned struct {
+		Description string
+		Type        string
+		Returned    string
+		Contains    map[string]returned
+	}
+	var doc struct {
+		Return map[string]returned `yaml:"RETURN"`
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	fields := func(of reflect.Type) map[string]reflect.Type {
+		all := map[string]reflect.Type{}
+		for i := range of.NumField() {
+			if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name != "" {
+				all[name] = of.Field(i).Type
+			}
+		}
+		return all
+	}
+	names := func(all map[string]returned) []string { return slices.Sorted(maps.Keys(all)) }
+	is := fields(reflect.TypeFor[answer]())
+	for _, own := range []string{"changed", "failed", "warnings", "diff", "exception"} {
+		delete(is, own)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(is)), names(doc.Return)); diff != "" {
+		t.Errorf("what is returned, and what is documented (-want +got)\n%s", diff)
+	}
+	for name, of := range is {
+		if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+			in := fields(of.Elem())
+			if name == "pending" { // these two are the journal's alone
+				delete(in, "record")
+				delete(in, "reads")
+			}
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(in)), names(doc.Return[name].Contains)); diff != "" {
+				t.Errorf("%s: what is in it, and what is documented (-want +got)\n%s", name, diff)
+			}
+		}
+		if doc.Return[name].Description == "" || doc.Return[name].Type == "" || doc.Return[name].Returned == "" {
+			t.Errorf("%s: no description, type, or when it is returned", name)
+		}
+	}
+}
+
 // TestOptionsHaveFlags holds the module's options to the command line's: what is a flag there has its type here.
 func TestOptionsHaveFlags(t *testing.T) {
 	_, cmd, err := parseArguments(nil)
@@ -94,7 +150,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice", "bool": "bool"}
-	durations := []string{"wait_lock"} // Ansible has no type for them
+	durations := []string{"wait_lock"} // Ansible has no type for them; restart_timeout is text to the command line too
 	for _, o := range moduleOptions {
 		if o.flag == "" {
 			continue

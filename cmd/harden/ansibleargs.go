@@ -38,6 +38,7 @@ var moduleOptions = []moduleOption{
 	{"allow", "allow", "list"}, {"root", "root", "path"}, {"docker_host", "docker-host", "str"},
 	{"kubeconfig", "kubeconfig", "path"}, {"deep", "deep", "bool"},
 	{"state_dir", "state", "path"}, {"config", "config", "path"}, {"wait_lock", "wait-lock", "str"},
+	{"restart_timeout", "restart-timeout", "str"},
 }
 
 // arguments are what the command line has no word for.
@@ -62,6 +63,7 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	addFailOn(cmd)
 	addConfig(cmd)
 	addWait(cmd, 0)
+	addRestart(cmd)
 	a := &arguments{mode: modeApply}
 	noLog := false
 	errs := new(multierror.Error)
@@ -90,8 +92,7 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 			"fail_on_findings", "fail_on", "wait_lock"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
 		}
-		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock",
-			"fail_on"}, name) {
+		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock", "restart_timeout", "fail_on"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode check plans and applies nothing; remove it", name))
 		}
 	}

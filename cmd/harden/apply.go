@@ -14,10 +14,9 @@ import (
 func applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN.json",
-		Short: "Apply a plan that --dry-run --out has saved",
-		Long: `Apply a saved plan, and nothing else. The host is audited and the plan made once more by the request that it holds; when
-that comes out different in anything, by a hash, a mode, an owner or an activation, nothing is written and each
-difference is named.`,
+		Short: "Apply a plan saved with --dry-run --out",
+		Long: `Apply a saved plan, and nothing else. harden audits the host again and makes the plan again. If a hash, a mode, an owner
+or an activation differs from the saved plan, nothing is written and each difference is named.`,
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			saved, err := readPlan(args[0])

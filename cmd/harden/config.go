@@ -208,13 +208,13 @@ func (c *Config) take(s settings, of report.Subject) error {
 		return usageError{err}
 	}
 	if c.Query.Level < 0 {
-		return usageError{fmt.Errorf("--level: %d; valid: 1, and 2 which includes it", c.Query.Level)}
+		return usageError{fmt.Errorf("--level: %d; valid: 1, 2", c.Query.Level)}
 	}
 	if c.View, err = report.ViewOf(s.Format, of); err != nil {
 		return usageError{err}
 	}
 	if colors := []string{"auto", "always", "never"}; !slices.Contains(colors, c.Color) {
-		return usageError{fmt.Errorf("no color is called %q (there are %s)", c.Color, strings.Join(colors, ", "))}
+		return usageError{fmt.Errorf("--color: %q; valid: %s", c.Color, strings.Join(colors, ", "))}
 	}
 	return nil
 }

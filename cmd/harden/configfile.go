@@ -194,7 +194,7 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 	if w.Expires != "" {
 		var err error
 		if out.Expires, err = time.Parse(time.DateOnly, w.Expires); err != nil {
-			return out, fmt.Errorf("the waiver of %s: %q is no day such as 2027-01-31", w.Check, w.Expires)
+			return out, fmt.Errorf("the waiver of %s: expires: invalid date %q; use YYYY-MM-DD", w.Check, w.Expires)
 		}
 	}
 	return out, nil

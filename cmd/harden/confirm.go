@@ -16,9 +16,9 @@ import (
 func confirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm [RUN]",
-		Short: "Keep a run that was applied with --confirm-within",
-		Long: `Keep a run that was applied with --confirm-within, which otherwise takes itself back. After its time it is too late, and
-what became of the run is told. That a run is confirmed already is no error.`,
+		Short: "Confirm a run that was applied with --confirm-within",
+		Long: `Confirm a run that was applied with --confirm-within. Without confirmation the run is rolled back at its deadline. After
+the deadline this command shows the outcome of the run. Confirming a run twice is not an error.`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,10 +41,9 @@ what became of the run is told. That a run is confirmed already is no error.`,
 // expireCommand is what systemd calls when a run was not confirmed.
 func expireCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "expire [RUN]",
-		Short: "Take a run back whose time to be confirmed is over",
-		Long: "Take a run back whose time to be confirmed is over; without RUN as a machine boots, before anything uses " +
-			"what it changed.",
+		Use:    "expire [RUN]",
+		Short:  "Roll back a run that was not confirmed in time",
+		Long:   "Roll back a run that was not confirmed in time; without RUN at boot, before a program reads the changed files.",
 		Hidden: true,
 		Args:   atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -103,9 +102,8 @@ func (c *Config) guard() apply.Guard {
 const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
 
 func addWithin(cmd *cobra.Command) {
-	cmd.Flags().Duration("confirm-within", 0,
-		"give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
-			"itself, also after a lost connection and after a reboot")
+	cmd.Flags().Duration("confirm-within", 0, "roll the run back after this `TIME`, such as 5m, unless you run harden confirm; also after\n"+
+		"a lost connection and after a reboot")
 }
 
 // setWithin reads --confirm-within, and refuses it where nothing could take a run back.

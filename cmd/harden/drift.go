@@ -22,19 +22,19 @@ func driftCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Show what somebody has changed since harden did",
-		Long: `Compare what applied runs have left with what is there now, and show what somebody has changed since:
+		Long: `Compare what applied runs have left with the host as it is now, and show the differences:
 
-  - files: content as a diff, mode, owner, access lists and other extended attributes, files that are gone or there
-    again. Where harden has set only mode and owner, a new content is shown as "replaced";
-  - containers that were changed in place: their limits and restart policy, and whether they are gone or were recreated;
+  - files: content as a diff, mode, owner, access lists and other extended attributes; missing files. If harden has set
+    only mode and owner, new content is shown as "replaced";
+  - containers changed in place: limits and restart policy; containers that are gone or were recreated;
   - units and drop-ins that another file overrides;
-  - audit rules that the kernel no longer has loaded, timers that no longer run, what kubeadm's ConfigMaps say;
-  - checks: each one that a run has settled is judged again, by what runs now.
+  - audit rules that are no longer loaded, timers that are no longer active, changed ConfigMaps of kubeadm;
+  - checks: each check that a run fixed is judged again, with what is running now.
 
-The newest run counts for each, and runs that were rolled back do not. Name the same --docker-host as they did.
+The newest run counts for each; runs that were rolled back do not. Use the same --docker-host as those runs.
 Nothing is written.
 
-The exit code is 0 without drift, 2 with some, and 1 when there is none but something could not be compared.`,
+The exit code is 0 without drift, 2 with drift, and 1 without known drift if something could not be compared.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)

@@ -37,7 +37,7 @@ func commands(cmd *cobra.Command) []*cobra.Command {
 // flagsOf are the flags of a command, by name.
 func flagsOf(cmd *cobra.Command) (flags []*pflag.Flag) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if f.Name != "help" && f.Name != "version" { // cobra reads these
 			flags = append(flags, f)
 		}
 	})

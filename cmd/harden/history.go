@@ -12,8 +12,8 @@ func historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List past runs, newest first",
-		Long: `List past runs and what became of them. The history is a chain of hashes: it is checked every time, and that something in
-it was changed or removed is an error.`,
+		Long: `List past runs and their outcome. The history is a chain of hashes. It is verified every time: a changed or missing
+record is an error.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)
@@ -27,7 +27,7 @@ it was changed or removed is an error.`,
 	}
 	addState(cmd)
 	addWritten(cmd)
-	cmd.Flags().String("root", "/", "the host below `DIR`")
+	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`, such as a mounted disk")
 	addFormat(cmd)
 	return cmd
 }

@@ -10,7 +10,7 @@ func listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the checks",
-		Long:  `List the checks that a selection picks, by their numbers in one edition. No host is looked at.`,
+		Long:  `List the selected checks with their numbers in one edition. No host is read.`,
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)
@@ -28,8 +28,8 @@ func listCommand() *cobra.Command {
 func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "explain ID",
-		Short:             "Explain one check in full, and say what it finds here",
-		Long:              `Explain a check: its numbers in each edition, why it exists, what its fix breaks, and what it finds on this host.`,
+		Short:             "Explain one check, with its result on this host",
+		Long:              `Explain a check: its number in each edition, the reason for it, what its fix breaks, and its result on this host.`,
 		Example:           "  harden explain docker/icc\n  harden explain docker@1.2.0:2.1",
 		Args:              exactly(1),
 		ValidArgsFunction: completeChecks,

@@ -321,85 +321,6 @@ func TestNode(t *testing.T) {
 	}
 }
 
-// TestEveryRecording holds for each recorded host and each permission: the totals add up, nobody is in two states,
-// what is planned is named, the JSON is as published, and a plan as a file says the same as a plan made again.
-func TestEveryRecording(t *testing.T) {
-	schema := published(t)
-	for _, name := range fixtures.Names() {
-		for _, allow := range []string{"none", "all"} {
-			t.Run(name+" "+allow, func(t *testing.T) {
-				s := recorded(t, name, allow)
-				r := reported(t, s)
-				sum := 0
-				for _, n := range r.Summary.States {
-					sum += n
-				}
-				if sum != len(catalog.All) || r.Summary.Selected != sum {
-					t.Errorf("%d checks, %d selected, and the states add up to %d", len(catalog.All), r.Summary.Selected, sum)
-				}
-				for _, res := range r.Results {
-					if res.State == report.Fail || res.State == report.Fixed || res.State == report.Failed {
-						t.Errorf("%s is %s in a plan", res.ID, res.State)
-					}
-					if res.State == report.Planned && !planned(r.Plan, res.ID) {
-						t.Errorf("%s is to be fixed, and no change or activation names it", res.ID)
-					}
-					if allow == "all" && res.State == report.Held && !named([]string{res.ID})[0].Named {
-						t.Errorf("%s is held back though everything is allowed", res.ID)
-					}
-				}
-				var b bytes.Buffer
-				if err := report.JSON(&b, r); err != nil {
-					t.Fatal(err)
-				}
-				doc, err := jsonschema.UnmarshalJSON(&b)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := schema.Validate(doc); err != nil {
-					t.Errorf("not %s: %v", report.Schema, err)
-				}
-				again := recorded(t, name, allow)
-				first, err := s.plan()
-				if err != nil {
-					t.Fatal(err)
-				}
-				second, err := again.plan()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if moved := s.save(first).Moved(again.save(second)); len(moved) > 0 {
-					t.Errorf("the same host, planned twice: %q", moved)
-				}
-			})
-		}
-	}
-}
-
-func published(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.JSONSchema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("urn:harden:v1", doc); err != nil {
-		t.Fatal(err)
-	}
-	return c.MustCompile("urn:harden:v1")
-}
-
-func planned(p *report.Plan, id string) bool {
-	for _, c := range p.Changes {
-		if slices.Contains(c.Checks, id) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(p.Updates, func(u report.Update) bool { return slices.Contains(u.Checks, id) }) ||
-		slices.ContainsFunc(p.Activations, func(a report.Activation) bool { return slices.Contains(a.Checks, id) })
-}
-
 // TestRunCode holds the exit code to what became of a run, whatever the format.
 func TestRunCode(t *testing.T) {
 	for _, test := range []struct {
@@ -430,18 +351,8 @@ func TestLockedExits75(t *testing.T) {
 	}
 }
 
-// TestReadme holds the README's table of items to the catalogue.
-func TestReadme(t *testing.T) {
-	const file, begin, end = "../../README.md", "<!-- items -->\n", "<!-- /items -->\n"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok := strings.Cut(string(text), begin)
-	shown, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
-	}
+// TestCatalogue holds the table of CATALOGUE.md to the catalogue.
+func TestCatalogue(t *testing.T) {
 	var out bytes.Buffer
 	cmd := newRoot()
 	cmd.SetArgs([]string{"docs", "table"})
@@ -449,35 +360,5 @@ func TestReadme(t *testing.T) {
 	if err := cmd.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(file, []byte(head+begin+out.String()+end+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if diff := cmp.Diff(out.String(), shown); diff != "" {
-		t.Errorf("README.md's table of items; -update writes it (-want +got):\n%s", diff)
-	}
-}
-
-// TestMan writes the man pages as `make man` does: one for each command that people see.
-func TestMan(t *testing.T) {
-	dir := t.TempDir()
-	if out, err := exec.Command("go", "run", "-tags", "docs", ".", "docs", "man", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	names, err := filepath.Glob(dir + "/*.8")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range names {
-		names[i] = filepath.Base(names[i])
-	}
-	for _, c := range newRoot().Commands() {
-		page := "harden-" + c.Name() + ".8"
-		if got, want := slices.Contains(names, page), c.IsAvailableCommand(); got != want {
-			t.Errorf("%s is there: %v, want %v, of %v", page, got, want, names)
-		}
-	}
-	if !slices.Contains(names, "harden.8") {
-		t.Errorf("no harden.8 among %v", names)
-	}
+	generated(t, "../../checks/CATALOGUE.md", "items", out.String())
 }

@@ -25,21 +25,21 @@ import (
 func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harden",
-		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, take it back",
-		Long: `Judge the host by the CIS Docker and Kubernetes Benchmarks, show what would be changed as diffs, ask, apply, and judge again.
+		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, roll it back",
+		Long: `Audit the host against the CIS Docker and Kubernetes Benchmarks, show each fix as a diff, ask, apply, and verify.
 
-Fixes that disturb nothing or that a daemon takes up in place are applied; the others are shown as held back, with the
-flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
+Fixes of the classes none and reload are applied. The others are shown as held back, with the flag that allows them.
+--only NAME allows the fix of that check, whatever its class.
 
-The exit code is 0 when there is nothing to do or all was done, 2 when --dry-run finds something (or --detailed-exitcode
-tells of a change), 4 when some fixes failed and were taken back, 6 for both, and 8 more when a check is left in a state that
---fail-on names; 1 is an error, 64 a wrong command line, 70 a bug in harden, 75 another run at work, 78 a bad configuration,
-129, 130 and 143 an interruption before anything was changed.`,
-		Example: `  harden --dry-run                        # look, change nothing
+Exit codes: 0 nothing to do, or done; 1 error; 2 pending changes with --dry-run, or changed with --detailed-exitcode;
+4 some fixes failed and were rolled back; 6 both; 8 added if a check is left in a state that --fail-on names; 64 wrong
+command line; 70 bug in harden; 75 another run is active; 78 wrong configuration; 129, 130, 143 interrupted before
+anything was changed.`,
+		Example: `  harden --dry-run                        # show the plan, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
-  harden --yes --only docker:2.2          # one item, whatever it disturbs
-  harden --yes --confirm-within 5m        # taken back by itself unless: harden confirm
-  harden --dry-run --out plan.json        # for review, then: harden apply plan.json`,
+  harden --yes --only docker:2.2          # apply one fix, whatever its class
+  harden --yes --confirm-within 5m        # rolled back unless you run: harden confirm
+  harden --dry-run --out plan.json        # save for review, then: harden apply plan.json`,
 		Args: atMost(0),
 		RunE: runPlan,
 	}
@@ -110,6 +110,7 @@ func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*reme
 		Allow:    allow,
 		Precheck: gate.Precheck,
 		Validate: s.validate,
+		Judge:    s.judge,
 		Cluster:  s.cluster(),
 	}
 	if len(s.Sources) > 0 { // nothing runs that it could break

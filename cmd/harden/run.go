@@ -156,6 +156,7 @@ func newRoot() *cobra.Command {
 		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
 		ansibleCommand())
 	root.InitDefaultCompletionCmd()
+	addVersion(root)
 	refuseEmpty(root)
 	return root
 }

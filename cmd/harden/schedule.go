@@ -24,9 +24,9 @@ import (
 func scheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
-		Short: "Run harden by the clock",
-		Long: `Have systemd, or cron where systemd does not run, audit this host by the clock, and, if that is asked for, apply what the
-configuration allows. What is written is shown as a diff first, journaled, and taken back by harden rollback.`,
+		Short: "Schedule audits",
+		Long: `Schedule audits of this host with systemd timers, or with cron on a host without systemd; with --apply also apply what
+the configuration allows. The files are shown as a diff first, journaled, and rolled back by harden rollback.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -37,13 +37,13 @@ configuration allows. What is written is shown as a diff first, journaled, and t
 func scheduleInstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Write the units that audit this host by the clock",
-		Long: `Write a service and a timer that audit this host, and with --apply others that apply what disturbs nothing, or what the
-configuration's "allow" says. The services are sandboxed: that of the audit can write its state and its metrics; that of the
-apply also the directories that the present plan names, and those that harden has changed before. A fix elsewhere is then left
-to you until this is called again.
+		Short: "Install timers that audit this host",
+		Long: `Install a service and a timer that audit this host; with --apply also a service and a timer that apply fixes of class
+none, and more if the configuration's "allow" says so. The services are sandboxed. The audit can write its state and its
+metrics. The apply can also write to the directories that the current plan names, and to those that harden has changed
+before. To apply fixes elsewhere, run this command again.
 
-The schedule becomes what is asked for: without --apply, units that apply are removed.`,
+Without --apply, the units that apply are removed.`,
 		Example: `  harden schedule install --dry-run
   harden schedule install --yes --on-calendar 'Mon *-*-* 04:00:00' --randomized-delay 2h
   harden schedule install --yes --apply`,
@@ -60,13 +60,12 @@ The schedule becomes what is asked for: without --apply, units that apply are re
 		},
 	}
 	f := cmd.Flags()
-	f.Bool("apply", false, "also apply what the configuration allows, by a timer of its own")
-	f.String("on-calendar", "daily",
-		"audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
+	f.Bool("apply", false, "also apply what the configuration allows, with a second timer")
+	f.String("on-calendar", "daily", "audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
 	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
-	f.Duration("randomized-delay", time.Hour, "put each start off by up to `TIME`, by chance")
-	f.String("program", "", "harden as it is on that host (default this `FILE`)")
-	f.String("by", "auto", "who starts it: auto, systemd or cron")
+	f.Duration("randomized-delay", time.Hour, "random delay of each start, up to `TIME`")
+	f.String("program", "", "path of harden on that host: `FILE` (default this program)")
+	f.String("by", "auto", "start it with `SCHEDULER`: auto, systemd or cron")
 	fixed(cmd, "by", "auto", "systemd", "cron")
 	addMetrics(cmd)
 	addHost(cmd)
@@ -77,7 +76,7 @@ The schedule becomes what is asked for: without --apply, units that apply are re
 func scheduleRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove",
-		Short: "Stop what runs by the clock and remove its files",
+		Short: "Stop the scheduled audits and remove their files",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSchedule(cmd, func(s *session, _ schedule.Manager) (*remediate.Plan, []string, error) {
@@ -96,7 +95,7 @@ func scheduleRemoveCommand() *cobra.Command {
 func addSchedule(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolP("dry-run", "n", false, "show what would be written and change nothing")
-	f.BoolP("yes", "y", false, "do it without asking")
+	f.BoolP("yes", "y", false, "change the schedule without asking")
 	addApply(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
@@ -302,7 +301,7 @@ func (c *Config) program(path string) (string, error) {
 func scheduleStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what runs by the clock, when it did, and what it found",
+		Short: "Show the scheduled audits and their last result",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)

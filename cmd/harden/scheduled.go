@@ -15,19 +15,18 @@ import (
 	"example.com/harden/remediate/schedule"
 )
 
-// scheduledWait is for how long a run by the clock waits for a package manager, which nightly upgrades need not
-// hour-long.
+// scheduledWait is how long a scheduled run waits for a package manager.
 const scheduledWait = 10 * time.Minute
 
 func scheduleRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "What a timer starts: audit, tell what has changed since, keep the report, write metrics",
-		Long: `Judge the host and print only what is not as it was at the last scheduled run: new findings, those that are fixed or gone,
-waived, or whose waiver has expired, and what can no longer be judged. Nothing is printed when nothing has changed.
+		Short: "Run a scheduled audit: report changes, keep the report, write metrics (started by a timer)",
+		Long: `Audit the host and print only what has changed since the last scheduled run: findings that are new, fixed, gone or
+waived, waivers that have expired, and checks that can no longer be judged. Without a change nothing is printed.
 
-With --apply, fixes are applied first, without asking: those of class none, unless the configuration's "allow" says more.
-Two of these runs never overlap, and none begins while a package manager is at work: it waits, and exits with 75 in the end.`,
+With --apply, fixes are applied first, without asking: those of class none, and more if the configuration's "allow" says
+so. Scheduled runs never overlap. A run waits for an active package manager, and exits with 75 when --wait-lock is over.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)

@@ -188,7 +188,7 @@ func (s *session) options() apply.Options {
 // agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.
 func (s *session) agreed(question, otherwise string) error {
 	if !isTerminal(os.Stdin) {
-		return usageError{fmt.Errorf("%s: there is no terminal to ask on; say --yes, or --dry-run to look only", otherwise)}
+		return usageError{fmt.Errorf("%s: stdin is not a terminal; use --yes, or --dry-run to change nothing", otherwise)}
 	}
 	ok, err := s.confirm(question)
 	if err != nil || ok {

@@ -69,7 +69,7 @@ func TestSourceWritten(t *testing.T) {
 		t.Error("looking has left a trace")
 	}
 	_, said := r.run(64, "--source", r.dir)
-	if !strings.Contains(said, "no terminal to ask on") {
+	if !strings.Contains(said, "stdin is not a terminal") {
 		t.Error(said)
 	}
 	r.run(0, "apply", plan)
@@ -124,7 +124,7 @@ func TestSourceRefused(t *testing.T) {
 			"special bits"},
 		"a worktree": {func(r repository) error {
 			return cmpErr(os.Remove(r.at(".git")), os.WriteFile(r.at(".git"), []byte("gitdir: /x\n"), 0o644))
-		}, ".git: not a directory (a worktree"},
+		}, ".git: it names \"/x\": "},
 		"no repository": {func(r repository) error { return os.Remove(r.at(".git")) }, "not in a git repository"},
 		"a link for the journal": {func(r repository) error { return os.Symlink("/tmp", r.at(".git/harden")) },
 			"not a directory, or a symbolic link"},

@@ -9,7 +9,7 @@ import (
 func threatsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "threats",
-		Short: "Show the STRIDE model: each threat, its checks and fixes, and where this host stands",
+		Short: "Show the STRIDE threats: checks, fixes and the state of this host",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)

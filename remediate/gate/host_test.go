@@ -33,6 +33,8 @@ type machine struct {
 
 const daemonJSON = "/etc/docker/daemon.json"
 
+const rcScript = "#!/sbin/openrc-run\ncommand=/usr/sbin/dockerd\ncommand_args=\"${DOCKER_OPTS}\"\n"
+
 func (m *machine) host(t *testing.T) *facts.Host { return facts.New(t.Context(), m, facts.Choices{}) }
 
 func (m *machine) Stat(_ context.Context, p string) (facts.Info, error) {

@@ -16,7 +16,7 @@ func HistoryOf(runs []apply.Run) History { return append(History{}, runs...) }
 
 func (runs History) text(p *page) {
 	if len(runs) == 0 {
-		p.line("There has been no run.")
+		p.line("No runs yet.")
 		return
 	}
 	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)

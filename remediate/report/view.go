@@ -68,7 +68,7 @@ func ViewOf(name string, of Subject) (View, error) {
 		}
 		names = append(names, v.Name())
 	}
-	return nil, fmt.Errorf("no format is called %q (there are %s)", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("--format: %q; valid: %s", name, strings.Join(names, ", "))
 }
 
 // A textView is for people.
