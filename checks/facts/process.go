@@ -21,8 +21,9 @@ type Process struct {
 	Contained bool
 	Origin
 
-	By      want.Authority // whose word its arguments are; the Host settles it
-	Doubted string         // why it does not count as one of this host's; empty where it does, and of what is in a container
+	By want.Authority // whose word its arguments are; the Host settles it
+	// why it does not count as one of this host's; empty where it does, and of what is in a container
+	Doubted string
 }
 
 // Own leaves out the processes that run in containers, and those that do not count.

@@ -85,7 +85,8 @@ func byBytes(s string) string {
 // nothing is an expression that matches nothing.
 const nothing = `[^\x00-\x{10FFFF}]`
 
-// globExpr is a pattern of a .gitignore as a regular expression on bytes, of a path or of one name. Source: git wildmatch.c.
+// globExpr is a pattern of a .gitignore as a regular expression on bytes, of a path or of one name. Source: git
+// wildmatch.c.
 func globExpr(glob string, named bool) string {
 	var b strings.Builder
 	for i := 0; i < len(glob); i++ {
@@ -226,5 +227,6 @@ func (h *Host) Ignored(root, file string) bool {
 			rules = append(rules, parseIgnore(dir, f.Data)...)
 		}
 	}
-	return ignored(rules, file, false) || slices.ContainsFunc(above, func(dir string) bool { return ignored(rules, dir, true) })
+	return ignored(rules, file, false) || slices.ContainsFunc(above,
+		func(dir string) bool { return ignored(rules, dir, true) })
 }

@@ -19,16 +19,21 @@ import (
 // ignorePatterns are lines of a .gitignore: each kind of pattern, alone and with what can stand before and behind it.
 func ignorePatterns() (lines []string) {
 	bases := []string{
-		"a", "a/b", "b/c", "a/*", "a/**", "**/b", "**/a/b", "a/**/c", "*", "**", "*.env", "?", "a?b", "*/b", "a**b", "a/**b", "a/b**", "***",
-		"a/***/c", "[ab]", "[!ab]", "[^ab]", "[a-c]x", "[c-a]x", "[]x]", "[!]x]", "[a\\]x]", "[[:digit:]]", "[[:alpha:]]x", "[[:no:]]", "[a-]", "[", "[a",
-		"a]", "[a/b]", "a[/]b", "a\\*", "a*", "\\a", "a\\", "\\", "a\\ ", "a ", "a\\\\", " a", "a\t", "{a,b}", "A", "ü", "[ü]", "./a", "a//b", "a/./b", "../a", ".",
-		"..", "*.*", ".*", "a.b", "a+b", "(a)", "a$", "^a", "a|b", "\\[", "[\\]]", "[\\\\]", "[a\\-c]", "[a\\c]", "[!\\a]", "**a", "a**", "a/**/", "**/", "*/*/c", "b/**/**/d",
+		"a", "a/b", "b/c", "a/*", "a/**", "**/b", "**/a/b", "a/**/c", "*", "**", "*.env", "?", "a?b", "*/b", "a**b", "a/**b",
+		"a/b**", "***",
+		"a/***/c", "[ab]", "[!ab]", "[^ab]", "[a-c]x", "[c-a]x", "[]x]", "[!]x]", "[a\\]x]", "[[:digit:]]", "[[:alpha:]]x",
+		"[[:no:]]", "[a-]", "[", "[a",
+		"a]", "[a/b]", "a[/]b", "a\\*", "a*", "\\a", "a\\", "\\", "a\\ ", "a ", "a\\\\", " a", "a\t", "{a,b}", "A", "ü",
+		"[ü]", "./a", "a//b", "a/./b", "../a", ".",
+		"..", "*.*", ".*", "a.b", "a+b", "(a)", "a$", "^a", "a|b", "\\[", "[\\]]", "[\\\\]", "[a\\-c]", "[a\\c]", "[!\\a]",
+		"**a", "a**", "a/**/", "**/", "*/*/c", "b/**/**/d",
 		"[[:alpha:][:digit:]]x", "[[:space:]]", "[[:upper:]]", "[a-c-e]", "[--0]", "[!-]", "\\#a", "\\!a", "#a", "b/c/d",
 	}
 	for _, b := range bases {
 		lines = append(lines, b, "/"+b, b+"/", "*\n!"+b, b+"\n!"+b+"/*", "*\n!*/\n!"+b, b+"\r")
 	}
-	return append(lines, "", "/", "!", "!!a", "\xef\xbb\xbfa", "\xef\xbb\xbf*", "a\n\nb", "# a\na/b/c", "a/\n!a/b", "a/*\n!a/b", "a/*\n!a/b\na/b/*\n!a/b/c")
+	return append(lines, "", "/", "!", "!!a", "\xef\xbb\xbfa", "\xef\xbb\xbf*", "a\n\nb", "# a\na/b/c", "a/\n!a/b",
+		"a/*\n!a/b", "a/*\n!a/b\na/b/*\n!a/b/c")
 }
 
 // TestIgnore holds what is ignored to what git says of the same tree: of one .gitignore at its top and one below.
@@ -38,8 +43,10 @@ func TestIgnore(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	files := []string{"a/b/c/d", "a/c", "a/x.env", "ab", "b/c/d", "b/a/b", "b/x/y/d", "x/a/b/c", "x/b", "c/a", ".env", "x.env", "ax", "cx", "bx", "A", "aab", "a*", "a\\",
-		"a ", " a", "a\t", "#a", "!a", "]", "]x", "[", "[a", "a]", "{a,b}", "ü", "a.b", "a+b", "(a)", "a$", "^a", "a|b", "1", "1x", "-", "\\", "a-b", "axb", "x/axb/a", "0", "+",
+	files := []string{"a/b/c/d", "a/c", "a/x.env", "ab", "b/c/d", "b/a/b", "b/x/y/d", "x/a/b/c", "x/b", "c/a", ".env",
+		"x.env", "ax", "cx", "bx", "A", "aab", "a*", "a\\",
+		"a ", " a", "a\t", "#a", "!a", "]", "]x", "[", "[a", "a]", "{a,b}", "ü", "a.b", "a+b", "(a)", "a$", "^a", "a|b", "1",
+		"1x", "-", "\\", "a-b", "axb", "x/axb/a", "0", "+",
 		"d/e/a", "a\\ ", "[c-a]x", "e", " "}
 	for _, f := range files {
 		p := filepath.Join(dir, f)
@@ -70,7 +77,8 @@ func TestIgnore(t *testing.T) {
 
 func ignoredByGit(t *testing.T, dir string, files []string) string {
 	t.Helper()
-	cmd := exec.Command("git", "-c", "core.excludesFile=/dev/null", "-c", "core.quotePath=false", "check-ignore", "--no-index", "--stdin", "-z")
+	cmd := exec.Command("git", "-c", "core.excludesFile=/dev/null", "-c", "core.quotePath=false", "check-ignore",
+		"--no-index", "--stdin", "-z")
 	cmd.Dir, cmd.Stdin = dir, strings.NewReader(strings.Join(files, "\x00"))
 	var said bytes.Buffer
 	cmd.Stderr = &said

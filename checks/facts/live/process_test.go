@@ -40,8 +40,10 @@ func TestProcesses(t *testing.T) {
 	must(t, os.Remove(named)) // as an upgrade does
 	ps, err := machine.Processes(t.Context(), "some-daemon")
 	must(t, err)
-	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"}, UID: uint32(os.Geteuid()),
-		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()), ProgramMode: 0o755, Deleted: true}}}
+	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"},
+		UID: uint32(os.Geteuid()),
+		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()),
+			ProgramMode: 0o755, Deleted: true}}}
 	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit", "Cgroup")); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
@@ -54,8 +56,8 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut off, and
-// hides no other of that name.
+// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut
+// off, and hides no other of that name.
 func TestLongCommandLine(t *testing.T) {
 	named := filepath.Join(t.TempDir(), "wordy-daemon")
 	program, err := os.ReadFile("/bin/sleep")
