@@ -244,7 +244,8 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
 	bad := map[string]string{}
 	if p.policy.Precheck != nil {
-		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(), Activations: d.activations}, h)
+		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(),
+			Activations: d.activations}, h)
 		for _, f := range fixes {
 			if reason, ok := refusals[f.check.ID]; ok {
 				bad[f.key()] = reason
@@ -356,7 +357,8 @@ func (p *planner) hold(plan *Plan, base *draft) error {
 func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Updates, p.Activations) }
 
 func overlayOf(changes []Change, updates []Update, activations []Activation) facts.Overlay {
-	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}, Updated: map[string]want.Limits{}}
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{},
+		Updated: map[string]want.Limits{}}
 	for _, u := range updates {
 		o.Updated[u.ID] = u.After
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/hashicorp/go-multierror"
-
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
 )
@@ -136,7 +134,7 @@ func (n *Node) Component(name string) (*Component, error) { return n.component(n
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
 	sure := n.manifest(c)
-	if err := oneOf(n.podErrs); errors.Is(err, budget.Err) {
+	if err := OneLine(n.podErrs...); errors.Is(err, budget.Err) {
 		return nil, err // any program may be in what was not read
 	}
 	ps, err := n.host.running(name)
@@ -167,7 +165,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
-	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
+	c.Stale = c.Process != nil && !c.anew && (!c.Running.alike(c.Next) || !c.sameEnvironment())
 	return c, nil
 }
 
@@ -210,7 +208,7 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 		return nil
 	}
 	if len(n.podErrs) > 0 {
-		return oneOf(n.podErrs)
+		return OneLine(n.podErrs...)
 	}
 	for _, p := range ps {
 		if p.Doubted != "" && systemService(p.Cgroup) != "" { // k0s runs its API server as a user of its own
@@ -222,17 +220,6 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)
-}
-
-func oneOf(errs []error) error {
-	m := &multierror.Error{Errors: errs, ErrorFormat: func(all []error) string {
-		var texts []string
-		for _, err := range all {
-			texts = append(texts, err.Error())
-		}
-		return strings.Join(texts, "; ")
-	}}
-	return m
 }
 
 // pick finds the component among processes of its name: others of that name belong to clusters in the cluster or to

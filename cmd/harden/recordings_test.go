@@ -8,8 +8,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/harden/checks/catalog"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
+	"example.com/harden/remediate/report"
 )
 
 // TestEveryRecording holds for each recorded host and each permission: the totals add up, nobody is in two states,

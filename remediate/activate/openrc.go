@@ -10,9 +10,10 @@ import (
 	"regexp"
 	"time"
 
-	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/program"
 )
 
 // rcTime is how long OpenRC may take to stop dockerd, which Alpine's script gives 60 seconds for it, and to start it.
@@ -20,11 +21,11 @@ const rcTime = 150 * time.Second
 
 // rc has OpenRC do something with a service, which its script names.
 func (s *Services) rc(ctx context.Context, script, what string) error {
-	p, err := program(s.opts.openrc)
+	p, err := program.Find(s.opts.openrc)
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, rcTime, p, path.Base(script), what)
+	_, err = program.Run(ctx, rcTime, p, path.Base(script), what)
 	return err
 }
 
@@ -41,23 +42,6 @@ func (s *Services) readyOpenRC(ctx context.Context, script string) error {
 		return nil
 	}
 	return err
-}
-
-// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it. OpenRC
-// has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of /etc
-// alone, and take nothing from the environment.
-func (p *precheck) unbridged(cs []*checks.Check) {
-	if _, ok := p.settings["live-restore"]; !ok || !facts.OpenRC(p.daemon.Unit) {
-		return
-	}
-	var names []string
-	for _, c := range p.running() {
-		names = append(names, nameOf(c))
-	}
-	if len(names) > 0 {
-		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one start: it "+
-			"stops these containers: %s", join(names))
-	}
 }
 
 // ends says which containers a restart stops though live-restore has kept them so far: the new configuration has none.
@@ -77,7 +61,7 @@ func (s *Services) ends(ctx context.Context) {
 		names = append(names, c.Name)
 	}
 	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which OpenRC cannot " +
-		"keep on for one start: " + join(names))
+		"keep on for one start: " + gate.Join(names))
 }
 
 // restartOpenRC restarts the service and waits until the new daemon answers.

@@ -12,8 +12,8 @@ import (
 	"example.com/harden/scripts/testdocker"
 )
 
-// standIn takes the place of OpenRC's rc-service, which is not on the systems that tests run on: it notes what it is asked,
-// answers for the status, reloads by the signal, and has the test restart the daemon.
+// standIn takes the place of OpenRC's rc-service, which is not on the systems that tests run on: it notes what it is
+// asked, answers for the status, reloads by the signal, and has the test restart the daemon.
 func standIn(t *testing.T, dir string, d *testdocker.Daemon) string {
 	t.Helper()
 	p := filepath.Join(dir, "rc-service")
@@ -73,7 +73,8 @@ func TestOpenRC(t *testing.T) {
 	var said heard
 	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: without, event: testTimeout, Unit: "/etc/init.d/docker", Progress: said.add,
 		openrc: []string{standIn(t, dir, d)}, initd: dir})
-	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"}, remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
+	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"},
+		remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
 	before := snap(t, s)
 	if err := s.Ready(t.Context(), restart); err != nil {
 		t.Fatalf("not ready: %v", err)
@@ -101,7 +102,8 @@ func TestOpenRC(t *testing.T) {
 	}
 	stops(t, s, dir, d, &said)
 	write(t, filepath.Join(dir, "status"), "3")
-	if err := s.Ready(t.Context(), restart); err == nil || !strings.Contains(err.Error(), "OpenRC has not started docker") {
+	if err := s.Ready(t.Context(), restart); err == nil || !strings.Contains(err.Error(),
+		"OpenRC has not started docker") {
 		t.Errorf("a service that does not run: %v", err)
 	}
 }

@@ -209,7 +209,7 @@ func TestWrongArguments(t *testing.T) {
 		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
 		{"restart_timeout: 10m\n        mode: check", `restart_timeout: mode check plans and applies nothing`},
 		{"restart_timeout: 10m", `--restart-timeout can't be combined with --root`},
-		{"only: docker/ic", `nothing is called \"docker/ic\"; did you mean docker/icc?`},
+		{"only: docker/ic", `unknown check \"docker/ic\"; did you mean docker/icc?`},
 	} {
 		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n        root: %s\n        %s\n", h.root, tt.args))
 		if o.failed != 1 || !strings.Contains(o.out, tt.want) {

@@ -23,7 +23,7 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/gate"
 )
 
 // loads are hosts and repositories of which there can be more and more: n services, containers or static pods, each with
@@ -104,7 +104,7 @@ func pods(tb testing.TB, n int) func() *facts.Host {
 func plan(tb testing.TB, h *facts.Host) *remediate.Plan {
 	tb.Helper()
 	p, err := remediate.Propose(tb.Context(), h, checks.Run(tb.Context(), h, catalog.All), remediate.Policy{
-		Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: activate.Precheck, Validate: activate.Validate})
+		Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: gate.Precheck, Validate: gate.Validate})
 	if err != nil {
 		tb.Fatal(err)
 	}
