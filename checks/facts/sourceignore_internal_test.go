@@ -33,7 +33,8 @@ func ignorePatterns() (lines []string) {
 		"a/*\n!a/b", "a/*\n!a/b\na/b/*\n!a/b/c")
 }
 
-// TestIgnore holds what is ignored to what git says of it: by one .gitignore at the top of a directory, or by one below.
+// TestIgnore holds what is ignored to what git says of it: by one .gitignore at the top of a directory, or by one
+// below.
 func TestIgnore(t *testing.T) {
 	dir := t.TempDir()
 	if out, err := exec.Command("git", "init", "-q", dir).CombinedOutput(); err != nil {
