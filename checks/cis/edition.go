@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Editions lists every edition, the oldest of each benchmark first.
-var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180, K8s124, K8s110, K8s111, K8s112, K8s20}
-
 // Family is the part before the @: which benchmark it is an edition of.
 func (b Benchmark) Family() string { f, _, _ := strings.Cut(string(b), "@"); return f }
 
@@ -97,8 +94,9 @@ var headings = map[string]string{
 }
 
 var k8sHeadings = map[string]string{
-	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager", "1.4": "the scheduler",
-	"2": "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
+	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager",
+	"1.4": "the scheduler",
+	"2":   "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
 	"4.2": "the kubelet", "4.3": "kube-proxy",
 }
 

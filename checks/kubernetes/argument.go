@@ -57,10 +57,7 @@ func (s said[T]) String() string {
 	if s.ok {
 		return fmt.Sprintf("%s by %s in %s", cmp.Or(flagText(s.value), "empty"), flagName(s.Saying), s.Where)
 	}
-	if t := text(s.value); t != unset {
-		return "unset, so " + t
-	}
-	return unset
+	return rule.ByDefault(flagText(s.value))
 }
 
 func flagName(s facts.Saying) string {
@@ -153,7 +150,7 @@ func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Find
 	if since != "" {
 		f.Got += fmt.Sprintf("; what runs is not known, since %s changed after %s started: not taken up yet", since, c.Name)
 	} else {
-		f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", text(v))
+		f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
 	}
 	f.Wants, f.Reason = takeUp(c, a.name)
 	return false

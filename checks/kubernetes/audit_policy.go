@@ -20,6 +20,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "a certificate cannot be revoked: who leaves, or loses a laptop, keeps their access until it ends",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   2,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    checks.Func(certificateUsers),
 	},
 	{
@@ -29,6 +30,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "what somebody does with a shared account's token names the account and not them",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    inCluster("list Secrets of type kubernetes.io/service-account-token and the role bindings of service accounts that are named like people"),
 	},
 	{
@@ -38,6 +40,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "a token that lets nodes join lets whoever has it pose as one, and one without an end does so for ever",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    inCluster("look for Secrets of type bootstrap.kubernetes.io/token in kube-system that have no expiration or extra groups (`kubeadm token list`)"),
 	},
 	{

@@ -243,8 +243,8 @@ func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 		}
 	}
 	if n.Kubelet != nil {
-		if r, err := clientCAFile.read(n.Kubelet); err == nil && r.value != "" {
-			return r.value, nil
+		if r, err := clientCAFile.read(n.Kubelet); err == nil && r.Value != "" {
+			return r.Value, nil
 		}
 	}
 	if ca := clusterCA(h); ca != "" {
