@@ -20,7 +20,8 @@ type cluster struct {
 	t *testing.T
 }
 
-// newCluster has kubeadm's own phases keep in the cluster what the node's files were written from, as its init does.
+// newCluster has the cluster keep what the node's files were written from, and whom admin.conf stands for, as kubeadm
+// init does.
 func newCluster(t *testing.T) cluster {
 	t.Helper()
 	c := cluster{node(t), t}
@@ -29,6 +30,7 @@ func newCluster(t *testing.T) cluster {
 	}
 	c.RealKubelet()
 	c.settled()
+	c.do("kubectl create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group kubeadm:cluster-admins")
 	c.do("kubeadm init phase upload-config all --kubeconfig /etc/kubernetes/super-admin.conf --config " + kube.ConfigFile)
 	return c
 }
