@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -237,7 +238,7 @@ func withUpdates(containers func() ([]Container, error), updates map[string]want
 	if len(updates) == 0 {
 		return containers
 	}
-	return func() ([]Container, error) {
+	return sync.OnceValues(func() ([]Container, error) {
 		cs, err := containers()
 		cs = slices.Clone(cs)
 		for i, c := range cs {
@@ -246,7 +247,7 @@ func withUpdates(containers func() ([]Container, error), updates map[string]want
 			}
 		}
 		return cs, err
-	}
+	})
 }
 
 // An Image is what the Docker Engine tells of one image.

@@ -16,11 +16,12 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/testdocker"
 )
 
-// withSubordinates has the test run in mounts of its own, where the user "daemon" has subordinate IDs: userns-remap needs
-// a user that has, and this machine keeps its own files.
+// withSubordinates has the test run in mounts of its own, where the user "daemon" has subordinate IDs: userns-remap
+// needs a user that has, and this machine keeps its own files.
 func withSubordinates(t *testing.T) bool {
 	t.Helper()
 	const inside = "HARDEN_TEST_REMAP"
@@ -42,7 +43,8 @@ func withSubordinates(t *testing.T) bool {
 			t.Skipf("needs a place for subordinate IDs: %v", err)
 		}
 	}
-	c := exec.Command("unshare", "--mount", "--propagation", "private", "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	c := exec.Command("unshare", "--mount", "--propagation", "private", "/proc/self/exe", "-test.run=^"+t.Name()+"$",
+		"-test.v", "-test.count=1")
 	if self, err := os.Executable(); err == nil {
 		c.Args[4] = self
 	}
@@ -54,8 +56,8 @@ func withSubordinates(t *testing.T) bool {
 	return false
 }
 
-// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container running
-// that no Engine knows any more. live-restore, which would, is on.
+// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container
+// running that no Engine knows any more. live-restore, which would, is on.
 func TestRemapLeavesNobodyBehind(t *testing.T) {
 	if !withSubordinates(t) {
 		return
@@ -66,11 +68,12 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	}
 	_, bus := newManager(t, d)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+		Progress: said.add})
 	is := func(want bool) {
 		t.Helper()
 		info, err := s.info(t.Context(), testTimeout)
-		if err != nil || remapped(info.SecurityOptions) != want {
+		if err != nil || gate.Remapped(info.SecurityOptions) != want {
 			t.Fatalf("userns-remap is %v: %v, %v", !want, info.SecurityOptions, err)
 		}
 	}
@@ -90,11 +93,12 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	inside := d.Run("inside", always)
 	pid := stateOf(t, d, inside).Pid
 	now := facts.New(t.Context(), live.New("/", live.DockerOptions{Host: d.Host}), facts.Choices{})
-	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile}, Data: []byte(plain)}}})
-	if names, err := Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
+	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile},
+		Data: []byte(plain)}}})
+	if names, err := gate.Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
 		t.Errorf("who would be left behind: %v, %v", names, err)
 	}
-	if names, err := Orphans(now, now); err != nil || names != nil {
+	if names, err := gate.Orphans(now, now); err != nil || names != nil {
 		t.Errorf("who would be left behind by nothing: %v, %v", names, err)
 	}
 	write(t, d.ConfigFile, plain)

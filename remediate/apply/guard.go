@@ -11,7 +11,6 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/gate"
 )
 
 // entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories
@@ -21,7 +20,7 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 		return fmt.Errorf("%s: it belongs to uid %d or has special bits, and below --source only plain files of whoever "+
 			"runs harden are changed; change it yourself", c.Path, now.UID)
 	}
-	t := gate.Target{Path: c.Path, Exists: now.Exists}
+	t := remediate.Target{Path: c.Path, Exists: now.Exists}
 	var err error
 	if t.Chain, err = e.tree.chain(g, now); err != nil {
 		return err
