@@ -3,9 +3,12 @@ package apply
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
@@ -165,5 +168,124 @@ func secret(text string) func(t *testing.T, w world) remediate.Change {
 	return func(t *testing.T, w world) remediate.Change {
 		w.file(t, "/srv/secret.pem", text, 0o644, 0, 0)
 		return w.attributes(t, "/srv/secret.pem", 0o600, 0, 0)
+	}
+}
+
+// TestConflictTells says of a conflict what is different, what comes first, and where the content of before is.
+func TestConflictTells(t *testing.T) {
+	for want, c := range map[string]Conflict{
+		"/a: changed by somebody else since: w":                                      {Path: "/a", Why: "w"},
+		"/a: changed by somebody else since: w; what it was before the run is in /k": {Path: "/a", Why: "w", Kept: "/k"},
+		"/a: it cannot be restored: w":                                               {Path: "/a", Why: "w", err: errDied},
+		"/a: changed by somebody else since: w; a later run has changed it: first `harden rollback 2`, then `harden " +
+			"rollback 1`": {
+			Path: "/a", Why: "w", Kept: "/k", Newer: []string{"2", "1"}},
+	} {
+		if got := c.Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// TestLinkedSince rolls back over a file that somebody has put right and given another name: nothing is written there.
+// One that is as the run left it, with another name, is a conflict.
+func TestLinkedSince(t *testing.T) {
+	for name, before := range map[string]bool{"as before": true, "as the run left it": false} {
+		w := newWorld(t)
+		o := w.options()
+		old, err := os.ReadFile(w.path(odd))
+		must(t, err)
+		run, err := Apply(t.Context(), w.small(t, odd), o)
+		must(t, err)
+		if before {
+			must(t, os.WriteFile(w.path(odd), old, 0))
+		}
+		must(t, os.Link(w.path(odd), w.path("/etc/second")))
+		if _, err := Rollback(t.Context(), run.ID, o); before && err != nil || !before && !errors.Is(err, ErrConflict) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRemains tells of a run whose journal is lost which files it has written by the history, and what is left of each.
+func TestRemains(t *testing.T) {
+	s, err := openStore(mustDefaults(t, world{state: t.TempDir() + "/state", root: "/"}.options()), true)
+	must(t, err)
+	defer s.close()
+	h, err := openHistory(s)
+	must(t, err)
+	dir := s.run("0001-x")
+	must(t, os.Mkdir(dir, 0o700))
+	must(t, os.WriteFile(dir+"/before.0", []byte("kept"), 0o600))
+	must(t, os.WriteFile(dir+"/after.1", []byte("after"), 0o600))
+	for p, b := range map[string]*Image{
+		"/new": nil, "/new too": {}, "/mode": {Mode: 0o640, UID: 1, GID: 2, Owner: "a:b"}, "/owned": {Owner: "a:b"},
+		"/bits": {Mode: 0o600}, "/kept": {SHA256: sum([]byte("kept")), Mode: 0o600, UID: 3, GID: 4, Owner: "a:b"},
+		"/lost": {SHA256: sum([]byte("after")), Mode: 0o600, Owner: "a:b"},
+	} {
+		must(t, h.append(record{Run: "0001-x", Event: hiWrite, Path: []byte(p), Before: b}))
+	}
+	must(t, h.append(record{Run: "0001-x", Event: hiWrite, Path: []byte("/lost"), Before: nil}))
+	must(t, h.append(record{Run: "0002-y", Event: hiWrite, Path: []byte("/other")}))
+	must(t, h.append(record{Run: "0001-x", Event: hiRestore, Path: []byte("/restored")}))
+	must(t, h.append(record{Run: "0001-x", Event: hiWrite}))
+	kept, lost := s.remains(dir, "0001-x", []string{"first"}, nil)
+	slices.Sort(kept)
+	want := []string{
+		"/bits: before the run its mode was 0600 and its owner 0:0",
+		"/kept: what it was before the run is in runs/0001-x/before.0 (mode 0600, owner 3:4)",
+		"/mode: before the run its mode was 0640 and its owner 1:2",
+		"/new too: the run made it: it was not there before",
+		"/new: the run made it: it was not there before",
+		"/owned: before the run its mode was 0000 and its owner 0:0",
+		"first",
+	}
+	if d := cmp.Diff(want, kept); d != "" {
+		t.Errorf("kept (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"/lost: what it was before the run"}, lost); d != "" {
+		t.Errorf("lost (-want +got):\n%s", d)
+	}
+}
+
+// TestUnconfirmedWithoutGuard rolls a run back that was to be confirmed, where no systemd can be asked any more; and an
+// arming that was cut short is taken away without a call by no name.
+func TestUnconfirmedWithoutGuard(t *testing.T) {
+	w := newWorld(t)
+	before := w.look(t)
+	g, c := &guard{}, &clock{"one", time.Hour}
+	run := w.unconfirmed(t, g, c)
+	o := w.guarded(g, c)
+	o.Guard = nil
+	_, err := Rollback(t.Context(), run.ID, o)
+	must(t, err)
+	same(t, "rolled back", before, w.look(t))
+	g.calls = map[string][]string{call(""): nil}
+	must(t, os.Mkdir(w.state+"/unconfirmed", 0o700))
+	_, err = Apply(t.Context(), w.small(t, odd), w.guarded(g, c))
+	must(t, err)
+	if _, still := g.calls[call("")]; !still {
+		t.Error("a call by no name was cancelled")
+	}
+}
+
+// TestStepsBack tells of each file and container as it is restored.
+func TestStepsBack(t *testing.T) {
+	w, engine := newWorld(t), engineOfTwo()
+	o := w.with(engine)
+	_, err := Apply(t.Context(), updating(t, w), o)
+	must(t, err)
+	var told []string
+	o.Progress = func(s Step) {
+		if s.Doing == Restoring {
+			told = append(told, s.Subject)
+		}
+	}
+	_, err = Rollback(t.Context(), "", o)
+	must(t, err)
+	for _, want := range []string{"container web (a1)", "container db (b2)", daemonJSON, odd, "/etc/docker"} {
+		if !slices.Contains(told, want) {
+			t.Errorf("%s was restored without a word: %q", want, told)
+		}
 	}
 }
