@@ -208,11 +208,7 @@ func hidden(h *facts.Host) string {
 	containers, _ := h.Containers()
 	var refused []string
 	for _, c := range containers {
-		if c.HostConfig.UsernsMode.IsHost() {
-			continue
-		}
-		hc := c.HostConfig
-		if hc.Privileged || hc.NetworkMode.IsHost() || hc.PidMode.IsHost() || hc.IpcMode.IsHost() {
+		if c.HostConfig.NeedsHostUsers() {
 			refused = append(refused, clip(c.ShortName()))
 		}
 	}

@@ -85,6 +85,12 @@ type HostConfig struct {
 	DeviceRequests    []struct{ Driver string }
 }
 
+// NeedsHostUsers reports whether userns-remap refuses the container, or it can't do its work, unless it is made with
+// --userns=host: what it is given belongs to the host's user namespace.
+func (c *HostConfig) NeedsHostUsers() bool {
+	return !c.UsernsMode.IsHost() && (c.Privileged || c.NetworkMode.IsHost() || c.PidMode.IsHost() || c.IpcMode.IsHost() || c.UTSMode.IsHost())
+}
+
 // A RestartPolicy says when the Engine starts a container again.
 type RestartPolicy struct {
 	Name              container.RestartPolicyMode

@@ -22,11 +22,20 @@ import (
 // Precheck says what a plan would break on this very host: warnings, by check ID, that go with a change, and, by
 // check ID, why a fix must not be made at all. It knows what the facts know and changes nothing.
 func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string, refusals map[string]string) {
+	return precheckPlan(plan, h, false)
+}
+
+// PrecheckMoved is Precheck where what userns-remap hides is moved along by others: the containers are made again.
+func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string, refusals map[string]string) {
+	return precheckPlan(plan, h, true)
+}
+
+func precheckPlan(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string, refusals map[string]string) {
 	d, err := h.Daemon()
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
-	p := &precheck{host: h, daemon: d, warnings: map[string][]string{}, refusals: map[string]string{}}
+	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
 		p.engine, p.blind = h.Engine()
 		if p.blind == nil {
@@ -62,6 +71,7 @@ type precheck struct {
 	engine     *facts.EngineFacts // nil when none answers
 	containers []facts.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
+	moved      bool  // somebody moves along what userns-remap hides
 	settings   map[string]setting
 	updates    map[string]want.Limits // of the plan, by container
 	warnings   map[string][]string

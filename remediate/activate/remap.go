@@ -24,10 +24,7 @@ func (p *precheck) remap(s setting) {
 	}
 	var host, run []string
 	for _, c := range p.containers {
-		if c.HostConfig.UsernsMode.IsHost() {
-			continue
-		}
-		if hc := c.HostConfig; hc.Privileged || hc.PidMode.IsHost() || hc.NetworkMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost() {
+		if c.HostConfig.NeedsHostUsers() {
 			host = append(host, nameOf(c))
 		}
 	}
@@ -41,10 +38,10 @@ func (p *precheck) remap(s setting) {
 		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
 	case len(run) > 0:
 		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first", join(run))
-	case len(host) > 0:
+	case len(host) > 0 && !p.moved:
 		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
 			"userns-remap: %s", join(host))
-	default:
+	case !p.moved:
 		if what := hides(p.engine, p.containers); what != "" {
 			p.warn(s.checks, "until userns-remap is taken back the daemon no longer sees %s; they stay in %s", what,
 				p.engine.DockerRootDir)

@@ -1,0 +1,503 @@
+package guide
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/volume"
+
+	"example.com/harden/checks/facts"
+)
+
+// A Step is one step of a move, by which its journal knows it.
+type Step string
+
+// The steps, in their order; goBack is in the journal once going back was begun.
+const (
+	Archive    Step = "archive"    // the images, while everything still runs
+	Stop       Step = "stop"       // the containers
+	Switch     Step = "switch"     // set userns-remap and restart dockerd: a run of package apply
+	Load       Step = "load"       // the images
+	Networks   Step = "networks"   // and the volumes, empty
+	Containers Step = "containers" // from their recorded options, or by Compose
+	CopyData   Step = "copy"       // the volumes' content: after the containers were made, of which the Engine fills empty ones
+	Start      Step = "start"      // the containers that ran
+	Verify     Step = "verify"
+	goBack     Step = "back"
+)
+
+// Steps are all steps, in their order, each with what it does in words.
+var Steps = []struct {
+	Step Step
+	Does string
+}{
+	{Archive, "save the images to an archive in the old data root; containers go on running"},
+	{Stop, "stop the containers"},
+	{Switch, "set userns-remap and restart dockerd, as a run of its own that `harden history` shows"},
+	{Load, "load the images from the archive, or pull them by digest, and remove the archive"},
+	{Networks, "make the networks and the volumes again"},
+	{Containers, "make the containers again"},
+	{CopyData, "copy the volumes' content, with the owners of the mapping"},
+	{Start, "start the containers that ran"},
+	{Verify, "verify that images, volumes and containers are all there, and that what ran runs"},
+}
+
+// ErrStopped means that somebody did not want the next step.
+var ErrStopped = errors.New("stopped before the next step")
+
+// Options are what a move needs of its caller.
+type Options struct {
+	State string // the state directory, whose lock the caller holds
+	// Switch sets userns-remap and has dockerd restart, and returns the run that did so. Where it is set already by such a
+	// run, nothing is done.
+	Switch func(context.Context) (run string, err error)
+	// Unswitch takes that run back, and has dockerd restart. Where that was done already, nothing is.
+	Unswitch func(ctx context.Context, run string) error
+	// Compose has Compose make the containers of "project/service" again, without starting them.
+	Compose func(ctx context.Context, unit string) error
+	// Mapping returns the ranges that are now in force.
+	Mapping func(context.Context) (*Mapping, error)
+	Ask     func(does string) (bool, error) // whether to go on with a step; nil goes on
+	Say     func(string)                    // told of what is done; may be nil
+	Remark  func(what string) error         // writes to the history; may be nil
+	Settle  time.Duration                   // how long containers are looked at before they are believed; 3 s when zero
+}
+
+// A mover carries a move out.
+type mover struct {
+	Options
+	*Journal
+	*engine
+	mapping *Mapping
+	to      string // the new data root
+	started bool   // containers work with the new volumes: going back would lose what they have written
+}
+
+// Begin journals a move and carries it out. See Continue.
+func Begin(ctx context.Context, m *Move, o Options) error {
+	if len(m.Refusals) > 0 {
+		return errors.New(strings.Join(m.Refusals, "; "))
+	}
+	j, err := begin(o.State, m)
+	if err != nil {
+		return err
+	}
+	return Continue(ctx, j, o)
+}
+
+// Continue carries on a move that is journaled. A step that fails before a container was started is followed by going
+// back, since else nothing would run; the error says so. An interruption leaves the move as it is.
+func Continue(ctx context.Context, j *Journal, o Options) error {
+	m, err := newMover(j, o)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if j.GoingBack() {
+		return m.back(ctx)
+	}
+	if err := m.remark("move to userns-remap: begun or continued"); err != nil {
+		return err
+	}
+	err = m.steps(ctx)
+	switch {
+	case err == nil:
+		return m.remark("move to userns-remap: done")
+	case errors.Is(err, ErrStopped), ctx.Err() != nil, m.started:
+		return err
+	}
+	m.say("going back, since a step failed: " + err.Error())
+	if back := m.back(context.WithoutCancel(ctx)); back != nil {
+		return fmt.Errorf("%w; and going back failed: %w; `harden guide userns-remap --back` tries again", err, back)
+	}
+	return fmt.Errorf("%w: %w", ErrWentBack, err)
+}
+
+// ErrWentBack means that a step failed and everything is as it was.
+var ErrWentBack = errors.New("the move failed and everything was taken back")
+
+func newMover(j *Journal, o Options) (*mover, error) {
+	e, err := dial(j.Move.Engine)
+	if err != nil {
+		return nil, err
+	}
+	if o.Settle == 0 {
+		o.Settle = 3 * time.Second
+	}
+	return &mover{Options: o, Journal: j, engine: e, started: j.Begun(Start)}, nil
+}
+
+func (m *mover) say(what string) {
+	if m.Say != nil {
+		m.Say(what)
+	}
+}
+
+func (m *mover) remark(what string) error {
+	if m.Remark == nil {
+		return nil
+	}
+	return m.Remark(what + " (" + m.Move.ID + ")")
+}
+
+// steps does what is left to do.
+func (m *mover) steps(ctx context.Context) error {
+	do := map[Step]func(context.Context) error{Archive: m.archive, Stop: m.stop, Switch: m.switchOver, Load: m.loadImages,
+		Networks: m.networks, Containers: m.containers, CopyData: m.copyVolumes, Start: m.start, Verify: m.verify}
+	for n, s := range Steps {
+		if m.Done(s.Step) {
+			continue
+		}
+		if m.Ask != nil {
+			if ok, err := m.Ask(fmt.Sprintf("%d. %s", n+1, s.Does)); err != nil {
+				return err
+			} else if !ok {
+				return ErrStopped
+			}
+		}
+		m.say(fmt.Sprintf("%d/%d %s", n+1, len(Steps), s.Does))
+		if slices.Contains([]Step{Load, Networks, Containers, CopyData, Start, Verify}, s.Step) {
+			if err := m.moved(ctx); err != nil {
+				return err
+			}
+		}
+		if err := m.note(entry{Step: s.Step, State: begun}); err != nil {
+			return err
+		}
+		if err := do[s.Step](ctx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := m.note(entry{Step: s.Step, State: done, What: m.of(s.Step, "run").What}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moved makes sure that the Engine is where the move takes it, and learns the mapping in force there.
+func (m *mover) moved(ctx context.Context) error {
+	info, err := m.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if s := (State{Info: info}); !s.Remapped() || filepath.Dir(info.DockerRootDir) != m.Move.From ||
+		!remappedDir.MatchString(filepath.Base(info.DockerRootDir)) {
+		return fmt.Errorf("dockerd keeps its data in %s and not in a directory of the mapping below %s; restart dockerd, or go back "+
+			"with `harden guide userns-remap --back`", info.DockerRootDir, m.Move.From)
+	}
+	m.to = info.DockerRootDir
+	if m.mapping != nil {
+		return nil
+	}
+	if m.mapping, err = m.Mapping(ctx); err != nil {
+		return err
+	}
+	uid, _ := m.mapping.UID(0)
+	gid, _ := m.mapping.GID(0)
+	if name := fmt.Sprintf("%d.%d", uid, gid); name != filepath.Base(m.to) {
+		return fmt.Errorf("/etc/subuid and /etc/subgid map root to %s, and dockerd has %s: they have changed since it started; restart dockerd",
+			name, filepath.Base(m.to))
+	}
+	return nil
+}
+
+func (m *mover) archiveDir() string { return filepath.Join(m.Move.From, "harden-guide-"+m.Move.ID) }
+
+func (m *mover) archive(ctx context.Context) error {
+	var refs []string
+	for _, i := range m.Move.Images {
+		switch {
+		case i.Pull != "":
+		case len(i.Names) > 0:
+			refs = append(refs, i.Names...)
+		default:
+			refs = append(refs, i.ID)
+		}
+	}
+	if err := os.RemoveAll(m.archiveDir()); err != nil {
+		return err
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	if err := os.Mkdir(m.archiveDir(), 0o700); err != nil {
+		return err
+	}
+	if err := m.save(ctx, refs, filepath.Join(m.archiveDir(), "images.tar")); err != nil {
+		return err
+	}
+	return syncDirs(m.archiveDir(), m.Move.From)
+}
+
+// stop ends the containers, those first that others do not need. One that nobody has planned for is left alone.
+func (m *mover) stop(ctx context.Context) error {
+	running, err := m.running(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, c := range m.Move.Containers {
+		known[c.ID] = true
+	}
+	for id, name := range running {
+		if !known[id] {
+			return fmt.Errorf("container %s: it was made since the move was planned; stop it, or plan the move again", show(name))
+		}
+	}
+	for _, c := range slices.Backward(m.Move.Containers) {
+		if _, ok := running[c.ID]; !ok {
+			continue
+		}
+		m.say("stopping container " + show(c.Name))
+		if err := m.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil {
+			return fmt.Errorf("container %s: %w", show(c.Name), err)
+		}
+	}
+	return nil
+}
+
+func (m *mover) switchOver(ctx context.Context) error {
+	run, err := m.Options.Switch(ctx)
+	if run != "" {
+		if err := m.note(entry{Step: Switch, Item: "run", State: done, What: run}); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return m.moved(ctx)
+}
+
+func (m *mover) loadImages(ctx context.Context) error {
+	archive := filepath.Join(m.archiveDir(), "images.tar")
+	if _, err := os.Lstat(archive); err == nil {
+		if err := m.load(ctx, archive); err != nil {
+			return err
+		}
+	}
+	for _, i := range m.Move.Images {
+		if i.Pull != "" {
+			m.say("pulling " + show(i.Pull))
+			if err := m.pull(ctx, i); err != nil {
+				return err
+			}
+		}
+		if _, err := m.ImageInspect(ctx, i.ID); err != nil {
+			return fmt.Errorf("image %s: it is not there after loading: %w", facts.ShortID(i.ID), err)
+		}
+	}
+	return os.RemoveAll(m.archiveDir())
+}
+
+// networks makes networks and volumes that are not there. A volume of that name which somebody else has made is refused:
+// what it holds would be written over.
+func (m *mover) networks(ctx context.Context) error {
+	names, err := m.networkNames(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range m.Move.Networks {
+		if names[n.Name] {
+			continue
+		}
+		if err := m.post(ctx, "/networks/create", nil, n.Body); err != nil {
+			return fmt.Errorf("network %s: %w", show(n.Name), err)
+		}
+	}
+	for _, v := range m.Move.Volumes {
+		_, err := m.VolumeInspect(ctx, v.Name)
+		switch {
+		case err == nil && m.of(Networks, v.Name).State == "":
+			return fmt.Errorf("volume %s: somebody has made it since dockerd restarted; remove it", show(v.Name))
+		case err == nil:
+			continue
+		case !errdefs.IsNotFound(err):
+			return err
+		}
+		if err := m.note(entry{Step: Networks, Item: v.Name, State: begun}); err != nil {
+			return err
+		}
+		made := volume.CreateOptions{Name: v.Name, Driver: v.Driver, DriverOpts: v.Options, Labels: v.Labels}
+		if _, err := m.VolumeCreate(ctx, made); err != nil {
+			return fmt.Errorf("volume %s: %w", show(v.Name), err)
+		}
+	}
+	return nil
+}
+
+// containers makes them again. What a crash has left half made was never started.
+func (m *mover) containers(ctx context.Context) error {
+	for n := range m.Move.Containers {
+		c := &m.Move.Containers[n]
+		if m.of(Containers, c.Name).State == done {
+			continue
+		}
+		if _, err := m.ContainerInspect(ctx, c.Name); err == nil && m.of(Containers, c.Name).State == "" && c.Compose == "" {
+			return fmt.Errorf("container %s: somebody has made it since dockerd restarted; remove it", show(c.Name))
+		} else if err == nil && c.Compose == "" {
+			if err := m.ContainerRemove(ctx, c.Name, container.RemoveOptions{}); err != nil {
+				return fmt.Errorf("container %s: %w", show(c.Name), err)
+			}
+		}
+		if err := m.note(entry{Step: Containers, Item: c.Name, State: begun}); err != nil {
+			return err
+		}
+		if err := m.make(ctx, c); err != nil {
+			return fmt.Errorf("container %s: %w", show(c.Name), err)
+		}
+		if err := m.note(entry{Step: Containers, Item: c.Name, State: done}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// make makes one container, or has Compose make all of its service.
+func (m *mover) make(ctx context.Context, c *Container) error {
+	if c.Compose == "" || m.Compose == nil {
+		return m.create(ctx, c)
+	}
+	if _, err := m.ContainerInspect(ctx, c.Name); err == nil {
+		return nil // with another of its service
+	}
+	if err := m.Compose(ctx, c.Compose); err != nil {
+		return err
+	}
+	if _, err := m.ContainerInspect(ctx, c.Name); err != nil {
+		return fmt.Errorf("Compose has not made it: %w", err)
+	}
+	return nil
+}
+
+// copyVolumes copies what volumes hold. What an interrupted copy has left is removed first.
+func (m *mover) copyVolumes(ctx context.Context) error {
+	for _, v := range m.Move.Volumes {
+		if v.Source == "" || m.of(CopyData, v.Name).State == done {
+			continue
+		}
+		if err := m.copyVolume(ctx, v); err != nil {
+			return fmt.Errorf("volume %s: %w", show(v.Name), err)
+		}
+		if err := m.note(entry{Step: CopyData, Item: v.Name, State: done}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mover) copyVolume(ctx context.Context, v Volume) error {
+	have, err := m.VolumeInspect(ctx, v.Name)
+	if err != nil {
+		return err
+	}
+	below := path.Join("volumes", v.Name, "_data")
+	if have.Mountpoint != filepath.Join(m.to, below) {
+		return fmt.Errorf("it is at %s, and not in the new data root", show(have.Mountpoint))
+	}
+	room, err := free(m.to)
+	if err != nil {
+		return err
+	}
+	if err := empty(m.to, below); err != nil {
+		return err
+	}
+	mapping := m.mapping
+	if v.Host {
+		mapping = nil
+	}
+	m.say(fmt.Sprintf("copying volume %s (%s)", show(v.Name), Size(v.Tree.Bytes)))
+	tree, err := Copy(ctx, m.Move.From, v.Source, m.to, below, mapping, room-64<<20)
+	if err != nil {
+		return err
+	}
+	copied, err := measure(&walk{ctx: ctx, inside: true}, m.to, below)
+	if err != nil {
+		return err
+	}
+	copied.Mounts = tree.Mounts // are not there
+	if !tree.same(copied) {
+		return errors.New("the copy is not like the volume; find out what writes to one of them")
+	}
+	return nil
+}
+
+// start starts what ran. One that does not start does not keep the others from it.
+func (m *mover) start(ctx context.Context) error {
+	m.started = true
+	var errs []error
+	for _, c := range m.Move.Containers {
+		if !c.Running {
+			continue
+		}
+		m.say("starting container " + show(c.Name))
+		if err := m.ContainerStart(ctx, c.Name, container.StartOptions{}); err != nil {
+			errs = append(errs, fmt.Errorf("container %s: it does not start: %w", show(c.Name), err))
+		}
+	}
+	return m.later(errs)
+}
+
+// later makes one error of what went wrong once containers run, with the two ways on.
+func (m *mover) later(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+	}
+	return fmt.Errorf("%s; repair it and run `harden guide userns-remap` again, or go back with `harden guide userns-remap --back`",
+		strings.Join(texts, "; "))
+}
+
+func (m *mover) verify(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(m.Settle): // one that can't work ends within moments
+	}
+	var errs []error
+	for _, i := range m.Move.Images {
+		if _, err := m.ImageInspect(ctx, i.ID); err != nil {
+			errs = append(errs, fmt.Errorf("image %s: %w", facts.ShortID(i.ID), err))
+		}
+	}
+	for _, v := range m.Move.Volumes {
+		if _, err := m.VolumeInspect(ctx, v.Name); err != nil {
+			errs = append(errs, fmt.Errorf("volume %s: %w", show(v.Name), err))
+		}
+	}
+	for _, c := range m.Move.Containers {
+		got, err := m.ContainerInspect(ctx, c.Name)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("container %s: %w", show(c.Name), err))
+		case c.Running && !got.State.Running && (got.State.ExitCode != 0 || got.State.Error != ""):
+			errs = append(errs, fmt.Errorf("container %s ran and is %s, status %d; `docker logs` says more", show(c.Name),
+				got.State.Status, got.State.ExitCode))
+		}
+	}
+	return m.later(errs)
+}
+
+func (m *mover) networkNames(ctx context.Context) (map[string]bool, error) {
+	list, err := m.NetworkList(ctx, networkList)
+	names := map[string]bool{}
+	for _, n := range list {
+		names[n.Name] = true
+	}
+	return names, err
+}
