@@ -151,7 +151,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
 		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
-		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
+		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	refuseEmpty(root)
 	return root

@@ -59,8 +59,7 @@ type Container struct {
 	ID      string     `json:"id"`
 	Name    string     `json:"name"`
 	Running bool       `json:"running"`
-	Host    bool       `json:"host,omitempty"`    // it can't be in a user namespace of its own: --userns=host
-	Compose string     `json:"compose,omitempty"` // "project/service" where Compose makes it again from root's own file
+	Host    bool       `json:"host,omitempty"` // it can't be in a user namespace of its own: --userns=host
 	Created Creation   `json:"created"`
 	Own     int64      `json:"own"` // bytes that it has written into its own layer, which stay behind
 	Binds   []BindInfo `json:"binds,omitempty"`

@@ -33,7 +33,6 @@ type State struct {
 	Binds      map[string]BindInfo // by path on the host
 	Free       int64               // bytes of the file system of the data root
 	Moved      []string            // data roots of user namespaces that are there already
-	Compose    map[string]bool     // by "project/service": Compose can make it again from root's own file
 	Mapping    *Mapping            // nil where the user of the mapping does not exist yet
 	Pull       bool                // pull again what has a digest
 }
@@ -180,10 +179,6 @@ func (p *planner) add(r *recreation) {
 			host.set("HostConfig", asked)
 			c.Created.Body, _ = json.Marshal(host)
 		}
-	}
-	labels := get[map[string]string](host, "Labels")
-	if unit := labels[facts.LabelComposeProject] + "/" + labels[facts.LabelComposeService]; p.Compose[unit] && !c.Host {
-		c.Compose = unit // the file says nothing of --userns=host
 	}
 	what := "container " + show(c.Name)
 	if c.Host {

@@ -28,7 +28,7 @@ const (
 	Switch     Step = "switch"     // set userns-remap and restart dockerd: a run of package apply
 	Load       Step = "load"       // the images
 	Networks   Step = "networks"   // and the volumes, empty
-	Containers Step = "containers" // from their recorded options, or by Compose
+	Containers Step = "containers" // from their recorded options; Compose knows them by the labels that they keep
 	CopyData   Step = "copy"       // the volumes' content: after the containers were made, of which the Engine fills empty ones
 	Start      Step = "start"      // the containers that ran
 	Verify     Step = "verify"
@@ -45,7 +45,7 @@ var Steps = []struct {
 	{Switch, "set userns-remap and restart dockerd, as a run of its own that `harden history` shows"},
 	{Load, "load the images from the archive, or pull them by digest, and remove the archive"},
 	{Networks, "make the networks and the volumes again"},
-	{Containers, "make the containers again"},
+	{Containers, "make the containers again from their recorded options"},
 	{CopyData, "copy the volumes' content, with the owners of the mapping"},
 	{Start, "start the containers that ran"},
 	{Verify, "verify that images, volumes and containers are all there, and that what ran runs"},
@@ -53,6 +53,9 @@ var Steps = []struct {
 
 // ErrStopped means that somebody did not want the next step.
 var ErrStopped = errors.New("stopped before the next step")
+
+// ErrRestart means that nothing here can restart dockerd. The move goes on once somebody has.
+var ErrRestart = errors.New("dockerd has to be restarted by hand")
 
 // Options are what a move needs of its caller.
 type Options struct {
@@ -62,8 +65,6 @@ type Options struct {
 	Switch func(context.Context) (run string, err error)
 	// Unswitch takes that run back, and has dockerd restart. Where that was done already, nothing is.
 	Unswitch func(ctx context.Context, run string) error
-	// Compose has Compose make the containers of "project/service" again, without starting them.
-	Compose func(ctx context.Context, unit string) error
 	// Mapping returns the ranges that are now in force.
 	Mapping func(context.Context) (*Mapping, error)
 	Ask     func(does string) (bool, error) // whether to go on with a step; nil goes on
@@ -112,7 +113,7 @@ func Continue(ctx context.Context, j *Journal, o Options) error {
 	switch {
 	case err == nil:
 		return m.remark("move to userns-remap: done")
-	case errors.Is(err, ErrStopped), ctx.Err() != nil, m.started:
+	case errors.Is(err, ErrStopped), errors.Is(err, ErrRestart), ctx.Err() != nil, m.started:
 		return err
 	}
 	m.say("going back, since a step failed: " + err.Error())
@@ -345,9 +346,9 @@ func (m *mover) containers(ctx context.Context) error {
 		if m.of(Containers, c.Name).State == done {
 			continue
 		}
-		if _, err := m.ContainerInspect(ctx, c.Name); err == nil && m.of(Containers, c.Name).State == "" && c.Compose == "" {
+		if _, err := m.ContainerInspect(ctx, c.Name); err == nil && m.of(Containers, c.Name).State == "" {
 			return fmt.Errorf("container %s: somebody has made it since dockerd restarted; remove it", show(c.Name))
-		} else if err == nil && c.Compose == "" {
+		} else if err == nil {
 			if err := m.ContainerRemove(ctx, c.Name, container.RemoveOptions{}); err != nil {
 				return fmt.Errorf("container %s: %w", show(c.Name), err)
 			}
@@ -355,29 +356,12 @@ func (m *mover) containers(ctx context.Context) error {
 		if err := m.note(entry{Step: Containers, Item: c.Name, State: begun}); err != nil {
 			return err
 		}
-		if err := m.make(ctx, c); err != nil {
+		if err := m.create(ctx, c); err != nil {
 			return fmt.Errorf("container %s: %w", show(c.Name), err)
 		}
 		if err := m.note(entry{Step: Containers, Item: c.Name, State: done}); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// make makes one container, or has Compose make all of its service.
-func (m *mover) make(ctx context.Context, c *Container) error {
-	if c.Compose == "" || m.Compose == nil {
-		return m.create(ctx, c)
-	}
-	if _, err := m.ContainerInspect(ctx, c.Name); err == nil {
-		return nil // with another of its service
-	}
-	if err := m.Compose(ctx, c.Compose); err != nil {
-		return err
-	}
-	if _, err := m.ContainerInspect(ctx, c.Name); err != nil {
-		return fmt.Errorf("Compose has not made it: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,402 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/report"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/guide"
+)
+
+// remapID is the check that the guided move is about.
+const remapID = "docker/userns-remap"
+
+func guideCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "guide",
+		Short: "Carry out a change that moves data, step by step",
+		Long:  "Carry out a change that is more than files: what moves is shown first, each step is journaled, and there is a way back.",
+		Args:  exactly(0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(guideRemapCommand())
+	return cmd
+}
+
+func guideRemapCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "userns-remap",
+		Short: "Turn userns-remap on and take images, volumes and containers along",
+		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had: this command
+takes it along. It shows what moves, how much room that needs, in which order, and what does not come along; then, with
+--yes or asking at each step on a terminal, it does it: the images go by an archive or are pulled again, volumes are
+copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from their recorded
+options. Containers stand still from the second step to the last.
+
+The old data root stays as it is: --back goes back to it, at any time. Each step is journaled: a move that was interrupted
+goes on when the command is called again. A step that fails before containers were started is taken back by itself.
+
+Without --yes and without a terminal nothing is changed. The exit code is 2 when there is something to move, 4 when the
+move failed and was taken back.`,
+		Example: `  harden guide userns-remap --dry-run    # what would move
+  harden guide userns-remap              # step by step
+  harden guide userns-remap --back       # back to the old data root`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := openOnly(cmd, []string{remapID})
+			if err != nil {
+				return err
+			}
+			flag := func(name string) bool { v, _ := cmd.Flags().GetBool(name); return v }
+			g := &guided{session: s, dry: flag("dry-run"), yes: flag("yes"), pull: flag("pull")}
+			return g.run(flag("back"))
+		},
+	}
+	cmd.Flags().BoolP("dry-run", "n", false, "show the move and change nothing")
+	cmd.Flags().BoolP("yes", "y", false, "do every step without asking")
+	cmd.Flags().Bool("pull", false, "pull images again that have a digest, instead of keeping an archive of them")
+	cmd.Flags().Bool("back", false, "go back to the old data root; what was written since is kept aside")
+	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	addState(cmd)
+	addRestart(cmd)
+	addOutput(cmd)
+	addExitZero(cmd)
+	return cmd
+}
+
+// A guided is the session of a guided move.
+type guided struct {
+	*session
+	dry, yes, pull bool
+	asking         bool // each step is asked for
+}
+
+func (g *guided) run(back bool) error {
+	if os.Geteuid() != 0 {
+		return errors.New("guide userns-remap: needs root; volumes and the journal belong to it")
+	}
+	if _, err := apply.Interrupted(g.options()); err != nil { // trusts the state directory, or says why not
+		return err
+	}
+	g.asking = !g.yes && !g.dry && g.Format == "text" && isTerminal(os.Stdin)
+	g.dry = !g.yes && !g.asking
+	j, err := guide.Open(g.State)
+	if err != nil {
+		return err
+	}
+	switch {
+	case back && j == nil:
+		return usageError{errors.New("--back: there is no move to go back from")}
+	case back:
+		return g.goBack(j)
+	case j != nil:
+		return g.goOn(j)
+	}
+	return g.fresh()
+}
+
+// fresh plans a move, shows it and begins it.
+func (g *guided) fresh() error {
+	state, err := g.lookAround()
+	if err != nil {
+		return err
+	}
+	if state.Remapped() {
+		return g.show(&report.Guide{State: "nothing", Why: "containers of this Docker Engine are in a user namespace already"}, nil)
+	}
+	move, err := guide.Plan(state, g.now)
+	if err != nil {
+		return err
+	}
+	r := moveReport(move, nil)
+	r.State = "planned"
+	if g.dry || g.Format == "text" {
+		if err := g.show(r, move); err != nil {
+			return err
+		}
+	}
+	if g.dry {
+		return g.pending()
+	}
+	if len(move.Refusals) > 0 {
+		return errors.New("nothing was changed: " + strings.Join(move.Refusals, "; "))
+	}
+	return g.work(func(o guide.Options) error { return guide.Begin(g.ctx, move, o) })
+}
+
+// lookAround asks the Engine of this machine for all that it has.
+func (g *guided) lookAround() (*guide.State, error) {
+	g.host = g.look(g.ctx)
+	e, err := g.host.Engine()
+	if err != nil {
+		return nil, err
+	}
+	if !e.Local {
+		return nil, fmt.Errorf("%s: the Docker Engine is on another machine; run harden there", e.Host)
+	}
+	mapping, err := guide.MappingOf(g.host)
+	if err != nil && !errors.Is(err, facts.ErrAbsent) {
+		return nil, err
+	}
+	p := g.progress(0)
+	defer p.end()
+	p.next("looking at what the Docker Engine has")
+	return guide.Look(g.ctx, e.Host, mapping, g.pull)
+}
+
+// goOn continues a move that was begun.
+func (g *guided) goOn(j *guide.Journal) error {
+	r := moveReport(j.Move, j)
+	r.State = "unfinished"
+	if j.GoingBack() {
+		r.State = "going-back"
+	} else if j.Done(guide.Verify) {
+		r.State = "done"
+	}
+	if g.dry || g.Format == "text" || r.State == "done" {
+		if err := g.show(r, j.Move); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.State == "done":
+		return nil
+	case g.dry:
+		return g.pending()
+	}
+	return g.work(func(o guide.Options) error { return guide.Continue(g.ctx, j, o) })
+}
+
+// goBack shows what going back means, asks, and goes back.
+func (g *guided) goBack(j *guide.Journal) error {
+	r := moveReport(j.Move, j)
+	r.State, r.Steps = "going-back", nil
+	r.Why = "Containers stop, userns-remap is taken back, dockerd restarts with its old data root " + j.Move.From + ", and what ran before " +
+		"the move is started. What containers have written since the move is not in the old volumes: it is kept in " + j.Move.Aside() + "."
+	if g.dry || g.Format == "text" {
+		if err := g.show(r, j.Move); err != nil {
+			return err
+		}
+	}
+	if g.dry {
+		return g.pending()
+	}
+	if g.asking {
+		if err := g.agreed("go back?", "nothing was changed"); err != nil {
+			return err
+		}
+	}
+	g.asking = false
+	return g.work(func(o guide.Options) error { return guide.Back(g.ctx, j, o) })
+}
+
+func (g *guided) pending() error {
+	if g.ExitZero {
+		return nil
+	}
+	return status(exitFindings)
+}
+
+// work holds the lock, settles an interrupted run and does something of the move; then it says what came of it.
+func (g *guided) work(do func(guide.Options) error) error {
+	if err := g.awaitPackages(); err != nil {
+		return err
+	}
+	held, release, err := apply.Hold(g.options())
+	if err != nil {
+		return err
+	}
+	defer release()
+	g.held = &held
+	if err := g.recover(true); err != nil {
+		return err
+	}
+	mark(g.ctx)
+	p := g.progress(0)
+	o := guide.Options{State: g.State, Switch: g.remap, Unswitch: g.unmap,
+		Mapping: func(ctx context.Context) (*guide.Mapping, error) { return guide.MappingOf(g.look(ctx)) },
+		Remark:  func(what string) error { return apply.Remark(*g.held, what) },
+		Say: func(what string) {
+			p.next(what)
+			if g.Format == "text" && !isTerminal(os.Stderr) {
+				fmt.Fprintf(os.Stderr, "harden: %s\n", what)
+			}
+		}}
+	if g.asking {
+		o.Ask = func(does string) (bool, error) { return g.confirm(report.Clean(does) + "?") }
+	}
+	err = do(o)
+	p.end()
+	return g.came(err)
+}
+
+// came says what a move has come to.
+func (g *guided) came(err error) error {
+	j, open := guide.Open(g.State)
+	if open != nil {
+		return errors.Join(err, open)
+	}
+	r := &report.Guide{State: "back"}
+	if j != nil {
+		r = moveReport(j.Move, j)
+		if r.State = "unfinished"; j.Done(guide.Verify) {
+			r.State = "done"
+		} else if j.GoingBack() {
+			r.State = "going-back"
+		}
+		if r.State == "unfinished" {
+			r.Why = "`harden guide userns-remap` goes on, `harden guide userns-remap --back` goes back."
+		}
+		r.Left = nil // was shown
+	}
+	if shown := g.show(r, nil); shown != nil {
+		return shown
+	}
+	switch {
+	case errors.Is(err, guide.ErrWentBack):
+		exitCode(err)
+		return status(exitFailed)
+	case errors.Is(err, guide.ErrStopped):
+		return status(exitFindings)
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// remap sets userns-remap by a run of its own, unless one has. The run is returned even where dockerd still has to be
+// restarted.
+func (g *guided) remap(ctx context.Context) (string, error) {
+	if err := g.audit(); err != nil {
+		return "", err
+	}
+	plan, err := remediate.Propose(ctx, g.host, g.results, remediate.Policy{
+		Allow:    func(*checks.Check, want.Class) bool { return true },
+		Precheck: activate.PrecheckMoved, Validate: g.validate})
+	if err != nil {
+		return "", err
+	}
+	if plan.Empty() {
+		if id, err := g.remapRun(); id != "" || err != nil {
+			return id, cmp.Or(err, g.restarted(ctx))
+		}
+		for _, l := range plan.Left {
+			return "", fmt.Errorf("userns-remap can't be set here: %s", g.redactor.RedactText(l.Reason))
+		}
+		return "", errors.New("userns-remap was set by somebody else meanwhile; take that back, and run `harden guide userns-remap --back`")
+	}
+	run, err := g.apply(plan)
+	if run == nil || err != nil {
+		return "", err
+	}
+	return run.ID, g.restarted(ctx)
+}
+
+// restarted says so where nothing here could restart dockerd.
+func (g *guided) restarted(ctx context.Context) error {
+	e, err := g.look(ctx).Engine()
+	if err != nil {
+		return err
+	}
+	if state := (guide.State{Info: e.Info}); state.Remapped() {
+		return nil
+	}
+	return fmt.Errorf("%w: userns-remap is set, and nothing on this host that harden knows restarts dockerd; restart it, then run "+
+		"`harden guide userns-remap` again", guide.ErrRestart)
+}
+
+// remapRun finds the newest run that has set userns-remap and is in force; empty where there is none.
+func (g *guided) remapRun() (string, error) {
+	runs, err := apply.History(g.options())
+	for _, r := range runs {
+		if r.Outcome == apply.Applied && slices.Contains(r.Checks, remapID) {
+			return r.ID, err
+		}
+	}
+	return "", err
+}
+
+// unmap takes the run back that has set userns-remap.
+func (g *guided) unmap(ctx context.Context, id string) error {
+	found, err := g.remapRun()
+	if err != nil || found == "" || id != "" && found != id {
+		return err // none is in force
+	}
+	g.host = g.look(ctx)
+	p := g.progress(0)
+	defer p.end()
+	_, err = apply.Rollback(ctx, found, g.acting(p))
+	return err
+}
+
+func (g *guided) show(r *report.Guide, move *guide.Move) error {
+	r.Schema, r.Version, r.Move = report.GuideSchema, version(), "userns-remap"
+	for _, list := range []*[]string{&r.Networks, &r.Refusals} {
+		*list = append([]string{}, *list...)
+	}
+	r.Images, r.Volumes = append([]report.GuideImage{}, r.Images...), append([]report.GuideVolume{}, r.Volumes...)
+	r.Containers, r.Steps = append([]report.GuideContainer{}, r.Containers...), append([]report.GuideStep{}, r.Steps...)
+	r.Left = append([]report.GuideLeft{}, r.Left...)
+	if g.Format == "json" {
+		return report.JSON(g.stdout, hide(g.redactor, r))
+	}
+	return report.GuideText(g.stdout, hide(g.redactor, r), g.style(), guide.Size)
+}
+
+// moveReport is a move as it is shown: nothing of what containers are made from.
+func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
+	r := &report.Guide{ID: m.ID, From: m.From, Refusals: m.Refusals, Space: &report.GuideSpace{Archive: m.Space.Archive, Images: m.Space.Images,
+		Volumes: m.Space.Volumes, Need: m.Space.Need(), Free: m.Space.Free, Room: m.Space.Room()},
+		Back: "`harden guide userns-remap --back` goes back at any time: nothing in " + m.From + " is changed but for a new directory, and " +
+			"what is written after the move is kept aside then. Once nobody wants to go back, what is there beside the new data root can be removed."}
+	for _, i := range m.Images {
+		name, how := facts.ShortID(i.ID), "archive"
+		if len(i.Names) > 0 {
+			name = strings.Join(i.Names, ", ")
+		}
+		if i.Pull != "" {
+			how = "pull"
+		}
+		r.Images = append(r.Images, report.GuideImage{Name: facts.Clip(name), Bytes: i.Bytes, How: how})
+	}
+	for _, n := range m.Networks {
+		r.Networks = append(r.Networks, facts.Clip(n.Name))
+	}
+	for _, v := range m.Volumes {
+		how := "copy"
+		if v.Source == "" {
+			how = "made again"
+		}
+		r.Volumes = append(r.Volumes, report.GuideVolume{Name: facts.Clip(v.Name), How: how, Files: v.Tree.Entries, Bytes: v.Tree.Bytes,
+			SetID: v.Tree.SetID, HostIDs: v.Host})
+	}
+	for _, c := range m.Containers {
+		r.Containers = append(r.Containers, report.GuideContainer{Name: facts.Clip(c.Name), Running: c.Running, HostIDs: c.Host})
+	}
+	for _, s := range guide.Steps {
+		step := report.GuideStep{Step: string(s.Step), Does: s.Does}
+		if j != nil && j.Done(s.Step) {
+			step.State = "done"
+		} else if j != nil && j.Begun(s.Step) {
+			step.State = "begun"
+		}
+		r.Steps = append(r.Steps, step)
+	}
+	for _, l := range m.Left {
+		r.Left = append(r.Left, report.GuideLeft{What: l.What, Why: l.Why})
+	}
+	return r
+}
