@@ -322,7 +322,8 @@ func (g *guided) restarted(ctx context.Context) error {
 func (g *guided) remapRun() (string, error) {
 	runs, err := apply.History(g.options())
 	for _, r := range runs {
-		if r.Outcome == apply.Applied && slices.Contains(r.Checks, remapID) {
+		sets := func(c apply.FileChange) bool { return slices.Contains(c.Checks, remapID) }
+		if r.Outcome == apply.Applied && slices.ContainsFunc(r.Changes, sets) {
 			return r.ID, err
 		}
 	}

@@ -20,6 +20,7 @@ type Journal struct {
 	Move  *Move
 	state string
 	log   []entry
+	noted bool // this process has written to the log, so that it ends with a whole line
 }
 
 type entry struct {
@@ -136,13 +137,13 @@ func (j *Journal) note(e entry) error {
 	if err != nil {
 		return err
 	}
-	if len(j.log) == 0 {
+	if !j.noted {
 		data = append([]byte("\n"), data...) // apart from what a crash may have cut off
 	}
 	if err := appendTo(filepath.Join(j.dir(), "log"), append(data, '\n')); err != nil {
 		return err
 	}
-	j.log = append(j.log, e)
+	j.log, j.noted = append(j.log, e), true
 	return nil
 }
 
