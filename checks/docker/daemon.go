@@ -115,8 +115,8 @@ var daemon = []*checks.Check{
 		Items: cis.Docker("2.8", "2.9", "2.9", "2.10"),
 		Title: "root in a container is an ordinary user outside it",
 		Why:   "root in a container is root for the kernel: one mistake in a mount or in the kernel, and it is root on the host",
-		Breaks: "every image, container and volume of now is hidden until the setting is taken back; " +
-			"files that containers share with the host change their owner",
+		Breaks: "every image, container and volume of now is hidden until the setting is taken back: " +
+			"`harden guide userns-remap` takes them along; files that containers share with the host change their owner",
 		Class:   want.Behaviour,
 		Named:   true,
 		Threats: []stride.ID{stride.DockerClientElevation},

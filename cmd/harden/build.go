@@ -18,6 +18,7 @@ import (
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/guide"
 )
 
 func sha256Of(data []byte) []byte { sum := sha256.Sum256(data); return sum[:] }
@@ -172,6 +173,9 @@ func (s *session) describeRuns(note func(string, ...any)) {
 		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
 	} else if errors.Is(err, apply.ErrDamaged) {
 		note("%s", s.redactor.RedactText(err.Error()))
+	}
+	if j, err := guide.Open(s.State); s.running() && err == nil && j != nil && !j.Done(guide.Verify) {
+		note("the move to userns-remap is unfinished: `harden guide userns-remap` goes on, with --back it goes back")
 	}
 	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
 		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome, len(run.Left))

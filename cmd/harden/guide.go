@@ -147,6 +147,12 @@ func (g *guided) lookAround() (*guide.State, error) {
 	if !e.Local {
 		return nil, fmt.Errorf("%s: the Docker Engine is on another machine; run harden there", e.Host)
 	}
+	if err := g.host.EngineDoubt(); err != nil { // it names the directories that root writes to
+		return nil, err
+	}
+	if why, err := g.host.Exposed(e.DockerRootDir); err != nil || why != "" {
+		return nil, cmp.Or(err, fmt.Errorf("%s: %s; root alone may be able to write a data root and what is above it", e.DockerRootDir, why))
+	}
 	mapping, err := guide.MappingOf(g.host)
 	if err != nil && !errors.Is(err, facts.ErrAbsent) {
 		return nil, err
@@ -341,63 +347,4 @@ func (g *guided) unmap(ctx context.Context, id string) error {
 	defer p.end()
 	_, err = apply.Rollback(ctx, found, g.acting(p))
 	return err
-}
-
-func (g *guided) show(r *report.Guide, move *guide.Move) error {
-	r.Schema, r.Version, r.Move = report.GuideSchema, version(), "userns-remap"
-	for _, list := range []*[]string{&r.Networks, &r.Refusals} {
-		*list = append([]string{}, *list...)
-	}
-	r.Images, r.Volumes = append([]report.GuideImage{}, r.Images...), append([]report.GuideVolume{}, r.Volumes...)
-	r.Containers, r.Steps = append([]report.GuideContainer{}, r.Containers...), append([]report.GuideStep{}, r.Steps...)
-	r.Left = append([]report.GuideLeft{}, r.Left...)
-	if g.Format == "json" {
-		return report.JSON(g.stdout, hide(g.redactor, r))
-	}
-	return report.GuideText(g.stdout, hide(g.redactor, r), g.style(), guide.Size)
-}
-
-// moveReport is a move as it is shown: nothing of what containers are made from.
-func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
-	r := &report.Guide{ID: m.ID, From: m.From, Refusals: m.Refusals, Space: &report.GuideSpace{Archive: m.Space.Archive, Images: m.Space.Images,
-		Volumes: m.Space.Volumes, Need: m.Space.Need(), Free: m.Space.Free, Room: m.Space.Room()},
-		Back: "`harden guide userns-remap --back` goes back at any time: nothing in " + m.From + " is changed but for a new directory, and " +
-			"what is written after the move is kept aside then. Once nobody wants to go back, what is there beside the new data root can be removed."}
-	for _, i := range m.Images {
-		name, how := facts.ShortID(i.ID), "archive"
-		if len(i.Names) > 0 {
-			name = strings.Join(i.Names, ", ")
-		}
-		if i.Pull != "" {
-			how = "pull"
-		}
-		r.Images = append(r.Images, report.GuideImage{Name: facts.Clip(name), Bytes: i.Bytes, How: how})
-	}
-	for _, n := range m.Networks {
-		r.Networks = append(r.Networks, facts.Clip(n.Name))
-	}
-	for _, v := range m.Volumes {
-		how := "copy"
-		if v.Source == "" {
-			how = "made again"
-		}
-		r.Volumes = append(r.Volumes, report.GuideVolume{Name: facts.Clip(v.Name), How: how, Files: v.Tree.Entries, Bytes: v.Tree.Bytes,
-			SetID: v.Tree.SetID, HostIDs: v.Host})
-	}
-	for _, c := range m.Containers {
-		r.Containers = append(r.Containers, report.GuideContainer{Name: facts.Clip(c.Name), Running: c.Running, HostIDs: c.Host})
-	}
-	for _, s := range guide.Steps {
-		step := report.GuideStep{Step: string(s.Step), Does: s.Does}
-		if j != nil && j.Done(s.Step) {
-			step.State = "done"
-		} else if j != nil && j.Begun(s.Step) {
-			step.State = "begun"
-		}
-		r.Steps = append(r.Steps, step)
-	}
-	for _, l := range m.Left {
-		r.Left = append(r.Left, report.GuideLeft{What: l.What, Why: l.Why})
-	}
-	return r
 }

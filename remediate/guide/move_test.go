@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -138,6 +139,9 @@ func TestMover(t *testing.T) {
 	}
 	j, err := Open(state)
 	must(t, err)
+	if f[0] == "fail" {
+		o.Mapping = func(context.Context) (*Mapping, error) { return nil, errors.New("no ranges today") }
+	}
 	switch {
 	case f[0] == "back":
 		err = Back(t.Context(), j, o)
@@ -149,6 +153,9 @@ func TestMover(t *testing.T) {
 		m, plan := Plan(s, time.Now())
 		must(t, plan)
 		err = Begin(t.Context(), m, o)
+	}
+	if f[0] == "fail" && errors.Is(err, ErrWentBack) && strings.Contains(err.Error(), "no ranges today") {
+		err = nil
 	}
 	must(t, err)
 }
@@ -265,6 +272,9 @@ func TestMoveAndBack(t *testing.T) {
 	}
 	s := newShop(t)
 	before := s.what(t.Context())
+	failed := t.TempDir()
+	s.move("fail", failed, "") // a step that fails is taken back by itself
+	s.isBack(before, failed)
 	for n, kill := range []string{"", "1/9", "stopping", "RESTART", "4/9", "5/9", "6/9", "copying volume data", "8/9", "9/9"} {
 		state := t.TempDir()
 		s.move("forward", state, kill)
