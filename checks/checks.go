@@ -1,4 +1,3 @@
-// Package checks says what must hold on a hardened host and finds where a host differs. It reads; it cannot write.
 package checks
 
 import (
@@ -29,15 +28,27 @@ type Check struct {
 	Level   int         // benchmark level, 1 or 2
 	Manual  string      // how a person settles it when no want can; shown with what is left
 	Rule    Rule
-	Named   bool // its fix is made only where the check itself is named: no class allows it
-	Live    bool // its fix is made to what runs, and is lost when that is made again from its source
-	Source  Rule // judges Dockerfiles and Compose files by the same; nil where they tell nothing
+	Named   bool   // its fix is made only where the check itself is named: no class allows it
+	Live    bool   // its fix is made to what runs, and is lost when that is made again from its source
+	Review  Review // which outcome only a person can give it
+	Source  Rule   // judges Dockerfiles and Compose files by the same; nil where they tell nothing
 }
 
 func (c *Check) String() string { return c.ID }
 
 // Equal makes a check equal to itself alone, whatever its rule is made of.
 func (c *Check) Equal(d *Check) bool { return c == d }
+
+// A Review says which outcome of a check takes a manual review, since no machine can tell it.
+type Review int
+
+// What a machine leaves to a manual review.
+const (
+	NoReview     Review = iota // nothing: it passes and fails by itself
+	ReviewToFail               // that it fails: what is there may be meant
+	ReviewToPass               // that it passes: where nothing bad is to be seen there may be more to know
+	ReviewAlways               // either
+)
 
 // A Rule compares a host with what must hold. No findings means that it holds; an error means that the rule could
 // not tell: facts.ErrAbsent that there is nothing to judge, ErrManual that only a person can.

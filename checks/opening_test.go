@@ -57,7 +57,8 @@ func TestOneWayToOpen(t *testing.T) {
 				seen++
 				functions, ok := allowed[file]
 				if !ok || functions != nil && !slices.Contains(functions, name) {
-					t.Errorf("%s: %s calls %s.%s: files are opened through facts.Source alone", file, name, pkg.Name, s.Sel.Name)
+					t.Errorf("%s: %s calls %s.%s: files are opened through facts.Source alone", file, name, pkg.Name,
+						s.Sel.Name)
 				}
 				return true
 			})

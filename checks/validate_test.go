@@ -15,7 +15,8 @@ import (
 func TestValidate(t *testing.T) {
 	good := func() *checks.Check {
 		return &checks.Check{
-			ID: "docker/icc", Items: cis.Docker("2.1", "2.2", "2.2", "2.2"), Title: "a title", Why: "a reason", Level: 1,
+			ID: "docker/icc", Items: cis.Docker("2.1", "2.2", "2.2", "2.2"), Title: "a title", Why: "a reason",
+			Level:   1,
 			Threats: []stride.ID{stride.DockerHostTampering},
 			Rule:    checks.Func(func(*facts.Host) ([]checks.Finding, error) { return nil, nil }),
 		}
@@ -45,10 +46,12 @@ func TestValidate(t *testing.T) {
 	}
 	other := good()
 	other.ID = "docker/other"
-	if err := checks.Validate([]*checks.Check{good(), other}); err == nil || !strings.Contains(err.Error(), "docker@1.6.0:2.2 is docker/icc already") {
+	if err := checks.Validate([]*checks.Check{good(), other}); err == nil ||
+		!strings.Contains(err.Error(), "docker@1.6.0:2.2 is docker/icc already") {
 		t.Errorf("one number twice: got %v", err)
 	}
-	if err := checks.Validate([]*checks.Check{good(), good()}); err == nil || !strings.Contains(err.Error(), "this ID is taken") {
+	if err := checks.Validate([]*checks.Check{good(), good()}); err == nil ||
+		!strings.Contains(err.Error(), "this ID is taken") {
 		t.Errorf("one ID twice: got %v", err)
 	}
 }

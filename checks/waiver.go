@@ -51,7 +51,8 @@ func Waive(results []Result, waivers []Waiver, now time.Time) []Result {
 	waived := make([]Result, len(results))
 	for i, r := range results {
 		waived[i] = r
-		if r.Status != Fail || !slices.ContainsFunc(waivers, func(w Waiver) bool { return w.Check == r.Check.ID && !w.Expired(now) }) {
+		if r.Status != Fail || !slices.ContainsFunc(waivers,
+			func(w Waiver) bool { return w.Check == r.Check.ID && !w.Expired(now) }) {
 			continue
 		}
 		waived[i].Findings = nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
@@ -25,8 +26,8 @@ func (d *draft) activateKey(f fix, w want.Key) error {
 	switch {
 	case want.Reloadable[w.Key[0]]:
 	case alone:
-		d.waiting = append(d.waiting, restart{f, unit, fmt.Sprintf("no service starts dockerd (PID %d): restart it the way it was started",
-			daemon.Process.PID)})
+		d.waiting = append(d.waiting, restart{f, unit,
+			fmt.Sprintf("no service starts dockerd (PID %d): restart it the way it was started", daemon.Process.PID)})
 		return nil
 	default:
 		d.restart(f, w.Key[0], unit)
@@ -58,14 +59,15 @@ type restart struct {
 // restart asks for a restart that makes dockerd take up a key.
 func (d *draft) restart(f fix, key, unit string) {
 	if networkKeys[key] {
-		d.network = append(d.network, restart{fix: f, unit: unit}) // whether one is enough is known when the draft is complete
+		// whether one is enough is known when the draft is complete
+		d.network = append(d.network, restart{fix: f, unit: unit})
 		return
 	}
 	d.activate(f, Restart, unit)
 }
 
-// deferred returns the restarts that have to wait: those that nothing here can do, and those for network keys, until the
-// containers end. Others are asked for.
+// deferred returns the restarts that have to wait: those that nothing here can do, and those for network keys, until
+// the containers end. Others are asked for.
 func (d *draft) deferred() []Activation {
 	var later []Activation
 	survivors := len(d.network) > 0 && d.survivors()
@@ -180,3 +182,6 @@ func (d *draft) wantsLiveRestore() bool {
 	}
 	return false
 }
+
+// Kubelet reports whether a unit is the kubelet's.
+func Kubelet(unit string) bool { return strings.Contains(unit, "kubelet") }

@@ -12,7 +12,6 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
-	"example.com/harden/remediate/gate"
 )
 
 // Files that are harden's own. The drop-in's name sorts after what administrators and vendors write, because the
@@ -39,7 +38,8 @@ type draft struct {
 }
 
 func newDraft(h *facts.Host) *draft {
-	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{}, asked: map[Kind]map[string]*Activation{}}
+	return &draft{host: h, files: map[string]*Change{}, updates: map[string]*Update{},
+		asked: map[Kind]map[string]*Activation{}}
 }
 
 // add works all of a fix's wants into the draft.
@@ -72,7 +72,7 @@ func (d *draft) want(f fix, w want.Want) error {
 		}
 		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
 	case want.AuditRule:
-		d.entitled(f, w.Path, gate.Target.Audit, w.Warrant)
+		d.entitled(f, w.Path, Target.Audit, w.Warrant)
 		d.activate(f, LoadAudit, "")
 		line := fmt.Sprintf("-w %s -p wa -k docker", w.Path)
 		if err := d.atBoot(f, w); err != nil {
@@ -135,7 +135,9 @@ func (d *draft) atBoot(f fix, w want.AuditRule) error {
 			return err
 		}
 		line := fmt.Sprintf("d %s %04o %s %s -", dir, info.Mode, info.User, info.Group)
-		if err := d.content(f, w, tmpfiles, 0o644, func(data []byte) ([]byte, error) { return edit.Line(data, line) }); err != nil {
+		if err := d.content(f, w, tmpfiles, 0o644, func(data []byte) ([]byte, error) {
+			return edit.Line(data, line)
+		}); err != nil {
 			return err
 		}
 	}
@@ -217,7 +219,7 @@ func (d *draft) attribute(f fix, w want.Want, file string, set func(*facts.Info)
 			return err
 		}
 	}
-	d.entitled(f, info.Path, gate.Target.Refuse, w.Entitled())
+	d.entitled(f, info.Path, Target.Refuse, w.Entitled())
 	if c == nil {
 		c = &Change{Path: info.Path, Before: facts.File{Info: info}, After: facts.File{Info: info}}
 	}
@@ -237,7 +239,7 @@ func (d *draft) content(f fix, w want.Want, file string, mode fs.FileMode, set f
 		return err
 	}
 	warrant := warrantOf(w)
-	d.entitled(f, loaded.Path, gate.Target.Refuse, warrant)
+	d.entitled(f, loaded.Path, Target.Refuse, warrant)
 	c := d.files[loaded.Path]
 	if c == nil || !c.Content() {
 		if c != nil { // attributes were changed first
@@ -327,7 +329,7 @@ func (d *draft) setOwner(i *facts.Info, owner string) error {
 		return err
 	}
 	if uid != i.UID || gid != i.GID {
-		i.Mode, i.Capable = gate.GivenAway(*i), false
+		i.Mode, i.Capable = GivenAway(*i), false
 	}
 	i.User, i.UID, i.Group, i.GID = user, uid, group, gid
 	return nil

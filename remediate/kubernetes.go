@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/schema"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
-	"example.com/harden/remediate/schema"
 )
 
 // podFlag changes a static pod's manifest. All that is wanted of one component meets there, so that it restarts once.

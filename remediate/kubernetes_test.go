@@ -16,7 +16,7 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
+	"example.com/harden/remediate/gate"
 )
 
 const (
@@ -42,7 +42,8 @@ EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 ExecStart=
 ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS --config=/var/lib/kubelet/config.yaml --anonymous_auth $KUBELET_KUBEADM_ARGS
 `)
-	for path, name := range map[string]string{apiserver: "kube-apiserver.yaml", etcd: "etcd.yaml", kubelet: "kubelet-config.yaml"} {
+	for path, name := range map[string]string{apiserver: "kube-apiserver.yaml", etcd: "etcd.yaml",
+		kubelet: "kubelet-config.yaml"} {
 		data, err := os.ReadFile(filepath.Join("edit/testdata", name))
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +93,8 @@ func differences(p *remediate.Plan) string {
 
 func TestProposeKubernetes(t *testing.T) {
 	pod := func(name, value string, mounts ...want.Mount) want.PodFlag {
-		return want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: name, Value: value, Mounts: mounts}
+		return want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: name, Value: value,
+			Mounts: mounts}
 	}
 	field := func(value any, path ...string) want.Field {
 		return want.Field{Warrant: want.Mine, File: kubelet, Field: path, Value: value, Unit: "kubelet.service"}
@@ -100,7 +102,9 @@ func TestProposeKubernetes(t *testing.T) {
 	policyMount := want.Mount{Path: policy, Type: "File", ReadOnly: true}
 	logs := want.Mount{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}
 	rules := "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n"
-	audit := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{Warrant: want.Mine, File: policy, Data: rules, Mode: 0o600}, pod("audit-policy-file", policy, policyMount))
+	audit := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file",
+		want.Content{Warrant: want.Mine, File: policy, Data: rules, Mode: 0o600},
+		pod("audit-policy-file", policy, policyMount))
 	profiling := holds("kubernetes/profiling", apiserver, "--profiling=false", pod("profiling", "false"))
 	everything := func(*checks.Check, want.Class) bool { return true }
 	tests := []struct {
@@ -110,8 +114,11 @@ func TestProposeKubernetes(t *testing.T) {
 		want   string
 	}{
 		{"all of one component is one change", []*checks.Check{audit, profiling,
-			holds("kubernetes/audit-log", apiserver, "--audit-log-path", pod("audit-log-path", "/var/log/kubernetes/audit/audit.log", logs)),
-			holds("kubernetes/admission", apiserver, "NodeRestriction,AlwaysPullImages", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
+			holds("kubernetes/audit-log", apiserver, "--audit-log-path",
+				pod("audit-log-path", "/var/log/kubernetes/audit/audit.log", logs)),
+			holds("kubernetes/admission", apiserver, "NodeRestriction,AlwaysPullImages",
+				want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver",
+					Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
 			mode("kubernetes/mode", apiserver, 0o600)}, everything,
 			policy + ` workload kubernetes/audit-policy
 +apiVersion: audit.k8s.io/v1
@@ -138,14 +145,18 @@ func TestProposeKubernetes(t *testing.T) {
 +      type: DirectoryOrCreate
 +    name: harden-audit
 roll-out ` + apiserver + "\n"},
-		{"a mode alone rolls nothing out", []*checks.Check{mode("kubernetes/mode", apiserver, 0o600)}, everything, apiserver + " none kubernetes/mode\n"},
+		{"a mode alone rolls nothing out", []*checks.Check{mode("kubernetes/mode", apiserver, 0o600)}, everything,
+			apiserver + " none kubernetes/mode\n"},
 		{"the kubelet's fields, and flags that beat them", []*checks.Check{
 			holds("kubernetes/read-only", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")),
-			lacks("kubernetes/read-only-flag", flagsEnv, "read-only-port", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
+			lacks("kubernetes/read-only-flag", flagsEnv, "read-only-port",
+				want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
 			holds("kubernetes/pids", kubelet, "podPidsLimit", field(4096, "podPidsLimit")),
-			holds("kubernetes/idle", kubelet, "streamingConnectionIdleTimeout: 5m", field("5m", "streamingConnectionIdleTimeout")),
+			holds("kubernetes/idle", kubelet, "streamingConnectionIdleTimeout: 5m",
+				field("5m", "streamingConnectionIdleTimeout")),
 			holds("kubernetes/tls", kubelet, "tlsCipherSuites", field([]string{"A", "B"}, "tlsCipherSuites")),
-			holds("kubernetes/anonymous", kubelet, "cacheTTL: 1s", field("1s", "authentication", "webhook", "cacheTTL"))}, everything,
+			holds("kubernetes/anonymous", kubelet, "cacheTTL: 1s", field("1s", "authentication", "webhook", "cacheTTL"))},
+			everything,
 			kubelet + ` restart kubernetes/read-only kubernetes/pids kubernetes/idle kubernetes/tls kubernetes/anonymous
 -    cacheTTL: 0s
 +    cacheTTL: 1s
@@ -162,7 +173,8 @@ roll-out ` + apiserver + "\n"},
 restart kubelet.service
 `},
 		{"a flag on the command line goes by a drop-in", []*checks.Check{
-			holds("kubernetes/anonymous", "/etc/systemd/system/kubelet.service.d/zz-harden.conf", "ExecStart", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "anonymous-auth", Gone: true})}, everything,
+			holds("kubernetes/anonymous", "/etc/systemd/system/kubelet.service.d/zz-harden.conf", "ExecStart",
+				want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "anonymous-auth", Gone: true})}, everything,
 			`/etc/systemd/system/kubelet.service.d/zz-harden.conf restart kubernetes/anonymous
 +# Written by harden; "harden rollback" takes it back.
 +[Service]
@@ -172,34 +184,46 @@ reload-systemd
 restart kubelet.service
 `},
 		{"a flag that nobody can see stays", []*checks.Check{
-			holds("kubernetes/x", kubelet, "no such text", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "event-qps", Gone: true})}, everything,
-			"left kubernetes/x: --event-qps is not among the flags of kubelet.service that can be seen; a person must take it away\n"},
-		{"two that want another value are both left", []*checks.Check{profiling, holds("kubernetes/other", apiserver, "--profiling=true", pod("profiling", "true")),
-			holds("kubernetes/a", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")), holds("kubernetes/b", kubelet, "readOnlyPort: 1", field(1, "readOnlyPort"))}, everything,
+			holds("kubernetes/x", kubelet, "no such text", want.Flag{Warrant: want.Mine, Unit: "kubelet.service",
+				Name: "event-qps", Gone: true})}, everything,
+			"left kubernetes/x: --event-qps is not among the flags of kubelet.service that can be seen; a person must take " +
+				"it away\n"},
+		{"two that want another value are both left", []*checks.Check{profiling, holds("kubernetes/other", apiserver,
+			"--profiling=true", pod("profiling", "true")),
+			holds("kubernetes/a", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")),
+			holds("kubernetes/b", kubelet, "readOnlyPort: 1", field(1, "readOnlyPort"))}, everything,
 			`left kubernetes/profiling: kubernetes/profiling and kubernetes/other want ` + apiserver + ` --profiling to differ; a person must choose
 left kubernetes/other: kubernetes/profiling and kubernetes/other want ` + apiserver + ` --profiling to differ; a person must choose
 left kubernetes/a: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPort to differ; a person must choose
 left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPort to differ; a person must choose
 `},
-		{"an unknown field is refused", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort", field(0, "readonlyPort"))}, everything,
+		{"an unknown field is refused", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort",
+			field(0, "readonlyPort"))}, everything,
 			"left kubernetes/a: the file as it would be is not valid: there is no field readonlyPort\n"},
-		{"a field of the wrong kind is refused", []*checks.Check{holds("kubernetes/a", kubelet, "podPidsLimit", field("many", "podPidsLimit"))}, everything,
+		{"a field of the wrong kind is refused", []*checks.Check{holds("kubernetes/a", kubelet, "podPidsLimit",
+			field("many", "podPidsLimit"))}, everything,
 			"left kubernetes/a: the file as it would be is not valid: podPidsLimit must be a whole number\n"},
-		{"and does not take others with it", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort", field(0, "readonlyPort")), holds("kubernetes/b", kubelet, "podPidsLimit", field(9, "podPidsLimit"))}, everything,
-			kubelet + " restart kubernetes/b\n+podPidsLimit: 9\nrestart kubelet.service\nleft kubernetes/a: the file as it would be is not valid: there is no field readonlyPort\n"},
-		{"a file that a pod would wait for", []*checks.Check{holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", pod("audit-policy-file", policy, policyMount)), profiling}, everything,
+		{"and does not take others with it", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort",
+			field(0, "readonlyPort")), holds("kubernetes/b", kubelet, "podPidsLimit", field(9, "podPidsLimit"))}, everything,
+			kubelet + " restart kubernetes/b\n+podPidsLimit: 9\nrestart kubelet.service\nleft kubernetes/a: the file as it " +
+				"would be is not valid: there is no field readonlyPort\n"},
+		{"a file that a pod would wait for", []*checks.Check{holds("kubernetes/audit-policy", apiserver,
+			"--audit-policy-file", pod("audit-policy-file", policy, policyMount)), profiling}, everything,
 			apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nroll-out " + apiserver +
-				"\nleft kubernetes/audit-policy: --audit-policy-file names a file that is not there: open /etc/kubernetes/audit/policy.yaml: file does not exist\n"},
+				"\nleft kubernetes/audit-policy: --audit-policy-file names a file that is not there: open " +
+				"/etc/kubernetes/audit/policy.yaml: file does not exist\n"},
 		{"etcd and a component are held back each by its class", []*checks.Check{profiling,
-			holds("kubernetes/etcd", etcd, "--auto-tls=false", want.PodFlag{Warrant: want.Mine, Manifest: etcd, Container: "etcd", Name: "auto-tls", Value: "false"})},
+			holds("kubernetes/etcd", etcd, "--auto-tls=false", want.PodFlag{Warrant: want.Mine, Manifest: etcd,
+				Container: "etcd", Name: "auto-tls", Value: "false"})},
 			func(_ *checks.Check, c want.Class) bool { return c < want.Workload },
-			"held workload\n" + apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nheld behaviour\n" + etcd + " behaviour kubernetes/etcd\n+    - --auto-tls=false\n"},
+			"held workload\n" + apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nheld behaviour\n" +
+				etcd + " behaviour kubernetes/etcd\n+    - --auto-tls=false\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			host := kubeadmNode(t)
 			h := facts.New(t.Context(), host, facts.Choices{})
-			rules := remediate.Policy{Allow: tt.allow, Precheck: activate.Precheck, Validate: activate.Validate}
+			rules := remediate.Policy{Allow: tt.allow, Precheck: gate.Precheck, Validate: gate.Validate}
 			plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, tt.checks), rules)
 			if err != nil {
 				t.Fatal(err)
@@ -224,13 +248,17 @@ left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPo
 // A file that is there is its owner's.
 func TestProposeContent(t *testing.T) {
 	host := kubeadmNode(t)
-	host[policy] = facts.File{Info: facts.Info{Mode: 0o600}, Data: []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n")}
-	w := want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "audit-policy-file", Value: policy, Mounts: []want.Mount{{Path: policy, Type: "File", ReadOnly: true}}}
-	c := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file", want.Content{Warrant: want.Mine, File: policy, Data: "other", Mode: 0o600}, w)
+	host[policy] = facts.File{Info: facts.Info{Mode: 0o600},
+		Data: []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: None}]\n")}
+	w := want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "audit-policy-file",
+		Value: policy, Mounts: []want.Mount{{Path: policy, Type: "File", ReadOnly: true}}}
+	c := holds("kubernetes/audit-policy", apiserver, "--audit-policy-file",
+		want.Content{Warrant: want.Mine, File: policy, Data: "other", Mode: 0o600}, w)
 	h := facts.New(t.Context(), host, facts.Choices{})
 	plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, []*checks.Check{c}), remediate.Policy{
 		Allow: func(*checks.Check, want.Class) bool { return true }})
-	if err != nil || len(plan.Changes) != 1 || slices.ContainsFunc(plan.Changes, func(c remediate.Change) bool { return c.Path == policy }) {
+	if err != nil || len(plan.Changes) != 1 ||
+		slices.ContainsFunc(plan.Changes, func(c remediate.Change) bool { return c.Path == policy }) {
 		t.Errorf("%s%v", differences(plan), err)
 	}
 	delete(host, policy)
@@ -241,115 +269,5 @@ func TestProposeContent(t *testing.T) {
 		Allow: func(*checks.Check, want.Class) bool { return true }})
 	if err != nil || !plan.Empty() || len(plan.Left) != 2 {
 		t.Errorf("%s%v", differences(plan), err)
-	}
-}
-
-func TestUpgrade(t *testing.T) {
-	logs := want.Mount{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}
-	all := []*checks.Check{
-		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
-		holds("kubernetes/b", apiserver, "AlwaysPullImages", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "enable-admission-plugins", Add: []string{"AlwaysPullImages"}}),
-		holds("kubernetes/c", apiserver, "--audit-log-path", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "audit-log-path", Value: "/var/log/kubernetes/audit/a.log", Mounts: []want.Mount{logs}}),
-		lacks("kubernetes/d", apiserver, "--kubelet-client-key", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "kubelet-client-key", Gone: true}),
-		mode("kubernetes/mode", apiserver, 0o600),
-		mode("kubernetes/mode-etcd", etcd, 0o600),
-		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
-		holds("kubernetes/f", kubelet, "tlsCipherSuites", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"tlsCipherSuites"}, Value: []string{"A"}}),
-		lacks("kubernetes/g", kubelet, "cgroupDriver", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"cgroupDriver"}}),
-		holds("kubernetes/h", policy, "x", want.Content{Warrant: want.Mine, File: policy, Data: "x"}),
-		lacks("kubernetes/i", flagsEnv, "read-only-port", want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "read-only-port", Gone: true}),
-	}
-	notes := func(host tree) map[string]string {
-		h := facts.New(t.Context(), host, facts.Choices{})
-		plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, all), remediate.Policy{Allow: func(*checks.Check, want.Class) bool { return true }})
-		if err != nil || len(plan.Changes) != 5 && len(plan.Changes) != 4 {
-			t.Fatalf("%s%v", differences(plan), err)
-		}
-		got := map[string]string{}
-		for _, c := range plan.Changes {
-			switch {
-			case c.Upgrade == nil:
-			case c.Upgrade.Safe:
-				got[c.Path] = "safe"
-			default:
-				got[c.Path] = c.Upgrade.Note
-			}
-		}
-		return got
-	}
-	wanted := map[string]string{
-		apiserver: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubeadm-config, and joining nodes do: add to apiServer of its ClusterConfiguration ` +
-			`{extraArgs: [{name: profiling, value: "false"}, {name: enable-admission-plugins, value: 'NodeRestriction,AlwaysPullImages'}, ` +
-			`{name: audit-log-path, value: /var/log/kubernetes/audit/a.log}], ` +
-			`extraVolumes: [{name: harden-audit, hostPath: /var/log/kubernetes/audit, mountPath: /var/log/kubernetes/audit, pathType: DirectoryOrCreate}]}` +
-			`; take --kubelet-client-key out of apiServer.extraArgs there (before v1beta4, extraArgs is a mapping of name to value)`,
-		kubelet: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubelet-config, and joining nodes get it: under its key kubelet, ` +
-			`set podPidsLimit: 4096; set tlsCipherSuites: [A]; take cgroupDriver out`,
-		policy: "safe", flagsEnv: "safe",
-	}
-	if diff := cmp.Diff(wanted, notes(kubeadmNode(t))); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	other := kubeadmNode(t)
-	delete(other, flagsEnv)
-	if got := notes(other); len(got) != 0 {
-		t.Errorf("a node that is not kubeadm's: %v", got)
-	}
-}
-
-func TestRecordInCluster(t *testing.T) {
-	all := []*checks.Check{
-		holds("kubernetes/a", apiserver, "--profiling=false", want.PodFlag{Warrant: want.Mine, Manifest: apiserver, Container: "kube-apiserver", Name: "profiling", Value: "false"}),
-		holds("kubernetes/e", kubelet, "podPidsLimit", want.Field{Warrant: want.Mine, File: kubelet, Field: []string{"podPidsLimit"}, Value: 4096}),
-	}
-	const none = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
-	for _, tt := range []struct {
-		name    string
-		cluster *remediate.Cluster
-		err     error
-		safe    bool
-		note    string
-		after   []string
-	}{
-		{"both", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n", Kubelet: none}, nil, true, "",
-			[]string{"apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\napiServer:\n  extraArgs:\n    profiling: \"false\"\n", none + "podPidsLimit: 4096\n"}},
-		{"it keeps them already", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\napiServer: {extraArgs: [{name: profiling, value: \"false\"}]}\n",
-			Kubelet: none + "podPidsLimit: 4096\n"}, nil, true, "", nil},
-		{"it keeps nothing", &remediate.Cluster{}, nil, false, "has not done it: configmap/kube-system/", nil},
-		{"what cannot be edited", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta2\nkind: ClusterConfiguration\n", Kubelet: "a: 1\na: 2\n"}, nil, false, "has not done it", nil},
-		{"nobody answers", nil, context.DeadlineExceeded, false, "(the cluster could not be asked: context deadline exceeded)", nil},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			h := facts.New(t.Context(), kubeadmNode(t), facts.Choices{})
-			plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, all), remediate.Policy{Allow: func(*checks.Check, want.Class) bool { return true },
-				Cluster: func(context.Context) (*remediate.Cluster, error) { return tt.cluster, tt.err }})
-			if err != nil || len(plan.Changes) != 2 {
-				t.Fatalf("%s%v", differences(plan), err)
-			}
-			for _, c := range plan.Changes {
-				if c.Upgrade == nil || c.Upgrade.Safe != tt.safe || !strings.Contains(c.Upgrade.Note, tt.note) {
-					t.Errorf("%s: %+v", c.Path, c.Upgrade)
-				}
-			}
-			var after []string
-			for _, a := range plan.Activations {
-				if a.Kind == remediate.RecordInCluster {
-					after = append(after, a.Record.After)
-				}
-			}
-			if diff := cmp.Diff(tt.after, after); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
-			saved := plan.Save(func(remediate.Change) string { return "" })
-			if moved := saved.Moved(saved); len(moved) != 0 {
-				t.Errorf("%q", moved)
-			}
-			if len(after) > 0 {
-				plan.Activations[len(plan.Activations)-1].Record.After += "#\n"
-				if moved := saved.Moved(plan.Save(func(remediate.Change) string { return "" })); len(moved) != 2 {
-					t.Errorf("another text for the cluster: %q", moved)
-				}
-			}
-		})
 	}
 }

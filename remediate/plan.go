@@ -1,8 +1,9 @@
-// Package remediate turns findings into a plan: for each file to change, the file as it is and the file as it should
-// be, and what must then be told to take it up. Making a plan writes nothing.
 package remediate
 
 import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"example.com/harden/checks"
@@ -30,7 +31,8 @@ type Change struct {
 	Before  facts.File // the zero File when Created
 	After   facts.File // Data is nil, as in Before, when only attributes change
 	Created bool       // there is no file yet; missing directories above it are made, 0755 root:root
-	Removed bool       // the file goes away, After is the zero File: only a schedule that ends, and taking a run back, do that
+	// the file goes away, After is the zero File: only a schedule that ends, and taking a run back, do that
+	Removed bool
 	Class   want.Class // the most that any of its wants disturbs
 	Checks  []*checks.Check
 	Wants   []want.Want
@@ -42,6 +44,19 @@ type Change struct {
 
 // Content reports whether the change writes the file's bytes, and not its mode or owner alone.
 func (c Change) Content() bool { return c.Created || c.Removed || c.After.Data != nil }
+
+// Action names what the change does: "create", "content", "attributes" or "remove".
+func (c Change) Action() string {
+	switch {
+	case c.Created:
+		return "create"
+	case c.Removed:
+		return "remove"
+	case c.Content():
+		return "content"
+	}
+	return "attributes"
+}
 
 // A Held is what one more allowed class would add to the plan, or one check that has to be named.
 type Held struct {
@@ -85,8 +100,10 @@ var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, ComposeUp, RollOut
 
 // An Activation makes a running program take up what has been written.
 type Activation struct {
-	Kind   Kind
-	Unit   string // "docker.service"; "project/service" for ComposeUp; the manifest's path for RollOut; a Record's String; empty for LoadAudit and ReloadManager
+	Kind Kind
+	// "docker.service"; "project/service" for ComposeUp; the manifest's path for RollOut; a Record's String; empty for
+	// LoadAudit and ReloadManager
+	Unit   string
 	Class  want.Class
 	Checks []*checks.Check
 	Breaks []string // who will notice, on this host
@@ -94,6 +111,22 @@ type Activation struct {
 	Pending string
 	Record  *Record // of RecordInCluster
 	Reads   *Reads  // of ComposeUp
+}
+
+// Sum tells the activation from one that does otherwise with the same unit: a SHA-256 of a record's text before and
+// after, or of the sums of what Compose reads; empty for other kinds.
+func (a Activation) Sum() string {
+	var text []byte
+	switch {
+	case a.Reads != nil:
+		// maps of strings always can be, sorted by key
+		text, _ = json.Marshal([]map[string]string{a.Reads.Before, a.Reads.After})
+	case a.Record != nil:
+		text = []byte(a.Record.Before + a.Record.After)
+	default:
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
 // A Record is a text in a ConfigMap of the cluster that shall become another, as long as it is the one that it was.
@@ -118,8 +151,8 @@ func (r Record) Change() Change {
 	return Change{Path: r.String(), Before: file(r.Before), After: file(r.After)}
 }
 
-// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and after
-// it, empty where there is none. Compose is not called where they hold anything else.
+// Reads are the files that Compose reads for a service, by path: the SHA-256 of what each holds before the run and
+// after it, empty where there is none. Compose is not called where they hold anything else.
 type Reads struct {
 	Before map[string]string `json:"before"`
 	After  map[string]string `json:"after"`

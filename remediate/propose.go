@@ -23,8 +23,12 @@ type Policy struct {
 	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
 	// Validate judges the candidate content of a change as the program that reads it would. It may be nil.
 	Validate func(context.Context, Change, *facts.Host) error
+	// Judge judges the host as a plan would leave it: checks.Run, where it is nil. Waivers are the caller's.
+	Judge func(context.Context, *facts.Host, []*checks.Check) []checks.Result
 	// Cluster returns what the cluster keeps for kubeadm. Nil where no cluster can be asked.
 	Cluster func(context.Context) (*Cluster, error)
+
+	rehearsal bool // it is for what the next run would do
 }
 
 // A fix is one finding that wants something.
@@ -72,7 +76,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 		}
 	}
 	p.dropConflicts()
-	base, err := p.settle(h, p.allowed(true))
+	base, err := p.believed()
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +244,8 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 func (p *planner) refused(d *draft, h *facts.Host, fixes []fix) map[string]string {
 	bad := map[string]string{}
 	if p.policy.Precheck != nil {
-		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(), Activations: d.activations}, h)
+		warnings, refusals := p.policy.Precheck(p.ctx, &Plan{Changes: d.changes, Updates: d.sortedUpdates(),
+			Activations: d.activations}, h)
 		for _, f := range fixes {
 			if reason, ok := refusals[f.check.ID]; ok {
 				bad[f.key()] = reason
@@ -352,7 +357,8 @@ func (p *planner) hold(plan *Plan, base *draft) error {
 func (p *Plan) After() facts.Overlay { return overlayOf(p.Changes, p.Updates, p.Activations) }
 
 func overlayOf(changes []Change, updates []Update, activations []Activation) facts.Overlay {
-	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{}, Updated: map[string]want.Limits{}}
+	o := facts.Overlay{Files: map[string]facts.File{}, Restarted: map[string]bool{}, Recreated: map[string]bool{},
+		Updated: map[string]want.Limits{}}
 	for _, u := range updates {
 		o.Updated[u.ID] = u.After
 	}

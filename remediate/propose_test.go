@@ -26,7 +26,7 @@ func (t tree) file(p string) (facts.File, error) {
 	if !ok {
 		return f, &fs.PathError{Op: "open", Path: p, Err: fs.ErrNotExist}
 	}
-	f.Path, f.User, f.Group, f.Links = p, "root", "root", max(f.Links, 1)
+	f.Path, f.User, f.Group, f.Links = p, map[uint32]string{0: "root"}[f.UID], "root", max(f.Links, 1)
 	return f, nil
 }
 
@@ -115,7 +115,8 @@ func TestPropose(t *testing.T) {
 		{
 			name: "two keys and a mode meet in one change",
 			host: loose(), policy: remediate.Policy{Allow: upTo(want.Restart)},
-			checks: []*checks.Check{icc, holds("docker/lr", file, `"live-restore": true`, key("live-restore", true)), mode("docker/mode", file, 0o644)},
+			checks: []*checks.Check{icc, holds("docker/lr", file, `"live-restore": true`, key("live-restore", true)),
+				mode("docker/mode", file, 0o644)},
 			want: "change /etc/docker/daemon.json 0666 -> 0644 restart [docker/icc docker/lr docker/mode]\n" +
 				"{\n  \"debug\": true,\n  \"icc\": false,\n  \"live-restore\": true\n}\n",
 		},
@@ -131,7 +132,8 @@ func TestPropose(t *testing.T) {
 			name: "two checks that want one key to differ are both left",
 			host: loose(), policy: remediate.Policy{Allow: upTo(want.Behaviour)},
 			checks: []*checks.Check{icc, iccTrue},
-			want: "left docker/icc: docker/icc and docker/other want /etc/docker/daemon.json icc to differ; a person must choose\n" +
+			want: "left docker/icc: docker/icc and docker/other want /etc/docker/daemon.json icc to differ; a person must " +
+				"choose\n" +
 				"left docker/other: docker/icc and docker/other want /etc/docker/daemon.json icc to differ; a person must choose\n",
 		},
 		{
@@ -143,32 +145,38 @@ func TestPropose(t *testing.T) {
 		{
 			name: "a fix that does not settle its finding is left, the others stay",
 			host: loose(), policy: remediate.Policy{Allow: upTo(want.Restart)},
-			checks: []*checks.Check{holds("docker/never", file, "no such text", key("debug", false)), mode("docker/mode", file, 0o644)},
+			checks: []*checks.Check{holds("docker/never", file, "no such text", key("debug", false)),
+				mode("docker/mode", file, 0o644)},
 			want: "change /etc/docker/daemon.json 0666 -> 0644 none [docker/mode]\n" +
 				"left docker/never: its own fix does not settle it: it would still be without no such text\n",
 		},
 		{
-			name: "a file that does not parse is left with the place of the mistake",
-			host: tree{file: {Info: facts.Info{Mode: 0o644}, Data: []byte("{\n  // comment\n}\n")}}, policy: remediate.Policy{Allow: upTo(want.Restart)},
+			name:   "a file that does not parse is left with the place of the mistake",
+			host:   tree{file: {Info: facts.Info{Mode: 0o644}, Data: []byte("{\n  // comment\n}\n")}},
+			policy: remediate.Policy{Allow: upTo(want.Restart)},
 			checks: []*checks.Check{icc},
 			want:   "left docker/icc: /etc/docker/daemon.json: line 2, column 3: comment, which JSON does not have\n",
 		},
 		{
-			name: "hard links are not broken",
-			host: tree{file: {Info: facts.Info{Mode: 0o666, Links: 2}, Data: []byte("{}\n")}}, policy: remediate.Policy{Allow: upTo(want.Restart)},
+			name:   "hard links are not broken",
+			host:   tree{file: {Info: facts.Info{Mode: 0o666, Links: 2}, Data: []byte("{}\n")}},
+			policy: remediate.Policy{Allow: upTo(want.Restart)},
 			checks: []*checks.Check{mode("docker/mode", file, 0o644)},
-			want:   "left docker/mode: /etc/docker/daemon.json has 2 names (hard links); a change would reach, or lose, the others\n",
+			want: "left docker/mode: /etc/docker/daemon.json has 2 names (hard links); a change would reach, or lose, the " +
+				"others\n",
 		},
 		{
-			name: "nothing is made in a directory that cannot be changed",
-			host: tree{"/etc": {Info: facts.Info{Type: fs.ModeDir, Mode: 0o755, Locked: "read-only file system"}}}, policy: remediate.Policy{Allow: upTo(want.Restart)},
+			name:   "nothing is made in a directory that cannot be changed",
+			host:   tree{"/etc": {Info: facts.Info{Type: fs.ModeDir, Mode: 0o755, Locked: "read-only file system"}}},
+			policy: remediate.Policy{Allow: upTo(want.Restart)},
 			checks: []*checks.Check{icc},
 			want:   "left docker/icc: /etc/docker/daemon.json cannot be made: read-only file system\n",
 		},
 		{
 			name: "a refused candidate is left with the validator's reason",
 			host: loose(), checks: []*checks.Check{icc, mode("docker/mode", file, 0o644)},
-			policy: remediate.Policy{Allow: upTo(want.Restart), Validate: func(_ context.Context, c remediate.Change, _ *facts.Host) error {
+			policy: remediate.Policy{Allow: upTo(want.Restart), Validate: func(_ context.Context, c remediate.Change,
+				_ *facts.Host) error {
 				if strings.Contains(string(c.After.Data), "icc") {
 					return errors.New("icc is a flag already")
 				}
@@ -180,8 +188,10 @@ func TestPropose(t *testing.T) {
 		{
 			name: "a refusal of the precheck names its check, a warning goes with the change",
 			host: loose(), checks: []*checks.Check{icc, mode("docker/mode", file, 0o644)},
-			policy: remediate.Policy{Allow: upTo(want.Restart), Precheck: func(context.Context, *remediate.Plan, *facts.Host) (map[string][]string, map[string]string) {
-				return map[string][]string{"docker/mode": {"deploy edits it"}}, map[string]string{"docker/icc": "web and db talk over docker0"}
+			policy: remediate.Policy{Allow: upTo(want.Restart), Precheck: func(context.Context, *remediate.Plan,
+				*facts.Host) (map[string][]string, map[string]string) {
+				return map[string][]string{"docker/mode": {"deploy edits it"}},
+					map[string]string{"docker/icc": "web and db talk over docker0"}
 			}},
 			want: "change /etc/docker/daemon.json 0666 -> 0644 none [docker/mode] breaks: deploy edits it\n" +
 				"left docker/icc: web and db talk over docker0\n",
@@ -213,7 +223,8 @@ func summary(p *remediate.Plan) string {
 	var b strings.Builder
 	changes := func(cs []remediate.Change) {
 		for _, c := range cs {
-			fmt.Fprintf(&b, "change %s %04o -> %04o %s %v", c.Path, c.Before.Mode, c.After.Mode, c.Class, remediate.IDs(c.Checks))
+			fmt.Fprintf(&b, "change %s %04o -> %04o %s %v", c.Path, c.Before.Mode, c.After.Mode, c.Class,
+				remediate.IDs(c.Checks))
 			if len(c.Breaks) > 0 {
 				fmt.Fprintf(&b, " breaks: %s", strings.Join(c.Breaks, "; "))
 			}

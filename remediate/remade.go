@@ -8,8 +8,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// throughSources changes each container in one way. Where fixes have Compose make a service again, what the others want of
-// its containers goes into the Compose file too: made in place it would be lost at once.
+// throughSources changes each container in one way. Where fixes have Compose make a service again, what the others want
+// of its containers goes into the Compose file too: made in place it would be lost at once.
 func throughSources(fixes []fix) []fix {
 	again := map[string]bool{}
 	for _, f := range fixes {
@@ -34,8 +34,8 @@ func throughSources(fixes []fix) []fix {
 	return fixes
 }
 
-// lost are the fixes for what a draft would undo: limits that running containers have and the Compose files that it makes
-// them again from do not.
+// lost are the fixes for what a draft would undo: limits that running containers have and the Compose files that it
+// makes them again from do not.
 func (p *planner) lost(d *draft, h *facts.Host, fixes []fix) (more []fix) {
 	if !slices.ContainsFunc(d.activations, func(a Activation) bool { return a.Kind == ComposeUp && a.Pending == "" }) {
 		return nil

@@ -7,9 +7,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/schema"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
-	"example.com/harden/remediate/schema"
 )
 
 // An Upgrade is what the next "kubeadm upgrade" makes of a change: kubeadm writes its files anew from what the cluster
@@ -26,7 +26,8 @@ const (
 )
 
 // components are the places of ClusterConfiguration, by container.
-var components = map[string]string{"kube-apiserver": "apiServer", "kube-controller-manager": "controllerManager", "kube-scheduler": "scheduler", "etcd": "etcd.local"}
+var components = map[string]string{"kube-apiserver": "apiServer", "kube-controller-manager": "controllerManager",
+	"kube-scheduler": "scheduler", "etcd": "etcd.local"}
 
 // upgrade says what kubeadm will make of a change, nil where it has nothing to do with the file.
 func (d *draft) upgrade(c Change) *Upgrade {
@@ -69,7 +70,8 @@ func lacks(c Change) (place string, args []edit.ClusterArg, volumes []edit.Clust
 			args = append(args, a)
 		}
 		for _, m := range f.Mounts {
-			v := edit.ClusterVolume{Name: edit.PodVolume(c.After.Data, f.Container, m.Path), HostPath: m.Path, MountPath: m.Path, ReadOnly: m.ReadOnly, PathType: m.Type}
+			v := edit.ClusterVolume{Name: edit.PodVolume(c.After.Data, f.Container, m.Path), HostPath: m.Path,
+				MountPath: m.Path, ReadOnly: m.ReadOnly, PathType: m.Type}
 			if edit.PodVolume(c.Before.Data, f.Container, m.Path) == "" && v.Name != "" && !slices.Contains(volumes, v) {
 				volumes = append(volumes, v)
 			}
@@ -128,7 +130,8 @@ func upgradeKubelet(fields []want.Field) *Upgrade {
 	if len(parts) == 0 {
 		return &Upgrade{Safe: true}
 	}
-	return &Upgrade{Note: fmt.Sprintf(`"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubelet-config, and joining nodes get it: under its key kubelet, %s`,
+	return &Upgrade{Note: fmt.Sprintf(`"kubeadm upgrade" writes this file anew from ConfigMap `+
+		`kube-system/kubelet-config, and joining nodes get it: under its key kubelet, %s`,
 		strings.Join(parts, "; "))}
 }
 
@@ -190,8 +193,10 @@ func (p *planner) record(plan *Plan) {
 	}
 	for _, r := range []Record{config, kubelet} {
 		if r.After != r.Before {
-			plan.Activations = append(plan.Activations, Activation{Kind: RecordInCluster, Unit: r.String(), Class: classes[r.ConfigMap], Record: &r,
-				Breaks: []string{"every node of the cluster gets it at its next kubeadm upgrade or join: files that it names must be there"}})
+			plan.Activations = append(plan.Activations, Activation{Kind: RecordInCluster, Unit: r.String(),
+				Class: classes[r.ConfigMap], Record: &r,
+				Breaks: []string{"every node of the cluster gets it at its next kubeadm upgrade or join: files that it names " +
+					"must be there"}})
 		}
 	}
 }

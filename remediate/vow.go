@@ -5,26 +5,25 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
-	"example.com/harden/remediate/gate"
 )
 
-// A vow is that root may change a file. It is asked for when the whole draft is known: a directory that another can write
-// to may be put right by it too, and is then so before anything below it is touched.
+// A vow is that root may change a file. It is asked for when the whole draft is known: a directory that another can
+// write to may be put right by it too, and is then so before anything below it is touched.
 type vow struct {
 	fix     fix
 	file    string
 	warrant want.Warrant
-	ask     func(gate.Target, want.Warrant) string
+	ask     func(Target, want.Warrant) string
 }
 
-// entitled notes what the gate is to be asked. What is proposed of --source is shown and never written.
-func (d *draft) entitled(f fix, file string, ask func(gate.Target, want.Warrant) string, w want.Warrant) {
+// entitled notes what is to be asked. What is proposed of --source is shown and never written.
+func (d *draft) entitled(f fix, file string, ask func(Target, want.Warrant) string, w want.Warrant) {
 	if len(d.host.SourceDirs) == 0 {
 		d.vows = append(d.vows, vow{f, file, w, ask})
 	}
 }
 
-// refused asks the gate, and returns by fix why it may not be made.
+// refused asks, and returns by fix why it may not be made.
 func (d *draft) refused() map[string]string {
 	bad := map[string]string{}
 	for _, v := range d.vows {
@@ -41,8 +40,8 @@ func (d *draft) refused() map[string]string {
 }
 
 // target is a file as it is, below the directories as the draft leaves them.
-func (d *draft) target(file string, kind want.Kind) (gate.Target, error) {
-	t := gate.Target{Path: file}
+func (d *draft) target(file string, kind want.Kind) (Target, error) {
+	t := Target{Path: file}
 	var err error
 	if t.Chain, t.Exists, err = d.host.Chain(file); err != nil {
 		return t, err
@@ -56,7 +55,8 @@ func (d *draft) target(file string, kind want.Kind) (gate.Target, error) {
 	if t.Exists && len(t.Chain) > 0 {
 		at = t.Chain[len(t.Chain)-1].Path
 	}
-	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the same
+	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the
+	// same
 	if reach, _ := d.host.ContainerReach(at); reach.Hold == facts.HoldName && !reach.System {
 		t.Held = reach.By
 	}

@@ -64,7 +64,7 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 		}
 	}
 	if q.Level < 0 || q.Level > 2 {
-		return nil, fmt.Errorf("no level %d: there are 1, and 2 which includes it", q.Level)
+		return nil, fmt.Errorf("level %d: valid: 1, 2", q.Level)
 	}
 	var errs *multierror.Error
 	pick := func(specs []string) (picked, named map[*checks.Check]bool) {
@@ -94,7 +94,7 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 		}
 	}
 	if len(s.Checks) == 0 {
-		return nil, errors.New("the selection leaves no check")
+		return nil, errors.New("no checks selected")
 	}
 	s.named = named
 	slices.SortStableFunc(s.Checks, func(a, b *checks.Check) int {
@@ -140,12 +140,13 @@ func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 			return match{[]*checks.Check{c}, true}, nil
 		case glob,
 			slices.Contains(c.Threats, stride.ID(spec)),
-			isCategory && slices.ContainsFunc(c.Threats, func(t stride.ID) bool { return string(t.Category()) == category }):
+			isCategory && slices.ContainsFunc(c.Threats,
+				func(t stride.ID) bool { return string(t.Category()) == category }):
 			m.checks = append(m.checks, c)
 		}
 	}
 	if len(m.checks) == 0 {
-		return m, fmt.Errorf("nothing is called %q%s", spec, Meant(all, spec))
+		return m, fmt.Errorf("unknown check %q%s", spec, Meant(all, spec))
 	}
 	return m, nil
 }
@@ -159,7 +160,8 @@ func (s *Selection) matchNumber(all []*checks.Check, in, n string) (match, error
 		if err != nil {
 			return match{}, fmt.Errorf("%s:%s: %w", in, n, err)
 		}
-		if i := slices.IndexFunc(editions, func(e cis.Benchmark) bool { return in == e.Family() || in == e.Platform() }); i >= 0 {
+		if i := slices.IndexFunc(editions,
+			func(e cis.Benchmark) bool { return in == e.Family() || in == e.Platform() }); i >= 0 {
 			b = editions[i]
 		}
 		editions = []cis.Benchmark{b}

@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// Editions lists every edition, the oldest of each benchmark first.
-var Editions = []Benchmark{Docker120, Docker150, Docker160, Docker170, Docker180, K8s124, K8s110, K8s111, K8s112, K8s20}
-
 // Family is the part before the @: which benchmark it is an edition of.
 func (b Benchmark) Family() string { f, _, _ := strings.Cut(string(b), "@"); return f }
 
@@ -41,13 +38,13 @@ func Newest() []Benchmark {
 }
 
 // Find returns the edition that a user means by "docker@1.6.0", "1.6.0" or "docker", which is its newest. "kubernetes"
-// means k8s.
+// means k8s, and a correction of an edition, 2.0.1 or 1.11.1, the edition.
 func Find(name string) (Benchmark, error) {
 	if rest, ok := strings.CutPrefix(name, "kubernetes"); ok {
 		name = "k8s" + rest
 	}
 	for _, b := range slices.Backward(Editions) {
-		if name == string(b) || name == b.Family() || name == b.Version() {
+		if name == string(b) || name == b.Family() || name == b.Version() || corrects(name, b) {
 			return b, nil
 		}
 	}
@@ -56,6 +53,15 @@ func Find(name string) (Benchmark, error) {
 		names[i] = string(b)
 	}
 	return "", fmt.Errorf("no benchmark is called %q (there are %s)", name, strings.Join(names, ", "))
+}
+
+// corrects reports whether a name is that of an edition of Kubernetes with a third number: those corrections have moved
+// no item. The editions of Docker have three numbers of their own.
+func corrects(name string, b Benchmark) bool {
+	version := strings.TrimPrefix(name, b.Family()+"@")
+	patch, ok := strings.CutPrefix(version, b.Version()+".")
+	_, err := strconv.Atoi(patch)
+	return ok && err == nil && b.Family() == "k8s"
 }
 
 // Section is the heading that an item is under, by its number: "3" for 3.17, "1.1" for 1.1.4.
@@ -88,8 +94,9 @@ var headings = map[string]string{
 }
 
 var k8sHeadings = map[string]string{
-	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager", "1.4": "the scheduler",
-	"2": "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
+	"1.1": "the control plane's files", "1.2": "the API server", "1.3": "the controller manager",
+	"1.4": "the scheduler",
+	"2":   "etcd", "3.1": "who logs in to the cluster", "3.2": "the audit policy", "4.1": "the worker node's files",
 	"4.2": "the kubelet", "4.3": "kube-proxy",
 }
 

@@ -11,8 +11,10 @@ import (
 
 func TestFind(t *testing.T) {
 	for name, want := range map[string]cis.Benchmark{
-		"docker": cis.Docker180, "docker@1.6.0": cis.Docker160, "1.2.0": cis.Docker120, "docker@1.6": "", "podman": "", "": "",
-		"k8s": cis.K8s20, "k8s@1.24": cis.K8s124, "kubernetes": cis.K8s20, "kubernetes@1.12": cis.K8s112, "2.0": cis.K8s20, "1.11": cis.K8s111,
+		"docker": cis.Docker180, "docker@1.6.0": cis.Docker160, "1.2.0": cis.Docker120, "docker@1.6": "", "podman": "",
+		"": "", "k8s": cis.K8s20, "k8s@1.24": cis.K8s124, "kubernetes": cis.K8s20, "kubernetes@1.12": cis.K8s112,
+		"2.0": cis.K8s20, "1.11": cis.K8s111, "2.0.1": cis.K8s20, "k8s@2.0.1": cis.K8s20, "1.12.0": cis.K8s112,
+		"k8s@2.0.x": "", "docker@1.6.0.1": "", "k8s@2.1": "",
 	} {
 		got, err := cis.Find(name)
 		if got != want || (err == nil) != (want != "") {

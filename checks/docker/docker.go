@@ -1,72 +1,31 @@
-// Package docker is the catalogue of checks for a Docker host: one file per section of the CIS Docker Benchmark, the
-// literals first, then the rules that no setting can express.
+// Package docker is the catalogue of checks for a Docker host. Each file holds a part of one section of the CIS
+// Docker Benchmark: the list of its checks, and each check followed by its own rule. What several of them need is in
+// engine.go.
 package docker
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
-	"example.com/harden/checks/rule"
+	"example.com/harden/checks/cis"
 )
 
-// All is every check of a Docker host, in the order of the benchmark's sections.
-var All = withSources(slices.Concat(host, general, daemon, files, images, contents, swarmMode, runtime, operations, swarms, capabilities))
+// All is every check of a Docker host, in the order of the benchmark's sections, which begin a line each.
+var All = slices.Concat(
+	hostChecks, auditChecks, systemChecks,
+	inOrder(daemonChecks, networkChecks, privilegeChecks),
+	fileChecks, socketChecks,
+	imageChecks, historyChecks, contentChecks,
+	swarmModeChecks, inOrder(confinementChecks, namespaceChecks, mountChecks, portChecks, limitChecks, runningChecks),
+	operationChecks,
+	swarmChecks,
+	capabilityChecks,
+)
 
-// engine returns what the Docker Engine says of itself. Where Docker is installed but does not run, that is not
-// known, and no reason to call a check not applicable.
-func engine(h *facts.Host) (*facts.EngineFacts, error) {
-	e, err := h.Engine()
-	if !errors.Is(err, facts.ErrAbsent) {
-		return e, err
-	}
-	d, err := rule.Dockerd(h)
-	switch {
-	case err != nil:
-		return nil, err
-	case d.Unseen:
-		return nil, errors.New("no dockerd can be asked of a host that is not the one that runs here")
-	}
-	return nil, errors.New("dockerd does not run, so it cannot be asked")
-}
-
-// option returns the value of one of the Docker Engine's security options, such as "profile" of "seccomp"; ok tells
-// whether the engine has the option at all.
-func option(e *facts.EngineFacts, name, key string) (value string, ok bool) {
-	for _, o := range e.SecurityOptions {
-		parts := strings.Split(o, ",")
-		if parts[0] != "name="+name {
-			continue
-		}
-		for _, p := range parts[1:] {
-			if v, ok := strings.CutPrefix(p, key+"="); ok {
-				return v, true
-			}
-		}
-		return "", true
-	}
-	return "", false
-}
-
-// unless judges by r unless reason says why the check does not apply.
-func unless(reason func(*facts.Host) string, r checks.Rule) checks.Rule {
-	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		if why := reason(h); why != "" {
-			return nil, rule.Inapplicable("%s", why)
-		}
-		return r.Judge(h)
-	})
-}
-
-// some lists names in a sentence, the first few of many.
-func some(names []string) string {
-	const most = 8
-	slices.Sort(names)
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-	}
-	return strings.Join(names, ", ")
+// inOrder joins the parts of a section in the order of the newest edition's numbers.
+func inOrder(parts ...[]*checks.Check) []*checks.Check {
+	newest, _ := cis.Find("docker")
+	all := slices.Concat(parts...)
+	slices.SortStableFunc(all, func(a, b *checks.Check) int { return cis.Compare(a.Items[newest], b.Items[newest]) })
+	return all
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path"
 	"strconv"
 	"strings"
 
@@ -13,116 +12,34 @@ import (
 	"github.com/docker/go-units"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/source"
+	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
 
-// A limit is one that the Engine can set on a container while it runs.
-type limit struct {
-	option    string                             // of `docker update`
-	supported func(*facts.EngineFacts) bool      // whether the kernel under the Engine has it
-	chosen    func(facts.ContainerChoice) string // what the site says of it
-	offered   bool                               // whether what the site says nothing of is offered only, and held back
-	parse     func(string) (int64, error)        // of what the site says, unless that is auto
-	observed  func(facts.Usage) (int64, string)  // with head room, and of what; 0 where that is not known
-	wants     func(*facts.EngineFacts, int64) want.Limits
+// limitChecks is the part of section 5 about what containers may use up.
+var limitChecks = []*checks.Check{
+	memory, cpu, restartPolicy, ulimits, pids,
 }
 
-// ask adds to a finding what would settle it, or why nothing can.
-func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks.Finding {
-	w := want.Container{ID: c.ID, Name: clip(c.ShortName())}
-	var why string
-	if why = unchangeable(h, c); why == "" {
-		w.Limits, w.Because, why = l.value(h, c)
-		w.Offered = l.offered && choice(h, c, l.chosen) == ""
-	}
-	switch {
-	case why != "":
-		f.Reason = why
-	case w.Limits != want.Limits{}:
-		f.Wants, f.Breaks = []want.Want{w}, owner(c)
-	}
-	return []checks.Finding{f}
+var memory = &checks.Check{
+	ID:    "docker/memory",
+	Items: cis.Docker("5.10", "5.10", "5.11", "5.11"),
+	Title: "containers have a memory limit",
+	Why: "one that leaks or is attacked takes all memory, and the kernel then kills whatever it likes, on " +
+		"the host too",
+	Breaks:  "what needs more memory than its limit is killed",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.DockerDaemonDenial},
+	Manual:  "choose a limit for it, or `auto`, in harden's configuration (choices, containers, memory)",
+	Level:   1,
+	Rule: inCompose{rule: each(unlimitedMemory), service: source.Memory,
+		live: func(l want.Limits) want.Limits { return want.Limits{Memory: l.Memory, MemorySwap: l.MemorySwap} }},
+	Source: source.Memory,
+	Live:   true,
 }
-
-// unchangeable says why harden does not change a container in place.
-func unchangeable(h *facts.Host, c *facts.Container) string {
-	e, err := h.Engine()
-	switch {
-	case err != nil:
-		return err.Error()
-	case !e.Local:
-		return "run harden on the machine of the Docker Engine"
-	case c.State.Status == "removing" || c.State.Status == "dead":
-		return "it is being removed"
-	}
-	return ""
-}
-
-func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, because, why string) {
-	e, err := h.Engine()
-	if err != nil {
-		return limits, "", err.Error()
-	}
-	if !l.supported(e) {
-		return limits, "", fmt.Sprintf("the Engine cannot set --%s here: its kernel lacks what it takes", l.option)
-	}
-	text := cmp.Or(choice(h, c, l.chosen), facts.Auto)
-	unasked := l.offered && choice(h, c, l.chosen) == ""
-	if unasked && owner(c) != "" {
-		return limits, "", "" // what makes the container again would not know of it: a person changes that
-	}
-	if text != facts.Auto {
-		n, err := l.parse(text)
-		if err != nil {
-			return limits, "", fmt.Sprintf("%s in harden's configuration: %v", l.option, err)
-		}
-		return l.wants(e, n), "chosen in harden's configuration", ""
-	}
-	var u facts.Usage
-	if c.State.Running {
-		if u, err = h.Usage(c.ID); err != nil && !unasked {
-			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
-		}
-	}
-	n, because := l.observed(u)
-	if n == 0 && unasked {
-		return limits, "", "" // a person chooses
-	}
-	if n == 0 {
-		return limits, "", fmt.Sprintf("it does not run, so that what it uses is not known: choose its %s in harden's configuration", l.option)
-	}
-	return l.wants(e, n), because, ""
-}
-
-// choice is what the first of the site's choices that matches and says anything says of a container.
-func choice(h *facts.Host, c *facts.Container, of func(facts.ContainerChoice) string) string {
-	for _, k := range h.Choices.Containers {
-		if v := of(k); v != "" && matches(k, c) {
-			return v
-		}
-	}
-	return ""
-}
-
-func matches(k facts.ContainerChoice, c *facts.Container) bool {
-	if ok, err := path.Match(cmp.Or(k.Name, "*"), c.ShortName()); err != nil || !ok {
-		return false
-	}
-	if k.Label == "" {
-		return true
-	}
-	for key, v := range c.Config.Labels {
-		for _, text := range []string{key, key + "=" + v} {
-			if ok, err := path.Match(k.Label, text); err == nil && ok {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-const mebi = 1 << 20
 
 // memoryLimit takes half as much again as the peak, and no less than would let a container start something small.
 var memoryLimit = limit{
@@ -153,12 +70,10 @@ var memoryLimit = limit{
 	},
 }
 
-func size(n int64) string {
-	return units.CustomSize("%.4g %s", float64(n), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
-}
+const mebi = 1 << 20
 
-// memory: a limit above what the host has limits nothing.
-func memory(h *facts.Host, c *facts.Container) []checks.Finding {
+// unlimitedMemory: a limit above what the host has limits nothing.
+func unlimitedMemory(h *facts.Host, c *facts.Container) []checks.Finding {
 	f := checks.Finding{Subject: subject(c), Got: "no memory limit", Must: "limited"}
 	if m := c.HostConfig.Memory; m > 0 {
 		e, err := h.Engine()
@@ -168,6 +83,21 @@ func memory(h *facts.Host, c *facts.Container) []checks.Finding {
 		f.Got, f.Must = fmt.Sprintf("%s, of a host with %s", size(m), size(e.MemTotal)), "less than the host has"
 	}
 	return memoryLimit.ask(h, c, f)
+}
+
+var cpu = &checks.Check{
+	ID:      "docker/cpu",
+	Items:   cis.Docker("5.11", "5.11", "5.12", "5.12"),
+	Title:   "containers have a share or a limit of the processors",
+	Class:   want.Reload,
+	Why:     "one busy container slows down all others, and the host",
+	Threats: []stride.ID{stride.DockerDaemonDenial},
+	Manual:  "choose its shares, or `auto`, in harden's configuration (choices, containers, cpu-shares)",
+	Level:   1,
+	Rule: inCompose{rule: each(processors), service: source.CPU,
+		live: func(l want.Limits) want.Limits { return want.Limits{CPUShares: l.CPUShares} }},
+	Source: source.CPU,
+	Live:   true,
 }
 
 var cpuShares = limit{
@@ -195,18 +125,161 @@ func between(low, high int64) func(string) (int64, error) {
 // processors: 1024 shares are what everybody has.
 func processors(h *facts.Host, c *facts.Container) []checks.Finding {
 	hc := &c.HostConfig
-	if hc.NanoCPUs > 0 || hc.CPUQuota > 0 || hc.CPUSetCPUs != "" || hc.CPUShares != 0 && hc.CPUShares != facts.DefaultShares {
+	if hc.NanoCPUs > 0 || hc.CPUQuota > 0 || hc.CPUSetCPUs != "" ||
+		hc.CPUShares != 0 && hc.CPUShares != facts.DefaultShares {
 		return nil
 	}
 	got := "no share or limit of the processors"
 	if hc.CPUShares == facts.DefaultShares {
 		got = "1024 shares, which is what a container has that was given none"
 	}
-	return cpuShares.ask(h, c, checks.Finding{Subject: subject(c), Got: got, Must: "given a share, a limit or processors of its own"})
+	return cpuShares.ask(h, c, checks.Finding{Subject: subject(c), Got: got,
+		Must: "given a share, a limit or processors of its own"})
 }
 
-// enoughPIDs is what harden gives at least, and Podman gives by itself: programs with a thread for each connection are still
-// content with it, and a fork bomb is not.
+var restartPolicy = &checks.Check{
+	ID:      "docker/restart-policy",
+	Items:   cis.Docker("5.14", "5.14", "5.15", "5.15"),
+	Title:   "a container that fails is started again five times at most",
+	Class:   want.Reload,
+	Why:     "one that is started for ever hides what fails, and keeps the host busy with starting it",
+	Threats: []stride.ID{stride.DockerDaemonDenial},
+	Level:   1,
+	Rule: inCompose{rule: checks.Func(endlessRestarts), service: source.Restart,
+		live: func(l want.Limits) want.Limits { return want.Limits{Restart: l.Restart} }},
+	Source: source.Restart,
+	Live:   true,
+}
+
+// bounded is the policy that harden asks for.
+const bounded = "on-failure:5"
+
+// endlessRestarts: a Swarm task's is its service's, which only a manager tells.
+func endlessRestarts(h *facts.Host) ([]checks.Finding, error) {
+	cs, err := containers(h)
+	var findings []checks.Finding
+	tasks := false
+	for i := range cs {
+		if cs[i].Config.Labels[facts.LabelSwarmService] != "" {
+			tasks = true
+			continue
+		}
+		findings = append(findings, restart(h, &cs[i])...)
+	}
+	if !tasks {
+		return findings, err
+	}
+	more, errServices := services(h)
+	return append(findings, more...), cmp.Or(err, errServices)
+}
+
+func restart(h *facts.Host, c *facts.Container) []checks.Finding {
+	p := c.HostConfig.RestartPolicy
+	text := p.String()
+	if text == "no" ||
+		p.Name == container.RestartPolicyOnFailure && p.MaximumRetryCount >= 1 && p.MaximumRetryCount <= 5 {
+		return nil
+	}
+	f := checks.Finding{Subject: subject(c), Got: clip(text), Must: "no, or on-failure with at most 5 retries"}
+	wanted := cmp.Or(choice(h, c, func(k facts.ContainerChoice) string { return k.Restart }), bounded)
+	q, err := facts.ParseRestart(wanted)
+	if why := unchangeable(h, c); why != "" {
+		f.Reason = why
+		return []checks.Finding{f}
+	}
+	if _, errNow := facts.ParseRestart(text); errNow != nil { // so that it could not be given back
+		f.Reason = "the Engine's policy is none that is known"
+		return []checks.Finding{f}
+	}
+	if err != nil {
+		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
+		return []checks.Finding{f}
+	}
+	w := want.Container{ID: c.ID, Name: clip(c.ShortName()), Limits: want.Limits{Restart: q.String()}}
+	// Only these two bring a container back that was not told to stop, after a reboot or a restart of the daemon.
+	w.Reboot = p.Name == container.RestartPolicyAlways || p.Name == container.RestartPolicyUnlessStopped
+	if w.Reboot {
+		w.Because = "it no longer comes back by itself after a reboot, nor after a restart of dockerd without " +
+			"live-restore"
+	}
+	f.Wants, f.Breaks = []want.Want{w}, owner(c)
+	return []checks.Finding{f}
+}
+
+// services judges what restarts the tasks of a swarm.
+func services(h *facts.Host) ([]checks.Finding, error) {
+	s, err := manager(h)
+	if errors.Is(err, facts.ErrAbsent) {
+		return nil, errors.New("some containers are tasks of a swarm, and how those are restarted only a manager tells")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var findings []checks.Finding
+	for _, service := range s.Services {
+		p := service.Spec.TaskTemplate.RestartPolicy
+		switch {
+		case p != nil && p.Condition == swarm.RestartPolicyConditionNone:
+			continue
+		case p != nil && p.Condition == swarm.RestartPolicyConditionOnFailure && p.MaxAttempts != nil &&
+			*p.MaxAttempts >= 1 && *p.MaxAttempts <= 5:
+			continue
+		}
+		got := "any, without an end"
+		if p != nil {
+			got = string(cmp.Or(p.Condition, swarm.RestartPolicyConditionAny)) + ", without an end"
+			if p.MaxAttempts != nil && *p.MaxAttempts > 0 {
+				got = fmt.Sprintf("%s, %d times", cmp.Or(p.Condition, swarm.RestartPolicyConditionAny), *p.MaxAttempts)
+			}
+		}
+		findings = append(findings, checks.Finding{Subject: "service " + clip(service.Spec.Name), Got: got,
+			Must: "none, or on-failure at most 5 times",
+			Reason: fmt.Sprintf("`docker service update --restart-condition on-failure --restart-max-attempts 5 %s`; "+
+				"its tasks are made again",
+				clip(service.Spec.Name))})
+	}
+	return findings, nil
+}
+
+var ulimits = &checks.Check{
+	ID:      "docker/ulimits",
+	Items:   cis.Docker("5.18", "5.18", "5.19", "5.19"),
+	Title:   "no container lifts the limits that all are given",
+	Why:     "limits on files and processes are what keeps one container from using up the host's",
+	Threats: []stride.ID{stride.DockerDaemonDenial},
+	Level:   1,
+	Rule:    each(ownUlimits),
+}
+
+func ownUlimits(_ *facts.Host, c *facts.Container) []checks.Finding {
+	var lifted []string
+	for _, l := range c.HostConfig.Ulimits {
+		if l.Soft < 0 || l.Hard < 0 {
+			lifted = append(lifted, clip(l.Name)+" unlimited")
+		}
+	}
+	if len(lifted) == 0 {
+		return nil
+	}
+	return found(c, some(lifted), "limited", "--ulimit NAME=SOFT:HARD, or none, for the daemon's default")
+}
+
+var pids = &checks.Check{
+	ID:      "docker/pids",
+	Items:   cis.Docker("5.28", "5.28", "5.29", "5.29"),
+	Title:   "containers have a limit on their processes",
+	Class:   want.Reload,
+	Why:     "a fork bomb in one container otherwise takes every process number of the host",
+	Threats: []stride.ID{stride.DockerDaemonDenial},
+	Level:   1,
+	Rule: inCompose{rule: each(processes), service: source.PIDs,
+		live: func(l want.Limits) want.Limits { return want.Limits{PIDs: l.PIDs} }},
+	Source: source.PIDs,
+	Live:   true,
+}
+
+// enoughPIDs is what harden gives at least, and Podman gives by itself: programs with a thread for each connection
+// are still content with it, and a fork bomb is not.
 const enoughPIDs = 2048
 
 var pidsLimit = limit{
@@ -242,89 +315,4 @@ func processes(h *facts.Host, c *facts.Container) []checks.Finding {
 		f.Got, f.Must = fmt.Sprintf("%d processes, of a host that has %d at most", *p, most), "less than the host has"
 	}
 	return pidsLimit.ask(h, c, f)
-}
-
-// bounded is the policy that harden asks for.
-const bounded = "on-failure:5"
-
-// restartPolicy: a Swarm task's is its service's, which only a manager tells.
-func restartPolicy(h *facts.Host) ([]checks.Finding, error) {
-	cs, err := containers(h)
-	var findings []checks.Finding
-	tasks := false
-	for i := range cs {
-		if cs[i].Config.Labels[facts.LabelSwarmService] != "" {
-			tasks = true
-			continue
-		}
-		findings = append(findings, restart(h, &cs[i])...)
-	}
-	if !tasks {
-		return findings, err
-	}
-	more, errServices := services(h)
-	return append(findings, more...), cmp.Or(err, errServices)
-}
-
-func restart(h *facts.Host, c *facts.Container) []checks.Finding {
-	p := c.HostConfig.RestartPolicy
-	text := p.String()
-	if text == "no" || p.Name == container.RestartPolicyOnFailure && p.MaximumRetryCount >= 1 && p.MaximumRetryCount <= 5 {
-		return nil
-	}
-	f := checks.Finding{Subject: subject(c), Got: clip(text), Must: "no, or on-failure with at most 5 retries"}
-	wanted := cmp.Or(choice(h, c, func(k facts.ContainerChoice) string { return k.Restart }), bounded)
-	q, err := facts.ParseRestart(wanted)
-	if why := unchangeable(h, c); why != "" {
-		f.Reason = why
-		return []checks.Finding{f}
-	}
-	if _, errNow := facts.ParseRestart(text); errNow != nil { // so that it could not be given back
-		f.Reason = "the Engine's policy is none that is known"
-		return []checks.Finding{f}
-	}
-	if err != nil {
-		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
-		return []checks.Finding{f}
-	}
-	w := want.Container{ID: c.ID, Name: clip(c.ShortName()), Limits: want.Limits{Restart: q.String()}}
-	// Only these two bring a container back that was not told to stop, after a reboot or a restart of the daemon.
-	w.Reboot = p.Name == container.RestartPolicyAlways || p.Name == container.RestartPolicyUnlessStopped
-	if w.Reboot {
-		w.Because = "it no longer comes back by itself after a reboot, nor after a restart of dockerd without live-restore"
-	}
-	f.Wants, f.Breaks = []want.Want{w}, owner(c)
-	return []checks.Finding{f}
-}
-
-// services judges what restarts the tasks of a swarm.
-func services(h *facts.Host) ([]checks.Finding, error) {
-	s, err := manager(h)
-	if errors.Is(err, facts.ErrAbsent) {
-		return nil, errors.New("some containers are tasks of a swarm, and how those are restarted only a manager tells")
-	}
-	if err != nil {
-		return nil, err
-	}
-	var findings []checks.Finding
-	for _, service := range s.Services {
-		p := service.Spec.TaskTemplate.RestartPolicy
-		switch {
-		case p != nil && p.Condition == swarm.RestartPolicyConditionNone:
-			continue
-		case p != nil && p.Condition == swarm.RestartPolicyConditionOnFailure && p.MaxAttempts != nil && *p.MaxAttempts >= 1 && *p.MaxAttempts <= 5:
-			continue
-		}
-		got := "any, without an end"
-		if p != nil {
-			got = string(cmp.Or(p.Condition, swarm.RestartPolicyConditionAny)) + ", without an end"
-			if p.MaxAttempts != nil && *p.MaxAttempts > 0 {
-				got = fmt.Sprintf("%s, %d times", cmp.Or(p.Condition, swarm.RestartPolicyConditionAny), *p.MaxAttempts)
-			}
-		}
-		findings = append(findings, checks.Finding{Subject: "service " + clip(service.Spec.Name), Got: got, Must: "none, or on-failure at most 5 times",
-			Reason: fmt.Sprintf("`docker service update --restart-condition on-failure --restart-max-attempts 5 %s`; its tasks are made again",
-				clip(service.Spec.Name))})
-	}
-	return findings, nil
 }

@@ -18,12 +18,18 @@ func TestEffectiveCapabilities(t *testing.T) {
 		has, lack []string
 	}{
 		{"as made", facts.HostConfig{}, facts.DefaultCapabilities, []string{"SYS_ADMIN"}},
-		{"privileged, whatever is dropped", facts.HostConfig{Privileged: true, CapDrop: []string{"ALL"}}, allCapabilities, nil},
-		{"all but some", facts.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}}, []string{"SYS_MODULE", "BPF"}, []string{"SYS_ADMIN"}},
-		{"all added and dropped", facts.HostConfig{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}}, []string{"SYS_ADMIN"}, nil},
-		{"none but some", facts.HostConfig{CapAdd: []string{"cap_net_raw"}, CapDrop: []string{"ALL"}}, []string{"NET_RAW"}, []string{"CHOWN", "KILL"}},
-		{"one more, one less", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"mknod"}}, []string{"SYS_TIME", "CHOWN"}, []string{"MKNOD"}},
-		{"added and dropped", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"SYS_TIME"}}, []string{"SYS_TIME"}, nil},
+		{"privileged, whatever is dropped", facts.HostConfig{Privileged: true, CapDrop: []string{"ALL"}},
+			allCapabilities, nil},
+		{"all but some", facts.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}},
+			[]string{"SYS_MODULE", "BPF"}, []string{"SYS_ADMIN"}},
+		{"all added and dropped", facts.HostConfig{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}},
+			[]string{"SYS_ADMIN"}, nil},
+		{"none but some", facts.HostConfig{CapAdd: []string{"cap_net_raw"}, CapDrop: []string{"ALL"}},
+			[]string{"NET_RAW"}, []string{"CHOWN", "KILL"}},
+		{"one more, one less", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"mknod"}},
+			[]string{"SYS_TIME", "CHOWN"}, []string{"MKNOD"}},
+		{"added and dropped", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"SYS_TIME"}},
+			[]string{"SYS_TIME"}, nil},
 	} {
 		got := effective(&facts.Container{HostConfig: test.host})
 		for _, c := range test.has {
@@ -38,7 +44,8 @@ func TestEffectiveCapabilities(t *testing.T) {
 		}
 	}
 	if len(allCapabilities) != 41 || len(facts.DefaultCapabilities) != 14 {
-		t.Errorf("%d capabilities, %d of them by default; Linux has 41 and the Engine gives 14", len(allCapabilities), len(facts.DefaultCapabilities))
+		t.Errorf("%d capabilities, %d of them by default; Linux has 41 and the Engine gives 14", len(allCapabilities),
+			len(facts.DefaultCapabilities))
 	}
 }
 
@@ -112,8 +119,9 @@ func TestUnverified(t *testing.T) {
 func TestRegistryOf(t *testing.T) {
 	for name, want := range map[string]string{
 		"nginx": "docker.io/library", "nginx:1.29": "docker.io/library", "grafana/grafana:1": "docker.io/grafana",
-		"registry.example:5000/web:1": "registry.example:5000", "registry.example/shop/web@sha256:0a": "registry.example/shop",
-		"localhost/web": "localhost", "ghcr.io/a/b/c:1": "ghcr.io/a/b",
+		"registry.example:5000/web:1":         "registry.example:5000",
+		"registry.example/shop/web@sha256:0a": "registry.example/shop",
+		"localhost/web":                       "localhost", "ghcr.io/a/b/c:1": "ghcr.io/a/b",
 	} {
 		if got := source.RegistryOf(name); got != want {
 			t.Errorf("%s is from %s, want %s", name, got, want)
@@ -123,7 +131,8 @@ func TestRegistryOf(t *testing.T) {
 
 func TestRootSpelled(t *testing.T) {
 	for user, want := range map[string]bool{
-		"": true, "0": true, "00": true, "root": true, "0:0": true, "0:1000": true, "root:root": true, ":1000": true, "+0": true,
+		"": true, "0": true, "00": true, "root": true, "0:0": true, "0:1000": true, "root:root": true, ":1000": true,
+		"+0":   true,
 		"1000": false, "1000:0": false, "rooty": false, "app": false, "10": false,
 	} {
 		if got := rootSpelled(user); got != want {
@@ -133,7 +142,8 @@ func TestRootSpelled(t *testing.T) {
 }
 
 func TestHeadRoom(t *testing.T) {
-	for used, want := range map[int64]int64{0: 0, 1: 64 << 20, 40 << 20: 64 << 20, 43 << 20: 96 << 20, 1 << 30: 1536 << 20} {
+	for used, want := range map[int64]int64{0: 0, 1: 64 << 20, 40 << 20: 64 << 20, 43 << 20: 96 << 20,
+		1 << 30: 1536 << 20} {
 		if got, _ := memoryLimit.observed(facts.Usage{Memory: used}); got != want {
 			t.Errorf("over %d bytes: %d, want %d", used, got, want)
 		}
@@ -143,7 +153,8 @@ func TestHeadRoom(t *testing.T) {
 			t.Errorf("over %d processes: %d, want %d", used, got, want)
 		}
 	}
-	for text, want := range map[string]int64{"512m": 512 << 20, "1g": 1 << 30, "6291456": 6 << 20, "5m": 0, "much": 0, "-1": 0} {
+	for text, want := range map[string]int64{"512m": 512 << 20, "1g": 1 << 30, "6291456": 6 << 20, "5m": 0, "much": 0,
+		"-1": 0} {
 		got, err := memoryLimit.parse(text)
 		if (err == nil) != (want != 0) || err == nil && got != want {
 			t.Errorf("%q is %d, %v", text, got, err)
@@ -158,8 +169,10 @@ func TestChoice(t *testing.T) {
 		choice facts.ContainerChoice
 		want   bool
 	}{
-		{facts.ContainerChoice{}, true}, {facts.ContainerChoice{Name: "web-*"}, true}, {facts.ContainerChoice{Name: "web"}, false},
-		{facts.ContainerChoice{Label: "tier"}, true}, {facts.ContainerChoice{Label: "tier=f*"}, true}, {facts.ContainerChoice{Label: "tier=back"}, false},
+		{facts.ContainerChoice{}, true}, {facts.ContainerChoice{Name: "web-*"}, true},
+		{facts.ContainerChoice{Name: "web"}, false},
+		{facts.ContainerChoice{Label: "tier"}, true}, {facts.ContainerChoice{Label: "tier=f*"}, true},
+		{facts.ContainerChoice{Label: "tier=back"}, false},
 		{facts.ContainerChoice{Name: "db", Label: "tier"}, false},
 	} {
 		if got := matches(test.choice, c); got != test.want {

@@ -10,29 +10,23 @@ import (
 	"example.com/harden/checks/stride"
 )
 
-// operations is section 6. What is not in use may be wanted all the same, so that people judge it.
-var operations = []*checks.Check{
-	{
-		ID:      "docker/image-sprawl",
-		Items:   cis.Docker("6.1", "6.1", "6.1", "6.1"),
-		Title:   "there are no images that nothing uses",
-		Why:     "one that is kept for nothing is started by mistake, with all that was repaired since",
-		Threats: []stride.ID{stride.DockerClientElevation, stride.DockerDaemonDenial},
-		Level:   1,
-		Rule:    checks.Func(imageSprawl),
-	},
-	{
-		ID:      "docker/container-sprawl",
-		Items:   cis.Docker("6.2", "6.2", "6.2", "6.2"),
-		Title:   "there are no containers that only take up space",
-		Why:     "each keeps its files and its environment, with what is secret in them, for whoever starts or copies it",
-		Threats: []stride.ID{stride.DockerClientDisclosure, stride.DockerDaemonDenial},
-		Level:   1,
-		Rule:    checks.Func(containerSprawl),
-	},
+// operationChecks is section 6. What is not in use may be wanted all the same, so that people judge it.
+var operationChecks = []*checks.Check{
+	imageSprawl, containerSprawl,
 }
 
-func imageSprawl(h *facts.Host) ([]checks.Finding, error) {
+var imageSprawl = &checks.Check{
+	ID:      "docker/image-sprawl",
+	Items:   cis.Docker("6.1", "6.1", "6.1", "6.1"),
+	Title:   "there are no images that nothing uses",
+	Why:     "one that is kept for nothing is started by mistake, with all that was repaired since",
+	Threats: []stride.ID{stride.DockerClientElevation, stride.DockerDaemonDenial},
+	Level:   1,
+	Review:  checks.ReviewToFail,
+	Rule:    checks.Func(unusedImages),
+}
+
+func unusedImages(h *facts.Host) ([]checks.Finding, error) {
 	all, err := imagesOf(h)
 	if err != nil {
 		return nil, err
@@ -50,11 +44,23 @@ func imageSprawl(h *facts.Host) ([]checks.Finding, error) {
 	if len(unused) == 0 {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("%w: %d of %d images are no container's: %s; `docker image prune -a` removes all such", checks.ErrManual,
+	return nil, fmt.Errorf("%w: %d of %d images are no container's: %s; `docker image prune -a` removes all such",
+		checks.ErrManual,
 		len(unused), len(all), some(unused))
 }
 
-func containerSprawl(h *facts.Host) ([]checks.Finding, error) {
+var containerSprawl = &checks.Check{
+	ID:      "docker/container-sprawl",
+	Items:   cis.Docker("6.2", "6.2", "6.2", "6.2"),
+	Title:   "there are no containers that only take up space",
+	Why:     "each keeps its files and its environment, with what is secret in them, for whoever starts or copies it",
+	Threats: []stride.ID{stride.DockerClientDisclosure, stride.DockerDaemonDenial},
+	Level:   1,
+	Review:  checks.ReviewToFail,
+	Rule:    checks.Func(idleContainers),
+}
+
+func idleContainers(h *facts.Host) ([]checks.Finding, error) {
 	cs, err := containers(h)
 	if err != nil {
 		return nil, err
@@ -68,6 +74,7 @@ func containerSprawl(h *facts.Host) ([]checks.Finding, error) {
 	if len(idle) == 0 {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("%w: %d of %d containers do not run: %s; `docker container prune` removes all that have ended", checks.ErrManual,
+	return nil, fmt.Errorf("%w: %d of %d containers do not run: %s; `docker container prune` removes all that have "+
+		"ended", checks.ErrManual,
 		len(idle), len(cs), some(idle))
 }

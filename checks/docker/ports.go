@@ -8,8 +8,37 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/source"
+	"example.com/harden/checks/stride"
 )
+
+// portChecks is the part of section 5 about the ports that containers are published on.
+var portChecks = []*checks.Check{
+	lowPorts, neededPorts, boundPorts,
+}
+
+var lowPorts = &checks.Check{
+	ID:    "docker/low-ports",
+	Items: cis.Docker("5.7", "5.7", "5.8", "5.8"),
+	Title: "no container is published on a port below 1024",
+	Why: "clients trust those ports to be served by root's choice; a container there can pass for the " +
+		"system's own services",
+	Threats: []stride.ID{stride.DockerClientSpoofing},
+	Level:   1,
+	Rule:    inCompose{rule: each(portsBelow1024), service: source.LowPorts},
+	Source:  source.LowPorts,
+}
+
+func portsBelow1024(_ *facts.Host, c *facts.Container) []checks.Finding {
+	low := publications(c, func(b facts.PortBinding) bool { n := lowest(b); return n > 0 && n < 1024 })
+	if len(low) == 0 {
+		return nil
+	}
+	return found(c, "published on "+some(low), "published on 1024 or above",
+		"--publish of another port, behind a proxy where clients need this one, or waive it")
+}
 
 // publications lists a container's published ports that keep holds for, as "0.0.0.0:80 to 80/tcp".
 func publications(c *facts.Container, keep func(facts.PortBinding) bool) []string {
@@ -49,24 +78,19 @@ func lowest(b facts.PortBinding) int {
 	return n
 }
 
-func lowPorts(_ *facts.Host, c *facts.Container) []checks.Finding {
-	low := publications(c, func(b facts.PortBinding) bool { n := lowest(b); return n > 0 && n < 1024 })
-	if len(low) == 0 {
-		return nil
-	}
-	return found(c, "published on "+some(low), "published on 1024 or above", "--publish of another port, behind a proxy where clients need this one, or waive it")
+var neededPorts = &checks.Check{
+	ID:      "docker/needed-ports",
+	Items:   cis.Docker("5.8", "5.8", "5.9", "5.9"),
+	Title:   "only ports that are needed are published",
+	Why:     "each published port is one more door, which Docker opens past the host's own packet filter",
+	Threats: []stride.ID{stride.DockerNetworkTampering},
+	Level:   1,
+	Review:  checks.ReviewToFail,
+	Rule:    checks.Func(publishedPorts),
 }
 
-func boundPorts(_ *facts.Host, c *facts.Container) []checks.Finding {
-	open := publications(c, func(b facts.PortBinding) bool { return slices.Contains([]string{"", "0.0.0.0", "::"}, b.HostIP) })
-	if len(open) == 0 {
-		return nil
-	}
-	return found(c, "published on "+some(open), "published on one of the host's addresses", "--publish ADDRESS:PORT:PORT")
-}
-
-// neededPorts cannot know what is needed: it shows what there is.
-func neededPorts(h *facts.Host) ([]checks.Finding, error) {
+// publishedPorts cannot know what is needed: it shows what there is.
+func publishedPorts(h *facts.Host) ([]checks.Finding, error) {
 	cs, err := containers(h)
 	if err != nil {
 		return nil, err
@@ -81,4 +105,26 @@ func neededPorts(h *facts.Host) ([]checks.Finding, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: published are %s", checks.ErrManual, some(all))
+}
+
+var boundPorts = &checks.Check{
+	ID:      "docker/bound-ports",
+	Items:   cis.Docker("5.13", "5.13", "5.14", "5.14"),
+	Title:   "published ports are bound to one of the host's addresses",
+	Why:     "a port on every interface is open to networks that nobody meant, those added later among them",
+	Threats: []stride.ID{stride.DockerNetworkTampering},
+	Level:   1,
+	Rule:    inCompose{rule: each(openPorts), service: source.BoundPorts, decided: true},
+	Source:  source.BoundPorts,
+}
+
+func openPorts(_ *facts.Host, c *facts.Container) []checks.Finding {
+	open := publications(c, func(b facts.PortBinding) bool {
+		return slices.Contains([]string{"", "0.0.0.0", "::"}, b.HostIP)
+	})
+	if len(open) == 0 {
+		return nil
+	}
+	return found(c, "published on "+some(open), "published on one of the host's addresses",
+		"--publish ADDRESS:PORT:PORT")
 }

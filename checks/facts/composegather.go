@@ -151,15 +151,17 @@ func (s *Service) extend(d *composeDoc, node *yaml.Node, depth int) {
 	if e == nil || isNull(e) {
 		return
 	}
-	name, from := e.Value, (*yaml.Node)(nil)
+	said, from := e, (*yaml.Node)(nil)
 	if e.Kind == yaml.MappingNode {
-		if n := field(e, "service"); n != nil {
-			name, _ = d.file.text(n)
-		}
-		from = field(e, "file")
+		said, from = field(e, "service"), field(e, "file")
 	}
-	file, err := d.file, error(nil)
-	if depth >= maxChains {
+	file, name, err := d.file, "", error(nil)
+	if said != nil {
+		name, err = d.file.text(said)
+	}
+	if err != nil {
+		err = fmt.Errorf("which service it extends is not known: %w", ErrVariable)
+	} else if depth >= maxChains {
 		err = fmt.Errorf("it extends others in more than %d steps, the limit", maxChains)
 	} else if from != nil {
 		file, err = d.extends(from, name, s.Name)

@@ -150,8 +150,11 @@ func (c *Compose) document(r *composeReader, t *budget.Tree) (*composeDoc, error
 	}
 	d := &composeDoc{file: c, top: top, tree: t, services: services, reader: r, extended: map[string]*Compose{},
 		tags: strings.Contains(string(c.Data), tagReset) || strings.Contains(string(c.Data), tagOverride)}
+	if err := c.variables(top); err != nil {
+		return nil, err
+	}
 	d.name(services)
-	return d, c.variables(top)
+	return d, nil
 }
 
 // twice refuses a mapping that has a key twice, as Compose does.

@@ -47,9 +47,11 @@ func (d *composeDoc) use(user serviceUser, node *yaml.Node) {
 		d.users.repeats[follow(node)] = append(d.users.repeats[follow(node)], user)
 	}
 	if e := field(node, "extends"); e != nil && field(e, "file") == nil {
-		d.users.extends[e.Value] = append(d.users.extends[e.Value], user)
 		if n := field(e, "service"); n != nil {
-			d.users.extends[n.Value] = append(d.users.extends[n.Value], user)
+			e = n
+		}
+		if name, err := d.file.text(e); err == nil {
+			d.users.extends[name] = append(d.users.extends[name], user)
 		}
 	}
 	for _, m := range mergedInto(node) {

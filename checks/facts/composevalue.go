@@ -28,6 +28,10 @@ func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
 // what the .env file holds.
 func (v ComposeValue) Said() string { return v.Node.Value }
 
+// Told is a scalar with the defaults that stand in it put in, and variables that the .env file sets by their names: what
+// can be split into parts and shown. Said cannot be split: a default may hold what it would be split at.
+func (v ComposeValue) Told() string { return v.File.told(v.Node.Value) }
+
 // Items are the elements of a list, or the one value that stands for a list, with the place of each.
 func (v ComposeValue) Items() []ComposeValue {
 	if v.Node.Kind != yaml.SequenceNode {
@@ -73,6 +77,11 @@ func (v ComposeValue) assignments(yield func(string, ComposeValue) bool, depth i
 	case depth > maxChains: // gather has told of it
 	case v.Node.Kind == yaml.SequenceNode:
 		for _, item := range v.Items() {
+			if name, _, _ := strings.Cut(item.Node.Value, "="); strings.Contains(name, "$") {
+				told := *item.Node // Compose puts variables in before it looks for the "="
+				told.Value = item.Told()
+				item.Node = &told
+			}
 			if name, _, ok := strings.Cut(item.Node.Value, "="); ok && !yield(name, item) {
 				return false
 			}

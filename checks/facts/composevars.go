@@ -48,13 +48,9 @@ func (c *Compose) text(n *yaml.Node) (string, error) {
 		return n.Value, nil
 	}
 	unknown := false
-	var defaults map[string]bool
-	out, err := template.Substitute(n.Value, func(name string) (string, bool) {
+	out, err := substituted(n.Value, func(name string, hasDefault bool) (string, bool) {
 		v, ok := c.env[name]
-		if !ok && defaults == nil {
-			defaults = WithDefaults(n.Value)
-		}
-		if !ok && !defaults[name] {
+		if !ok && !hasDefault {
 			unknown = true
 			return "", true // or else the library writes a warning of its own to the terminal
 		}
@@ -64,6 +60,31 @@ func (c *Compose) text(n *yaml.Node) (string, error) {
 		return "", fmt.Errorf("%s: %w", c.At(n.Line), ErrVariable)
 	}
 	return out, nil
+}
+
+// told puts only the defaults in, of variables that nothing else gives a value.
+func (c *Compose) told(text string) string {
+	out, err := substituted(text, func(name string, hasDefault bool) (string, bool) {
+		if _, ok := c.env[name]; ok || !hasDefault {
+			return "${" + name + "}", true
+		}
+		return "", false
+	})
+	if err != nil {
+		return text
+	}
+	return out
+}
+
+// substituted puts values in for variables. A name that value does not know gets the default that it has in the text.
+func substituted(text string, value func(name string, hasDefault bool) (string, bool)) (string, error) {
+	var defaults map[string]bool
+	return template.Substitute(text, func(name string) (string, bool) {
+		if defaults == nil {
+			defaults = WithDefaults(text)
+		}
+		return value(name, defaults[name])
+	})
 }
 
 var defaultExpr = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{([^${}:-]*):?-`) })

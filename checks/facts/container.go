@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -83,12 +84,6 @@ type HostConfig struct {
 	Devices           []struct{ PathOnHost string }
 	DeviceCgroupRules []string
 	DeviceRequests    []struct{ Driver string }
-}
-
-// NeedsHostUsers reports whether userns-remap refuses the container, or it can't do its work, unless it is made with
-// --userns=host: what it is given belongs to the host's user namespace.
-func (c *HostConfig) NeedsHostUsers() bool {
-	return !c.UsernsMode.IsHost() && (c.Privileged || c.NetworkMode.IsHost() || c.PidMode.IsHost() || c.IpcMode.IsHost() || c.UTSMode.IsHost())
 }
 
 // A RestartPolicy says when the Engine starts a container again.
@@ -243,7 +238,7 @@ func withUpdates(containers func() ([]Container, error), updates map[string]want
 	if len(updates) == 0 {
 		return containers
 	}
-	return func() ([]Container, error) {
+	return sync.OnceValues(func() ([]Container, error) {
 		cs, err := containers()
 		cs = slices.Clone(cs)
 		for i, c := range cs {
@@ -252,7 +247,7 @@ func withUpdates(containers func() ([]Container, error), updates map[string]want
 			}
 		}
 		return cs, err
-	}
+	})
 }
 
 // An Image is what the Docker Engine tells of one image.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/schema"
 )
 
 // versions are the apiVersions of each kind that a program of Kubernetes accepts in a file of its own. With any other
@@ -17,6 +19,8 @@ var versions = map[string][]string{
 	"AuthorizationConfiguration":  {"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1", "apiserver.config.k8s.io/v1alpha1"},
 	"EncryptionConfiguration":     {"apiserver.config.k8s.io/v1"},
 	"AdmissionConfiguration":      {"apiserver.config.k8s.io/v1", "apiserver.k8s.io/v1alpha1"},
+	"Configuration":               {"eventratelimit.admission.k8s.io/v1alpha1"}, // of EventRateLimit
+	"KubeProxyConfiguration":      {"kubeproxy.config.k8s.io/v1alpha1"},
 	"Policy":                      {"audit.k8s.io/v1"},
 	"KubeSchedulerConfiguration": {"kubescheduler.config.k8s.io/v1", "kubescheduler.config.k8s.io/v1beta3",
 		"kubescheduler.config.k8s.io/v1beta2", "kubescheduler.config.k8s.io/v1beta1"},
@@ -53,7 +57,22 @@ func (d *Document) Is(kind string, more ...string) error {
 		return fmt.Errorf("%s: %w", d.File, d.brace)
 	}
 	if known := fields[kind]; known != nil {
-		return d.onlyKnown(d.root, "", known)
+		if err := d.onlyKnown(d.root, "", known); err != nil {
+			return err
+		}
+	}
+	return d.typed(d.Text("apiVersion"), kind)
+}
+
+// IsKubeconfig returns an error unless a program takes the document for a kubeconfig, which need not say that it is one.
+// Source: k8s.io/client-go tools/clientcmd, Load.
+func (d *Document) IsKubeconfig() error { return d.typed("v1", "Config") }
+
+// typed returns an error where any field has a value of another type than its kind has there: the whole file is refused
+// then, so that no other field of it counts.
+func (d *Document) typed(version, kind string) error {
+	if err := schema.Types(version, kind, d.root); err != nil {
+		return fmt.Errorf("%s: %w: its program refuses the file", d.File, err)
 	}
 	return nil
 }

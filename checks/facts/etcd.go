@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"maps"
 	"strings"
 
 	"example.com/harden/checks/want"
@@ -45,6 +46,116 @@ func (c *Component) Say(name string) (Saying, bool, error) {
 		}
 	}
 	return Saying{}, false, nil
+}
+
+// Ran returns what the running process was told of an option, as Say does of the next one: its values, of which etcd and
+// the others take the last but for lists. since names the file that has changed after the process started, where what
+// that held then is not known.
+func (c *Component) Ran(name string) (values []string, since string) {
+	if c.Process == nil || c.anew {
+		s, ok, err := c.Say(name)
+		if f, isFlag := c.Next[name]; isFlag && s.Field == nil {
+			return f.Values, ""
+		}
+		return given(s.Value, ok && err == nil), ""
+	}
+	if c.Name == Etcd {
+		if file, by := c.ranFile(); file != "" {
+			return c.ranField(name, file, by)
+		}
+	}
+	if f, ok := c.Running[name]; ok || c.Name != Etcd {
+		return f.Values, ""
+	}
+	variable := etcdVariable(name)
+	if c.Process.Env != nil {
+		v := c.Process.Env[variable]
+		return given(v, v != ""), ""
+	}
+	if file := c.newerEnvironment(); file != "" {
+		return nil, file
+	}
+	v, ok := c.variable(variable)
+	return given(v.Value, ok), ""
+}
+
+func given(value string, ok bool) []string {
+	if !ok {
+		return nil
+	}
+	return []string{value}
+}
+
+// ranFile is the configuration file that the running etcd was given; empty where none was.
+func (c *Component) ranFile() (file string, by want.Authority) {
+	file, ok := c.Running.Last("config-file")
+	by = c.Running["config-file"].By
+	if variable := etcdVariable("config-file"); !ok && c.Process.Env != nil {
+		file, by = c.Process.Env[variable], c.Process.By
+	} else if !ok {
+		v, _ := c.variable(variable)
+		file, by = v.Value, v.By
+	}
+	if on, ok := c.HostPath(file); ok && file != "" {
+		file = on
+	}
+	return file, by
+}
+
+// ranField is what the running etcd has read of an option in its configuration file.
+func (c *Component) ranField(name, file string, by want.Authority) (values []string, since string) {
+	d, err := c.host.documentBy(file, by)
+	if err != nil {
+		return nil, file
+	}
+	if !c.Loaded(d) {
+		if d = c.host.documentAt(d.File, c.Process.Started); d == nil {
+			return nil, file
+		}
+	}
+	v, ok := d.At(etcdField(name)...)
+	if !ok {
+		return nil, ""
+	}
+	return []string{v.String()}, ""
+}
+
+// newerEnvironment is a file that sets the component's environment and has changed since it was started; empty where
+// none has.
+func (c *Component) newerEnvironment() string {
+	var files []string
+	if c.Pod != nil {
+		files = append(files, c.Pod.File)
+	} else if u, err := c.host.Unit(c.Unit); err == nil {
+		files = append(append(files, u.Fragment), u.DropIns...)
+		for _, s := range u.All("Service", "EnvironmentFile") {
+			files = append(files, strings.TrimPrefix(s.Value, "-"))
+		}
+	}
+	for _, file := range files {
+		if f, err := c.host.File(file); err == nil && f.Modified.After(c.Process.Started.Add(tick)) {
+			return file
+		}
+	}
+	return ""
+}
+
+// sameEnvironment reports whether etcd runs with the variables that its unit would set for it now.
+func (c *Component) sameEnvironment() bool {
+	if c.Name != Etcd || c.Unit == "" || c.Process == nil || c.Process.Env == nil {
+		return true
+	}
+	u, err := c.host.Unit(c.Unit)
+	if err != nil {
+		return true
+	}
+	next := map[string]string{}
+	for name, v := range u.Env {
+		if strings.HasPrefix(name, "ETCD_") {
+			next[name] = v.Value
+		}
+	}
+	return maps.Equal(next, c.Process.Env)
 }
 
 // etcdVariable is the environment variable that says what a flag does. Source: etcd pkg/flags, SetFlagsFromEnv.

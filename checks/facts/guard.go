@@ -30,15 +30,15 @@ func Exposed(chain []Info, exists bool) string {
 			break
 		}
 		kept := !last && dir.Mode&0o1000 != 0 && chain[n+1].UID == 0
-		if why := writable(dir); why != "" && (dir.UID != 0 || !kept) {
+		if why := Writable(dir); why != "" && (dir.UID != 0 || !kept) {
 			return why
 		}
 	}
 	return ""
 }
 
-// writable says who besides root can write to a file or directory.
-func writable(i Info) string {
+// Writable says who besides root can write to a file or directory.
+func Writable(i Info) string {
 	switch {
 	case i.UID != 0:
 		return fmt.Sprintf("uid %d owns %s", i.UID, i.Path)
@@ -68,7 +68,7 @@ func (h *Host) Guarded(p string) (string, error) {
 	if why := Exposed(chain, exists); why != "" || !exists {
 		return why, nil
 	}
-	return writable(chain[len(chain)-1]), nil
+	return Writable(chain[len(chain)-1]), nil
 }
 
 // Chain describes every directory above a path, the topmost first, and then the path itself where it exists. A link that

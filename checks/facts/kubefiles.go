@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // An AuthenticationConfig is the file of --authentication-config, as far as it says who may be anonymous.
@@ -34,7 +36,7 @@ type EncryptionConfig struct {
 type AdmissionConfig struct {
 	Plugins []struct {
 		Name, Path    string
-		Configuration map[string]any
+		Configuration yaml.Node
 	}
 }
 

@@ -7,8 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/hashicorp/go-multierror"
+	"sync"
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
@@ -37,6 +36,14 @@ type Node struct {
 	all       []StaticPod // that there are
 	podErrs   []error     // manifests that could not be read, so that any program may be in them
 	component func(name string) (*Component, error)
+	views     func() []View
+	others    func() []*Component // those that are not root
+}
+
+// remember has what is found of the node found once.
+func (n *Node) remember() {
+	n.component = perKey(n.readComponent)
+	n.views, n.others = sync.OnceValue(n.findViews), sync.OnceValue(n.findUnprivileged)
 }
 
 // A Component is one program of Kubernetes on this node, as it runs and as it would be started next.
@@ -66,7 +73,7 @@ func (h *Host) readNode() (*Node, error) {
 		return nil, err
 	}
 	n := &Node{Flavour: f, host: h}
-	n.component = perKey(n.readComponent)
+	n.remember()
 	if n.Kubelet, err = h.readKubelet(f); err != nil {
 		return nil, err
 	}
@@ -126,7 +133,7 @@ func (n *Node) Component(name string) (*Component, error) { return n.component(n
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
 	sure := n.manifest(c)
-	if err := oneOf(n.podErrs); errors.Is(err, budget.Err) {
+	if err := OneLine(n.podErrs...); errors.Is(err, budget.Err) {
 		return nil, err // any program may be in what was not read
 	}
 	ps, err := n.host.running(name)
@@ -156,7 +163,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
-	c.Stale = c.Process != nil && !c.Running.alike(c.Next)
+	c.Stale = c.Process != nil && !c.anew && (!c.Running.alike(c.Next) || !c.sameEnvironment())
 	return c, nil
 }
 
@@ -199,7 +206,7 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 		return nil
 	}
 	if len(n.podErrs) > 0 {
-		return oneOf(n.podErrs)
+		return OneLine(n.podErrs...)
 	}
 	for _, p := range ps {
 		if p.Doubted != "" && systemService(p.Cgroup) != "" { // k0s runs its API server as a user of its own
@@ -210,17 +217,6 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)
-}
-
-func oneOf(errs []error) error {
-	m := &multierror.Error{Errors: errs, ErrorFormat: func(all []error) string {
-		var texts []string
-		for _, err := range all {
-			texts = append(texts, err.Error())
-		}
-		return strings.Join(texts, "; ")
-	}}
-	return m
 }
 
 // pick finds the component among processes of its name: others of that name belong to clusters in the cluster or to

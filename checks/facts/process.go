@@ -12,10 +12,11 @@ import (
 // A Process is one running program.
 type Process struct {
 	PID     int
-	Exe     string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
-	Args    []string // argv, argv[0] included
-	UID     uint32   // whom it runs as
-	Unit    string   // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
+	Exe     string            // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
+	Args    []string          // argv, argv[0] included
+	Env     map[string]string // the options among its environment, which etcd reads: ETCD_*; nil where that was not looked at
+	UID     uint32            // whom it runs as
+	Unit    string            // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
 	Started time.Time
 	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
 	Contained bool

@@ -6,11 +6,14 @@ import (
 )
 
 // Unprivileged returns the programs of the node that are started by a manifest or a unit and do not run as root.
-func (n *Node) Unprivileged() []*Component {
+func (n *Node) Unprivileged() []*Component { return n.others() }
+
+func (n *Node) findUnprivileged() []*Component {
 	var all []*Component
 	for i := range n.all {
-		c := &Component{Name: n.all[i].Container, Pod: &n.all[i], host: n.host, Next: n.all[i].flags()}
+		c := &Component{Name: n.all[i].Container, Pod: &n.all[i], host: n.host}
 		if !c.Identity().Root() {
+			c.Next = n.all[i].flags()
 			all = append(all, c)
 		}
 	}

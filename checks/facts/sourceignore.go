@@ -1,10 +1,13 @@
 package facts
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // SourceChoices are what of a source directory is looked at beside what is the repository's own.
@@ -21,66 +24,178 @@ type ignoreRule struct {
 	onlyDir bool
 }
 
-// parseIgnore reads a .gitignore as gitignore(5) has it. Patterns that cannot be are left out.
+// parseIgnore reads a .gitignore as git does. Patterns that can match nothing are left out.
 func parseIgnore(dir string, data []byte) []ignoreRule {
 	var rules []ignoreRule
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimRight(line, "\r\n")
-		if !strings.HasSuffix(line, `\ `) {
-			line = strings.TrimRight(line, " ")
-		}
+	for line := range strings.Lines(strings.TrimPrefix(string(data), "\ufeff")) {
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		r := ignoreRule{dir: dir}
-		line, r.not = strings.CutPrefix(line, "!")
+		line, r.not = strings.CutPrefix(trimSpaces(line), "!")
 		line, r.onlyDir = strings.CutSuffix(line, "/")
-		anchored := strings.Contains(line, "/")
-		line = strings.TrimPrefix(line, "/")
-		expr := globExpr(line)
-		if !anchored {
-			expr = "(?:.*/)?" + expr
+		if line == "" {
+			continue
 		}
+		expr, named := "(?:.*/)?", !strings.Contains(line, "/") // by its last name, wherever it is
+		if !named {
+			line, expr = strings.TrimPrefix(line, "/"), ""
+		}
+		literal := line // git compares it first; what follows begins anew, which "a/b**" shows
+		if i := strings.IndexAny(line, `*?[\`); i >= 0 {
+			literal = line[:i]
+		}
+		expr += regexp.QuoteMeta(byBytes(literal)) + globExpr(line[len(literal):], named)
 		var err error
-		if r.re, err = regexp.Compile("^" + expr + "$"); err == nil && line != "" {
+		if r.re, err = regexp.Compile("(?s)^" + expr + "$"); err == nil {
 			rules = append(rules, r)
 		}
 	}
 	return rules
 }
 
-// globExpr is a pattern of a .gitignore as a regular expression.
-func globExpr(glob string) string {
+// trimSpaces takes the spaces at the end of a pattern away, but for one behind a backslash.
+func trimSpaces(line string) string {
+	end := 0 // behind the last thing that is no space
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case ' ':
+			continue
+		case '\\':
+			i++
+		}
+		end = min(i+1, len(line))
+	}
+	return line[:end]
+}
+
+// byBytes is a text with a character for each of its bytes: git compares bytes.
+func byBytes(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
+// nothing is an expression that matches nothing.
+const nothing = `[^\x00-\x{10FFFF}]`
+
+// globExpr is a pattern of a .gitignore as a regular expression on bytes, of a path or of one name. Source: git wildmatch.c.
+func globExpr(glob string, named bool) string {
 	var b strings.Builder
 	for i := 0; i < len(glob); i++ {
-		rest := glob[i:]
-		switch {
-		case strings.HasPrefix(rest, "**/") && (i == 0 || glob[i-1] == '/'):
-			b.WriteString("(?:.*/)?")
-			i += 2
-		case rest == "**" && i > 0 && glob[i-1] == '/':
-			b.WriteString(".+")
-			i++
-		case rest[0] == '*':
-			b.WriteString("[^/]*")
-		case rest[0] == '?':
-			b.WriteString("[^/]")
-		case rest[0] == '[' && strings.IndexByte(rest[1:], ']') > 0:
-			end := 1 + strings.IndexByte(rest[1:], ']')
-			set := rest[1:end]
-			if set[0] == '!' {
-				set = "^" + set[1:]
+		switch c := glob[i]; c {
+		case '*':
+			n := len(glob[i:]) - len(strings.TrimLeft(glob[i:], "*"))
+			rest := glob[i+n:]
+			begins := !named && (i == 0 || glob[i-1] == '/')
+			switch {
+			case n > 1 && begins && strings.HasPrefix(rest, "/"):
+				b.WriteString("(?:.*/)?")
+				n++
+			case n > 1 && begins && (rest == "" || strings.HasPrefix(rest, `\/`)):
+				b.WriteString(".*")
+			default:
+				b.WriteString("[^/]*")
 			}
-			b.WriteString("[" + strings.ReplaceAll(set, `\`, `\\`) + "]")
-			i += end
-		case rest[0] == '\\' && len(rest) > 1:
-			b.WriteString(regexp.QuoteMeta(rest[1:2]))
-			i++
+			i += n - 1
+		case '?':
+			b.WriteString("[^/]")
+		case '[':
+			set, n := globSet(glob[i:])
+			b.WriteString(set)
+			i += n - 1
+		case '\\':
+			if i++; i == len(glob) {
+				return nothing
+			}
+			b.WriteString(regexp.QuoteMeta(byBytes(glob[i : i+1])))
 		default:
-			b.WriteString(regexp.QuoteMeta(rest[:1]))
+			b.WriteString(regexp.QuoteMeta(byBytes(glob[i : i+1])))
 		}
 	}
 	return b.String()
+}
+
+// globSet is the set of bytes that a pattern begins with, and how long that is.
+func globSet(glob string) (expr string, n int) {
+	in, not, i := [256]bool{}, false, 1
+	if i < len(glob) && (glob[i] == '!' || glob[i] == '^') {
+		not, i = true, i+1
+	}
+	for first, last := true, -1; i < len(glob) && (first || glob[i] != ']'); i, first = i+1, false {
+		c := int(glob[i])
+		switch rest := glob[i+1:]; {
+		case c == '-' && last >= 0 && rest != "" && rest[0] != ']':
+			i++
+			if rest[0] == '\\' {
+				i++
+			}
+			for ; i < len(glob) && last <= int(glob[i]); last++ {
+				in[last] = true
+			}
+			last = -1
+			continue
+		case c == '[' && strings.HasPrefix(rest, ":") && strings.Contains(rest, "]"):
+			name, ok := strings.CutSuffix(rest[1:max(1, strings.IndexByte(rest, ']'))], ":")
+			if !ok {
+				break
+			}
+			is := byteClasses[name]
+			if is == nil {
+				return nothing, len(glob)
+			}
+			for b := range 256 {
+				in[b] = in[b] || b < utf8.RuneSelf && is(rune(b))
+			}
+			i, last = i+len(name)+3, -1
+			continue
+		case c == '\\':
+			if i++; i == len(glob) {
+				return nothing, len(glob)
+			}
+			c = int(glob[i])
+		}
+		in[c], last = true, c
+	}
+	if i >= len(glob) {
+		return nothing, len(glob) // it has no end
+	}
+	var b strings.Builder
+	takes := func(c int) bool { return c < 256 && in[c] != not && c != '/' }
+	for c := 0; c < 256; c++ {
+		if begin := c; takes(c) { // by ranges, so that it is not much longer than the pattern
+			for takes(c + 1) {
+				c++
+			}
+			fmt.Fprintf(&b, `\x{%x}-\x{%x}`, begin, c)
+		}
+	}
+	if b.Len() == 0 {
+		return nothing, i + 1
+	}
+	return "[" + b.String() + "]", i + 1
+}
+
+// byteClasses are the classes that a set may name, as C has them.
+var byteClasses = map[string]func(rune) bool{
+	"alnum":  func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) },
+	"alpha":  unicode.IsLetter,
+	"blank":  func(r rune) bool { return r == ' ' || r == '\t' },
+	"cntrl":  unicode.IsControl,
+	"digit":  unicode.IsDigit,
+	"graph":  func(r rune) bool { return r > ' ' && r < 0x7f },
+	"lower":  unicode.IsLower,
+	"print":  func(r rune) bool { return r >= ' ' && r < 0x7f },
+	"punct":  func(r rune) bool { return r > ' ' && r < 0x7f && !unicode.IsLetter(r) && !unicode.IsDigit(r) },
+	"space":  unicode.IsSpace,
+	"upper":  unicode.IsUpper,
+	"xdigit": func(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF", r) },
 }
 
 // ignored reports whether rules ignore a path; the last that matches counts.
@@ -88,7 +203,7 @@ func ignored(rules []ignoreRule, p string, dir bool) bool {
 	out := false
 	for _, r := range rules {
 		rel, below := strings.CutPrefix(p, path.Clean(r.dir)+"/")
-		if below && (dir || !r.onlyDir) && r.re.MatchString(rel) {
+		if below && (dir || !r.onlyDir) && r.re.MatchString(byBytes(rel)) {
 			out = !r.not
 		}
 	}

@@ -14,6 +14,11 @@ func (h *Host) Views() []View {
 	if err != nil {
 		return nil
 	}
+	return n.views()
+}
+
+func (n *Node) findViews() []View {
+	h := n.host
 	first := *n
 	var others []View
 	for _, name := range Programs {
@@ -33,9 +38,13 @@ func (h *Host) Views() []View {
 		return nil
 	}
 	views := []View{{Host: h.seeing(&first)}}
+	rest := map[string][]StaticPod{} // of the first view, without any of the program
 	for _, v := range others {
+		if rest[v.Program] == nil {
+			rest[v.Program] = slices.Clip(besides(first.pods, n.starting(v.Program), &StaticPod{}))
+		}
 		only := first
-		only.pods = append(besides(first.pods, n.starting(v.Program), v.pod), *v.pod)
+		only.pods = append(rest[v.Program], *v.pod)
 		v.Host = h.seeing(&only)
 		views = append(views, v)
 	}
@@ -81,18 +90,21 @@ func (n *Node) main(name string, all []*StaticPod) *StaticPod {
 	return best
 }
 
+// besides are pods without some of them, one of which may be kept.
 func besides(pods []StaticPod, all []*StaticPod, keep *StaticPod) []StaticPod {
-	return slices.DeleteFunc(slices.Clone(pods), func(p StaticPod) bool {
-		return (p.File != keep.File || p.Container != keep.Container) &&
-			slices.ContainsFunc(all, func(o *StaticPod) bool { return o.File == p.File && o.Container == p.Container })
-	})
+	type place struct{ file, container string }
+	gone := map[place]bool{}
+	for _, p := range all {
+		gone[place{p.File, p.Container}] = p.File != keep.File || p.Container != keep.Container
+	}
+	return slices.DeleteFunc(slices.Clone(pods), func(p StaticPod) bool { return gone[place{p.File, p.Container}] })
 }
 
 // seeing is the host with another look at its node.
 func (h *Host) seeing(n *Node) *Host {
 	seen := *h
 	n.host = &seen
-	n.component = perKey(n.readComponent)
+	n.remember()
 	seen.node = func() (*Node, error) { return n, nil }
 	return &seen
 }

@@ -148,6 +148,16 @@ func (d *Document) At(field ...string) (Value, bool) {
 	return v, how == said
 }
 
+// Part is an object of the document as a document of its own; nil where it is no object.
+func (d *Document) Part(n yaml.Node) *Document {
+	if resolve(&n).Kind != yaml.MappingNode {
+		return nil
+	}
+	part := *d
+	part.root = &n
+	return &part
+}
+
 // Text returns a field that is a string; empty where there is none.
 func (d *Document) Text(field ...string) string {
 	if v, ok := d.At(field...); ok && v.node.Kind == yaml.ScalarNode {

@@ -113,24 +113,36 @@ func limitsEvents(h *facts.Host, c *facts.Component, plugin, flag string) (bool,
 		if p.Name != plugin {
 			continue
 		}
-		if p.Path == "" {
-			limits, _ := p.Configuration["limits"].([]any)
-			return len(limits) > 0, nil
+		limits := d.Part(p.Configuration)
+		if p.Path != "" {
+			if limits, err = h.Document(beside(c, d.File, p.Path)); err != nil {
+				return false, err
+			}
 		}
-		file := p.Path
-		if !strings.HasPrefix(file, "/") { // beside the file that names it
-			file = d.File[:strings.LastIndexByte(d.File, '/')+1] + file
-		} else if on, ok := c.HostPath(file); ok {
-			file = on
+		if limits == nil {
+			return false, nil
 		}
-		limits, err := h.Document(file)
-		if err != nil {
+		if err := limits.Is("Configuration"); err != nil {
 			return false, err
 		}
-		_, ok := limits.At("limits")
-		return ok, nil
+		var all []any
+		if v, ok := limits.At("limits"); ok {
+			err = v.Decode(&all)
+		}
+		return len(all) > 0, err
 	}
 	return false, nil
+}
+
+// beside is where a file is that another one names, from where that one is or from the top.
+func beside(c *facts.Component, file, named string) string {
+	if !strings.HasPrefix(named, "/") {
+		return file[:strings.LastIndexByte(file, '/')+1] + named
+	}
+	if on, ok := c.HostPath(named); ok {
+		return on
+	}
+	return named
 }
 
 // limitEvents wants the two files that the plugin reads, and the flag that names the first.

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -180,7 +181,7 @@ func authorizedByFile(c *facts.Component, must string, holds func(modes []string
 	for _, a := range config.Authorizers {
 		modes = append(modes, a.Type)
 	}
-	f := checks.Finding{Subject: "kube-apiserver --authorization-config", Got: text(modes) + " by " + d.File, Must: must}
+	f := checks.Finding{Subject: "kube-apiserver --authorization-config", Got: cmp.Or(flagText(modes), rule.Unset) + " by " + d.File, Must: must}
 	if holds(modes) {
 		return nil, nil // the API server reads this file again by itself when it changes
 	}

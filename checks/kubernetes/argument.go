@@ -57,10 +57,7 @@ func (s said[T]) String() string {
 	if s.ok {
 		return fmt.Sprintf("%s by %s in %s", cmp.Or(flagText(s.value), "empty"), flagName(s.Saying), s.Where)
 	}
-	if t := text(s.value); t != unset {
-		return "unset, so " + t
-	}
-	return unset
+	return rule.ByDefault(flagText(s.value))
 }
 
 func flagName(s facts.Saying) string {
@@ -141,20 +138,20 @@ func (a argument[T]) Must(cond be.Cond[T]) checks.Rule {
 
 // takenUp reports whether the program runs with a good value too; otherwise it makes f say what is to be done.
 func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Finding) bool {
-	if c.Process == nil || !c.Stale {
+	if c.Process == nil {
 		return true
 	}
+	values, since := c.Ran(a.name)
 	v := a.unset
-	if run, ok := c.Running[a.name]; ok {
-		if err := parseFlag(run.Values, &v); err != nil {
-			return true
-		}
-	}
-	if cond.Holds(v) {
+	if len(values) > 0 && parseFlag(values, &v) != nil || since == "" && cond.Holds(v) {
 		return true
 	}
 	f.Pending = true
-	f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", text(v))
+	if since != "" {
+		f.Got += fmt.Sprintf("; what runs is not known, since %s changed after %s started: not taken up yet", since, c.Name)
+	} else {
+		f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
+	}
 	f.Wants, f.Reason = takeUp(c, a.name)
 	return false
 }

@@ -20,6 +20,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "a certificate cannot be revoked: who leaves, or loses a laptop, keeps their access until it ends",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   2,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    checks.Func(certificateUsers),
 	},
 	{
@@ -29,6 +30,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "what somebody does with a shared account's token names the account and not them",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    inCluster("list Secrets of type kubernetes.io/service-account-token and the role bindings of service accounts that are named like people"),
 	},
 	{
@@ -38,6 +40,7 @@ var auditPolicy = []*checks.Check{
 		Why:     "a token that lets nodes join lets whoever has it pose as one, and one without an end does so for ever",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
+		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
 		Rule:    inCluster("look for Secrets of type bootstrap.kubernetes.io/token in kube-system that have no expiration or extra groups (`kubeadm token list`)"),
 	},
 	{
@@ -294,7 +297,8 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 	return []checks.Finding{f}, nil
 }
 
-// sensitive are requests whose traces must be there, and those whose content must not.
+// sensitive are requests whose traces must be there, and those whose content must not. Those that make new credentials,
+// certificate requests and tokens of service accounts, the benchmark names since 2.0.
 var sensitive = []struct {
 	verb, group, resource string
 	exactly               bool // Metadata and no more
@@ -304,7 +308,9 @@ var sensitive = []struct {
 	{"create", "", "pods", false}, {"update", "", "pods", false}, {"patch", "", "pods", false}, {"delete", "", "pods", false},
 	{"create", "apps", "deployments", false}, {"update", "apps", "deployments", false}, {"patch", "apps", "deployments", false},
 	{"delete", "apps", "deployments", false},
-	{"create", "", "pods/exec", false}, {"create", "", "pods/portforward", false}, {"get", "", "pods/proxy", false}, {"get", "", "services/proxy", false},
+	{"create", "certificates.k8s.io", "certificatesigningrequests", false}, {"create", "", "serviceaccounts/token", true},
+	{"create", "", "pods/exec", false}, {"create", "", "pods/portforward", false},
+	{"get", "", "pods/proxy", false}, {"get", "", "services/proxy", false},
 }
 
 // coverage tries the policy on requests that matter.
@@ -318,7 +324,8 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	f := checks.Finding{Subject: "kube-apiserver audit policy's rules",
-		Must: "Metadata of Secrets, ConfigMaps and token reviews, and at least that of changes to workloads and of access into pods"}
+		Must: "Metadata of Secrets, ConfigMaps, tokens and token reviews, and at least that of certificate requests, of changes to " +
+			"workloads and of access into pods"}
 	if p == nil {
 		f.Got = "no policy, so that nothing is recorded"
 		f.Wants, f.Reason = askPolicy(h, n, c)

@@ -162,7 +162,7 @@ func schedulerProfiling(h *facts.Host) ([]checks.Finding, error) {
 	if !ok || file == "" {
 		return flag.Must(be.False).Judge(h)
 	}
-	d, err := c.Document("config")
+	d, err := schedulerConfig(c)
 	if err != nil {
 		return nil, err
 	}

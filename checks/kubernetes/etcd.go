@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks"
@@ -112,21 +113,23 @@ var etcd = []*checks.Check{
 // urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
 // person must.
 func urls(program, name, unset, how string) checks.Rule {
+	plain := func(u string) bool {
+		u = strings.ToLower(strings.TrimSpace(u))
+		return strings.HasPrefix(u, "http://") && !(name == metricsURLs && loopbackURL(u))
+	}
+	must := arg(program, name, unset).Must(be.Cond[string]{
+		Text:    "https:// alone",
+		Holds:   func(s string) bool { return !slices.ContainsFunc(strings.Split(s, ","), plain) },
+		Nearest: func(string) (string, bool) { return "", false },
+	})
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		_, c, err := component(h, program)
-		if err != nil {
-			return nil, err
-		}
-		s, err := arg(program, name, unset).read(c)
-		if err != nil {
-			return nil, err
-		}
-		for u := range strings.SplitSeq(s.value, ",") {
-			if strings.HasPrefix(strings.ToLower(strings.TrimSpace(u)), "http://") && !(name == metricsURLs && loopbackURL(u)) {
-				return []checks.Finding{{Subject: program + " --" + name, Got: s.String(), Must: "https:// alone", Reason: how}}, nil
+		findings, err := must.Judge(h)
+		for i := range findings {
+			if !findings[i].Pending {
+				findings[i].Reason = how
 			}
 		}
-		return nil, nil
+		return findings, err
 	})
 }
 
@@ -201,6 +204,10 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 	if s.value == "" {
 		return []checks.Finding{f}, nil
 	}
+	same := be.Cond[string]{Holds: func(v string) bool { return v == s.value }}
+	if !arg(facts.Etcd, "trusted-ca-file", "").takenUp(c, same, &f) {
+		return []checks.Finding{f}, nil
+	}
 	file, ok := c.HostPath(s.value)
 	if !ok {
 		return nil, fmt.Errorf("--trusted-ca-file=%s is in no volume of %s", s.value, c.Where())
@@ -236,8 +243,8 @@ func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 		}
 	}
 	if n.Kubelet != nil {
-		if r, err := clientCAFile.read(n.Kubelet); err == nil && r.value != "" {
-			return r.value, nil
+		if r, err := clientCAFile.read(n.Kubelet); err == nil && r.Value != "" {
+			return r.Value, nil
 		}
 	}
 	if ca := clusterCA(h); ca != "" {

@@ -6,11 +6,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/hashicorp/go-multierror"
-
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
 
@@ -22,10 +19,7 @@ func everyPod(r checks.Rule) checks.Rule {
 			return r.Judge(h)
 		}
 		findings, err := r.Judge(views[0].Host)
-		errs := new(multierror.Error)
-		if err != nil {
-			errs = multierror.Append(errs, err)
-		}
+		errs := []error{err}
 		for _, v := range views[1:] {
 			more, extraErr := r.Judge(v.Host)
 			for _, f := range more {
@@ -35,7 +29,7 @@ func everyPod(r checks.Rule) checks.Rule {
 				}
 			}
 			if extraErr != nil && !errors.Is(extraErr, facts.ErrAbsent) && (err == nil || err.Error() != extraErr.Error()) {
-				errs = multierror.Append(errs, extraErr)
+				errs = append(errs, extraErr)
 			}
 		}
 		n, nodeErr := h.Node()
@@ -44,7 +38,7 @@ func everyPod(r checks.Rule) checks.Rule {
 				leaveTwin(n, &findings[i])
 			}
 		}
-		return findings, rule.OneLine(errs)
+		return findings, facts.OneLine(errs...)
 	})
 }
 

@@ -48,6 +48,9 @@ func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return files, nil
 	}
+	if err == nil {
+		err = doc.IsKubeconfig()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -81,10 +84,10 @@ func kubeletCA(h *facts.Host) ([]facts.Place, error) {
 		return rule.Known(h.DataDir(n.Flavour) + "/agent/client-ca.crt"), nil
 	case err != nil:
 		return nil, err
-	case r.value == "":
+	case r.Value == "":
 		return nil, rule.Inapplicable("the kubelet verifies no certificates (4.2.3)")
 	}
-	return rule.Named(want.Warrant{By: r.by(), From: r.String(), Kind: want.Certificate}, r.value), nil
+	return rule.Named(want.Warrant{By: r.By, From: r.String(), Kind: want.Certificate}, r.Value), nil
 }
 
 // kubeletConfig is every file that the kubelet's configuration is read from, and kubeadm's beside it.

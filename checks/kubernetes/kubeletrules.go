@@ -40,7 +40,7 @@ func noTime(s string) bool {
 // the API server would be locked out with everybody else.
 func noClientCA[T any](h *facts.Host, k *facts.Kubelet, _ T) string {
 	r, err := clientCAFile.read(k)
-	if err == nil && r.value != "" {
+	if err == nil && r.Value != "" {
 		return ""
 	}
 	if err == nil && clusterCA(h) != "" {
@@ -141,7 +141,7 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cert.value != "" && key.value != "" {
+	if cert.Value != "" && key.Value != "" {
 		return rule.All(tlsCertFile.Must(set), tlsKeyFile.Must(set)).Judge(h)
 	}
 	bootstrap, err := serverBootstrap.read(k)
@@ -149,7 +149,7 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	f := checks.Finding{Subject: "kubelet serverTLSBootstrap", Got: bootstrap.String(), Must: "true, or tlsCertFile and tlsPrivateKeyFile set"}
-	if !bootstrap.value {
+	if !bootstrap.Value {
 		f.Reason = bootstrapReason(n, k)
 		return []checks.Finding{f}, nil
 	}
@@ -207,8 +207,8 @@ func rotateServing(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if cert, err := tlsCertFile.read(k); err != nil {
 		return nil, err
-	} else if cert.value != "" {
-		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it renews it", cert.value)
+	} else if cert.Value != "" {
+		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it renews it", cert.Value)
 	}
 	findings, err := serverBootstrap.unless(func(*facts.Host, *facts.Kubelet, bool) string { return bootstrapReason(n, k) }).
 		Must(be.True).Judge(h)
@@ -239,11 +239,11 @@ func servingGate(n *facts.Node, k *facts.Kubelet) (checks.Finding, bool, error) 
 	}
 	s := same("featureGates."+gate, "", true)
 	r, err := s.read(k)
-	if err != nil || r.value {
+	if err != nil || r.Value {
 		return f, false, err
 	}
 	f.Got = r.String()
-	f.Wants, f.Reason = ask(n, k, s.field, "", nil, r.opt)
+	f.Wants, f.Reason = ask(n, k, s.field, "", nil, s.option(k))
 	return f, true, nil
 }
 
@@ -287,7 +287,7 @@ func kubeletCiphers(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.value == "VersionTLS13" {
+	if v.Value == "VersionTLS13" {
 		return version.Must(be.Equal("VersionTLS13")).Judge(h)
 	}
 	return same("tlsCipherSuites", "tls-cipher-suites", []string(nil)).Must(strongSuites).Judge(h)

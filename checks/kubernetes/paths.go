@@ -267,11 +267,8 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler { // which beats --kubeconfig
-			d, err := c.Document("config")
+			d, err := schedulerConfig(c)
 			if err != nil {
-				return nil, err
-			}
-			if err := d.Is("KubeSchedulerConfiguration"); err != nil {
 				return nil, err
 			}
 			if inside := d.Text("clientConnection", "kubeconfig"); inside != "" {
@@ -288,6 +285,15 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		return files, nil
 	}
+}
+
+// schedulerConfig is the file that the scheduler reads.
+func schedulerConfig(c *facts.Component) (*facts.Document, error) {
+	d, err := c.Document("config")
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Is("KubeSchedulerConfiguration")
 }
 
 // flagFiles are the files that a component's flags name, each once.

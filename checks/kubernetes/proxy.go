@@ -76,7 +76,10 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	if file, ok := c.Next.Last("config"); ok && file != "" {
 		p.config = translate(file)
-		if p.conf, err = h.Document(p.config); err != nil {
+		if p.conf, err = h.Document(p.config); err == nil {
+			err = p.conf.Is("KubeProxyConfiguration")
+		}
+		if err != nil {
 			return nil, err
 		}
 		p.kube = p.conf.Text("clientConnection", "kubeconfig")

@@ -3,17 +3,16 @@ package kubernetes
 import (
 	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
 
-// A setting is a field of the kubelet's configuration, or the flag that means the same and beats it. It has a value that
-// runs and a value that would run after a restart, and both must meet what is required.
+// A setting is a field of the kubelet's configuration, or the flag that means the same and beats it.
 type setting[T any] struct {
 	field  string // "authentication.anonymous.enabled"
 	flag   string // without dashes; empty where no flag says it
@@ -36,124 +35,86 @@ func (s setting[T]) unless(why func(*facts.Host, *facts.Kubelet, T) string) sett
 
 func (s setting[T]) path() []string { return strings.Split(s.field, ".") }
 
-// A reading is a setting as it is configured.
-type reading[T any] struct {
-	value T
-	opt   facts.KubeletOption
-}
+func (s setting[T]) option(k *facts.Kubelet) facts.KubeletOption { return k.Option(s.path(), s.flag) }
 
-// by is whose word the value is.
-func (r reading[T]) by() want.Authority {
-	switch {
-	case r.opt.Next != nil:
-		return r.opt.Next.By
-	case r.opt.Said:
-		return r.opt.Over.By
-	}
-	return want.Root
-}
-
-// where names what sets the value; empty where the kubelet's default does.
-func (r reading[T]) where() string {
-	switch {
-	case r.opt.Next != nil:
-		return fmt.Sprintf("--%s in %s", r.opt.Next.Name, origin(r.opt.Next))
-	case r.opt.Said:
-		return r.opt.Value.File
-	}
-	return ""
-}
-
-func (r reading[T]) String() string {
-	if w := r.where(); w != "" {
-		return cmp.Or(flagText(r.value), "empty") + " by " + w
-	}
-	if t := text(r.value); t != unset {
-		return "unset, so " + t
-	}
-	return unset
-}
-
-func origin(f *facts.Flag) string {
-	if f.Origin == "process" {
-		return "the running kubelet's command line"
-	}
-	return f.Origin
-}
+func origin(f *facts.Flag) string { return rule.Origin(f, "the running kubelet's command line") }
 
 // read reads the setting as the kubelet would have it after a restart.
-func (s setting[T]) read(k *facts.Kubelet) (reading[T], error) {
-	r := reading[T]{value: s.unset, opt: k.Option(s.path(), s.flag)}
+func (s setting[T]) read(k *facts.Kubelet) (rule.Reading[T], error) {
+	r := rule.Reading[T]{Value: s.unset, By: want.Root}
 	if k.Legacy() {
-		r.value = s.legacy
+		r.Value = s.legacy
 	}
-	switch {
-	case r.opt.Next != nil:
-		if err := parseFlag(r.opt.Next.Values, &r.value); err != nil {
-			return r, fmt.Errorf("--%s in %s: %w", r.opt.Next.Name, origin(r.opt.Next), err)
+	r.Text = rule.ByDefault(flagText(r.Value))
+	switch o := s.option(k); {
+	case o.Next != nil:
+		r.Where, r.By = fmt.Sprintf("--%s in %s", o.Next.Name, origin(o.Next)), o.Next.By
+		if err := parseFlag(o.Next.Values, &r.Value); err != nil {
+			return r, fmt.Errorf("%s: %w", r.Where, err)
 		}
 	case k.Err != nil:
 		return r, k.Err
-	case r.opt.Said && s.blank != "" && r.opt.Value.String() == s.blank:
-		r.opt.Said = false
-	case r.opt.Said:
-		return r, r.opt.Value.Decode(&r.value)
+	case o.Said && s.blank != "" && o.Value.String() == s.blank:
+		return r, nil
+	case o.Said:
+		r.Where, r.By = o.Value.File, o.Over.By
+		if err := o.Value.Decode(&r.Value); err != nil {
+			return r, err
+		}
 	case k.Open:
 		return r, fmt.Errorf("nothing that can be seen sets %s: what is passed to the kubelet is not known", s.field)
+	default:
+		return r, nil
 	}
+	r.Text = cmp.Or(flagText(r.Value), "empty") + " by " + r.Where
 	return r, nil
 }
 
 // Must is the rule that the setting meets cond, as it runs and as it is configured.
 func (s setting[T]) Must(cond be.Cond[T]) checks.Rule {
-	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+	on := rule.Setting[T]{Subject: "kubelet " + s.field, On: func(h *facts.Host) (rule.Told[T], error) {
 		n, k, err := theKubelet(h)
-		if err != nil {
-			return nil, err
-		}
-		r, err := s.read(k)
-		if err != nil {
-			return nil, err
-		}
-		f := checks.Finding{Subject: "kubelet " + s.field, Got: r.String(), Must: cond.Text}
-		if cond.Holds(r.value) {
-			if s.takenUp(k, r, cond, &f) {
-				return nil, nil
+		return ofKubelet[T]{s, n, k}, err
+	}}
+	if s.refuse != nil {
+		on.Refuse = func(h *facts.Host, v T) string {
+			_, k, err := theKubelet(h)
+			if err != nil {
+				return err.Error()
 			}
-			return []checks.Finding{f}, nil
+			return s.refuse(h, k, v)
 		}
-		v, ok := cond.Nearest(r.value)
-		switch {
-		case !ok:
-		case s.refuse != nil && s.refuse(h, k, v) != "":
-			f.Reason = s.refuse(h, k, v)
-		default:
-			f.Wants, f.Reason = ask(n, k, s.field, s.flag, v, r.opt)
-		}
-		return []checks.Finding{f}, nil
-	})
+	}
+	return on.Must(cond)
 }
 
-// takenUp reports whether the kubelet runs with the value that is configured, or with another good one; otherwise it
-// makes f ask for the restart.
-func (s setting[T]) takenUp(k *facts.Kubelet, r reading[T], cond be.Cond[T], f *checks.Finding) bool {
-	if k.Settled(s.path(), s.flag) {
-		return true
+// ofKubelet is a setting as the kubelet of this node has it.
+type ofKubelet[T any] struct {
+	setting[T]
+	node    *facts.Node
+	kubelet *facts.Kubelet
+}
+
+func (s ofKubelet[T]) Reading() (rule.Reading[T], error) { return s.read(s.kubelet) }
+
+// Running knows what the kubelet runs with where a flag says it, or where nothing has changed since it started.
+func (s ofKubelet[T]) Running() rule.Running[T] {
+	r := rule.Running[T]{Value: s.unset, Since: "the configuration changed after the kubelet started"}
+	r.Settled = s.kubelet.Settled(s.path(), s.flag)
+	if run := s.option(s.kubelet).Running; !r.Settled && run != nil {
+		r.Known = parseFlag(run.Values, &r.Value) == nil
+		r.Text = fmt.Sprintf("%s by --%s in the running kubelet", cmp.Or(flagText(r.Value), rule.Unset), run.Name)
 	}
-	if run := r.opt.Running; run != nil {
-		v := s.unset
-		if err := parseFlag(run.Values, &v); err == nil {
-			if cond.Holds(v) {
-				return true
-			}
-			f.Got += fmt.Sprintf(", %s by --%s in the running kubelet: pending restart", text(v), run.Name)
-		}
-	} else {
-		f.Got += "; what runs is not known, since the configuration changed after the kubelet started: pending restart"
-	}
-	f.Pending = true
-	f.Wants, f.Reason = restart(k, s.field)
-	return false
+	return r
+}
+
+func (s ofKubelet[T]) Ask(v T) ([]want.Want, string) {
+	return ask(s.node, s.kubelet, s.field, s.flag, v, s.option(s.kubelet))
+}
+
+func (s ofKubelet[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) {
+	wants, why = restart(s.kubelet, s.field)
+	return wants, why, "pending restart"
 }
 
 func restart(k *facts.Kubelet, field string) ([]want.Want, string) {
@@ -214,33 +175,11 @@ func flagText(v any) string {
 	return fmt.Sprint(v)
 }
 
-const unset = "unset"
-
-func text(v any) string {
-	if s := flagText(v); s != "" {
-		return s
-	}
-	return unset
-}
-
-// parseFlag reads the values of a flag as the programs of Kubernetes do: of a list all count, of anything else the last.
+// parseFlag reads the values of a flag as the programs of Kubernetes do, whose lists have commas.
 func parseFlag(values []string, into any) error {
-	last := ""
-	if len(values) > 0 {
-		last = values[len(values)-1]
+	if list, ok := into.(*[]string); ok {
+		*list = facts.Flags{"": {Values: values}}.List("")
+		return nil
 	}
-	var err error
-	switch into := into.(type) {
-	case *bool:
-		*into, err = strconv.ParseBool(last)
-	case *int:
-		*into, err = strconv.Atoi(last)
-	case *string:
-		*into = last
-	case *[]string:
-		*into = facts.Flags{"": {Values: values}}.List("")
-	default:
-		err = fmt.Errorf("no flag is a %T", into)
-	}
-	return err
+	return rule.ParseFlag(values, into)
 }

@@ -19,7 +19,8 @@ func Audited(paths Paths) checks.Rule {
 		findings, err := Each(h, paths, func(place facts.Place, i facts.Info) ([]checks.Finding, error) {
 			a, err := h.Audit()
 			if errors.Is(err, facts.ErrAbsent) {
-				return []checks.Finding{{Subject: place.Path, Got: "not recorded: this host has no audit system", Must: recorded,
+				return []checks.Finding{{Subject: place.Path, Got: "not recorded: this host has no audit system",
+					Must:   recorded,
 					Reason: "install and start auditd (the package is auditd or audit), then run harden again"}}, nil
 			}
 			if err != nil {
@@ -64,7 +65,8 @@ func unrecorded(h *facts.Host, a *facts.Audit, place facts.Place, i facts.Info) 
 		f.Got = "recorded by a rule on disk that is not loaded"
 	case strings.HasPrefix(i.Locked, facts.ByLink):
 		f.Got, f.Wants = "not recorded", nil
-		f.Reason = fmt.Sprintf("no rule is added for %s: %s; name the file itself, or give the link and the directory it is in to root", i.Path, i.Locked)
+		f.Reason = fmt.Sprintf("no rule is added for %s: %s; name the file itself, or give the link and the "+
+			"directory it is in to root", i.Path, i.Locked)
 	case loaded:
 		f.Got = "recorded only until the next boot: no rule on disk says so"
 	default:

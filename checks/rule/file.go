@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
-
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
@@ -120,36 +118,37 @@ func (a Attribute[T]) Must(cond be.Cond[T]) checks.Rule {
 
 // Each judges each file of paths that exists, once however many names lead to it. It fails with ErrAbsent where none
 // does; what could not be read is an error beside the findings.
-func Each(h *facts.Host, paths Paths, judge func(place facts.Place, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
+func Each(h *facts.Host, paths Paths,
+	judge func(place facts.Place, i facts.Info) ([]checks.Finding, error)) ([]checks.Finding, error) {
 	places, err := paths(h)
 	if err != nil {
 		return nil, err
 	}
 	var findings []checks.Finding
 	seen := map[string]bool{}
-	errs := new(multierror.Error)
+	var errs []error
 	for _, p := range places {
 		i, err := h.Info(p.Path)
 		if errors.Is(err, fs.ErrNotExist) || seen[i.Path] {
 			continue
 		}
 		if err != nil {
-			errs = multierror.Append(errs, err)
+			errs = append(errs, err)
 			continue
 		}
 		seen[i.Path] = true
 		fs, err := judge(p, i)
 		findings = append(findings, fs...)
 		if err != nil {
-			errs = multierror.Append(errs, err)
+			errs = append(errs, err)
 		}
 	}
-	if len(seen) == 0 && errs.Len() == 0 {
+	if len(seen) == 0 && len(errs) == 0 {
 		names := make([]string, len(places))
 		for n, p := range places {
 			names[n] = p.Path
 		}
 		return nil, fmt.Errorf("%s: %w", strings.Join(names, ", "), facts.ErrAbsent)
 	}
-	return findings, OneLine(errs)
+	return findings, facts.OneLine(errs...)
 }

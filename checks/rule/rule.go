@@ -4,10 +4,6 @@ package rule
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-
-	"github.com/hashicorp/go-multierror"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -18,7 +14,7 @@ func All(rules ...checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		var findings []checks.Finding
 		var absent []error
-		errs := new(multierror.Error)
+		var errs []error
 		for _, r := range rules {
 			fs, err := r.Judge(h)
 			findings = append(findings, fs...)
@@ -26,13 +22,13 @@ func All(rules ...checks.Rule) checks.Rule {
 			case errors.Is(err, facts.ErrAbsent):
 				absent = append(absent, err)
 			case err != nil:
-				errs = multierror.Append(errs, err)
+				errs = append(errs, err)
 			}
 		}
 		if len(absent) == len(rules) {
 			return nil, absent[0]
 		}
-		return findings, OneLine(errs)
+		return findings, facts.OneLine(errs...)
 	})
 }
 
@@ -76,18 +72,4 @@ func Dockerd(h *facts.Host) (*facts.Daemon, error) {
 		return nil, err
 	}
 	return h.Daemon()
-}
-
-// OneLine returns errs as one error whose text fits a line of a report, each cause once; nil when there are none.
-func OneLine(errs *multierror.Error) error {
-	errs.ErrorFormat = func(all []error) string {
-		var texts []string
-		for _, err := range all {
-			if !slices.Contains(texts, err.Error()) {
-				texts = append(texts, err.Error())
-			}
-		}
-		return strings.Join(texts, "; ")
-	}
-	return errs.ErrorOrNil()
 }

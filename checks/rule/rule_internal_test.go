@@ -93,17 +93,19 @@ func TestMust(t *testing.T) {
 	}}
 	const bad = "/bad is 0666, must be within 0644, 1 wants ()"
 	for paths, want := range map[string]string{
-		"/good":          "",
-		"/bad":           bad,
-		"/link":          "/link is 0666 (at /bad, where it leads), must be within 0644, 1 wants ()",
-		"/bad /link":     bad,
-		"/none":          "error: /none: none",
-		"/none /bad":     bad,
-		"/denied":        "error: " + denied.Error(),
-		"/denied /bad":   bad + "; error: " + denied.Error(),
-		"/denied /good":  "error: " + denied.Error(),
-		"/locked":        "/locked is 0666, must be within 0644, 0 wants (/locked cannot be changed: it is on a read-only file system)",
-		"/acl":           "/acl (ACL) is an access control list grants more than the mode says, must be without one, 0 wants (read it with `getfacl /acl`; `setfacl -b /acl` removes it)",
+		"/good":         "",
+		"/bad":          bad,
+		"/link":         "/link is 0666 (at /bad, where it leads), must be within 0644, 1 wants ()",
+		"/bad /link":    bad,
+		"/none":         "error: /none: none",
+		"/none /bad":    bad,
+		"/denied":       "error: " + denied.Error(),
+		"/denied /bad":  bad + "; error: " + denied.Error(),
+		"/denied /good": "error: " + denied.Error(),
+		"/locked": "/locked is 0666, must be within 0644, 0 wants (/locked cannot be changed: it is on a " +
+			"read-only file system)",
+		"/acl": "/acl (ACL) is an access control list grants more than the mode says, must be without one, " +
+			"0 wants (read it with `getfacl /acl`; `setfacl -b /acl` removes it)",
 		"/none /denied":  "error: " + denied.Error(),
 		"/good /denied ": "error: " + denied.Error(),
 	} {
@@ -162,7 +164,7 @@ func (f *flagged) FromFlags(values []string) error {
 // TestParse reads flags as dockerd does: the last counts, and what is none of its kinds is an error.
 func TestParse(t *testing.T) {
 	read := func(v any, values ...string) string {
-		err := parse(values, v)
+		err := ParseFlag(values, v)
 		switch v := v.(type) {
 		case *bool:
 			return fmt.Sprintf("%v %v", *v, err != nil)
@@ -177,9 +179,9 @@ func TestParse(t *testing.T) {
 	}
 	got := []string{read(new(bool), "false", "true"), read(new(bool), "true", "x"), read(new(bool)),
 		read(new(string), "a", "b"), read(new(string)),
-		read(new([]string), "a", "b"), read(new(flagged), "a", "b"), read(new(int), "1")}
+		read(new([]string), "a", "b"), read(new(flagged), "a", "b"), read(new(float64), "1")}
 	want := []string{"true false", "false true", "false true", "b false", " false", "[a b] false", "a+b false",
-		"no flag of dockerd is a *int"}
+		"no flag is a *float64"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -190,7 +192,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestBlocked names the key that keeps dockerd from coming back: one that a flag sets too, and that dockerd does not merge.
+// TestBlocked names the key that keeps dockerd from coming back: one that a flag sets too, and that dockerd does not
+// merge.
 func TestBlocked(t *testing.T) {
 	keys := func(names ...string) *facts.Keys {
 		k := &facts.Keys{Order: names, Values: map[string]json.RawMessage{}}
@@ -221,7 +224,7 @@ func TestBlocked(t *testing.T) {
 
 // TestNext reads what is configured, and says where it is that cannot be read.
 func TestNext(t *testing.T) {
-	icc := Daemon("icc", Default(true))
+	icc := Daemon("icc", true)
 	for name, c := range map[string]struct {
 		file, flag string
 		err        error
@@ -261,33 +264,31 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestPending says what takes up what is configured already, by how dockerd was started.
-func TestPending(t *testing.T) {
-	type pend struct {
-		said, reason string
-		wants        int
+// TestTakeUp says what takes up what is configured already, by how dockerd was started.
+func TestTakeUp(t *testing.T) {
+	type taken struct {
+		how, why string
+		wants    int
 	}
-	look := func(name string, d *facts.Daemon, next Reading[bool]) pend {
-		var f checks.Finding
-		said := Daemon(name, Default(true)).pending(d, next, be.False, &f)
-		if !f.Pending {
-			t.Errorf("%s of %s: not pending", name, d.Flavour)
+	look := func(name string, d facts.Daemon, inFile bool) taken {
+		if inFile {
+			d.Keys = &facts.Keys{Order: []string{name}, Values: map[string]json.RawMessage{name: json.RawMessage("true")}}
 		}
-		return pend{said, f.Reason, len(f.Wants)}
+		wants, why, how := dockerd[bool]{Key: Daemon(name, true), daemon: &d}.TakeUp(be.False)
+		return taken{how, why, len(wants)}
 	}
-	inFile := Reading[bool]{File: "/d.json"}
-	rootless := &facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
+	rootless := facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
 		UID: 1000, Process: &facts.Process{UID: 1000}}
-	unit := &facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
-	byHand := &facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
-	for name, c := range map[string]struct{ got, want pend }{
-		"rootless": {look("icc", rootless, inFile), pend{"pending restart",
+	unit := facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
+	byHand := facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
+	for name, c := range map[string]struct{ got, want taken }{
+		"rootless": {look("icc", rootless, true), taken{"pending restart",
 			"run `systemctl --user restart docker` as uid 1000", 0}},
-		"a restart": {look("icc", unit, inFile), pend{"pending restart", "", 1}},
-		"a reload":  {look("live-restore", unit, inFile), pend{"pending reload", "", 1}},
-		"a key that is gone": {look("live-restore", unit, Reading[bool]{}),
-			pend{"a reload does not reset what is merely left out", "", 1}},
-		"by hand": {look("icc", byHand, inFile), pend{"pending restart",
+		"a restart": {look("icc", unit, true), taken{"pending restart", "", 1}},
+		"a reload":  {look("live-restore", unit, true), taken{"pending reload", "", 1}},
+		"a key that is gone": {look("live-restore", unit, false),
+			taken{"a reload does not reset what is merely left out", "", 1}},
+		"by hand": {look("icc", byHand, true), taken{"pending restart",
 			"restart dockerd (process 7) the way it was started: no service does", 0}},
 	} {
 		if c.got != c.want {

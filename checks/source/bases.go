@@ -76,3 +76,16 @@ func RegistryOf(name string) string {
 	}
 	return first
 }
+
+// registryTold is where an image is from whose name may have variables in it: these stay as they are.
+func registryTold(told string) string {
+	name, _ := nameAndTag(told)
+	i := strings.LastIndexByte(name, '/')
+	switch {
+	case i >= 0 && strings.Contains(name[:i], "$"):
+		return name[:i]
+	case i < 0 && strings.Contains(name, "$"):
+		return "what a variable names"
+	}
+	return RegistryOf(told)
+}

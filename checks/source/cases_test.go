@@ -16,6 +16,17 @@ import (
 // found judges files by one check, and returns what it finds: each finding's subject without its file's name.
 func found(t *testing.T, id string, choices facts.Choices, files map[string]string) string {
 	t.Helper()
+	var all []string
+	for _, f := range judged(t, id, choices, files).Findings {
+		_, what, _ := strings.Cut(f.Subject, " ")
+		all = append(all, what)
+	}
+	return strings.Join(all, "; ")
+}
+
+// judged judges files by one check.
+func judged(t *testing.T, id string, choices facts.Choices, files map[string]string) checks.Result {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a/b")
 	for name, text := range files {
 		p := filepath.Join(dir, name)
@@ -35,15 +46,10 @@ func found(t *testing.T, id string, choices facts.Choices, files map[string]stri
 		}
 		sourced := *c
 		sourced.Rule = c.Source
-		var all []string
-		for _, f := range checks.Run(context.Background(), h, []*checks.Check{&sourced})[0].Findings {
-			_, what, _ := strings.Cut(f.Subject, " ")
-			all = append(all, what)
-		}
-		return strings.Join(all, "; ")
+		return checks.Run(context.Background(), h, []*checks.Check{&sourced})[0]
 	}
 	t.Fatal("no check ", id)
-	return ""
+	return checks.Result{}
 }
 
 // TestDockerfiles holds what is found of a Dockerfile, and what is not.

@@ -149,7 +149,9 @@ func appended(s *facts.Service, f checks.Finding, key, element string, people bo
 	}
 	var said []string
 	for _, i := range s.Hidden(key) { // what is merged in would be replaced by a list of the service's own
-		if said = append(said, i.Said()); strings.HasSuffix(i.Said(), "unconfined") || strings.HasSuffix(i.Said(), "disable") {
+		text, err := i.Text()
+		said = append(said, i.Said())
+		if err != nil || strings.HasSuffix(text, "unconfined") || strings.HasSuffix(text, "disable") {
 			f.Reason = "what a merge brings here would have to be repeated, with what is to be gone"
 			return f
 		}
@@ -180,7 +182,7 @@ var ComposeImage Service = func(h *facts.Host, s *facts.Service) ([]checks.Findi
 	if err != nil || strings.Contains(image, "@sha256:") || strings.Contains(image, "@sha512:") || trusted(h, image) {
 		return nil, err
 	}
-	u := unpinned(h, v.Said())
+	u := unpinned(h, image, v.Told())
 	f := about(s, v, "image "+masked(v.Said()), u.Got, u.Must)
 	f.Reason = u.Reason
 	return []checks.Finding{f}, nil
@@ -212,7 +214,7 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 		name := capability(c)
 		raw = raw || name == "NET_RAW" || name == "ALL"
 		if name == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, name) {
-			f := about(s, added[i], "cap_add "+masked(capability(added[i].Said())), "added",
+			f := about(s, added[i], "cap_add "+masked(capability(added[i].Told())), "added",
 				"of the default set at most, without NET_RAW")
 			f.Reason = "take it out, unless the service does not work without it; then waive it"
 			findings = append(findings, f)

@@ -100,7 +100,9 @@ func deployRestart(s *facts.Service) ([]checks.Finding, error) {
 func chosen(h *facts.Host, s *facts.Service, of func(facts.ContainerChoice) string) string {
 	names := []string{s.Name}
 	if v, ok := s.Get("container_name"); ok {
-		names = append(names, v.Node.Value)
+		if name, err := v.Text(); err == nil {
+			names = append(names, name)
+		}
 	}
 	for _, k := range h.Choices.Containers {
 		value := of(k)

@@ -96,7 +96,7 @@ func pinned(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 		case !known || image == "":
 			unknown = manual("%s: the image depends on what the build is given", d.At(line))
 		case !trusted(h, image):
-			f := unpinned(h, image)
+			f := unpinned(h, image, image)
 			f.Subject, f.Place = d.As+" "+what+" "+masked(image), d.At(line)
 			findings = append(findings, f)
 		}
@@ -134,11 +134,12 @@ func trusted(h *facts.Host, image string) bool {
 }
 
 // unpinned is the finding of an image that neither its digest nor where it is from vouches for. What settles it is said.
-func unpinned(h *facts.Host, image string) checks.Finding {
-	f := checks.Finding{Got: tagOf(image), Must: "pinned by its digest (name:tag@sha256:…)",
+// told is the image as people are shown it, with the names of variables whose values they are not shown.
+func unpinned(h *facts.Host, image, told string) checks.Finding {
+	f := checks.Finding{Got: tagOf(image, told), Must: "pinned by its digest (name:tag@sha256:…)",
 		Reason: "pin it by the digest of what was looked at, or name the registries that you trust (trusted-registries in harden's configuration)"}
 	if from := h.Choices.TrustedRegistries; from != nil {
-		f.Got += ", from " + masked(RegistryOf(image))
+		f.Got += ", from " + masked(registryTold(told))
 		f.Must = "pinned by its digest, or from one of " + strings.Join(from, ", ")
 		f.Reason = "take it from there, pin it by its digest, or add its registry to trusted-registries"
 	}
@@ -146,11 +147,16 @@ func unpinned(h *facts.Host, image string) checks.Finding {
 }
 
 // tagOf says what an image that has no digest goes by.
-func tagOf(image string) string {
-	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
-		return "tag " + image[i+1:] + ", which can be moved"
+func tagOf(image, told string) string {
+	_, tag := nameAndTag(image)
+	_, shown := nameAndTag(told)
+	switch {
+	case tag == "":
+		return "no tag, so latest"
+	case shown == "":
+		return "a tag from a variable, which can be moved"
 	}
-	return "no tag, so latest"
+	return "tag " + shown + ", which can be moved"
 }
 
 func update(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {

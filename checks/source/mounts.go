@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"path"
@@ -105,12 +106,20 @@ func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
 	if !ok || !typed {
 		return nil, nil
 	}
+	of, errKind := kind.Text()
 	text, err := source.Text()
-	switch {
-	case kind.Node.Value == "volume":
-		ro, _ := item.Field("read_only")
-		return boundVolume(s, item, text, ro.Node != nil && ro.Node.Value == "true"), err
-	case kind.Node.Value != "bind":
+	if err = errors.Join(errKind, err); errKind != nil {
+		return nil, err
+	}
+	switch of {
+	case "volume":
+		ro := false
+		if v, ok := item.Field("read_only"); ok && err == nil {
+			ro, err = truth(v)
+		}
+		return boundVolume(s, item, text, ro), err
+	case "bind":
+	default:
 		return nil, nil
 	}
 	if !strings.HasPrefix(text, "~") {

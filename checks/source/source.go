@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
-
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
@@ -66,7 +64,7 @@ func unseen(s *facts.Sources, otherwise error) error {
 type verdicts struct {
 	findings []checks.Finding
 	manual   []string
-	errs     *multierror.Error
+	errs     []error
 	fits     bool // at least one file is such that the check is about it
 }
 
@@ -78,7 +76,7 @@ func (v *verdicts) add(fs []checks.Finding, err error) {
 	case errors.Is(err, checks.ErrManual):
 		v.manual = append(v.manual, strings.TrimSuffix(err.Error(), ": "+checks.ErrManual.Error()))
 	case err != nil:
-		v.errs = multierror.Append(v.errs, err)
+		v.errs = append(v.errs, err)
 	}
 	v.fits = true
 }
@@ -103,20 +101,11 @@ func (v *verdicts) settle() ([]checks.Finding, error) {
 			v.findings[i].Subject += fmt.Sprintf(" (%d)", times[f.Subject])
 		}
 	}
-	if v.errs != nil {
-		v.errs.ErrorFormat = func(errs []error) string {
-			var texts []string
-			for _, e := range errs {
-				if !slices.Contains(texts, e.Error()) {
-					texts = append(texts, e.Error())
-				}
-			}
-			if len(v.manual) > 0 {
-				texts = append(texts, "and for a person to look at: "+strings.Join(v.manual, "; "))
-			}
-			return strings.Join(texts, "; ")
+	if len(v.errs) > 0 {
+		if len(v.manual) > 0 {
+			v.errs = append(v.errs, errors.New("and for a person to look at: "+strings.Join(v.manual, "; ")))
 		}
-		return v.findings, v.errs
+		return v.findings, facts.OneLine(v.errs...)
 	}
 	switch {
 	case len(v.manual) > 0:

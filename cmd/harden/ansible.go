@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func ansibleCommand() *cobra.Command {
@@ -74,7 +74,7 @@ func answerModule(ctx context.Context, file string) *answer {
 
 // A module is one task of a play at work.
 type module struct {
-	*session
+	session *session
 	arguments
 	answer *answer
 }
@@ -110,14 +110,14 @@ func (m *module) do() error {
 		return m.goBack()
 	}
 	if !m.dry {
-		if err := m.awaitPackages(); err != nil {
+		if err := m.session.awaitPackages(); err != nil {
 			return err
 		}
 	}
 	if err := m.settle(); err != nil {
 		return err
 	}
-	plan, err := m.propose()
+	plan, err := m.session.propose()
 	if err != nil {
 		return err
 	}
@@ -128,43 +128,41 @@ func (m *module) do() error {
 }
 
 func (m *module) onlyCheck() error {
-	if err := m.audit(); err != nil {
+	if err := m.session.audit(); err != nil {
 		return err
 	}
-	r := m.report("check")
+	r := m.session.report("check")
 	r.Settle()
 	m.tell(r, nil)
 	if r.Summary.Verdict == report.Doubt { // as the command line has it
 		m.answer.fail(exitError, "nothing is known to fail, and not everything could be judged; "+report.Totals(r))
 	}
-	m.judge(r)
+	m.hold(r)
 	if m.answer.Failed {
 		return nil
 	}
-	return m.code(r)
+	return m.session.code(r)
 }
 
 // predict says what a real run would do.
 func (m *module) predict(plan *remediate.Plan) error {
-	r := m.report("plan")
-	r.Plan = m.planned(plan)
-	r.Settle()
-	activations, changes := apply.Foresee(m.ctx, plan, m.acting(noProgress(0)))
+	r := m.session.planned(plan)
+	activations, changes := apply.Foresee(m.session.ctx, plan, m.session.acting(noProgress(0)))
 	m.tell(r, activations)
 	if changes {
 		m.answer.Changed = true
 		m.differ(plan)
 	}
-	m.judge(r)
+	m.hold(r)
 	if m.answer.Failed || r.Summary.Verdict == report.Doubt { // of which a real run makes no error
 		return nil
 	}
-	return m.code(r)
+	return m.session.code(r)
 }
 
 func (m *module) carryOut(plan *remediate.Plan) error {
-	run, failure := m.apply(plan)
-	r := m.concluded(plan, run, failure)
+	run, failure := m.session.apply(plan)
+	r := m.session.concluded(plan, run, failure)
 	if r == nil {
 		return failure
 	}
@@ -174,7 +172,7 @@ func (m *module) carryOut(plan *remediate.Plan) error {
 		m.answer.Changed = true
 		m.differ(plan)
 	}
-	code := m.runCode(run, r)
+	code := m.session.runCode(run, r, m.session.resumed)
 	if r.Summary.Verdict == report.Broken || failure != nil {
 		n := exitFailed
 		if s, ok := errors.AsType[status](code); ok {
@@ -183,7 +181,7 @@ func (m *module) carryOut(plan *remediate.Plan) error {
 		m.answer.fail(n, m.broken(r, failure))
 		return nil
 	}
-	m.judge(r)
+	m.hold(r)
 	if m.answer.Failed {
 		return nil
 	}
@@ -194,7 +192,7 @@ func (m *module) carryOut(plan *remediate.Plan) error {
 func (m *module) broken(r *report.Report, failure error) string {
 	text := fmt.Sprintf("run %s is %s", r.Run.ID, r.Run.Outcome)
 	if failure != nil {
-		text += ": " + m.redactor.RedactText(failure.Error())
+		text += ": " + m.session.redactor.RedactText(failure.Error())
 	} else if r.Run.Reason != "" {
 		text += ": " + r.Run.Reason
 	}
@@ -207,7 +205,7 @@ func (m *module) broken(r *report.Report, failure error) string {
 // settle finishes a run that an earlier play, or anything else, left half done; that a playbook asked for this one is
 // the --yes of the command line.
 func (m *module) settle() error {
-	run, err := apply.Interrupted(m.options())
+	run, err := apply.Interrupted(m.session.options())
 	if err != nil || run == nil {
 		return err
 	}
@@ -216,17 +214,17 @@ func (m *module) settle() error {
 		m.answer.warn("run %s was interrupted: a real run finishes it before it does anything else", run.ID)
 		return nil
 	}
-	run, err = m.resume()
+	run, err = m.session.resume()
 	if run != nil {
 		m.answer.warn("run %s was interrupted, and is now %s", run.ID, run.Outcome)
 		m.answer.Changed = run.Outcome != apply.CutShort
 	}
 	if errors.Is(err, apply.ErrRolledBack) {
-		m.answer.fail(exitFailed, "the earlier run "+run.ID+": "+m.redactor.RedactText(err.Error()))
+		m.answer.fail(exitFailed, "the earlier run "+run.ID+": "+m.session.redactor.RedactText(err.Error()))
 		return status(exitFailed)
 	}
 	if err == nil && run.Outcome == apply.Applied {
-		if _, back, err := m.rollbackPlan(run.ID); err == nil { // else its changes are told of without their text
+		if _, back, err := m.session.rollbackPlan(run.ID); err == nil { // else its changes are told of without their text
 			m.differ(reversed(back))
 		}
 	}
@@ -253,7 +251,7 @@ func (m *module) goBack() error {
 	if id == newestRun {
 		id = ""
 	}
-	chosen, plan, err := m.rollbackPlan(id)
+	chosen, plan, err := m.session.rollbackPlan(id)
 	if errors.Is(err, apply.ErrNoRun) {
 		return m.nothingBack(id, err)
 	}
@@ -267,7 +265,7 @@ func (m *module) goBack() error {
 		m.differ(plan)
 		return nil
 	}
-	run, failure := m.takeBack(chosen, len(plan.Changes)+len(plan.Updates))
+	run, failure := m.session.takeBack(chosen, len(plan.Changes)+len(plan.Updates))
 	if run == nil {
 		return failure
 	}
@@ -277,7 +275,7 @@ func (m *module) goBack() error {
 	case failure != nil && run.Outcome == apply.Failed:
 		m.answer.Changed = true // the files are back; what runs is not
 		m.differ(plan)
-		m.answer.fail(exitFailed, m.redactor.RedactText(failure.Error()))
+		m.answer.fail(exitFailed, m.session.redactor.RedactText(failure.Error()))
 		return nil
 	case failure != nil:
 		return failure
@@ -293,7 +291,7 @@ func (m *module) nothingBack(id string, none error) error {
 		m.answer.Msg = "there is no run to take back"
 		return nil
 	}
-	runs, err := apply.History(m.options())
+	runs, err := apply.History(m.session.options())
 	if err != nil {
 		return err
 	}

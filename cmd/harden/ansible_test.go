@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/remediate/apply"
 )
@@ -19,11 +23,16 @@ func TestArguments(t *testing.T) {
 		given, want string // want is an error, or what the arguments have become
 	}{
 		{`{}`, `apply run="" dry=false diff=false only=[] level=0 fail=false`},
-		{`{"_ansible_check_mode": true, "_ansible_diff": true, "_ansible_new": {"a": 1}}`, `apply run="" dry=true diff=true only=[] level=0 fail=false`},
-		{`{"_ansible_check_mode": "True", "_ansible_diff": true, "_ansible_no_log": "on"}`, `apply run="" dry=true diff=false only=[] level=0 fail=false`},
-		{`{"only": "docker/icc, 3.20", "level": "2", "fail_on_findings": "off"}`, `apply run="" dry=false diff=false only=[docker/icc 3.20] level=2 fail=false`},
-		{`{"only": ["docker/icc", 3], "level": 1, "fail_on_findings": 1}`, `apply run="" dry=false diff=false only=[docker/icc 3] level=1 fail=true`},
-		{`{"level": null, "fail_on_findings": "T", "skip": []}`, `apply run="" dry=false diff=false only=[] level=0 fail=true`},
+		{`{"_ansible_check_mode": true, "_ansible_diff": true, "_ansible_new": {"a": 1}}`,
+			`apply run="" dry=true diff=true only=[] level=0 fail=false`},
+		{`{"_ansible_check_mode": "True", "_ansible_diff": true, "_ansible_no_log": "on"}`,
+			`apply run="" dry=true diff=false only=[] level=0 fail=false`},
+		{`{"only": "docker/icc, 3.20", "level": "2", "fail_on_findings": "off"}`,
+			`apply run="" dry=false diff=false only=[docker/icc 3.20] level=2 fail=false`},
+		{`{"only": ["docker/icc", 3], "level": 1, "fail_on_findings": 1}`,
+			`apply run="" dry=false diff=false only=[docker/icc 3] level=1 fail=true`},
+		{`{"level": null, "fail_on_findings": "T", "skip": []}`,
+			`apply run="" dry=false diff=false only=[] level=0 fail=true`},
 		{`{"only": ""}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": []}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": ["docker/icc", ""]}`, `only: the value is empty; omit it, or give it one`},
@@ -31,6 +40,9 @@ func TestArguments(t *testing.T) {
 		{`{"root": "", "config": "", "allow": ""}`, `allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
 			`root: the value is empty; omit it, or give it one`},
 		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`, `allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
+		{`{"mode": "check", "restart_timeout": "10m"}`, `restart_timeout: mode check plans and applies nothing; remove it`},
+		{`{"mode": "rollback", "run": "newest", "restart_timeout": "10m"}`, `rollback run="newest" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"restart_timeout": 600}`, `restart_timeout: must be text, and is 600`},
 		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`, `rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
 		{`{"_ansible_check_mode": "perhaps"}`, `_ansible_check_mode: must be yes or no, and is text`},
 		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
@@ -44,13 +56,15 @@ func TestArguments(t *testing.T) {
 		{`{"only": {"a": 1}}`, `only: must be a list of words, and has a dictionary`},
 		{`{"root": 1}`, `root: must be text, and is 1`},
 		{`{"settings": []}`, `settings: must be a dictionary, and is a list`},
-		{`{"settings": {"skip": [3.2]}}`, `settings.skip: 3.2 is a number, of which YAML drops a last 0: put items into quotes`},
+		{`{"settings": {"skip": [3.2]}}`,
+			`settings.skip: 3.2 is a number, of which YAML drops a last 0: put items into quotes`},
 		{`{"settings": {}, "config": "/x"}`, `settings: they take the place of the file that config names: give one of them`},
 		{`{"mode": "fix"}`, `mode: no mode is called "fix" (there are apply, check, rollback)`},
 		{`{"mode": "rollback"}`, `run: mode rollback needs the ID of a run, or newest`},
 		{`{"mode": "rollback", "run": "newest", "only": "docker/icc"}`, `only: mode rollback takes a whole run back`},
 		{`{"run": "newest"}`, `run: only mode rollback takes one`},
-		{`{"state": "present", "yes": true}`, `no option is called "state" (there are ` + optionNames() + `); no option is called "yes" (there are ` + optionNames() + `)`},
+		{`{"state": "present", "yes": true}`, `no option is called "state" (there are ` + optionNames() +
+			`); no option is called "yes" (there are ` + optionNames() + `)`},
 	} {
 		d := json.NewDecoder(strings.NewReader(tt.given))
 		d.UseNumber()
@@ -67,10 +81,64 @@ func TestArguments(t *testing.T) {
 		} else {
 			only, _ := cmd.Flags().GetStringSlice("only")
 			level, _ := cmd.Flags().GetInt("level")
-			got = fmt.Sprintf("%s run=%q dry=%v diff=%v only=%v level=%d fail=%v", a.mode, a.run, a.dry, a.differs, only, level, a.failOnFindings)
+			got = fmt.Sprintf("%s run=%q dry=%v diff=%v only=%v level=%d fail=%v", a.mode, a.run, a.dry, a.differs, only, level,
+				a.failOnFindings)
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.given, diff)
+		}
+	}
+}
+
+// TestReturnsAreDocumented holds the documentation of what the module returns to what it does, field by field. What Ansible
+// itself knows of every module is not repeated there.
+func TestReturnsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../scripts/ansible/plugins/modules/harden.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type returned struct {
+		Description string
+		Type        string
+		Returned    string
+		Contains    map[string]returned
+	}
+	var doc struct {
+		Return map[string]returned `yaml:"RETURN"`
+	}
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	fields := func(of reflect.Type) map[string]reflect.Type {
+		all := map[string]reflect.Type{}
+		for i := range of.NumField() {
+			if name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ","); name != "" {
+				all[name] = of.Field(i).Type
+			}
+		}
+		return all
+	}
+	names := func(all map[string]returned) []string { return slices.Sorted(maps.Keys(all)) }
+	is := fields(reflect.TypeFor[answer]())
+	for _, own := range []string{"changed", "failed", "warnings", "diff", "exception"} {
+		delete(is, own)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(is)), names(doc.Return)); diff != "" {
+		t.Errorf("what is returned, and what is documented (-want +got)\n%s", diff)
+	}
+	for name, of := range is {
+		if of.Kind() == reflect.Slice && of.Elem().Kind() == reflect.Struct {
+			in := fields(of.Elem())
+			if name == "pending" { // these two are the journal's alone
+				delete(in, "record")
+				delete(in, "reads")
+			}
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(in)), names(doc.Return[name].Contains)); diff != "" {
+				t.Errorf("%s: what is in it, and what is documented (-want +got)\n%s", name, diff)
+			}
+		}
+		if doc.Return[name].Description == "" || doc.Return[name].Type == "" || doc.Return[name].Returned == "" {
+			t.Errorf("%s: no description, type, or when it is returned", name)
 		}
 	}
 }
@@ -82,7 +150,7 @@ func TestOptionsHaveFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	types := map[string]string{"str": "string", "path": "string", "int": "int", "list": "stringSlice", "bool": "bool"}
-	durations := []string{"wait_lock"} // Ansible has no type for them
+	durations := []string{"wait_lock"} // Ansible has no type for them; restart_timeout is text to the command line too
 	for _, o := range moduleOptions {
 		if o.flag == "" {
 			continue
@@ -105,7 +173,8 @@ func TestAnswersAnything(t *testing.T) {
 	}{
 		{func() error { panic("boom") }, "internal error: boom; this is a bug in harden", exitInternal},
 		{func() error { return errors.New("token=hunter2hunter2 \x1b") }, `"token=‹redacted 14 bytes`, exitError},
-		{func() error { return &apply.LockedError{PID: 7} }, "another harden is at work: another run is at work: PID 7", exitLocked},
+		{func() error { return &apply.LockedError{PID: 7} }, "another harden is at work: another run is at work: PID 7",
+			exitLocked},
 		{func() error { return context.Canceled }, "interrupted: context canceled", exitError},
 	} {
 		a := newAnswer()

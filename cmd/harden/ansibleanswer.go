@@ -10,11 +10,11 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
 )
 
 // An answer is what the module tells Ansible. Two keys it never has: rc, by which Ansible would judge a task instead of
@@ -36,7 +36,7 @@ type answer struct {
 	Left           []report.LeftOver    `json:"left"`
 	RestartPending bool                 `json:"restart_pending"`
 	RestartUnits   []string             `json:"restart_units"` // systemd's names; empty where none is known
-	Pending        []waiting            `json:"pending"`
+	Pending        []apply.Activated    `json:"pending"`
 	Notes          []string             `json:"notes"`
 	Warnings       []string             `json:"warnings,omitempty"` // printed by Ansible
 	Diff           []difference         `json:"diff,omitempty"`     // printed by Ansible
@@ -72,13 +72,6 @@ type held struct {
 	Checks  []string   `json:"checks"`
 }
 
-// A waiting is an activation that stays to be done.
-type waiting struct {
-	Kind   string `json:"kind"`
-	Unit   string `json:"unit,omitempty"`
-	Reason string `json:"reason"`
-}
-
 // A difference is one file or container, in the shape of which Ansible makes a diff.
 type difference struct {
 	Before       string `json:"before"`
@@ -90,11 +83,12 @@ type difference struct {
 func newAnswer() *answer {
 	return &answer{redactor: redactor(), Version: version(), Counts: map[report.State]int{}, Open: map[report.State]int{},
 		Findings: []found{}, Unknown: []unjudged{}, Held: []held{},
-		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []waiting{}, Notes: []string{}}
+		Left: []report.LeftOver{}, RestartUnits: []string{}, Pending: []apply.Activated{}, Notes: []string{}}
 }
 
 // exitMeanings are the codes that end a task without a report.
-var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration", exitLocked: "another harden is at work"}
+var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration",
+	exitLocked: "another harden is at work"}
 
 func (a *answer) fail(code int, msg string) {
 	a.Failed, a.ExitCode, a.Msg = true, code, msg
@@ -173,7 +167,7 @@ func heldOf(h report.HeldBack) held {
 		out.Checks = append(out.Checks, u.Checks...)
 	}
 	for _, a := range h.Activations {
-		out.Targets = append(out.Targets, strings.TrimSpace(a.Kind+" "+a.Unit))
+		out.Targets = append(out.Targets, strings.TrimSpace(string(a.Kind)+" "+a.Unit))
 		out.Checks = append(out.Checks, a.Checks...)
 	}
 	slices.Sort(out.Checks)
@@ -183,10 +177,10 @@ func heldOf(h report.HeldBack) held {
 
 // waiting tells which findings of before are there for want of a restart alone, and still are.
 func (m *module) waiting(r *report.Report) {
-	if m.Root != "/" {
+	if m.session.Root != "/" {
 		return
 	}
-	for i, res := range m.results {
+	for i, res := range m.session.results {
 		for j, f := range res.Findings {
 			now := r.Results[i].Findings[j]
 			if !f.Pending || now.State == report.Planned || now.State == report.Fixed {
@@ -196,7 +190,8 @@ func (m *module) waiting(r *report.Report) {
 			if d := r.Host.Daemon; d != nil {
 				m.restart(d.Unit)
 			}
-			m.answer.Pending = append(m.answer.Pending, waiting{Kind: string(remediate.Restart), Reason: cmp.Or(now.Reason, now.Subject+": "+now.Got)})
+			m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: remediate.Restart, Class: want.Restart,
+				State: apply.Pending, Reason: cmp.Or(now.Reason, now.Subject+": "+now.Got)})
 		}
 	}
 }
@@ -207,8 +202,10 @@ func (m *module) pending(as []apply.Activated) {
 		if a.State != apply.Pending {
 			continue
 		}
-		m.answer.Pending = append(m.answer.Pending, waiting{string(a.Kind), a.Unit, m.redactor.RedactText(a.Reason)})
-		if m.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
+		m.answer.Pending = append(m.answer.Pending, apply.Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class,
+			State:  a.State,
+			Reason: m.session.redactor.RedactText(a.Reason)})
+		if m.session.Root != "/" || a.Kind != remediate.Restart && a.Kind != remediate.Reload {
 			continue // a host that only lies here starts nothing, and this one's services are not its own
 		}
 		m.answer.RestartPending = true
@@ -222,15 +219,15 @@ func (m *module) restart(unit string) {
 	}
 }
 
-// judge fails the task for what is not as it must be, where that was asked for: also for what could not be told, and not
-// for what a real run would mend.
-func (m *module) judge(r *report.Report) {
+// hold fails the task for what is not as it must be, where that was asked for: also for what could not be told, and
+// not for what a real run would mend.
+func (m *module) hold(r *report.Report) {
 	if m.answer.Failed {
 		return
 	}
-	if m.openCode(r) != 0 {
+	if m.session.openCode(r) != 0 {
 		var open []string
-		for _, s := range m.FailOn {
+		for _, s := range m.session.FailOn {
 			if n := r.Summary.Open[s]; n > 0 {
 				open = append(open, fmt.Sprintf("%d %s", n, s))
 			}
@@ -242,7 +239,8 @@ func (m *module) judge(r *report.Report) {
 		return
 	}
 	n := 0
-	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed, report.Unknown} {
+	for _, s := range []report.State{report.Fail, report.Pending, report.Held, report.Left, report.Failed,
+		report.Unknown} {
 		n += r.Summary.States[s]
 	}
 	if n > 0 {
@@ -263,7 +261,7 @@ func (m *module) differ(plan *remediate.Plan) {
 		m.answer.Diff = append(m.answer.Diff, difference{before, after, header, header})
 	}
 	for _, c := range plan.Changes {
-		before, after := diff.Sides(c, m.redactor)
+		before, after := diff.Sides(c, m.session.redactor)
 		add(c.Path, c.Checks, before, after)
 	}
 	for _, u := range plan.Updates {

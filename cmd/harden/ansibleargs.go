@@ -38,6 +38,7 @@ var moduleOptions = []moduleOption{
 	{"allow", "allow", "list"}, {"root", "root", "path"}, {"docker_host", "docker-host", "str"},
 	{"kubeconfig", "kubeconfig", "path"}, {"deep", "deep", "bool"},
 	{"state_dir", "state", "path"}, {"config", "config", "path"}, {"wait_lock", "wait-lock", "str"},
+	{"restart_timeout", "restart-timeout", "str"},
 }
 
 // arguments are what the command line has no word for.
@@ -50,8 +51,8 @@ type arguments struct {
 	differs        bool // Ansible's diff mode: what changes is to be shown
 }
 
-// parseArguments makes a command of what Ansible gives. Nothing but this checks it: Ansible knows no options of a module
-// that is not Python. What begins with _ansible_ is Ansible's own, of which each version has more.
+// parseArguments makes a command of what Ansible gives. Nothing but this checks it: Ansible knows no options of a
+// module that is not Python. What begins with _ansible_ is Ansible's own, of which each version has more.
 func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	cmd := &cobra.Command{}
 	addSelection(cmd)
@@ -62,10 +63,12 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	addFailOn(cmd)
 	addConfig(cmd)
 	addWait(cmd, 0)
+	addRestart(cmd)
 	a := &arguments{mode: modeApply}
 	noLog := false
 	errs := new(multierror.Error)
-	for name, into := range map[string]*bool{"_ansible_check_mode": &a.dry, "_ansible_diff": &a.differs, "_ansible_no_log": &noLog} {
+	for name, into := range map[string]*bool{"_ansible_check_mode": &a.dry, "_ansible_diff": &a.differs,
+		"_ansible_no_log": &noLog} {
 		if given[name] != nil {
 			errs = multierror.Append(errs, boolean(name, given[name], into))
 		}
@@ -84,11 +87,12 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		// That a run is taken back in part, nobody is to believe.
-		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark", "allow", "deep",
+		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark",
+			"allow", "deep",
 			"fail_on_findings", "fail_on", "wait_lock"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
 		}
-		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock", "fail_on"}, name) {
+		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock", "restart_timeout", "fail_on"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode check plans and applies nothing; remove it", name))
 		}
 	}
@@ -101,7 +105,8 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 		errs = multierror.Append(errs, errors.New("run: only mode rollback takes one"))
 	}
 	if a.settings != nil && cmd.Flags().Changed("config") {
-		errs = multierror.Append(errs, errors.New("settings: they take the place of the file that config names: give one of them"))
+		errs = multierror.Append(errs,
+			errors.New("settings: they take the place of the file that config names: give one of them"))
 	}
 	return a, cmd, errs.ErrorOrNil()
 }

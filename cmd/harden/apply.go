@@ -8,16 +8,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks/catalog"
-	"example.com/harden/remediate"
+	"example.com/harden/remediate/report"
 )
 
 func applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN.json",
-		Short: "Apply a plan that --dry-run --out has saved",
-		Long: `Apply a saved plan, and nothing else. The host is audited and the plan made once more by the request that it holds; when
-that comes out different in anything, by a hash, a mode, an owner or an activation, nothing is written and each
-difference is named.`,
+		Short: "Apply a plan saved with --dry-run --out",
+		Long: `Apply a saved plan, and nothing else. harden audits the host again and makes the plan again. If a hash, a mode, an owner
+or an activation differs from the saved plan, nothing is written and each difference is named.`,
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			saved, err := readPlan(args[0])
@@ -42,7 +41,7 @@ difference is named.`,
 				return err
 			}
 			if moved := saved.Moved(s.save(plan)); len(moved) > 0 {
-				errs := multierror.Append(nil, fmt.Errorf("%s: %w: nothing was written", args[0], remediate.ErrMoved))
+				errs := multierror.Append(nil, fmt.Errorf("%s: %w: nothing was written", args[0], report.ErrMoved))
 				for _, m := range moved {
 					errs = multierror.Append(errs, errors.New(m))
 				}
@@ -62,16 +61,16 @@ difference is named.`,
 	return cmd
 }
 
-func readPlan(path string) (*remediate.Saved, error) {
+func readPlan(path string) (*report.Saved, error) {
 	data, err := readTrusted(path)
 	if err != nil {
 		return nil, err
 	}
-	return remediate.ReadSaved(data)
+	return report.ReadSaved(data)
 }
 
 // openSaved opens a session that asks for what a saved plan asked for, whatever this configuration would ask for.
-func openSaved(cmd *cobra.Command, r remediate.Request) (*session, error) {
+func openSaved(cmd *cobra.Command, r report.Request) (*session, error) {
 	config, err := loadConfig(cmd)
 	if err != nil {
 		return nil, err

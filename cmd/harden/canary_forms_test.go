@@ -17,16 +17,22 @@ var canaryFiles = map[string]struct {
 	"/etc/docker/other.json":  {"{\n%s\n  \"end\": true\n}\n", 0o600},
 	"/etc/default/docker":     {"# Docker\nDOCKER_OPTS=\n%s\n", 0o666},
 	"/etc/environment":        {"PATH=/bin\n%s\n", 0o666},
-	"/usr/lib/systemd/system/docker.service": {"[Unit]\nDescription=Docker\n[Service]\nExecStart=/usr/bin/dockerd -H fd://\n%s\n" +
+	"/usr/lib/systemd/system/docker.service": {"[Unit]\nDescription=Docker\n[Service]\nExecStart=/usr/bin/dockerd -H " +
+		"fd://\n%s\n" +
 		"[Install]\nWantedBy=multi-user.target\n", 0o666},
 	"/etc/systemd/system/docker.service.d/env.conf": {"[Service]\n%s\n", 0o666},
 	"/etc/audit/rules.d/docker.rules":               {"-w /etc/docker -p wa -k docker\n%s\n", 0o666},
-	"/etc/kubernetes/manifests/kube-apiserver.yaml": {"apiVersion: v1\nkind: Pod\nmetadata:\n  name: kube-apiserver\n  namespace: kube-system\nspec:\n" +
-		"  containers:\n  - name: kube-apiserver\n    image: registry.k8s.io/kube-apiserver:v1.34.0\n    command:\n    - kube-apiserver\n" +
+	"/etc/kubernetes/manifests/kube-apiserver.yaml": {"apiVersion: v1\nkind: Pod\nmetadata:\n  name: kube-apiserver\n  " +
+		"namespace: kube-system\nspec:\n" +
+		"  containers:\n  - name: kube-apiserver\n    image: registry.k8s.io/kube-apiserver:v1.34.0\n    command:\n    - " +
+		"kube-apiserver\n" +
 		"    - --anonymous-auth=true\n    - --profiling=true\n    - --authorization-mode=AlwaysAllow\n%s\n", 0o666},
-	"/etc/kubernetes/manifests/etcd.yaml": {"apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\n  namespace: kube-system\nspec:\n" +
-		"  containers:\n  - name: etcd\n    image: registry.k8s.io/etcd:3.6.4-0\n    env:\n%s\n    command:\n    - etcd\n    - --client-cert-auth=false\n", 0o666},
-	"/var/lib/kubelet/config.yaml": {"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthentication:\n  anonymous: {enabled: true}\n" +
+	"/etc/kubernetes/manifests/etcd.yaml": {"apiVersion: v1\nkind: Pod\nmetadata:\n  name: etcd\n  namespace: " +
+		"kube-system\nspec:\n" +
+		"  containers:\n  - name: etcd\n    image: registry.k8s.io/etcd:3.6.4-0\n    env:\n%s\n    command:\n    - etcd\n " +
+		"   - --client-cert-auth=false\n", 0o666},
+	"/var/lib/kubelet/config.yaml": {"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: " +
+		"KubeletConfiguration\nauthentication:\n  anonymous: {enabled: true}\n" +
 		"staticPodPath: /etc/kubernetes/manifests\n%s\n", 0o666},
 	"/etc/kubernetes/kubelet.conf": {"apiVersion: v1\nkind: Config\n%s\n", 0o666},
 	"/etc/kubernetes/enc.yaml":     {"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\n%s\n", 0o666},
@@ -90,8 +96,10 @@ var forms = []form{
 	{inPod, "    env: [{name: DB_PASSWORD, value: $}, {value: \"$\", name: api-key}]"},
 	{inPod, "  - name: sidecar\n    image: x\n    args: [\"--api-key\", \"$\"]"},
 	{inPod, "  - name: shell\n    image: x\n    command: [sh, -c, \"mysqldump -p$ db; run --secret $\"]"},
-	{inPod, "  - name: script\n    image: x\n    command:\n    - sh\n    - -c\n    - |\n      export A_TOKEN=$\n      login --password $"},
-	{inPod, "  - name: probe\n    image: x\n    livenessProbe: {httpGet: {path: /, httpHeaders: [{name: Authorization, value: \"Bearer $\"}]}}"},
+	{inPod, "  - name: script\n    image: x\n    command:\n    - sh\n    - -c\n    - |\n      export A_TOKEN=$\n      " +
+		"login --password $"},
+	{inPod, "  - name: probe\n    image: x\n    livenessProbe: {httpGet: {path: /, httpHeaders: [{name: Authorization, " +
+		"value: \"Bearer $\"}]}}"},
 	{inPod, "  - name: form\n    image: x\n    env:\n    - name: PLAIN\n      value: $Lm3Xv7Tb2Rk9"},
 	{inEtcd, "    - name: ETCD_ROOT_PASSWORD\n      value: $"},
 	{inEtcd, "    - name: DB_PWD\n      value: >-\n        first\n        $"},
@@ -117,7 +125,8 @@ var forms = []form{
 var sourceForms = []form{
 	{"compose.yaml", "    environment:\n      DB_PASS: $\n      MODE: x\n      dbPassword: \"$\""},
 	{"compose.yaml", "    environment:\n      KEY_PASSWORD: |\n        $"},
-	{"compose.yaml", "    environment:\n      URL: postgres://u:$@h/d\n      DEFAULT_TOKEN: ${X:-$}\n      PLAIN: $Lm3Xv7Tb2Rk9"},
+	{"compose.yaml", "    environment:\n      URL: postgres://u:$@h/d\n      DEFAULT_TOKEN: ${X:-$}\n      PLAIN: " +
+		"$Lm3Xv7Tb2Rk9"},
 	{"compose.yaml", "    environment: [A_TOKEN=$, \"B_PWD=x $\"]"},
 	{"compose.yaml", "    labels:\n      - api.token=$\n      - traefik.http.middlewares.a.basicauth.users=me:$"},
 	{"compose.yaml", "    command: [\"mysqld\", \"--password\", \"$\"]"},
@@ -139,7 +148,8 @@ var sourceForms = []form{
 }
 
 // engineForms are what containers and images have: their environment, command, labels and history.
-var engineForms = []string{"DB_PASSWORD=$", "--token=$", "mysql -p$", "https://u:$@h/", "API_KEY=$", "curl -u me:$ http://x", "login --password $",
+var engineForms = []string{"DB_PASSWORD=$", "--token=$", "mysql -p$", "https://u:$@h/", "API_KEY=$",
+	"curl -u me:$ http://x", "login --password $",
 	"Authorization: Bearer $xxxxxx", "{\"password\": \"$\"}", "A_TOKEN=\"x $\""}
 
 // A planter makes canaries, each of which is on one place alone.

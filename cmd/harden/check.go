@@ -6,10 +6,9 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Audit the host and change nothing",
-		Long: `Judge the host by the benchmark and print one line for each check. Nothing is written and nothing is planned.
+		Long: `Audit the host and print one line per check. Nothing is written and nothing is planned.
 
-The exit code is 0 when nothing fails, 2 when something does, and 1 when nothing is known to fail and yet not everything
-could be judged.`,
+The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fails and at least one is inconclusive.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)
@@ -23,7 +22,7 @@ could be judged.`,
 			}
 			r := s.report("check")
 			r.Settle()
-			if err := s.print(r); err != nil {
+			if err := s.show(r); err != nil {
 				return err
 			}
 			if err := done(); err != nil {

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"os"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // nothing says that there is nothing to apply, and what is open all the same.
 func (s *session) nothing(r *report.Report) error {
-	if _, err := fmt.Fprintln(s.stdout, "There is nothing to apply."); err != nil {
-		return err
-	}
-	if err := report.StillOpen(s.stdout, hide(s.redactor, r), s.style()); err != nil {
+	if err := s.show(report.Nothing{Report: r}); err != nil {
 		return err
 	}
 	code := s.openCode(r)
@@ -24,9 +21,23 @@ func (s *session) nothing(r *report.Report) error {
 	return ended(code)
 }
 
+// code is what a verdict means to a caller who only looked.
+func (c *Config) code(r *report.Report) error {
+	switch r.Summary.Verdict {
+	case report.Findings:
+		if c.ExitZero {
+			return nil
+		}
+		return status(exitFindings)
+	case report.Doubt:
+		return status(exitError)
+	}
+	return nil
+}
+
 // openCode is exitOpen where a check is in a state that --fail-on names.
-func (s *session) openCode(r *report.Report) int {
-	for _, state := range s.FailOn {
+func (c *Config) openCode(r *report.Report) int {
+	for _, state := range c.FailOn {
 		if r.Summary.Open[state] > 0 {
 			return exitOpen
 		}
@@ -43,7 +54,7 @@ func ended(code int) error {
 }
 
 // unread is what the command ends with: code, unless the report of the run could not be written.
-func (s *session) unread(err error, run *apply.Run, code error) error {
+func unread(err error, run *apply.Run, code error) error {
 	if err == nil {
 		return code
 	}
@@ -52,17 +63,17 @@ func (s *session) unread(err error, run *apply.Run, code error) error {
 	return status(int(said) | exitError)
 }
 
-// runCode is what a run means to a caller.
-func (s *session) runCode(run *apply.Run, r *report.Report) error {
+// runCode is what a run means to a caller; resumed where an interrupted one was finished first.
+func (c *Config) runCode(run *apply.Run, r *report.Report, resumed bool) error {
 	code := 0
-	changed := run.Outcome == apply.Applied || s.resumed
+	changed := run.Outcome == apply.Applied || resumed
 	if r.Summary.Verdict == report.Broken {
 		code |= exitFailed
 		if changed {
 			code |= exitFindings
 		}
-	} else if changed && s.Detailed && !s.ExitZero {
+	} else if changed && c.Detailed && !c.ExitZero {
 		code |= exitFindings
 	}
-	return ended(code | s.openCode(r))
+	return ended(code | c.openCode(r))
 }

@@ -26,7 +26,9 @@ func TestComposeProject(t *testing.T) {
 	d.Run("seed", nil) // puts the image there
 	dir := t.TempDir()
 	file := filepath.Join(dir, "compose.yaml")
-	before := "services:\n  web:            # people know it\n    image: " + testdocker.Image + "\n    network_mode: none\n    command: [\"/sleeper\"]\n    pid: host     # since 2019\n    environment: {TOKEN: s3kr1t, LANG: C}\n"
+	before := "services:\n  web:            # people know it\n    image: " + testdocker.Image +
+		"\n    network_mode: none\n    command: [\"/sleeper\"]\n    pid: host     # since 2019\n    environment: {TOKEN: " +
+		"s3kr1t, LANG: C}\n"
 	if err := os.WriteFile(file, []byte(before), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,8 @@ func TestComposeProject(t *testing.T) {
 	var said bytes.Buffer
 	harden := func(code int, args ...string) string {
 		t.Helper()
-		cmd := exec.Command("/proc/self/exe", append(args, "--config", "none", "--state", dir+"/state", "--docker-host", d.Host)...)
+		cmd := exec.Command("/proc/self/exe", append(args, "--config", "none", "--state", dir+"/state", "--docker-host",
+			d.Host)...)
 		cmd.Args[0] = "harden"
 		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		out, _ := cmd.CombinedOutput()
@@ -78,7 +81,8 @@ func TestComposeProject(t *testing.T) {
 	}
 	only = []string{"--only", "docker/host-pid,docker/capabilities,docker/read-only,docker/container-no-new-privileges"}
 	harden(0, append([]string{"--yes", "--allow", "behaviour"}, only...)...)
-	want := strings.Replace(before, "    pid: host     # since 2019\n", "", 1) + "    cap_drop:\n      - NET_RAW\n    read_only: true\n    security_opt:\n      - no-new-privileges:true\n"
+	want := strings.Replace(before, "    pid: host     # since 2019\n", "", 1) +
+		"    cap_drop:\n      - NET_RAW\n    read_only: true\n    security_opt:\n      - no-new-privileges:true\n"
 	after, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +104,8 @@ func TestComposeProject(t *testing.T) {
 	if out, err := config.CombinedOutput(); err != nil {
 		t.Errorf("docker-compose config: %v\n%s", err, out)
 	}
-	if again := harden(2, append([]string{"--dry-run"}, only...)...); strings.Contains(again, "@@") || strings.Contains(again, "compose up shop") {
+	if again := harden(2, append([]string{"--dry-run"}, only...)...); strings.Contains(again, "@@") ||
+		strings.Contains(again, "compose up shop") {
 		t.Errorf("a second run would change something:\n%s", again)
 	}
 	harden(0, "rollback", "--yes")

@@ -19,8 +19,8 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate/report"
 )
 
 // Defaults.
@@ -33,18 +33,20 @@ const (
 // A Config is all that tells a run what to do, from wherever it came: flags beat HARDEN_* variables, which beat the
 // configuration file, which beats the defaults.
 type Config struct {
-	Query      catalog.Query
-	Allow      []want.Class
-	Asked      bool // whether anything was said of what to allow
-	Root       string
-	Sources    []facts.SourceDir // what is judged instead of a host, where there are any
-	Deep       bool              // the files in images are looked at too
-	Stateless  error             // why nothing can be remembered of what is written below Sources; nil where State says where
+	Query   catalog.Query
+	Allow   []want.Class
+	Asked   bool // whether anything was said of what to allow
+	Root    string
+	Sources []facts.SourceDir // what is judged instead of a host, where there are any
+	Deep    bool              // the files in images are looked at too
+	// why nothing can be remembered of what is written below Sources; nil where State says where
+	Stateless  error
 	DockerHost string
 	DockerFrom string // who says so
-	Kubeconfig string // of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
-	Format     string // "text" or "json"
-	Color      string // "auto", "always" or "never"
+	// of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
+	Kubeconfig string
+	View       report.View // how what there is to say is written
+	Color      string      // "auto", "always" or "never"
 	State      string
 	Quiet      bool
 	Verbose    bool
@@ -86,11 +88,11 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if err := v.UnmarshalExact(&values); err != nil {
 		return nil, configError{err}
 	}
-	formats := []string{"text", "json"}
+	subject := report.OfOther
 	if cmd.CommandPath() == "harden" {
-		formats = append(formats, patchFormat)
+		subject = report.OfPlan
 	}
-	if err := c.take(values, formats); err != nil {
+	if err := c.take(values, subject); err != nil {
 		return nil, err
 	}
 	if err := excluded(cmd, c.Root); err != nil {
@@ -106,7 +108,8 @@ var defaults = []struct {
 	value any
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
-	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState}, {"quiet", false},
+	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState},
+	{"quiet", false},
 	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
 	{"restart-timeout", ""},
 }
@@ -183,11 +186,11 @@ func configPath(cmd *cobra.Command) (path string, named bool) {
 	return path, true
 }
 
-// take checks the settings, whoever made them, and keeps them. formats are those that the command can print in.
-func (c *Config) take(s settings, formats []string) error {
+// take checks the settings, whoever made them, and keeps them. of is what the command tells.
+func (c *Config) take(s settings, of report.Subject) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
 	c.Kubeconfig = s.Kubeconfig
-	c.DockerHost, c.Format, c.Color, c.State = s.DockerHost, s.Format, s.Color, s.State
+	c.DockerHost, c.Color, c.State = s.DockerHost, s.Color, s.State
 	c.Deep = s.Deep
 	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
 	var err error
@@ -205,15 +208,13 @@ func (c *Config) take(s settings, formats []string) error {
 		return usageError{err}
 	}
 	if c.Query.Level < 0 {
-		return usageError{fmt.Errorf("--level: %d; valid: 1, and 2 which includes it", c.Query.Level)}
+		return usageError{fmt.Errorf("--level: %d; valid: 1, 2", c.Query.Level)}
 	}
-	for _, choice := range []struct {
-		name, value string
-		of          []string
-	}{{"format", c.Format, formats}, {"color", c.Color, []string{"auto", "always", "never"}}} {
-		if !slices.Contains(choice.of, choice.value) {
-			return usageError{fmt.Errorf("no %s is called %q (there are %s)", choice.name, choice.value, strings.Join(choice.of, ", "))}
-		}
+	if c.View, err = report.ViewOf(s.Format, of); err != nil {
+		return usageError{err}
+	}
+	if colors := []string{"auto", "always", "never"}; !slices.Contains(colors, c.Color) {
+		return usageError{fmt.Errorf("--color: %q; valid: %s", c.Color, strings.Join(colors, ", "))}
 	}
 	return nil
 }

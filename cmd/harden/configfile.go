@@ -80,7 +80,8 @@ type fileWaiver struct {
 
 func (c choices) facts() facts.Choices {
 	out := facts.Choices{TrustedUsers: c.TrustedUsers, LogDriver: c.LogDriver, LogOpts: c.LogOpts,
-		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key, PublishAddress: c.PublishAddress, Swarm: c.Swarm,
+		AuthorizationPlugins: c.AuthorizationPlugins, TLSCACert: c.TLS.CACert, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key,
+		PublishAddress: c.PublishAddress, Swarm: c.Swarm,
 		TrustedRegistries: c.TrustedRegistries, ImageMaxAge: time.Duration(c.ImageMaxAge) * 24 * time.Hour,
 		Sources: facts.SourceChoices{Vendor: c.Sources.Vendor, SkipIgnored: c.Sources.SkipIgnored}}
 	for _, k := range c.Containers {
@@ -114,7 +115,8 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 		}
 	}
 	if f.Choices.ImageMaxAge < 0 {
-		errs = multierror.Append(errs, fmt.Errorf("%s: choices: image-max-age: %d days have passed before it begins", path, f.Choices.ImageMaxAge))
+		errs = multierror.Append(errs, fmt.Errorf("%s: choices: image-max-age: %d days have passed before it begins", path,
+			f.Choices.ImageMaxAge))
 	}
 	for i, w := range f.Waivers {
 		waiver, err := w.check()
@@ -192,7 +194,7 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 	if w.Expires != "" {
 		var err error
 		if out.Expires, err = time.Parse(time.DateOnly, w.Expires); err != nil {
-			return out, fmt.Errorf("the waiver of %s: %q is no day such as 2027-01-31", w.Check, w.Expires)
+			return out, fmt.Errorf("the waiver of %s: expires: invalid date %q; use YYYY-MM-DD", w.Check, w.Expires)
 		}
 	}
 	return out, nil

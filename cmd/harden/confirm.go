@@ -8,17 +8,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func confirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm [RUN]",
-		Short: "Keep a run that was applied with --confirm-within",
-		Long: `Keep a run that was applied with --confirm-within, which otherwise takes itself back. After its time it is too late, and
-what became of the run is told. That a run is confirmed already is no error.`,
+		Short: "Confirm a run that was applied with --confirm-within",
+		Long: `Confirm a run that was applied with --confirm-within. Without confirmation the run is rolled back at its deadline. After
+the deadline this command shows the outcome of the run. Confirming a run twice is not an error.`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,11 +30,7 @@ what became of the run is told. That a run is confirmed already is no error.`,
 			if err != nil {
 				return err
 			}
-			if s.Format == "json" {
-				return report.JSON(s.stdout, hide(s.redactor, run))
-			}
-			_, err = fmt.Fprintf(s.stdout, "Run %s is confirmed and stays.\n", run.ID)
-			return err
+			return s.show((*report.Confirmed)(run))
 		},
 	}
 	addState(cmd)
@@ -46,8 +42,8 @@ what became of the run is told. That a run is confirmed already is no error.`,
 func expireCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:    "expire [RUN]",
-		Short:  "Take a run back whose time to be confirmed is over",
-		Long:   "Take a run back whose time to be confirmed is over; without RUN as a machine boots, before anything uses what it changed.",
+		Short:  "Roll back a run that was not confirmed in time",
+		Long:   "Roll back a run that was not confirmed in time; without RUN at boot, before a program reads the changed files.",
 		Hidden: true,
 		Args:   atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,8 +91,8 @@ func (s *session) expire(id string) error {
 }
 
 // guard is what can call harden back; nil where what runs is not what is changed.
-func (s *session) guard() apply.Guard {
-	if !s.running() {
+func (c *Config) guard() apply.Guard {
+	if !c.running() {
 		return nil
 	}
 	return activate.NewGuard()
@@ -106,8 +102,8 @@ func (s *session) guard() apply.Guard {
 const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
 
 func addWithin(cmd *cobra.Command) {
-	cmd.Flags().Duration("confirm-within", 0, "give `TIME`, such as 5m, for harden confirm to keep the run: else it is taken back by\n"+
-		"itself, also after a lost connection and after a reboot")
+	cmd.Flags().Duration("confirm-within", 0, "roll the run back after this `TIME`, such as 5m, unless you run harden confirm; also after\n"+
+		"a lost connection and after a reboot")
 }
 
 // setWithin reads --confirm-within, and refuses it where nothing could take a run back.
@@ -154,12 +150,14 @@ func (s *session) guarded(o apply.Options) apply.Options {
 // toConfirm says what is left to do for a run to stay.
 func (s *session) toConfirm(run *apply.Run) {
 	d := run.Unconfirmed
-	if d == nil || s.Format == "json" {
+	if d == nil || !s.View.Talks() {
 		return
 	}
 	if d.Passed {
-		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n", run.ID)
+		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n",
+			run.ID)
 		return
 	}
-	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID, d.Until.Local().Format("15:04:05"))
+	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID,
+		d.Until.Local().Format("15:04:05"))
 }

@@ -4,28 +4,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"example.com/harden/remediate/apply"
 )
-
-// TestOutcome holds what the history says of a run that still has to be confirmed.
-func TestOutcome(t *testing.T) {
-	until := time.Date(2026, 6, 1, 12, 0, 5, 0, time.Local)
-	for _, test := range []struct {
-		run  apply.Run
-		want string
-	}{
-		{apply.Run{Outcome: apply.Applied}, "applied"},
-		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Until: until}}, "unconfirmed, until 12:00:05"},
-		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Until: until, Passed: true}}, "unconfirmed, overdue"},
-		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Passed: true, Kept: "x"}}, "unconfirmed, could not be taken back"},
-		{apply.Run{Outcome: apply.CutShort, Unconfirmed: &apply.Deadline{Until: until}}, "interrupted, unconfirmed, until 12:00:05"},
-	} {
-		if got := outcome(test.run); got != test.want {
-			t.Errorf("%q, want %q", got, test.want)
-		}
-	}
-}
 
 // TestRecall has what is armed understood by the command that it will call.
 func TestRecall(t *testing.T) {

@@ -44,7 +44,8 @@ func newShop(t *testing.T, text string) *shop {
 
 func (s *shop) harden(code int, args ...string) string {
 	s.t.Helper()
-	cmd := exec.Command("/proc/self/exe", append(args, "--config", "none", "--state", s.dir+"/state", "--docker-host", s.d.Host)...)
+	cmd := exec.Command("/proc/self/exe", append(args, "--config", "none", "--state", s.dir+"/state", "--docker-host",
+		s.d.Host)...)
 	cmd.Args[0] = "harden"
 	cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 	out, _ := cmd.CombinedOutput()
@@ -87,15 +88,18 @@ func TestComposeTakesLimits(t *testing.T) {
 		t.Errorf("the plan changes the container beside its file:\n%s", plan)
 	}
 	s.harden(0, append([]string{"--yes", "--allow", "all"}, only...)...)
-	s.holds(strings.NewReplacer("    pid: host\n", "", "restart: always", "restart: on-failure:5").Replace(shopText) + "    pids_limit: 2048\n")
+	s.holds(strings.NewReplacer("    pid: host\n", "", "restart: always", "restart: on-failure:5").Replace(shopText) +
+		"    pids_limit: 2048\n")
 	now := s.web()
-	if p := now.HostConfig.PidsLimit; p == nil || *p != 2048 || now.HostConfig.RestartPolicy.MaximumRetryCount != 5 || !now.State.Running {
+	if p := now.HostConfig.PidsLimit; p == nil || *p != 2048 || now.HostConfig.RestartPolicy.MaximumRetryCount != 5 ||
+		!now.State.Running {
 		t.Errorf("the container is %+v", now.HostConfig)
 	}
 	s.harden(0, append([]string{"--dry-run", "--allow", "all"}, only...)...)
 	s.harden(0, "rollback", "--yes")
 	s.holds(shopText)
-	if back := s.web(); back.HostConfig.PidMode != "host" || back.HostConfig.RestartPolicy.Name != "always" || !back.State.Running {
+	if back := s.web(); back.HostConfig.PidMode != "host" || back.HostConfig.RestartPolicy.Name != "always" ||
+		!back.State.Running {
 		t.Errorf("the container after the rollback: %+v", back.HostConfig)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 // An imageProgress is the line that tells how far --deep is.

@@ -3,10 +3,10 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
-// docsCommand writes what packages and the README are made with, so that it cannot say other than the program does.
+// docsCommand writes what packages and pages are made from, so that they say what the program does.
 func docsCommand() *cobra.Command {
 	docs := &cobra.Command{Use: "docs", Short: "Write documentation", Hidden: true, Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}

@@ -15,10 +15,10 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )
@@ -35,21 +35,27 @@ func TestDriftedChecks(t *testing.T) {
 		{"docker/hardened.txtar", apply.Settled{Check: audit}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc"}, ""},
 		{"docker/audit.txtar", apply.Settled{Check: etc},
-			"live /etc/default/docker: pass -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+			"live /etc/default/docker: pass -> fail: recorded by a rule on disk that is not loaded, must be recorded on " +
+				"write and attribute change"},
 		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true},
-			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on disk that is not loaded"},
+			"note docker/audit-etc-default: pending, as run 0001-x has left it: /etc/default/docker: recorded by a rule on " +
+				"disk that is not loaded"},
 		{"docker/audit.txtar", apply.Settled{Check: etc, Waiting: true, Rebooted: true},
-			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on write and attribute change"},
+			"live /etc/default/docker: pending -> fail: recorded by a rule on disk that is not loaded, must be recorded on " +
+				"write and attribute change"},
 		{"docker/auditoff.txtar", apply.Settled{Check: audit},
 			"live kernel auditing: pass -> fail: switched off, must be on"},
 		{"docker/auditunasked.txtar", apply.Settled{Check: audit},
 			"unknown docker/audit-etc-docker: unknown: audit: permission denied"},
 		{"docker/pending.txtar", apply.Settled{Check: "docker/icc"},
-			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, must be false"},
+			"live daemon icc: pass -> fail: false in /etc/docker/daemon.json, true in the running daemon: pending restart, " +
+				"must be false"},
 		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/kubelet-read-only-port"},
-			"live kubelet readOnlyPort: pass -> fail: 0 by --read-only-port in /var/lib/kubelet/kubeadm-flags.env, 10255 by --read-only-port in the running kubelet"},
+			"live kubelet readOnlyPort: pass -> fail: 0 by --read-only-port in /var/lib/kubelet/kubeadm-flags.env, 10255 by " +
+				"--read-only-port in the running kubelet"},
 		{"kubernetes/pending.txtar", apply.Settled{Check: "kubernetes/scheduler-profiling"},
-			"live kube-scheduler --profiling: pass -> fail: false by --profiling in /etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
+			"live kube-scheduler --profiling: pass -> fail: false by --profiling in " +
+				"/etc/kubernetes/manifests/kube-scheduler.yaml, true in the running process"},
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/icc"}, "unknown docker/icc: n/a: "},
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc", DockerHost: "unix:///tmp/d.sock"},
@@ -62,7 +68,7 @@ func TestDriftedChecks(t *testing.T) {
 		s := recorded(t, test.host)
 		test.settled.Run = "0001-x"
 		d := &report.Drift{}
-		s.driftedChecks(d, []apply.Settled{test.settled})
+		(&comparison{s, d}).checks([]apply.Settled{test.settled})
 		var got []string
 		for _, l := range d.Live {
 			got = append(got, fmt.Sprintf("live %s: %s -> %s", l.Subject, l.Differences[0].Was, l.Differences[0].Now))
@@ -101,7 +107,7 @@ func TestDriftedTimers(t *testing.T) {
 	for _, name := range []string{"runs", "stopped", "removed", "silent"} {
 		units = append(units, apply.Settled{Unit: name, Run: "0001-x"})
 	}
-	s.driftedTimers(d, units, func(_ context.Context, name string) (activate.Timer, error) {
+	(&comparison{s, d}).timers(units, func(_ context.Context, name string) (activate.Timer, error) {
 		if timer, ok := timers[name]; ok {
 			return timer, nil
 		}
@@ -119,7 +125,7 @@ func TestDriftedTimers(t *testing.T) {
 			After: "b: 1\n"}},
 	}
 	d = &report.Drift{}
-	s.driftedRecords(d, records, func(context.Context) (*remediate.Cluster, error) {
+	(&comparison{s, d}).records(records, func(context.Context) (*remediate.Cluster, error) {
 		return &remediate.Cluster{Configuration: "a: 1\n", Kubelet: "b: 2\n"}, nil
 	})
 	if all := say(d); len(all) != 1 || !strings.HasPrefix(all[0],
@@ -128,9 +134,10 @@ func TestDriftedTimers(t *testing.T) {
 		t.Errorf("records: %q", all)
 	}
 	d = &report.Drift{}
-	s.driftedRecords(d, records, nil)
+	(&comparison{s, d}).records(records, nil)
 	if all := say(d); len(all) != 2 ||
-		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name one by --kubeconfig" {
+		all[1] != "unknown configmap/kube-system/kubelet-config of 0002-x: no kubeconfig to ask the cluster with; name "+
+			"one by --kubeconfig" {
 		t.Errorf("without a cluster: %q", all)
 	}
 }

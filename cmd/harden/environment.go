@@ -162,9 +162,9 @@ func origin(cmd *cobra.Command, name string) string {
 }
 
 // chosen is where the Docker Engine is to be reached and who says so; empty where that is the usual socket.
-func (s *session) chosen() (host, from string) {
-	if s.DockerHost != "" {
-		return s.DockerHost, s.DockerFrom
+func (c *Config) chosen() (host, from string) {
+	if c.DockerHost != "" {
+		return c.DockerHost, c.DockerFrom
 	}
 	if host := os.Getenv("DOCKER_HOST"); host != "" {
 		return host, "DOCKER_HOST"
@@ -174,9 +174,9 @@ func (s *session) chosen() (host, from string) {
 
 // environmentNotes says what the environment of whoever started harden has chosen of the Docker Engine, and which
 // variables of others are set that harden does not read.
-func (s *session) environmentNotes() (notes []string) {
+func (c *Config) environmentNotes() (notes []string) {
 	set := func(name string) bool { return os.Getenv(name) != "" }
-	host, from := s.chosen()
+	host, from := c.chosen()
 	switch {
 	case from == "DOCKER_HOST":
 		notes = append(notes, "DOCKER_HOST of the environment chose the Docker Engine: unset it for that of this host")

@@ -17,7 +17,8 @@ func TestEnvironmentTold(t *testing.T) {
 			`"from": "DOCKER_HOST"`, `"endpoint": "` + nobody}},
 		{"DOCKER_HOST=" + nobody, "--docker-host tcp://127.0.0.1:2", []string{`"from": "--docker-host"`,
 			"DOCKER_HOST of the environment is not used: --docker-host chose the Docker Engine"}},
-		{"HARDEN_DOCKER_HOST=" + nobody, "", []string{`"from": "HARDEN_DOCKER_HOST"`, "!DOCKER_HOST of the environment chose"}},
+		{"HARDEN_DOCKER_HOST=" + nobody, "",
+			[]string{`"from": "HARDEN_DOCKER_HOST"`, "!DOCKER_HOST of the environment chose"}},
 		{"DOCKER_HOST=" + nobody + " DOCKER_CERT_PATH=/nowhere", "", []string{
 			"DOCKER_CERT_PATH of the environment chose the certificates", "DOCKER_TLS_VERIFY is not set"}},
 		{"DOCKER_HOST=unix:///nowhere DOCKER_CERT_PATH=/nowhere", "", []string{"!DOCKER_CERT_PATH"}},

@@ -42,7 +42,8 @@ var exclusions = []exclusion{
 	{flag: "wait-lock", needs: "apply", only: []string{"harden schedule run"},
 		why: "an audit does not wait for package managers"},
 	{flag: "restart-timeout", needs: "apply", only: []string{"harden schedule run"}, why: "an audit restarts nothing"},
-	{flag: "format!=text", with: []string{"quiet", "verbose", "color"}, why: "what programs read is whole, and has no colours"},
+	{flag: "format!=text", with: []string{"quiet", "verbose", "color"},
+		why: "what programs read is whole, and has no colours"},
 }
 
 // holds reports whether the exclusion is of a command.

@@ -10,35 +10,36 @@ import (
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // addHost adds the flags that say which host.
 func addHost(cmd *cobra.Command) {
 	addRoot(cmd)
-	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	cmd.Flags().String("docker-host", "", "`URL` of the Docker Engine (default DOCKER_HOST, or the usual socket)")
 	addState(cmd)
 }
 
 func addRoot(cmd *cobra.Command) {
-	cmd.Flags().String("root", "/", "look at the host whose files are below `DIR`, such as a mounted disk")
+	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`, such as a mounted disk")
 	_ = cmd.MarkFlagDirname("root")
 }
 
 // addKubeconfig adds the flag of what changes the files of a Kubernetes node.
 func addKubeconfig(cmd *cobra.Command) {
-	cmd.Flags().String("kubeconfig", "", "also update the cluster of this `FILE` with what is changed on the node (default "+adminConf+")")
+	cmd.Flags().String("kubeconfig", "", "kubeconfig `FILE` of the cluster, to also update kubeadm-config and kubelet-config\n(default "+adminConf+")")
 	_ = cmd.MarkFlagFilename("kubeconfig")
 }
 
 // addDeep adds the flag of what judges images.
 func addDeep(cmd *cobra.Command) {
-	cmd.Flags().Bool("deep", false, "read the files in every image too: set-user-ID programs, private keys, package caches; takes long")
+	cmd.Flags().Bool("deep", false, "also read the files in every image, for set-user-ID programs, private keys and package\ncaches; slow")
 }
 
-// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has read.
+// addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has
+// read.
 func addState(cmd *cobra.Command) {
 	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
 	_ = cmd.MarkFlagDirname("state")
@@ -47,9 +48,9 @@ func addState(cmd *cobra.Command) {
 // addSelection adds the flags that say which checks.
 func addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("only", nil, "these checks alone: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20, docker:3,\nstride:tampering or docker/host/tampering")
-	f.StringSlice("skip", nil, "not these checks, by the same kinds of `SPEC`")
-	f.Int("level", 0, "no check above this `LEVEL` of the benchmark, 1 or 2")
+	f.StringSlice("only", nil, "select only these checks: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20,\ndocker:3, stride:tampering or docker/host/tampering")
+	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
+	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
 	addBenchmark(cmd)
 	for _, name := range []string{"only", "skip"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeChecks)
@@ -57,7 +58,7 @@ func addSelection(cmd *cobra.Command) {
 }
 
 func addBenchmark(cmd *cobra.Command) {
-	cmd.Flags().String("benchmark", "", "number and choose by this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas (default the newest of each)")
+	cmd.Flags().String("benchmark", "", "use this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas\n(default the newest of each)")
 	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, b := range cis.Editions {
@@ -70,19 +71,19 @@ func addBenchmark(cmd *cobra.Command) {
 // addOutput adds the flags that say how to tell.
 func addOutput(cmd *cobra.Command) {
 	addFormat(cmd)
-	cmd.Flags().String("color", "auto", "`WHEN` to use colour: auto, always or never")
+	cmd.Flags().String("color", "auto", "use colour `WHEN`: auto, always or never")
 	fixed(cmd, "color", "auto", "always", "never")
 }
 
 // addFormat adds the flags of what tells a line or two.
 func addFormat(cmd *cobra.Command) {
-	cmd.Flags().String("format", "text", "`FORMAT` of what is printed: text or json")
+	cmd.Flags().String("format", "text", "output `FORMAT`: text or json")
 	fixed(cmd, "format", "text", "json")
 	addConfig(cmd)
 }
 
 func addConfig(cmd *cobra.Command) {
-	cmd.Flags().String("config", defaultConfig, "read the configuration from `FILE`; "+noConfig+" reads no file")
+	cmd.Flags().String("config", defaultConfig, "configuration `FILE`; "+noConfig+" reads no file")
 }
 
 // addReading adds the flags that say how much of each check to tell.
@@ -92,12 +93,12 @@ func addReading(cmd *cobra.Command) {
 }
 
 func addVerbose(cmd *cobra.Command) {
-	cmd.Flags().BoolP("verbose", "v", false, "show also why each check exists, and why it does not apply")
+	cmd.Flags().BoolP("verbose", "v", false, "also show the reason for each check, and why it does not apply")
 }
 
 // addFailOn adds the flag that has an apply fail for what it leaves open.
 func addFailOn(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("fail-on", nil, "add 8 to the exit code when such a check is left: `STATE` is\n"+report.Join(report.OpenStates)+" or all")
+	cmd.Flags().StringSlice("fail-on", nil, "add 8 to the exit code if a check is left in this `STATE`:\n"+report.Join(report.OpenStates)+" or all")
 	var names []string
 	for _, s := range report.OpenStates {
 		names = append(names, string(s))
@@ -113,17 +114,17 @@ func addOut(cmd *cobra.Command, usage string) {
 
 // addApply adds the flags of what writes to a host.
 func addApply(cmd *cobra.Command) {
-	cmd.Flags().Bool("detailed-exitcode", false, "exit with 2 when something was changed")
+	cmd.Flags().Bool("detailed-exitcode", false, "exit with 2 if something was changed")
 }
 
 // addWait adds the flag that says for how long to wait until a package manager is done.
 func addWait(cmd *cobra.Command, wait time.Duration) {
-	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, while a package manager is at work")
+	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, for a package manager to finish")
 }
 
 // addRestart adds the flag that says how long a restart may take.
 func addRestart(cmd *cobra.Command) {
-	cmd.Flags().String("restart-timeout", "", "give a service up to `TIME`, such as 10m, to stop, start and answer (default what its unit says)")
+	cmd.Flags().String("restart-timeout", "", "maximum `TIME`, such as 10m, for a service to restart and answer\n(default from its unit)")
 }
 
 // addResolution adds the flags that say what becomes of files that somebody has changed since a run.
@@ -131,7 +132,7 @@ func addResolution(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("skip-conflicts", false, "leave every file that somebody has changed since the run as it is")
 	f.StringArray("theirs", nil, "leave the file at this `PATH`, or the container of this name, as it is")
-	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, all the same;\nwhat is there now is kept in the run's journal first")
+	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, anyway;\nthe current content is kept in the run's journal")
 	for _, name := range []string{"theirs", "ours"} {
 		_ = cmd.MarkFlagFilename(name)
 	}
@@ -163,11 +164,11 @@ func completeRuns(cmd *cobra.Command, args []string, _ string) ([]string, cobra.
 }
 
 func addExitZero(cmd *cobra.Command) {
-	cmd.Flags().Bool("exit-zero", false, "exit with 0 where it would be 2")
+	cmd.Flags().Bool("exit-zero", false, "exit with 0 instead of 2")
 }
 
 func addAllow(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("allow", nil, "apply fixes of this `CLASS` too: restart, workload, behaviour or all\n(none and reload always are)")
+	cmd.Flags().StringSlice("allow", nil, "also apply fixes of this `CLASS`: restart, workload, behaviour or all\n(none and reload always are)")
 	var names []string
 	for _, c := range want.Classes {
 		names = append(names, c.String())

@@ -16,9 +16,11 @@ import (
 var readAs = map[string]string{
 	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "benchmark": "Config.Query",
 	"allow": "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost", "kubeconfig": "Config.Kubeconfig",
-	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait", "restart-timeout": "Config.Restart",
-	"format": "Config.Format", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
-	"detailed-exitcode": "Config.Detailed", "exit-zero": "Config.ExitZero", "fail-on": "Config.FailOn", "config": "example.com/harden/cmd/harden.loadConfig",
+	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait",
+	"restart-timeout": "Config.Restart",
+	"format":          "Config.View", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
+	"detailed-exitcode": "Config.Detailed", "exit-zero": "Config.ExitZero", "fail-on": "Config.FailOn",
+	"config": "example.com/harden/cmd/harden.loadConfig",
 }
 
 // commands are all that people and programs can call.
@@ -35,7 +37,7 @@ func commands(cmd *cobra.Command) []*cobra.Command {
 // flagsOf are the flags of a command, by name.
 func flagsOf(cmd *cobra.Command) (flags []*pflag.Flag) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if f.Name != "help" && f.Name != "version" { // cobra reads these
 			flags = append(flags, f)
 		}
 	})
@@ -192,7 +194,8 @@ func TestExcludedElsewhere(t *testing.T) {
 		{"HARDEN_DOCKER_HOST=unix:///x", "check --root /mnt", "HARDEN_DOCKER_HOST can't be combined with --root"},
 		{"HARDEN_DOCKER_HOST=unix:///x", "check --source /", "HARDEN_DOCKER_HOST can't be combined with --source"},
 		{"HARDEN_DEEP=1", "--dry-run --root /mnt", "HARDEN_DEEP can't be combined with --root"},
-		{"", "check --docker-host unix:///x --config " + dir + "/root.yaml", "--docker-host can't be combined with the configuration's root"},
+		{"", "check --docker-host unix:///x --config " + dir + "/root.yaml",
+			"--docker-host can't be combined with the configuration's root"},
 		{"HARDEN_FORMAT=json", "list --color never", ""},
 		{"HARDEN_DEEP=0", "check --root /", ""},
 		{"HARDEN_STATE=/x", "check --source testdata", ""},
@@ -245,7 +248,8 @@ func TestEmpty(t *testing.T) {
 			}
 		}
 	}
-	for args, last := range map[string]string{"--dry-run --only": "", "check --root": "", "rollback": "", "explain": "", "confirm": "",
+	for args, last := range map[string]string{"--dry-run --only": "", "check --root": "", "rollback": "", "explain": "",
+		"confirm":     "",
 		"list --only": "docker/icc,", "check --config": ""} {
 		if _, said, code := called(t, "", append(strings.Fields(args), last)...); code != exitUsage {
 			t.Errorf("harden %s %q: %d, %s", args, last, code, said)

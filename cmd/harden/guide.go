@@ -13,12 +13,12 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/guide"
+	"example.com/harden/remediate/report"
 )
 
 // remapID is the check that the guided move is about.
@@ -40,17 +40,18 @@ func guideRemapCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "userns-remap",
 		Short: "Turn userns-remap on and take images, volumes and containers along",
-		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had: this command
-takes it along. It shows what moves, how much room that needs, in which order, and what does not come along; then, with
---yes or asking at each step on a terminal, it does it: the images go by an archive or are pulled again, volumes are
-copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from their recorded
-options. Containers stand still from the second step to the last.
+		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had. This
+command takes it along. It shows what moves, how much room that needs, in which order, and what does not come along.
+Then, with --yes or asking at each step on a terminal, it does it: images go by an archive or are pulled again, volumes
+are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from their
+recorded options. Containers are stopped from the second step to the last but one.
 
-The old data root stays as it is: --back goes back to it, at any time. Each step is journaled: a move that was interrupted
-goes on when the command is called again. A step that fails before containers were started is taken back by itself.
+The old data root stays as it is: --back goes back to it at any time. Each step is journaled: a move that was
+interrupted goes on when the command is called again. A step that fails before containers were started is rolled back,
+with all before it.
 
 Without --yes and without a terminal nothing is changed. The exit code is 2 when there is something to move, 4 when the
-move failed and was taken back.`,
+move failed and was rolled back.`,
 		Example: `  harden guide userns-remap --dry-run    # what would move
   harden guide userns-remap              # step by step
   harden guide userns-remap --back       # back to the old data root`,
@@ -91,7 +92,7 @@ func (g *guided) run(back bool) error {
 	if _, err := apply.Interrupted(g.options()); err != nil { // trusts the state directory, or says why not
 		return err
 	}
-	g.asking = !g.yes && !g.dry && g.Format == "text" && isTerminal(os.Stdin)
+	g.asking = !g.yes && !g.dry && g.View.Talks() && isTerminal(os.Stdin)
 	g.dry = !g.yes && !g.asking
 	j, err := guide.Open(g.State)
 	if err != nil {
@@ -115,7 +116,8 @@ func (g *guided) fresh() error {
 		return err
 	}
 	if state.Remapped() {
-		return g.show(&report.Guide{State: "nothing", Why: "containers of this Docker Engine are in a user namespace already"}, nil)
+		return g.show(whole(&report.Guide{State: "nothing",
+			Why: "containers of this Docker Engine are in a user namespace already"}))
 	}
 	move, err := guide.Plan(state, g.now)
 	if err != nil {
@@ -123,10 +125,8 @@ func (g *guided) fresh() error {
 	}
 	r := moveReport(move, nil)
 	r.State = "planned"
-	if g.dry || g.Format == "text" {
-		if err := g.show(r, move); err != nil {
-			return err
-		}
+	if err := g.announce(whole(r), g.dry); err != nil {
+		return err
 	}
 	if g.dry {
 		return g.pending()
@@ -172,10 +172,8 @@ func (g *guided) goOn(j *guide.Journal) error {
 	} else if j.Done(guide.Verify) {
 		r.State = "done"
 	}
-	if g.dry || g.Format == "text" || r.State == "done" {
-		if err := g.show(r, j.Move); err != nil {
-			return err
-		}
+	if err := g.announce(whole(r), g.dry || r.State == "done"); err != nil {
+		return err
 	}
 	switch {
 	case r.State == "done":
@@ -192,10 +190,8 @@ func (g *guided) goBack(j *guide.Journal) error {
 	r.State, r.Steps = "going-back", nil
 	r.Why = "Containers stop, userns-remap is taken back, dockerd restarts with its old data root " + j.Move.From + ", and what ran before " +
 		"the move is started. What containers have written since the move is not in the old volumes: it is kept in " + j.Move.Aside() + "."
-	if g.dry || g.Format == "text" {
-		if err := g.show(r, j.Move); err != nil {
-			return err
-		}
+	if err := g.announce(whole(r), g.dry); err != nil {
+		return err
 	}
 	if g.dry {
 		return g.pending()
@@ -237,7 +233,7 @@ func (g *guided) work(do func(guide.Options) error) error {
 		Remark:  func(what string) error { return apply.Remark(*g.held, what) },
 		Say: func(what string) {
 			p.next(what)
-			if g.Format == "text" && !isTerminal(os.Stderr) {
+			if g.View.Talks() && !isTerminal(os.Stderr) {
 				fmt.Fprintf(os.Stderr, "harden: %s\n", what)
 			}
 		}}
@@ -268,7 +264,7 @@ func (g *guided) came(err error) error {
 		}
 		r.Left = nil // was shown
 	}
-	if shown := g.show(r, nil); shown != nil {
+	if shown := g.show(whole(r)); shown != nil {
 		return shown
 	}
 	switch {
@@ -291,7 +287,7 @@ func (g *guided) remap(ctx context.Context) (string, error) {
 	}
 	plan, err := remediate.Propose(ctx, g.host, g.results, remediate.Policy{
 		Allow:    func(*checks.Check, want.Class) bool { return true },
-		Precheck: activate.PrecheckMoved, Validate: g.validate})
+		Precheck: gate.PrecheckMoved, Validate: g.validate})
 	if err != nil {
 		return "", err
 	}

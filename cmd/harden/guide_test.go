@@ -10,7 +10,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/testdocker"
 )

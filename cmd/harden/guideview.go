@@ -4,22 +4,18 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/guide"
+	"example.com/harden/remediate/report"
 )
 
-func (g *guided) show(r *report.Guide, move *guide.Move) error {
+// whole completes a report with what is the same in all.
+func whole(r *report.Guide) *report.Guide {
 	r.Schema, r.Version, r.Move = report.GuideSchema, version(), "userns-remap"
-	for _, list := range []*[]string{&r.Networks, &r.Refusals} {
-		*list = append([]string{}, *list...)
-	}
+	r.Networks, r.Refusals = append([]string{}, r.Networks...), append([]string{}, r.Refusals...)
 	r.Images, r.Volumes = append([]report.GuideImage{}, r.Images...), append([]report.GuideVolume{}, r.Volumes...)
 	r.Containers, r.Steps = append([]report.GuideContainer{}, r.Containers...), append([]report.GuideStep{}, r.Steps...)
 	r.Left = append([]report.GuideLeft{}, r.Left...)
-	if g.Format == "json" {
-		return report.JSON(g.stdout, hide(g.redactor, r))
-	}
-	return report.GuideText(g.stdout, hide(g.redactor, r), g.style(), guide.Size)
+	return r
 }
 
 // moveReport is a move as it is shown: nothing of what containers are made from.

@@ -58,7 +58,7 @@ func (h *hider) walk(v reflect.Value) {
 				v.SetString(clean)
 			}
 		}
-	case reflect.Pointer:
+	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
 			h.walk(v.Elem())
 		}

@@ -15,8 +15,8 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/report"
 	"example.com/harden/fixtures"
+	"example.com/harden/remediate/report"
 )
 
 // hostile is what people who can make containers may call things.
@@ -43,7 +43,8 @@ func (hostileEngine) Containers(context.Context) (all []facts.Container, _ error
 			c.ID, c.State.Running = fmt.Sprintf("%063d%d", i, len(all)%2), running
 			c.HostConfig.Privileged = running
 			all = append(all, c)
-			c.ID, c.Config.User, c.HostConfig.SecurityOpt, c.Config.Labels = fmt.Sprintf("%062d%d", i, len(all)), "root", nil, nil
+			c.ID, c.Config.User, c.HostConfig.SecurityOpt, c.Config.Labels = fmt.Sprintf("%062d%d", i, len(all)), "root", nil,
+				nil
 			c.HostConfig.RestartPolicy.Name = "always" // so that there is something to update
 			all = append(all, c)
 		}
@@ -56,7 +57,8 @@ func (hostileEngine) Images(context.Context) (all []facts.Image, _ error) {
 		var image facts.Image
 		fill(reflect.ValueOf(&image).Elem(), s)
 		image.ID, image.Config.User = fmt.Sprint("sha256:", i), ""
-		image.History = []facts.Layer{{CreatedBy: "ADD " + s + " /x"}, {CreatedBy: "RUN apt-get update # " + s}, {CreatedBy: "RUN curl " + s + "| sh"}, {CreatedBy: s}}
+		image.History = []facts.Layer{{CreatedBy: "ADD " + s + " /x"}, {CreatedBy: "RUN apt-get update # " + s},
+			{CreatedBy: "RUN curl " + s + "| sh"}, {CreatedBy: s}}
 		all = append(all, image)
 	}
 	return all, nil
@@ -108,8 +110,8 @@ func fill(v reflect.Value, s string) {
 	}
 }
 
-// TestHostileNames shows a host on which everything is called something terrible, in every format: nothing of it reaches a
-// terminal as more than text, nothing passes for a line of harden's own, and nothing is without an end.
+// TestHostileNames shows a host on which everything is called something terrible, in every format: nothing of it
+// reaches a terminal as more than text, nothing passes for a line of harden's own, and nothing is without an end.
 func TestHostileNames(t *testing.T) {
 	s := recorded(t, "docker/containers.txtar", "all")
 	rec, err := fixtures.Load("docker/containers.txtar")
@@ -124,7 +126,7 @@ func TestHostileNames(t *testing.T) {
 	}
 	for _, style := range []report.Style{{}, {Verbose: true, Width: 40}, {Quiet: true}} {
 		var text bytes.Buffer
-		if err := report.Text(&text, r, style); err != nil {
+		if err := report.Views[0].Write(&text, r, style); err != nil {
 			t.Fatal(err)
 		}
 		harmless(t, text.String(), func(c rune) bool { return c == '\n' || c == '\t' || unicode.IsPrint(c) }, "INJECTED")
@@ -145,7 +147,8 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// harmless holds text to being valid, printable, of a size, and without a line that begins with what a name smuggles in.
+// harmless holds text to being valid, printable, of a size, and without a line that begins with what a name smuggles
+// in.
 func harmless(t *testing.T, text string, good func(rune) bool, smuggled string) {
 	t.Helper()
 	if !utf8.ValidString(text) {

@@ -71,7 +71,8 @@ func program(t *testing.T, d *testdocker.Daemon, config string) func(code int, a
 	}
 	return func(code int, args ...string) (r document) {
 		t.Helper()
-		cmd := exec.Command("/proc/self/exe", append(args, "--format", "json", "--config", file, "--state", dir+"/state", "--docker-host", d.Host)...)
+		cmd := exec.Command("/proc/self/exe", append(args, "--format", "json", "--config", file, "--state", dir+"/state",
+			"--docker-host", d.Host)...)
 		cmd.Args[0] = "harden"
 		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		var out, said bytes.Buffer
@@ -193,7 +194,8 @@ func inPlace(t *testing.T, d *testdocker.Daemon, harden func(int, ...string) doc
 	var planned []string
 	for _, u := range plan.Updates {
 		planned = append(planned, u.Container)
-		if name := u.Container; running[name] != "" && (!strings.Contains(u.Diff, "# memory: with head room over the ") || len(u.OneWay) != 1) {
+		if name := u.Container; running[name] != "" && (!strings.Contains(u.Diff, "# memory: with head room over the ") ||
+			len(u.OneWay) != 1) {
 			t.Errorf("the plan for %s, one-way %q:\n%s", name, u.OneWay, u.Diff)
 		}
 	}
@@ -213,7 +215,8 @@ func inPlace(t *testing.T, d *testdocker.Daemon, harden func(int, ...string) doc
 		if c.State.Pid != pids[name] || !c.State.Running {
 			t.Errorf("%s ran as process %d, and now %v as %d", name, pids[name], c.State.Running, c.State.Pid)
 		}
-		if got := kernelLimits(t, c.State.Pid); got.memory != c.HostConfig.Memory || got.memory == 0 || got.pids != "2048" || got.shares != "512" {
+		if got := kernelLimits(t, c.State.Pid); got.memory != c.HostConfig.Memory || got.memory == 0 || got.pids != "2048" ||
+			got.shares != "512" {
 			t.Errorf("%s: the kernel has %+v, the Engine memory %d", name, got, c.HostConfig.Memory)
 		}
 	}
@@ -291,7 +294,8 @@ func byModule(t *testing.T, d *testdocker.Daemon, running map[string]string) {
 		Diff            []difference
 	}) {
 		t.Helper()
-		maps.Copy(arguments, map[string]any{"config": "none", "state_dir": dir + "/state", "docker_host": d.Host, "_ansible_diff": true})
+		maps.Copy(arguments, map[string]any{"config": "none", "state_dir": dir + "/state", "docker_host": d.Host,
+			"_ansible_diff": true})
 		text, err := json.Marshal(arguments)
 		if err != nil {
 			t.Fatal(err)

@@ -32,8 +32,9 @@ func (s *session) packagesIdle() error {
 	return nil
 }
 
-// awaitPackages waits for as long as was asked for until no package manager is at work. It comes before the plan is made, so
-// that the plan is of what the package manager leaves behind; that none has begun since is seen before anything is written.
+// awaitPackages waits for as long as was asked for until no package manager is at work. It comes before the plan is
+// made, so that the plan is of what the package manager leaves behind; that none has begun since is seen before
+// anything is written.
 func (s *session) awaitPackages() error {
 	deadline := time.Now().Add(s.wait)
 	for said := false; ; {

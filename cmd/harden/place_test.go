@@ -33,7 +33,8 @@ func TestPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			for _, err := range []error{os.Mkdir(root+"/their", 0o755), os.Chown(root+"/their", 1000, 1000), os.Mkdir(root+"/victim", 0o755), c.make(root)} {
+			for _, err := range []error{os.Mkdir(root+"/their", 0o755), os.Chown(root+"/their", 1000, 1000),
+				os.Mkdir(root+"/victim", 0o755), c.make(root)} {
 				if err != nil {
 					t.Fatal(err)
 				}

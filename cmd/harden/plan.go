@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -11,36 +10,36 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harden",
-		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, take it back",
-		Long: `Judge the host by the CIS Docker and Kubernetes Benchmarks, show what would be changed as diffs, ask, apply, and judge again.
+		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, roll it back",
+		Long: `Audit the host against the CIS Docker and Kubernetes Benchmarks, show each fix as a diff, ask, apply, and verify.
 
-Fixes that disturb nothing or that a daemon takes up in place are applied; the others are shown as held back, with the
-flag that allows them. Naming an item by --only allows its fix whatever it disturbs.
+Fixes of the classes none and reload are applied. The others are shown as held back, with the flag that allows them.
+--only NAME allows the fix of that check, whatever its class.
 
-The exit code is 0 when there is nothing to do or all was done, 2 when --dry-run finds something (or --detailed-exitcode
-tells of a change), 4 when some fixes failed and were taken back, 6 for both, and 8 more when a check is left in a state that
---fail-on names; 1 is an error, 64 a wrong command line, 70 a bug in harden, 75 another run at work, 78 a bad configuration,
-129, 130 and 143 an interruption before anything was changed.`,
-		Example: `  harden --dry-run                        # look, change nothing
+Exit codes: 0 nothing to do, or done; 1 error; 2 pending changes with --dry-run, or changed with --detailed-exitcode;
+4 some fixes failed and were rolled back; 6 both; 8 added if a check is left in a state that --fail-on names; 64 wrong
+command line; 70 bug in harden; 75 another run is active; 78 wrong configuration; 129, 130, 143 interrupted before
+anything was changed.`,
+		Example: `  harden --dry-run                        # show the plan, change nothing
   harden --yes --allow restart            # apply; dockerd may restart once
-  harden --yes --only docker:2.2          # one item, whatever it disturbs
-  harden --yes --confirm-within 5m        # taken back by itself unless: harden confirm
-  harden --dry-run --out plan.json        # for review, then: harden apply plan.json`,
+  harden --yes --only docker:2.2          # apply one fix, whatever its class
+  harden --yes --confirm-within 5m        # rolled back unless you run: harden confirm
+  harden --dry-run --out plan.json        # save for review, then: harden apply plan.json`,
 		Args: atMost(0),
 		RunE: runPlan,
 	}
@@ -109,8 +108,9 @@ func (s *session) plan() (*remediate.Plan, error) {
 func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	policy := remediate.Policy{
 		Allow:    allow,
-		Precheck: activate.Precheck,
+		Precheck: gate.Precheck,
 		Validate: s.validate,
+		Judge:    s.judge,
 		Cluster:  s.cluster(),
 	}
 	if len(s.Sources) > 0 { // nothing runs that it could break
@@ -125,13 +125,13 @@ const adminConf = "/etc/kubernetes/admin.conf"
 
 // kubeconfig is the one to reach the cluster by; empty where there is none, or where this host is not the one that is
 // looked at.
-func (s *session) kubeconfig() (string, error) {
-	file := cmp.Or(s.Kubeconfig, adminConf)
-	if !s.running() {
+func (c *Config) kubeconfig() (string, error) {
+	file := cmp.Or(c.Kubeconfig, adminConf)
+	if !c.running() {
 		return "", nil
 	}
 	if _, err := readTrusted(file); err != nil {
-		if s.Kubeconfig == "" {
+		if c.Kubeconfig == "" {
 			return "", nil
 		}
 		return "", err
@@ -140,8 +140,8 @@ func (s *session) kubeconfig() (string, error) {
 }
 
 // cluster is how a plan asks the cluster what it keeps for kubeadm; nil where there is none to ask.
-func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
-	file, err := s.kubeconfig()
+func (c *Config) cluster() func(context.Context) (*remediate.Cluster, error) {
+	file, err := c.kubeconfig()
 	if file == "" && err == nil {
 		return nil
 	}
@@ -154,22 +154,12 @@ func (s *session) cluster() func(context.Context) (*remediate.Cluster, error) {
 }
 
 func (s *session) dryRun(plan *remediate.Plan, out string) error {
-	r := s.report("plan")
-	r.Plan = s.planned(plan)
-	r.Settle()
-	show := func() error { return s.print(r) }
-	if s.Format == patchFormat {
-		show = func() error { return s.patch(plan) }
-	}
-	if err := show(); err != nil {
+	r := s.planned(plan)
+	if err := s.show(r); err != nil {
 		return err
 	}
 	if out != "" {
-		var b bytes.Buffer
-		if err := report.JSON(&b, s.save(plan)); err != nil {
-			return err
-		}
-		if err := writeFile(out, b.Bytes()); err != nil {
+		if err := writeJSON(out, s.save(plan)); err != nil {
 			return err
 		}
 	}
@@ -178,11 +168,12 @@ func (s *session) dryRun(plan *remediate.Plan, out string) error {
 }
 
 // save is the plan as a file.
-func (s *session) save(plan *remediate.Plan) *remediate.Saved {
-	saved := plan.Save(s.unified)
+func (s *session) save(plan *remediate.Plan) *report.Saved {
+	saved := report.Save(plan, s.redactor)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
-	saved.Request = remediate.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(), DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
+	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
+		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
+		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -200,11 +191,9 @@ func (s *session) editions() string {
 
 // offer shows the plan, asks where somebody can answer, and applies it.
 func (s *session) offer(plan *remediate.Plan, yes bool) error {
-	if s.Format == "text" {
-		r := s.report("plan")
-		r.Plan = s.planned(plan)
-		r.Settle()
-		if err := s.print(r); err != nil {
+	if s.View.Talks() {
+		r := s.planned(plan)
+		if err := s.show(r); err != nil {
 			return fmt.Errorf("nothing was applied, since the plan could not be shown: %w", err)
 		}
 		if plan.Empty() {
@@ -217,7 +206,7 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	if !yes {
 		fmt.Fprintln(s.stdout)
 		question := "apply?"
-		if what := activate.Hides(plan, s.host); what != "" {
+		if what := gate.Hides(plan, s.host); what != "" {
 			question = "apply, and hide " + what + "?"
 		}
 		if err := s.agreed(question, "nothing was applied"); err != nil {
@@ -278,7 +267,7 @@ func (s *session) watched(p *progress) func(apply.Step) {
 }
 
 // running reports whether what runs here is what is judged and changed.
-func (s *session) running() bool { return s.Root == "/" && len(s.Sources) == 0 }
+func (c *Config) running() bool { return c.Root == "/" && len(c.Sources) == 0 }
 
 // services is what activates on this host; nil where what runs is not what is changed.
 func (s *session) services(p *progress) apply.Services {
@@ -286,7 +275,8 @@ func (s *session) services(p *progress) apply.Services {
 		return nil
 	}
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
-	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart, Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
+	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart,
+		Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
 	if e, err := s.host.Engine(); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
@@ -298,26 +288,18 @@ func (s *session) services(p *progress) apply.Services {
 
 // conclude reports a run. An error of a run that was begun is part of the report too.
 func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) error {
-	hidden := activate.Hides(plan, s.host)
+	hidden := gate.Hides(plan, s.host)
 	r := s.concluded(plan, run, failure)
 	if r == nil {
 		return failure
 	}
-	var err error
-	if s.Format == "json" {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	} else {
-		err = multierror.Append(report.Outcome(s.stdout, hide(s.redactor, r), s.style()),
-			report.StillOpen(s.stdout, hide(s.redactor, r), s.style())).ErrorOrNil()
-	}
-	if hidden != "" && run.Outcome == apply.Applied && s.Format == "text" {
-		fmt.Fprintf(s.stdout, "\nHidden until `harden rollback %s`: %s\n", run.ID, hidden)
-	}
+	r.Hidden = hidden
+	err := s.show(report.Ended{Document: r})
 	s.toConfirm(run)
 	if failure != nil {
 		exitCode(failure) // says it; the code is of what became of the fixes
 	}
-	return s.unread(err, run, s.runCode(run, r))
+	return unread(err, run, s.runCode(run, r, s.resumed))
 }
 
 // concluded is the report of a run; nil where none was begun.
@@ -326,9 +308,9 @@ func (s *session) concluded(plan *remediate.Plan, run *apply.Run, failure error)
 		return nil
 	}
 	r := s.report("apply")
-	r.Plan = s.planned(plan)
+	r.Plan = report.PlanOf(plan, s.redactor)
 	// The host is judged to the end even when the run was interrupted: what became of it is to be said.
-	r.Run = s.ended(run, failure, s.after(context.WithoutCancel(s.ctx)))
+	r.Run = report.RunOf(run, failure, s.after(context.WithoutCancel(s.ctx)), s.redactor)
 	r.Settle()
 	return r
 }
@@ -350,7 +332,8 @@ func (s *session) recover(yes bool) error {
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` "+
+			"gives it up as it stands", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

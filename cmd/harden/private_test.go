@@ -46,7 +46,8 @@ func TestPrivateDockerd(t *testing.T) {
 	}
 	harden := func(code int, args ...string) (r document) {
 		t.Helper()
-		cmd := exec.Command("/proc/self/exe", append(args, "--format", "json", "--config", "none", "--state", dir+"/state", "--docker-host", d.Host)...)
+		cmd := exec.Command("/proc/self/exe", append(args, "--format", "json", "--config", "none", "--state", dir+"/state",
+			"--docker-host", d.Host)...)
 		cmd.Args[0] = "harden"
 		cmd.Env = child.Environ("TESTSCRIPT_COMMAND=harden")
 		var out, said bytes.Buffer
@@ -71,7 +72,8 @@ func TestPrivateDockerd(t *testing.T) {
 	}
 
 	r := harden(0, append(slices.Clone(only), "--yes", "--allow", "restart")...)
-	want := map[string]string{"docker/live-restore": "fixed", "docker/no-new-privileges": "pending-restart", "docker/userland-proxy": "pending-restart"}
+	want := map[string]string{"docker/live-restore": "fixed", "docker/no-new-privileges": "pending-restart",
+		"docker/userland-proxy": "pending-restart"}
 	if diff := cmp.Diff(want, states(r)); diff != "" {
 		t.Errorf("after the apply (-want +got):\n%s", diff)
 	}
@@ -82,7 +84,8 @@ func TestPrivateDockerd(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(after), "{\n    \"debug\": false,\n    \"") {
 		t.Errorf("daemon.json is now, %v:\n%s", err, after)
 	}
-	if r := harden(0, append(slices.Clone(only), "--yes", "--allow", "restart")...); r.Run == nil || r.Run.Outcome != "unchanged" {
+	if r := harden(0, append(slices.Clone(only), "--yes", "--allow", "restart")...); r.Run == nil ||
+		r.Run.Outcome != "unchanged" {
 		t.Errorf("a second run: %+v", r.Run)
 	}
 	harden(2, append([]string{"check"}, only...)...)

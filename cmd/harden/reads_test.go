@@ -27,7 +27,7 @@ type reader struct {
 }
 
 // reading are the packages that are looked into.
-var reading = []string{"example.com/harden/checks/report", "example.com/harden/cmd/harden"}
+var reading = []string{"example.com/harden/remediate/report", "example.com/harden/cmd/harden"}
 
 // readProgram reads the source of this program.
 func readProgram(t *testing.T) *reader {
@@ -67,7 +67,8 @@ func (r *reader) read(t *testing.T, path string, sources []string) {
 		}
 		files = append(files, f)
 	}
-	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{}}
+	info := &types.Info{Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
+		Types: map[ast.Expr]types.TypeAndValue{}}
 	lookup := func(path string) (io.ReadCloser, error) { return os.Open(r.files[path]) }
 	pkg, err := (&types.Config{Importer: importer.ForCompiler(r.fset, "gc", lookup)}).Check(path, r.fset, files, info)
 	if err != nil {
@@ -127,6 +128,22 @@ func (r *reader) command(c *ast.CompositeLit, info *types.Info, fields map[types
 	}
 }
 
+// laidOut adds the methods by which a document that is handed on is laid out: which document that is, no interface
+// says.
+func laidOut(uses map[string]bool, t types.Type) {
+	if t == nil || types.IsInterface(t) {
+		return
+	}
+	for _, name := range []string{"text", "outcome"} {
+		report := types.NewPackage("example.com/harden/remediate/report", "report")
+		if m, _, _ := types.LookupFieldOrMethod(t, true, report, name); m != nil {
+			if f, ok := m.(*types.Func); ok {
+				uses[f.FullName()] = true
+			}
+		}
+	}
+}
+
 // function keeps what the function of that name uses: functions, fields that it reads, and words.
 func (r *reader) function(name string, body ast.Node, info *types.Info, fields map[types.Object]string) {
 	uses := map[string]bool{}
@@ -140,6 +157,12 @@ func (r *reader) function(name string, body ast.Node, info *types.Info, fields m
 					written[s.Sel] = true
 				}
 			}
+		case *ast.CallExpr:
+			for _, a := range n.Args {
+				laidOut(uses, info.Types[a].Type)
+			}
+		case *ast.KeyValueExpr:
+			laidOut(uses, info.Types[n.Value].Type)
 		case *ast.BasicLit:
 			if word, err := strconv.Unquote(n.Value); err == nil && n.Kind == token.STRING {
 				uses[word+" flag"] = true // no function has such a name

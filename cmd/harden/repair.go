@@ -2,23 +2,22 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 func abandonCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abandon [RUN]",
-		Short: "Give up an interrupted run as it stands",
-		Long: `Give the interrupted run up: what it has written stays, what it has not written is not written, and the run is no
-longer in the way of others. The state of each of its files is shown first, and is written to the history. Nothing is
-written to a file of the host; only harden's own temporary files beside them are removed.
+		Short: "Leave an interrupted run as it is",
+		Long: `Give up an interrupted run: written files stay, the other files of the run are not written, and the run no longer blocks
+other runs. The state of each file is shown first and recorded in the history. No file of the host is written; only
+harden's own temporary files are removed.
 
-The run's journal is kept: harden rollback RUN still rolls it back.`,
+The journal is kept: harden rollback RUN still rolls the run back.`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,16 +28,16 @@ The run's journal is kept: harden rollback RUN still rolls it back.`,
 			return s.abandon(optional(args), dry, yes)
 		},
 	}
-	addWayOn(cmd, "show the state of each file and change nothing", "give it up without asking")
+	addWayOn(cmd, "show the state of each file and change nothing", "do it without asking")
 	return cmd
 }
 
-// addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run and
-// --yes are explained, and what all of them have.
+// addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run
+// and --yes are explained, and what all of them have.
 func addWayOn(cmd *cobra.Command, dry, yes string) {
 	cmd.Flags().BoolP("dry-run", "n", false, dry)
 	cmd.Flags().BoolP("yes", "y", false, yes)
-	cmd.Flags().String("root", "/", "the host below `DIR`")
+	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`, such as a mounted disk")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
 	addWritten(cmd)
@@ -54,15 +53,11 @@ func (s *session) abandon(id string, dry, yes bool) error {
 		return err
 	}
 	r := &report.Abandoned{Schema: report.AbandonSchema, Version: version(), Run: run.ID, Outcome: string(run.Outcome),
-		Files: []report.FileState{}}
+		Files: []apply.FileState{}}
 	for _, f := range files {
-		r.Files = append(r.Files, report.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
+		r.Files = append(r.Files, apply.FileState{Path: f.Path, State: f.State, Why: s.redactor.RedactText(f.Why)})
 	}
-	if s.Format == "text" {
-		err = report.AbandonText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	err = s.announce(r, dry)
 	switch {
 	case err != nil:
 		return err
@@ -79,23 +74,20 @@ func (s *session) abandon(id string, dry, yes bool) error {
 	if run, err = apply.Abandon(run.ID, s.options()); err != nil {
 		return err
 	}
-	if r.Outcome = string(run.Outcome); s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	_, err = fmt.Fprintf(s.stdout, "\nRun %s is abandoned.\n", run.ID)
-	return err
+	r.Outcome = string(run.Outcome)
+	return s.show(report.Ended{Document: r})
 }
 
 func repairCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
-		Short: "Set damaged journals and history aside, so that the rest can be used",
+		Short: "Move damaged journals and history aside, so that the rest can be used",
 		Long: `Look for damage in the state directory: a journal or a history that is not as harden wrote it. Each damage is shown
-with the run, the file and the line or byte, with what is lost by it and what can still be used.
+with the run, the file, the line or byte, what is lost and what can still be used.
 
-Then what is damaged is moved to a directory damaged-… in the state directory: nothing is deleted. A journal whose log
-alone is damaged is made usable again. The history goes on after its last record that holds, with a record that says so
-and has the SHA-256 of what was set aside. No file of the host is changed.`,
+Damaged files are then moved to a directory damaged-… in the state directory; nothing is deleted. If only the log of a
+journal is damaged, the journal becomes usable again. The history continues after its last valid record, with a record
+that has the SHA-256 of the part that was moved. No file of the host is changed.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, dry, yes, err := openToChange(cmd)
@@ -105,7 +97,7 @@ and has the SHA-256 of what was set aside. No file of the host is changed.`,
 			return s.repair(dry, yes)
 		},
 	}
-	addWayOn(cmd, "show the damage and change nothing", "repair without asking")
+	addWayOn(cmd, "show the damage and change nothing", "do it without asking")
 	return cmd
 }
 
@@ -114,16 +106,9 @@ func (s *session) repair(dry, yes bool) error {
 	if err != nil {
 		return err
 	}
-	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State, Damages: []report.Damage{}}
-	for _, d := range damages {
-		r.Damages = append(r.Damages, report.Damage{File: d.File, Run: d.Run, Why: d.Why, Does: d.Does,
-			Lost: d.Lost, Kept: d.Kept})
-	}
-	if s.Format == "text" {
-		err = report.RepairText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry || len(damages) == 0 {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	r := &report.Repair{Schema: report.RepairSchema, Version: version(), State: s.State,
+		Damages: append([]apply.Damage{}, damages...)}
+	err = s.announce(r, dry || len(damages) == 0)
 	switch {
 	case err != nil || len(damages) == 0:
 		return err
@@ -141,9 +126,6 @@ func (s *session) repair(dry, yes bool) error {
 	if err != nil {
 		return err
 	}
-	if r.Aside, r.Head = done.Aside, done.Head; s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	_, err = fmt.Fprintf(s.stdout, "\nRepaired. What was damaged is kept in %s.\n", report.Clean(done.Aside))
-	return err
+	r.Aside, r.Head = done.Aside, done.Head
+	return s.show(report.Ended{Document: r})
 }

@@ -7,28 +7,29 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 func rollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [RUN]",
 		Short: "Roll back a run, byte for byte",
-		Long: `Give every file of a run back its bytes, mode, owner and extended attributes, remove what it made, and have the
-services take that up. Without RUN it is the interrupted run, or else the newest. It is shown as a diff first.
+		Long: `Restore the bytes, mode, owner and extended attributes of every file of a run, remove the files that it created, and
+reload or restart the services. Without RUN, the interrupted run is rolled back, or else the newest. The rollback is
+shown as a diff first.
 
-Where somebody has changed a file since the run, nothing is rolled back, and each such file is named. Three flags go on:
---skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one all the same. What --ours
-writes over is kept in the run's journal first. When a later run has changed the file, roll that one back first.
+If somebody has changed a file since the run, nothing is rolled back, and each such file is named. To continue,
+--skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one anyway. The content that
+--ours replaces is kept in the run's journal. If a later run has changed the file, roll back that run first.
 
-Of a RUN that was rolled back already, --theirs gives back what --ours had written over, and --ours restores what was
-left: that is a run of its own.`,
+For a RUN that is already rolled back, --theirs restores what --ours replaced, and --ours restores what was left. That
+is a run of its own.`,
 		Example: `  harden rollback --dry-run                                # show what would be restored
-  harden rollback --skip-conflicts                         # all but what others have changed
-  harden rollback --ours /etc/docker/daemon.json --yes     # that file too, whatever it says now`,
+  harden rollback --skip-conflicts                         # restore all other files
+  harden rollback --ours /etc/docker/daemon.json --yes     # restore this file too, whatever its content`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +41,7 @@ left: that is a run of its own.`,
 		},
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "take it back without asking")
+	cmd.Flags().BoolP("yes", "y", false, "roll back without asking")
 	addResolution(cmd)
 	addHost(cmd)
 	addWritten(cmd)
@@ -56,11 +57,12 @@ func resumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Finish an interrupted run",
-		Long: `Finish the run that was interrupted: write what it had not written yet and have the services take that up; or go on
-rolling it back, where that had begun. It is shown as a diff first.
+		Long: `Finish an interrupted run: write the files that are not written yet, and reload or restart the services. If the run was
+being rolled back, the rollback is finished. The changes are shown as a diff first.
 
-Where somebody has changed a file meanwhile, nothing is written, and each such file is named: --skip-conflicts,
---theirs and --ours go on, as with harden rollback. harden rollback rolls the run back instead, and harden abandon gives it up.`,
+If somebody has changed a file meanwhile, nothing is written, and each such file is named. To continue, use
+--skip-conflicts, --theirs or --ours, as with harden rollback. harden rollback rolls the run back instead; harden
+abandon leaves it as it is.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, dry, yes, err := openToResolve(cmd)
@@ -71,7 +73,7 @@ Where somebody has changed a file meanwhile, nothing is written, and each such f
 		},
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be written and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "finish it without asking")
+	cmd.Flags().BoolP("yes", "y", false, "finish the run without asking")
 	addResolution(cmd)
 	addHost(cmd)
 	addWritten(cmd)
@@ -140,20 +142,11 @@ func (s *session) finishRun(dry, yes bool) error {
 // carryBack shows what a run is to be brought back or forward to, asks, and does it.
 func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error,
 	do func() (*apply.Run, error)) error {
-	r := &report.Rollback{Schema: schema, Version: version(), Changes: s.changes(back.Plan.Changes),
-		Updates: updates(back.Plan.Updates), Kept: append([]report.Kept{}, s.kept(back.Kept)...),
-		Conflicts: []report.Conflict{}}
-	for _, c := range back.Conflicts {
-		r.Conflicts = append(r.Conflicts, report.Conflict{Path: c.Path, Why: s.redactor.RedactText(c.Why), Kept: c.Kept,
-			NoOurs: c.Stuck, Newer: c.Newer})
-	}
+	r := &report.Rollback{Schema: schema, Version: version(), Changes: report.ChangesOf(back.Plan.Changes, s.redactor),
+		Updates: report.UpdatesOf(back.Plan.Updates), Kept: append([]apply.Left{}, report.KeptOf(back.Kept, s.redactor)...),
+		Conflicts: append([]apply.Conflict{}, back.Conflicts...)}
 	conflicts := len(back.Conflicts) > 0
-	var err error
-	if s.Format == "text" {
-		err = report.RollbackText(s.stdout, hide(s.redactor, r), s.style())
-	} else if dry || conflicts {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	err := s.announce(r, dry || conflicts)
 	switch {
 	case err != nil:
 		return err
@@ -190,12 +183,13 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 	if s.Root != "/" || plan == nil {
 		return nil
 	}
-	names, err := activate.Orphans(s.host, s.host.With(plan.After()))
+	names, err := gate.Orphans(s.host, s.host.With(plan.After()))
 	if err != nil {
 		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker Engine: "+
+		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker "+
+			"Engine: "+
 			"%s; stop them first", run, strings.Join(names, ", "))
 	}
 	return nil
@@ -212,13 +206,11 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	if run == nil {
 		return failure
 	}
-	r.Run = s.ended(run, failure, []report.LeftOver{})
-	r.Kept = append([]report.Kept{}, s.kept(run.Left)...)
+	r.Run = report.RunOf(run, failure, []report.LeftOver{}, s.redactor)
+	r.Kept = append([]apply.Left{}, report.KeptOf(run.Left, s.redactor)...)
 	var err error
-	if s.Format == "json" {
-		err = report.JSON(s.stdout, hide(s.redactor, r))
-	} else if failure == nil {
-		err = report.TakenBack(s.stdout, hide(s.redactor, r), s.style())
+	if failure == nil || !s.View.Talks() {
+		err = s.show(report.Ended{Document: r})
 	}
 	switch {
 	case failure != nil && (run.Outcome == apply.Failed || errors.Is(failure, apply.ErrRolledBack)):
@@ -227,7 +219,7 @@ func (s *session) rolledBack(r *report.Rollback, run *apply.Run, failure error) 
 	case failure != nil:
 		return failure
 	case s.Detailed && !s.ExitZero:
-		return s.unread(err, run, status(exitFindings))
+		return unread(err, run, status(exitFindings))
 	}
-	return s.unread(err, run, nil)
+	return unread(err, run, nil)
 }

@@ -126,9 +126,11 @@ func flatten(err error) []error {
 		inner = e.error
 	}
 	if c, ok := errors.AsType[*apply.ConflictError](err); ok {
-		return append(conflictLines(c), fmt.Errorf("run %s: nothing was changed; `harden rollback` and `harden resume` go on with "+
-			"--skip-conflicts (leave all of these as they are), --theirs PATH (leave one) or --ours PATH (write one all the same: "+
-			"what is there now is kept in the journal first)", c.Run))
+		return append(conflictLines(c),
+			fmt.Errorf("run %s: nothing was changed; `harden rollback` and `harden resume` go on with "+
+				"--skip-conflicts (leave all of these as they are), --theirs PATH (leave one) or --ours PATH (write one all the "+
+				"same: "+
+				"what is there now is kept in the journal first)", c.Run))
 	}
 	if m, ok := errors.AsType[*multierror.Error](err); ok && (inner != nil || error(m) == err) {
 		return m.Errors
@@ -151,8 +153,10 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
 		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
-		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(), ansibleCommand())
+		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
+		ansibleCommand())
 	root.InitDefaultCompletionCmd()
+	addVersion(root)
 	refuseEmpty(root)
 	return root
 }

@@ -7,29 +7,26 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
-	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 	"example.com/harden/remediate/schedule"
 )
 
 func scheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
-		Short: "Run harden by the clock",
-		Long: `Have systemd, or cron where systemd does not run, audit this host by the clock, and, if that is asked for, apply what the
-configuration allows. What is written is shown as a diff first, journaled, and taken back by harden rollback.`,
+		Short: "Schedule audits",
+		Long: `Schedule audits of this host with systemd timers, or with cron on a host without systemd; with --apply also apply what
+the configuration allows. The files are shown as a diff first, journaled, and rolled back by harden rollback.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -40,13 +37,13 @@ configuration allows. What is written is shown as a diff first, journaled, and t
 func scheduleInstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
-		Short: "Write the units that audit this host by the clock",
-		Long: `Write a service and a timer that audit this host, and with --apply others that apply what disturbs nothing, or what the
-configuration's "allow" says. The services are sandboxed: that of the audit can write its state and its metrics; that of the
-apply also the directories that the present plan names, and those that harden has changed before. A fix elsewhere is then left
-to you until this is called again.
+		Short: "Install timers that audit this host",
+		Long: `Install a service and a timer that audit this host; with --apply also a service and a timer that apply fixes of class
+none, and more if the configuration's "allow" says so. The services are sandboxed. The audit can write its state and its
+metrics. The apply can also write to the directories that the current plan names, and to those that harden has changed
+before. To apply fixes elsewhere, run this command again.
 
-The schedule becomes what is asked for: without --apply, units that apply are removed.`,
+Without --apply, the units that apply are removed.`,
 		Example: `  harden schedule install --dry-run
   harden schedule install --yes --on-calendar 'Mon *-*-* 04:00:00' --randomized-delay 2h
   harden schedule install --yes --apply`,
@@ -63,12 +60,12 @@ The schedule becomes what is asked for: without --apply, units that apply are re
 		},
 	}
 	f := cmd.Flags()
-	f.Bool("apply", false, "also apply what the configuration allows, by a timer of its own")
+	f.Bool("apply", false, "also apply what the configuration allows, with a second timer")
 	f.String("on-calendar", "daily", "audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
 	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
-	f.Duration("randomized-delay", time.Hour, "put each start off by up to `TIME`, by chance")
-	f.String("program", "", "harden as it is on that host (default this `FILE`)")
-	f.String("by", "auto", "who starts it: auto, systemd or cron")
+	f.Duration("randomized-delay", time.Hour, "random delay of each start, up to `TIME`")
+	f.String("program", "", "path of harden on that host: `FILE` (default this program)")
+	f.String("by", "auto", "start it with `SCHEDULER`: auto, systemd or cron")
 	fixed(cmd, "by", "auto", "systemd", "cron")
 	addMetrics(cmd)
 	addHost(cmd)
@@ -79,7 +76,7 @@ The schedule becomes what is asked for: without --apply, units that apply are re
 func scheduleRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove",
-		Short: "Stop what runs by the clock and remove its files",
+		Short: "Stop the scheduled audits and remove their files",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withSchedule(cmd, func(s *session, _ schedule.Manager) (*remediate.Plan, []string, error) {
@@ -98,7 +95,7 @@ func scheduleRemoveCommand() *cobra.Command {
 func addSchedule(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolP("dry-run", "n", false, "show what would be written and change nothing")
-	f.BoolP("yes", "y", false, "do it without asking")
+	f.BoolP("yes", "y", false, "change the schedule without asking")
 	addApply(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
@@ -135,28 +132,22 @@ func withSchedule(cmd *cobra.Command, make func(*session, schedule.Manager) (*re
 		return err
 	}
 	r := &report.Schedule{Schema: report.ScheduleSchema, Version: version(), Manager: string(manager),
-		Changes: s.changes(plan.Changes), Activations: s.activations(plan.Activations), Notes: append([]string{}, notes...)}
+		Changes:     report.ChangesOf(plan.Changes, s.redactor),
+		Activations: report.ActivationsOf(plan.Activations, s.redactor), Notes: append([]string{}, notes...)}
 	return s.changeSchedule(plan, r, dry, yes)
 }
 
 func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, yes bool) error {
-	if s.Format == "text" {
-		if err := report.ScheduleText(s.stdout, hide(s.redactor, r), s.style()); err != nil {
-			return err
-		}
+	if err := s.announce(r, dry); err != nil {
+		return err
 	}
 	if dry {
-		if s.Format == "json" {
-			if err := report.JSON(s.stdout, hide(s.redactor, r)); err != nil {
-				return err
-			}
-		}
 		if len(plan.Changes) > 0 && !s.ExitZero {
 			return status(exitFindings)
 		}
 		return nil
 	}
-	if plan.Empty() && s.Format == "text" {
+	if plan.Empty() && s.View.Talks() {
 		return nil
 	}
 	if !yes {
@@ -173,17 +164,14 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	if run == nil || failure != nil && !errors.Is(failure, apply.ErrRolledBack) && run.Outcome != apply.Failed {
 		return failure
 	}
-	r.Run = s.ended(run, failure, []report.LeftOver{})
-	show := report.Scheduled(s.stdout, hide(s.redactor, r), s.style())
-	if s.Format == "json" {
-		show = report.JSON(s.stdout, hide(s.redactor, r))
-	}
+	r.Run = report.RunOf(run, failure, []report.LeftOver{}, s.redactor)
+	show := s.show(report.Ended{Document: r})
 	switch {
 	case failure != nil:
 		exitCode(failure)
-		return s.unread(show, run, status(exitFailed))
+		return unread(show, run, status(exitFailed))
 	case show != nil:
-		return s.unread(show, run, nil)
+		return unread(show, run, nil)
 	case run.Outcome == apply.Applied && s.Detailed && !s.ExitZero:
 		return status(exitFindings)
 	}
@@ -229,7 +217,8 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 	}
 	if manager == schedule.Cron {
 		if five := strings.Contains(strings.Join(times, ""), " "); five && f.Changed("randomized-delay") {
-			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, daily, weekly or monthly")}
+			return nil, nil, usageError{errors.New("--randomized-delay: cron starts five fields at their time; use hourly, " +
+				"daily, weekly or monthly")}
 		}
 		if _, err := s.host.Info("/etc/cron.d"); err != nil {
 			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
@@ -245,8 +234,8 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 	return spec, notes, nil
 }
 
-// scheduleApply plans as the timer will, and says where that writes: what it would change now, and what harden has changed
-// on this host and still stands, which is what can drift back.
+// scheduleApply plans as the timer will, and says where that writes: what it would change now, and what harden has
+// changed on this host and still stands, which is what can drift back.
 func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
 	if err := s.audit(); err != nil {
 		return nil, nil, err
@@ -277,37 +266,29 @@ func (s *session) scheduleApply() (*schedule.Apply, []string, error) {
 	if a.Writable, err = schedule.Writable(s.host, targets); err != nil {
 		return nil, nil, err
 	}
-	notes := []string{"the apply will be able to write to " + cmp.Or(strings.Join(a.Writable, ", "), "no directory but its own")}
+	notes := []string{"the apply will be able to write to " + cmp.Or(strings.Join(a.Writable, ", "),
+		"no directory but its own")}
 	for _, k := range a.Kinds {
 		notes = append(notes, "it may "+strings.ReplaceAll(string(k), "-", " "))
 	}
 	return a, notes, nil
 }
 
-// mayRepeat reports whether the clock may make such a change again. A journal does not tell the class: it is the checks', and
-// what rewrites a file is for a daemon to take up. A schedule's own files have no checks.
-func (s *session) mayRepeat(f apply.FileChange) bool {
-	least := want.Reload
-	if f.Kind == apply.Attributes {
-		least = want.None
-	}
-	return slices.ContainsFunc(named(f.Checks), func(c *checks.Check) bool { return s.allowedByClock(c, max(c.Class, least)) })
-}
-
 // program is harden as the units name it: a file that nobody but root could have written, since root will run it.
-func (s *session) program(path string) (string, error) {
+func (c *Config) program(path string) (string, error) {
 	if path == "" {
 		var err error
 		if path, err = os.Executable(); err != nil {
 			return "", err
 		}
 	}
-	if s.Root != "/" {
+	if c.Root != "/" {
 		return path, nil // it is there that it has to be
 	}
 	for _, dir := range []string{"/tmp/", "/var/tmp/"} {
 		if strings.HasPrefix(path, dir) {
-			return "", fmt.Errorf("%s: the services see no %s: install harden elsewhere first, such as to /usr/local/sbin", path, dir)
+			return "", fmt.Errorf("%s: the services see no %s: install harden elsewhere first, such as to /usr/local/sbin",
+				path, dir)
 		}
 	}
 	f, err := openTrusted(path)
@@ -320,7 +301,7 @@ func (s *session) program(path string) (string, error) {
 func scheduleStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show what runs by the clock, when it did, and what it found",
+		Short: "Show the scheduled audits and their last result",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)
@@ -373,8 +354,5 @@ func (s *session) scheduleStatus() error {
 	if last != nil {
 		r.Looked, r.Summary = last.Report.Time, &last.Report.Summary
 	}
-	if s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	return report.ScheduleStatusText(s.stdout, hide(s.redactor, r), s.style())
+	return s.show(r)
 }

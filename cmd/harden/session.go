@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -16,31 +15,31 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
-	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/report"
 )
 
 // A session is one command at work on one host.
 type session struct {
 	*Config
+	teller
 	ctx       context.Context
 	now       time.Time
 	selection *catalog.Selection
 	host      *facts.Host
 	results   []checks.Result
-	redactor  *diff.Redactor
 	validate  func(context.Context, remediate.Change, *facts.Host) error // asks the dockerd of this machine
-	stdout    io.Writer
-	held      *apply.Options // where the state's lock is held for the whole command
-	wait      time.Duration  // for a package manager to be done
-	within    time.Duration  // how long a run may stay unconfirmed; zero where it need not be confirmed
-	progress  func(steps int) *progress
-	resumed   bool          // an interrupted run was settled first, which has changed the host
-	images    imageProgress // of --deep
-	resolve   apply.Resolution
+	// where the state's lock is held for the whole command
+	held *apply.Options
+	wait time.Duration // for a package manager to be done
+	// how long a run may stay unconfirmed; zero where it need not be confirmed
+	within   time.Duration
+	progress func(steps int) *progress
+	resumed  bool          // an interrupted run was settled first, which has changed the host
+	images   imageProgress // of --deep
+	resolve  apply.Resolution
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -59,12 +58,12 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case s.Format == patchFormat && (!dry || len(s.Sources) != 1):
-		err = usageError{errors.New("--format patch is of one directory of files, and changes nothing: say --dry-run and one --source")}
+	case s.View.Refuse(dry, len(s.Sources)) != nil:
+		err = usageError{s.View.Refuse(dry, len(s.Sources))}
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
 		err = usageError{s.Stateless}
-	case s.Format == "json" && !dry && !yes:
-		err = usageError{errors.New("--format json cannot ask: say --dry-run or --yes")}
+	case !s.View.Talks() && !dry && !yes:
+		err = usageError{fmt.Errorf("--format %s cannot ask: say --dry-run or --yes", s.View.Name())}
 	}
 	return s, dry, yes, err
 }
@@ -84,10 +83,10 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	if wait < 0 {
 		return nil, usageError{fmt.Errorf("--wait-lock: %s is negative", wait)}
 	}
-	s := &session{Config: config, wait: wait, ctx: cmd.Context(), now: time.Now(), stdout: cmd.OutOrStdout(),
-		redactor: redactor(), validate: activate.Validate, progress: newProgress}
+	s := &session{Config: config, teller: teller{config, cmd.OutOrStdout(), redactor()}, wait: wait,
+		ctx: cmd.Context(), now: time.Now(), validate: gate.Validate, progress: newProgress}
 	if config.Root == "/" {
-		s.validate = activate.ValidateHere
+		s.validate = gate.ValidateHere
 	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
@@ -136,54 +135,12 @@ func (s *session) judge(ctx context.Context, h *facts.Host, cs []*checks.Check) 
 	return checks.Waive(checks.Run(ctx, h, cs), s.Waivers, s.now)
 }
 
-// style lays text out for where it goes.
-func (s *session) style() report.Style {
-	width, terminal := terminalWidth(s.stdout)
-	color := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if s.Color != "auto" {
-		color = s.Color == "always"
-	}
-	return report.Style{Width: width, Color: color, Quiet: s.Quiet, Verbose: s.Verbose}
-}
-
-// print writes a report in the chosen format.
-func (s *session) print(r *report.Report) error {
-	if s.Format == "json" {
-		return report.JSON(s.stdout, hide(s.redactor, r))
-	}
-	return report.Text(s.stdout, hide(s.redactor, r), s.style())
-}
-
-// toFile sends what the command prints to a file from here on. done puts the file in place.
-func (s *session) toFile(path string) (done func() error) {
-	if path == "" {
-		return func() error { return nil }
-	}
-	var b strings.Builder
-	s.stdout = &b
-	return func() error { return writeFile(path, []byte(b.String())) }
-}
-
-// code is what a verdict means to a caller who only looked.
-func (s *session) code(r *report.Report) error {
-	switch r.Summary.Verdict {
-	case report.Findings:
-		if s.ExitZero {
-			return nil
-		}
-		return status(exitFindings)
-	case report.Doubt:
-		return status(exitError)
-	}
-	return nil
-}
-
 // identity tells this host from others.
-func (s *session) identity() remediate.Identity {
+func (s *session) identity() report.Identity {
 	if len(s.Sources) > 0 { // wherever the plan is applied from
-		return remediate.Identity{Name: s.Sources[0].Path}
+		return report.Identity{Name: s.Sources[0].Path}
 	}
-	id := remediate.Identity{Name: s.hostname()}
+	id := report.Identity{Name: s.hostname()}
 	if f, err := s.host.File("/etc/machine-id"); err == nil {
 		id.Machine = fmt.Sprintf("%x", sha256Of(f.Data))
 	}
@@ -231,7 +188,7 @@ func (s *session) options() apply.Options {
 // agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.
 func (s *session) agreed(question, otherwise string) error {
 	if !isTerminal(os.Stdin) {
-		return usageError{fmt.Errorf("%s: there is no terminal to ask on; say --yes, or --dry-run to look only", otherwise)}
+		return usageError{fmt.Errorf("%s: stdin is not a terminal; use --yes, or --dry-run to change nothing", otherwise)}
 	}
 	ok, err := s.confirm(question)
 	if err != nil || ok {

@@ -113,7 +113,8 @@ func TestTortureSignals(t *testing.T) {
 		heard := 0
 		for nth := 1; nth < 40; nth++ {
 			root, state := small(t)
-			_, said, code := ran(t, "signalled", nil, noFile, strconv.Itoa(nth), signals, "--yes", "--root", root, "--state", state,
+			_, said, code := ran(t, "signalled", nil, noFile, strconv.Itoa(nth), signals, "--yes", "--root", root, "--state",
+				state,
 				"--only", twoFixes)
 			n := applied(t, root)
 			if code == 0 && n == 2 {
@@ -155,7 +156,8 @@ func TestNohup(t *testing.T) {
 // TestSecondInterrupt holds a second Ctrl-C to what it always did.
 func TestSecondInterrupt(t *testing.T) {
 	root, state := small(t)
-	_, said, code := ran(t, "signalled", nil, noFile, "4", "SIGINT,SIGINT", "--yes", "--root", root, "--state", state, "--only", twoFixes)
+	_, said, code := ran(t, "signalled", nil, noFile, "4", "SIGINT,SIGINT", "--yes", "--root", root, "--state", state,
+		"--only", twoFixes)
 	if code != -1 || !strings.Contains(said, "a second Ctrl-C stops at once") {
 		t.Errorf("%d, %s", code, said)
 	}
@@ -200,8 +202,10 @@ func TestUnread(t *testing.T) {
 		{[]string{"list"}, exitUnheard, "", 0},
 		{append(host, "--only", twoFixes), exitUnheard, "nothing was applied", 0},
 		// In JSON nothing is said before the end.
-		{append(host, "--only", twoFixes, "--format", "json"), exitError, "is applied, and its report could not be written", 2},
-		{append([]string{"rollback", "--format", "json"}, host...), exitError, "is rolled-back, and its report could not be", 0},
+		{append(host, "--only", twoFixes, "--format", "json"), exitError, "is applied, and its report could not be written",
+			2},
+		{append([]string{"rollback", "--format", "json"}, host...), exitError, "is rolled-back, and its report could not be",
+			0},
 	} {
 		_, said, code := ran(t, "harden", gone(), noFile, test.args...)
 		if n := applied(t, root); code != test.code || !strings.Contains(said, test.says) || n != test.left {

@@ -18,13 +18,13 @@ import (
 
 // addSource adds the flag that has files judged, and changed, instead of a host.
 func addSource(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "judge the Dockerfiles and Compose files below `DIR` instead of a host; needs no Docker\nand no root; may be given more than once where nothing is written")
+	cmd.Flags().StringArray("source", nil, "audit the Dockerfiles and Compose files in `DIR` instead of a host; needs neither Docker\nnor root; several are allowed if nothing is written")
 	_ = cmd.MarkFlagDirname("source")
 }
 
 // addWritten adds the flag that says of which directory of sources a run is.
 func addWritten(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "of the runs that have changed files below `DIR`, and not of the host's")
+	cmd.Flags().StringArray("source", nil, "use the runs that changed files in `DIR`, not those of the host")
 	_ = cmd.MarkFlagDirname("source")
 }
 
@@ -85,28 +85,32 @@ func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
 		case err == nil && info.IsDir():
 			return filepath.Join(git, "harden"), nil
 		case err == nil:
-			return "", fmt.Errorf("%s: not a directory (a worktree or a submodule has a file there), so there is no place to "+
-				"remember what is written; say --state DIR", git)
+			own, err := gitDir(git)
+			if err != nil {
+				return "", err
+			}
+			return filepath.Join(own, "harden"), nil
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case dir == "/":
-			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say --state DIR",
+			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say "+
+				"--state DIR",
 				c.Sources[0].As)
 		}
 	}
 }
 
 // written are the directories of --source by their real paths, as a saved plan keeps them.
-func (s *session) written() []string {
+func (c *Config) written() []string {
 	var dirs []string
-	for _, d := range s.Sources {
+	for _, d := range c.Sources {
 		dirs = append(dirs, d.Path)
 	}
 	return dirs
 }
 
-// beneath is a plan as apply takes it: of --source, with paths below its directory, above which apply opens nothing. Who
-// named the directory has chosen what is in it.
+// beneath is a plan as apply takes it: of --source, with paths below its directory, above which apply opens nothing.
+// Who named the directory has chosen what is in it.
 func (s *session) beneath(p *remediate.Plan) *remediate.Plan {
 	if len(s.Sources) == 0 {
 		return p
@@ -122,8 +126,8 @@ func (s *session) beneath(p *remediate.Plan) *remediate.Plan {
 }
 
 // relative is a path below the directory of --source that it is in.
-func (s *session) relative(path string) string {
-	for _, d := range s.Sources {
+func (c *Config) relative(path string) string {
+	for _, d := range c.Sources {
 		if facts.Within(path, d.Path) {
 			return strings.TrimPrefix(strings.TrimPrefix(path, d.Path), "/")
 		}

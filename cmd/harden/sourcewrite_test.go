@@ -61,19 +61,21 @@ func (r repository) run(code int, args ...string) (stdout, stderr string) {
 
 // TestSourceWritten writes below a directory of sources: by a saved plan, by --yes, and takes it back byte for byte.
 func TestSourceWritten(t *testing.T) {
-	r := newRepository(t, map[string]string{"app/compose.yaml": webService, "Dockerfile": "FROM debian:12\nUSER 1\nADD a /a\n", "a": "a\n"})
+	r := newRepository(t, map[string]string{"app/compose.yaml": webService,
+		"Dockerfile": "FROM debian:12\nUSER 1\nADD a /a\n", "a": "a\n"})
 	plan := filepath.Join(t.TempDir(), "plan.json")
 	r.run(2, "--source", r.dir, "--dry-run", "--out", plan)
 	if _, err := os.Stat(r.at(".git/harden")); err == nil {
 		t.Error("looking has left a trace")
 	}
 	_, said := r.run(64, "--source", r.dir)
-	if !strings.Contains(said, "no terminal to ask on") {
+	if !strings.Contains(said, "stdin is not a terminal") {
 		t.Error(said)
 	}
 	r.run(0, "apply", plan)
 	written := r.read("app/compose.yaml")
-	if !strings.Contains(written, "restart: on-failure:5") || !strings.Contains(written, "# kept") || !strings.Contains(r.read("Dockerfile"), "COPY a /a") {
+	if !strings.Contains(written, "restart: on-failure:5") || !strings.Contains(written, "# kept") ||
+		!strings.Contains(r.read("Dockerfile"), "COPY a /a") {
 		t.Errorf("%s\n%s", written, r.read("Dockerfile"))
 	}
 	if out, _ := r.run(0, "--source", r.dir, "--yes"); !strings.Contains(out, "nothing to apply") {
@@ -112,14 +114,17 @@ func TestSourceRefused(t *testing.T) {
 		"others may write": {func(r repository) error { return os.Chmod(r.at("app"), 0o777) }, "everybody can write to /app"},
 		"others may write above": {func(r repository) error { return os.Chmod(filepath.Dir(r.dir), 0o777) },
 			"mode 0777 lets others replace the journal"},
-		"another's directory": {func(r repository) error { return os.Chown(r.at("app"), 65534, 65534) }, "uid 65534 owns /app"},
+		"another's directory": {func(r repository) error { return os.Chown(r.at("app"), 65534, 65534) },
+			"uid 65534 owns /app"},
 		"another's repository": {func(r repository) error { return os.Chown(r.dir, 65534, 65534) },
 			"belongs to uid 65534, who could replace the journal; run harden as that user"},
-		"another's file": {func(r repository) error { return os.Chown(r.at("app/compose.yaml"), 65534, 65534) }, "belongs to uid 65534"},
-		"set-user-ID":    {func(r repository) error { return os.Chmod(r.at("app/compose.yaml"), os.ModeSetuid|0o755) }, "special bits"},
+		"another's file": {func(r repository) error { return os.Chown(r.at("app/compose.yaml"), 65534, 65534) },
+			"belongs to uid 65534"},
+		"set-user-ID": {func(r repository) error { return os.Chmod(r.at("app/compose.yaml"), os.ModeSetuid|0o755) },
+			"special bits"},
 		"a worktree": {func(r repository) error {
 			return cmpErr(os.Remove(r.at(".git")), os.WriteFile(r.at(".git"), []byte("gitdir: /x\n"), 0o644))
-		}, ".git: not a directory (a worktree"},
+		}, ".git: it names \"/x\": "},
 		"no repository": {func(r repository) error { return os.Remove(r.at(".git")) }, "not in a git repository"},
 		"a link for the journal": {func(r repository) error { return os.Symlink("/tmp", r.at(".git/harden")) },
 			"not a directory, or a symbolic link"},
@@ -179,7 +184,8 @@ func TestPatch(t *testing.T) {
 		"ümlaut/compose.yaml": webService,
 		"Dockerfile":          "FROM debian:12\nADD conf /conf\n",
 		"conf":                "x\n",
-		"near/compose.yaml":   "services:\n  web:\n    environment: {DB_PASSWORD: hunter2}\n    image: x\n    user: '1'\n    restart: always\n",
+		"near/compose.yaml": "services:\n  web:\n    environment: {DB_PASSWORD: hunter2}\n    image: x\n    user: '1'\n " +
+			"   restart: always\n",
 	}
 	want := newRepository(t, files)
 	want.run(0, "--source", want.dir, "--yes")
@@ -200,9 +206,11 @@ func TestPatch(t *testing.T) {
 			}
 		})
 	}
-	r := newRepository(t, map[string]string{"ok/compose.yaml": webService, "compose.yaml": webService + "    environment: {DB_PASSWORD: hunter2}\n"})
+	r := newRepository(t, map[string]string{"ok/compose.yaml": webService,
+		"compose.yaml": webService + "    environment: {DB_PASSWORD: hunter2}\n"})
 	out, said := r.run(1, "--source", r.dir, "--dry-run", "--format", "patch")
-	if out != "" || !strings.Contains(said, "compose.yaml: no exact patch can be given") || strings.Contains(said, "hunter2") {
+	if out != "" || !strings.Contains(said, "compose.yaml: no exact patch can be given") ||
+		strings.Contains(said, "hunter2") {
 		t.Errorf("%s%s", out, said)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/checks/report"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // isTerminal reports whether somebody sits behind a file.

@@ -35,7 +35,8 @@ func pty(t *testing.T, columns uint16) (master, tty *os.File) {
 	if tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
-	// Ctrl-C must not have the kernel throw away what is on its way to the screen: harden may have said already what became of it.
+	// Ctrl-C must not have the kernel throw away what is on its way to the screen: harden may have said already what
+	// became of it.
 	modes, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
 	if err == nil {
 		modes.Lflag |= unix.NOFLSH
@@ -127,12 +128,14 @@ func TestTerminal(t *testing.T) {
 
 // TestQuestion holds harden to asking, and to taking nothing but yes for yes.
 func TestQuestion(t *testing.T) {
-	for answer, want := range map[string]int{"y\n": 0, "yes\n": 0, "Y\n": 0, "n\n": exitError, "\n": exitError, "yet\n": exitError,
-		"\x04": exitError, "\x03": 130, hangUp: 129} {
+	for answer, want := range map[string]int{"y\n": 0, "yes\n": 0, "Y\n": 0, "n\n": exitError, "\n": exitError,
+		"yet\n": exitError,
+		"\x04":  exitError, "\x03": 130, hangUp: 129} {
 		applied := want == 0
 		root := t.TempDir()
 		for path, text := range map[string]string{
-			"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n", "etc/docker/daemon.json": "{}\n", "usr/bin/dockerd": "",
+			"etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/group": "root:x:0:\n", "etc/docker/daemon.json": "{}\n",
+			"usr/bin/dockerd":                       "",
 			"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
 		} {
 			file := root + "/" + path
@@ -143,7 +146,8 @@ func TestQuestion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		screen, code := atTerminal(t, 100, nil, answer, "--root", root, "--state", t.TempDir()+"/state", "--only", "docker/live-restore")
+		screen, code := atTerminal(t, 100, nil, answer, "--root", root, "--state", t.TempDir()+"/state", "--only",
+			"docker/live-restore")
 		if !strings.Contains(screen, "apply? [y/N]") {
 			t.Errorf("%q: nothing was asked:\n%s", answer, screen)
 		}

@@ -3,13 +3,13 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/report"
+	"example.com/harden/remediate/report"
 )
 
 func threatsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "threats",
-		Short: "Show the STRIDE model: each threat, its checks and fixes, and where this host stands",
+		Short: "Show the STRIDE threats: checks, fixes and the state of this host",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := open(cmd)
@@ -20,14 +20,7 @@ func threatsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := s.report("plan")
-			r.Plan = s.planned(plan)
-			r.Settle()
-			threats := report.ThreatsOf(r)
-			if s.Format == "json" {
-				return report.JSON(s.stdout, hide(s.redactor, threats))
-			}
-			return report.WriteThreats(s.stdout, hide(s.redactor, threats), s.style())
+			return s.show(report.ThreatsOf(s.planned(plan)))
 		},
 	}
 	addSelection(cmd)

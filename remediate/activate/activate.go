@@ -1,7 +1,8 @@
 // Package activate makes running programs take up what has been written, and tells whether they are healthy
 // afterwards. It knows these ways: audit rules into the kernel, a reload of dockerd in place, its restart by
-// systemd or OpenRC, the kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers. Where none of them fits, an
-// activation stays pending: harden never starts dockerd by itself, because nobody would start it again after the next crash or boot.
+// systemd or OpenRC, the kubelet's by systemd, the roll-out of a static pod by the kubelet, and harden's own timers.
+// Where none of them fits, an activation stays pending: harden never starts dockerd by itself, because nobody would
+// start it again after the next crash or boot.
 package activate
 
 import (
@@ -97,7 +98,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		_, err := s.daemon(ctx, a.Unit)
 		return err
 	case remediate.Restart:
-		if isKubelet(a.Unit) {
+		if remediate.Kubelet(a.Unit) {
 			return s.readyKubelet(ctx, a.Unit)
 		}
 		if unit := cmp.Or(a.Unit, s.opts.Unit); facts.OpenRC(unit) {
@@ -128,7 +129,7 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.Reload:
 		return s.reload(ctx, unit)
 	case remediate.Restart:
-		if isKubelet(unit) {
+		if remediate.Kubelet(unit) {
 			return s.restartKubelet(ctx, unit)
 		}
 		if facts.OpenRC(unit) {

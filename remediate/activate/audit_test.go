@@ -12,10 +12,11 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/program"
 )
 
 func TestReadyAudit(t *testing.T) {
-	if _, err := program(auditctl); err != nil {
+	if _, err := program.Find(auditctl); err != nil {
 		t.Skipf("auditd's tools are what is tested: %v", err)
 	}
 	tests := []struct {
@@ -50,11 +51,11 @@ func TestLoadAudit(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can load audit rules")
 	}
-	ctl, err := program(auditctl)
+	ctl, err := program.Find(auditctl)
 	if err != nil {
 		t.Skipf("auditd's tools are what is tested: %v", err)
 	}
-	if out, err := run(t.Context(), testTimeout, ctl, "-s"); err != nil || strings.Contains(out, "enabled 2") {
+	if out, err := program.Run(t.Context(), testTimeout, ctl, "-s"); err != nil || strings.Contains(out, "enabled 2") {
 		t.Skipf("this kernel takes no audit rules: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
@@ -69,9 +70,11 @@ func TestLoadAudit(t *testing.T) {
 		{name: "the same again", files: []string{rule("a"), rule("b")}, want: []string{"a", "b"}},
 		{name: "a duplicate does not keep what is below it out", files: []string{rule("a") + "\n" + rule("a"), rule("c")},
 			want: []string{"a", "b", "c"}},
-		{name: "an error beside a duplicate is an error", files: []string{rule("a") + "\n" + rule("a") + "\n-w bogus", rule("d")},
+		{name: "an error beside a duplicate is an error", files: []string{rule("a") + "\n" + rule("a") + "\n-w bogus",
+			rule("d")},
 			want: []string{"a", "b", "c", "d"}, err: "error in line"},
-		{name: "an error", files: []string{"-w bogus", rule("e")}, want: []string{"a", "b", "c", "d"}, err: "exit status 1 (the system log may say more)"},
+		{name: "an error", files: []string{"-w bogus", rule("e")}, want: []string{"a", "b", "c", "d"},
+			err: "exit status 1 (the system log may say more)"},
 	}
 	t.Cleanup(func() {
 		for _, name := range []string{"a", "b", "c", "d", "e"} { // t.Context is done by now; most will be there
@@ -85,7 +88,8 @@ func TestLoadAudit(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, content := range tt.files {
-				if err := os.WriteFile(filepath.Join(etc, "rules.d", fmt.Sprintf("%d.rules", i)), []byte(content+"\n"), 0o640); err != nil {
+				if err := os.WriteFile(filepath.Join(etc, "rules.d", fmt.Sprintf("%d.rules", i)), []byte(content+"\n"),
+					0o640); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -96,7 +100,7 @@ func TestLoadAudit(t *testing.T) {
 			if (err != nil) != (tt.err != "") || !strings.Contains(string(out), tt.err) {
 				t.Errorf("loading: %v, want %q\n%s", err, tt.err, out)
 			}
-			listed, err := run(t.Context(), testTimeout, ctl, "-l")
+			listed, err := program.Run(t.Context(), testTimeout, ctl, "-l")
 			if err != nil {
 				t.Fatal(err)
 			}

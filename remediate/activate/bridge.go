@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/scratch"
 )
 
 // bridgeFile is the drop-in that lives for the length of one restart. It is below /run, so that a reboot forgets it.
@@ -21,15 +19,15 @@ const bridgeFile = "/run/systemd/system/%s.d/zzz-harden-live-restore.conf"
 // back leads: dockerd leaves them alone as it stops, because it has live-restore in memory, and ends what it finds
 // running as it starts, because its configuration no longer says so. So for this one start it is told by a flag. What
 // it returns takes the drop-in away; the flag stays in force until the next restart, which is the safe side.
-func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, survivors bool) (remove func() error, err error) {
+func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, survivors bool) (remove func() error,
+	err error) {
 	nothing := func() error { return nil }
 	path := fmt.Sprintf(bridgeFile, name)
 	remove = func() error {
-		err := os.Remove(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		gone, err := scratch.RemoveDropIn(path)
+		if err == nil && !gone {
 			return nil
 		}
-		os.Remove(filepath.Dir(path)) // no matter where it holds somebody else's
 		return errors.Join(err, c.ReloadContext(ctx))
 	}
 	if err := remove(); err != nil { // of a restart that was cut short
@@ -38,7 +36,8 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 	if !survivors {
 		return nothing, nil
 	}
-	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{}) // it may not answer
+	// it may not answer
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
 	d, err := h.Daemon()
 	if err != nil {
 		return nothing, err
@@ -53,12 +52,10 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 		return nothing, nil // it is decided there, or nothing can be added
 	}
 	s.opts.Progress("keeping live-restore on for this restart, so that containers survive it")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nothing, err
-	}
-	text := fmt.Sprintf("# Written by harden for one restart, and removed after it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
+	text := fmt.Sprintf("# Written by harden for one restart, and removed after "+
+		"it.\n[Service]\nExecStart=\nExecStart=%s --live-restore\n",
 		commands[0].Value)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	if err := scratch.DropIn(path, text); err != nil {
 		return remove, err
 	}
 	return remove, c.ReloadContext(ctx)

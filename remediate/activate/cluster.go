@@ -101,7 +101,8 @@ func openCluster(file string) (*cluster, error) {
 			}
 			u, err := url.Parse(cl.Cluster.Server)
 			if err != nil || u.Scheme != "https" || cl.Cluster.Insecure {
-				return nil, fmt.Errorf("%s: harden talks to a cluster by https alone, and only where its certificate is verified", file)
+				return nil, fmt.Errorf("%s: harden talks to a cluster by https alone, and only where its certificate is verified",
+					file)
 			}
 			c.server, config.ServerName = cl.Cluster.Server, cl.Cluster.Name
 			ca, err := read("certificate-authority-data", cl.Cluster.CA, cl.Cluster.CAData)
@@ -153,7 +154,8 @@ func openCluster(file string) (*cluster, error) {
 	if c.server == "" || c.token == "" && config.Certificates == nil {
 		return nil, fmt.Errorf("%s: its current context names no cluster, or no user with a certificate or a token", file)
 	}
-	c.client = &http.Client{Transport: transport, Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.client = &http.Client{Transport: transport, Timeout: 15 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 
@@ -251,7 +253,8 @@ func (s *Services) kept(ctx context.Context, r *remediate.Record) (*cluster, map
 // when its resourceVersion has moved on. It is safe to do twice.
 func (s *Services) record(ctx context.Context, r *remediate.Record) error {
 	var err error
-	for deadline := time.Now().Add(cmp.Or(s.opts.RestartTimeout, leastRestart)); ; { // the API server may just have been restarted
+	// the API server may just have been restarted
+	for deadline := time.Now().Add(cmp.Or(s.opts.RestartTimeout, leastRestart)); ; {
 		if err = s.recordOnce(ctx, r); err == nil || time.Now().After(deadline) || !isUnreachable(err) {
 			return err
 		}

@@ -19,10 +19,11 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/gate"
 )
 
-// An apiserver stands in for the real one, which scripts/kube runs: two ConfigMaps, replaced on the condition that their
-// resourceVersion is the one that was read.
+// An apiserver stands in for the real one, which scripts/kube runs: two ConfigMaps, replaced on the condition that
+// their resourceVersion is the one that was read.
 type apiserver struct {
 	t       *testing.T
 	objects map[string]map[string]any
@@ -30,26 +31,31 @@ type apiserver struct {
 	file    string // the kubeconfig
 }
 
-const clusterConfiguration = "apiServer: {}\napiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.35.4\n"
+const clusterConfiguration = "apiServer: {}\napiVersion: kubeadm.k8s.io/v1beta4\nkind: " +
+	"ClusterConfiguration\nkubernetesVersion: v1.35.4\n"
 
 func newAPIServer(t *testing.T) *apiserver {
 	t.Helper()
 	a := &apiserver{t: t, objects: map[string]map[string]any{}}
 	for name, data := range map[string][2]string{"kubeadm-config": {"ClusterConfiguration", clusterConfiguration},
 		"kubelet-config": {"kubelet", "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"}} {
-		a.objects[name] = map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{data[0]: data[1], "other": "kept"},
-			"metadata": map[string]any{"name": name, "namespace": "kube-system", "resourceVersion": "1", "generation": 12345678901234567}}
+		a.objects[name] = map[string]any{"apiVersion": "v1", "kind": "ConfigMap",
+			"data": map[string]any{data[0]: data[1], "other": "kept"},
+			"metadata": map[string]any{"name": name, "namespace": "kube-system", "resourceVersion": "1",
+				"generation": 12345678901234567}}
 	}
 	s := httptest.NewTLSServer(http.HandlerFunc(a.serve))
 	t.Cleanup(s.Close)
 	a.file = filepath.Join(t.TempDir(), "admin.conf")
-	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+		Bytes: s.Certificate().Raw}))
 	a.config(fmt.Sprintf("server: %s, certificate-authority-data: %s", s.URL, ca), "token: secret-token")
 	return a
 }
 
 func (a *apiserver) config(cluster, user string) {
-	text := fmt.Sprintf("current-context: c\ncontexts:\n- {name: c, context: {cluster: k, user: u}}\nclusters:\n- {name: k, cluster: {%s}}\nusers:\n- {name: u, user: {%s}}\n", cluster, user)
+	text := fmt.Sprintf("current-context: c\ncontexts:\n- {name: c, context: {cluster: k, user: u}}\nclusters:\n- "+
+		"{name: k, cluster: {%s}}\nusers:\n- {name: u, user: {%s}}\n", cluster, user)
 	if err := os.WriteFile(a.file, []byte(text), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
@@ -69,11 +75,13 @@ func (a *apiserver) serve(w http.ResponseWriter, r *http.Request) {
 		d := json.NewDecoder(r.Body)
 		d.UseNumber()
 		meta := object["metadata"].(map[string]any)
-		if err := d.Decode(&new); err != nil || new["metadata"].(map[string]any)["resourceVersion"] != meta["resourceVersion"] {
+		if err := d.Decode(&new); err != nil ||
+			new["metadata"].(map[string]any)["resourceVersion"] != meta["resourceVersion"] {
 			w.WriteHeader(http.StatusConflict)
 			return
 		}
-		if fmt.Sprint(new["metadata"].(map[string]any)["generation"]) != "12345678901234567" || new["data"].(map[string]any)["other"] != "kept" {
+		if fmt.Sprint(new["metadata"].(map[string]any)["generation"]) != "12345678901234567" ||
+			new["data"].(map[string]any)["other"] != "kept" {
 			a.t.Errorf("what is none of harden's business became %v", new)
 		}
 		a.puts++
@@ -91,7 +99,8 @@ func (a *apiserver) text(name, key string) string {
 func TestRecord(t *testing.T) {
 	a := newAPIServer(t)
 	s := New(Options{Kubeconfig: a.file})
-	r := &remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Key: "ClusterConfiguration", Before: clusterConfiguration, After: "new\n"}
+	r := &remediate.Record{Namespace: "kube-system", ConfigMap: "kubeadm-config", Key: "ClusterConfiguration",
+		Before: clusterConfiguration, After: "new\n"}
 	do := remediate.Activation{Kind: remediate.RecordInCluster, Unit: r.String(), Record: r}
 	for range 2 { // a second time changes nothing
 		if err := s.Ready(t.Context(), do); err != nil {
@@ -105,11 +114,13 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%q after %d writes", got, a.puts)
 	}
 	do.Record = r.Undo()
-	if err := s.Activate(t.Context(), do); err != nil || a.text("kubeadm-config", "ClusterConfiguration") != clusterConfiguration {
+	if err := s.Activate(t.Context(), do); err != nil ||
+		a.text("kubeadm-config", "ClusterConfiguration") != clusterConfiguration {
 		t.Errorf("%q, %v", a.text("kubeadm-config", "ClusterConfiguration"), err)
 	}
 	a.objects["kubeadm-config"]["data"].(map[string]any)["ClusterConfiguration"] = "somebody's\n"
-	if err := s.Activate(t.Context(), do); err == nil || !strings.Contains(err.Error(), "somebody has changed ClusterConfiguration since") {
+	if err := s.Activate(t.Context(), do); err == nil || !strings.Contains(err.Error(),
+		"somebody has changed ClusterConfiguration since") {
 		t.Error(err)
 	}
 	delete(a.objects, "kubeadm-config")
@@ -120,14 +131,16 @@ func TestRecord(t *testing.T) {
 
 func TestKubeconfig(t *testing.T) {
 	a := newAPIServer(t)
-	if c, err := ReadCluster(t.Context(), a.file); err != nil || c.Configuration != clusterConfiguration || !strings.Contains(c.Kubelet, "KubeletConfiguration") {
+	if c, err := ReadCluster(t.Context(), a.file); err != nil || c.Configuration != clusterConfiguration ||
+		!strings.Contains(c.Kubelet, "KubeletConfiguration") {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, tt := range []struct{ name, cluster, user, want string }{
 		{"no TLS", "server: http://127.0.0.1:1", "token: t0ken", "by https alone"},
 		{"not verified", "server: https://127.0.0.1:1, insecure-skip-tls-verify: true", "token: t0ken", "by https alone"},
 		{"no credential", "server: https://127.0.0.1:1", "exec: {command: x}", "no user with a certificate or a token"},
-		{"not base64", "server: https://127.0.0.1:1, certificate-authority-data: t0ken!", "token: t0ken", "certificate-authority-data is not base64"},
+		{"not base64", "server: https://127.0.0.1:1, certificate-authority-data: t0ken!", "token: t0ken",
+			"certificate-authority-data is not base64"},
 		{"no key", "server: https://127.0.0.1:1", "client-certificate-data: dDBrZW4=", "client certificate"},
 		{"another CA", "server: " + "https://example.invalid", "token: t0ken", "example.invalid"},
 	} {
@@ -160,7 +173,8 @@ func TestRollOutDurable(t *testing.T) {
 	n := newNode(t)
 	a := newAPIServer(t)
 	n.services.opts.Kubeconfig = a.file
-	w := want.PodFlag{Warrant: want.Mine, Manifest: n.manifest, Container: "kube-apiserver", Name: "profiling", Value: "false"}
+	w := want.PodFlag{Warrant: want.Mine, Manifest: n.manifest, Container: "kube-apiserver", Name: "profiling",
+		Value: "false"}
 	c := &checks.Check{ID: "kubernetes/profiling", Rule: checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		f, err := h.File(n.manifest)
 		if err != nil || strings.Contains(string(f.Data), "--profiling=false") {
@@ -170,8 +184,10 @@ func TestRollOutDurable(t *testing.T) {
 	})}
 	h := facts.New(t.Context(), kubeadmHost{live.New("/", live.DockerOptions{})}, facts.Choices{})
 	plan, err := remediate.Propose(t.Context(), h, checks.Run(t.Context(), h, []*checks.Check{c}), remediate.Policy{
-		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: Validate, Cluster: func(ctx context.Context) (*remediate.Cluster, error) { return ReadCluster(ctx, a.file) }})
-	if err != nil || len(plan.Changes) != 1 || len(plan.Activations) != 2 || plan.Activations[1].Kind != remediate.RecordInCluster ||
+		Allow: func(*checks.Check, want.Class) bool { return true }, Validate: gate.Validate,
+		Cluster: func(ctx context.Context) (*remediate.Cluster, error) { return ReadCluster(ctx, a.file) }})
+	if err != nil || len(plan.Changes) != 1 || len(plan.Activations) != 2 ||
+		plan.Activations[1].Kind != remediate.RecordInCluster ||
 		plan.Changes[0].Upgrade == nil || !plan.Changes[0].Upgrade.Safe {
 		t.Fatalf("%+v, %v", plan, err)
 	}
@@ -179,7 +195,8 @@ func TestRollOutDurable(t *testing.T) {
 	if err != nil || run.Activations[1].State != apply.Done {
 		t.Fatalf("%+v, %v", run, err)
 	}
-	wanted := strings.Replace(clusterConfiguration, "apiServer: {}", "apiServer:\n  extraArgs:\n    - name: profiling\n      value: \"false\"", 1)
+	wanted := strings.Replace(clusterConfiguration, "apiServer: {}",
+		"apiServer:\n  extraArgs:\n    - name: profiling\n      value: \"false\"", 1)
 	if got := a.text("kubeadm-config", "ClusterConfiguration"); got != wanted {
 		t.Errorf("%q, want %q", got, wanted)
 	}

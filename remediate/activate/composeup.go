@@ -14,13 +14,15 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/program"
 )
 
 // composePrograms are where distributions and Docker's own packages put Compose; the last is the one of old, which
 // takes the same words.
 var composePrograms = []string{
 	"/usr/local/lib/docker/cli-plugins/docker-compose", "/usr/local/libexec/docker/cli-plugins/docker-compose",
-	"/usr/lib/docker/cli-plugins/docker-compose", "/usr/libexec/docker/cli-plugins/docker-compose", "/usr/bin/docker-compose",
+	"/usr/lib/docker/cli-plugins/docker-compose", "/usr/libexec/docker/cli-plugins/docker-compose",
+	"/usr/bin/docker-compose",
 }
 
 // serviceOf is what Compose's labels say that a container is of: "project/service", empty where it is of none.
@@ -71,7 +73,7 @@ func (s *Services) readyCompose(ctx context.Context, a remediate.Activation) err
 	if err != nil {
 		return err
 	}
-	if _, err := program(composePrograms); err != nil {
+	if _, err := program.Find(composePrograms); err != nil {
 		return fmt.Errorf("`docker compose -p %s up -d %s` stays to be done: %w", p.Name, p.Service, err)
 	}
 	return nil
@@ -86,7 +88,8 @@ func (s *Services) members(ctx context.Context, unit string) ([]container.Summar
 	defer cli.Close()
 	name, service, _ := strings.Cut(unit, "/")
 	cs, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(
-		filters.Arg("label", facts.LabelComposeProject+"="+name), filters.Arg("label", facts.LabelComposeService+"="+service))})
+		filters.Arg("label", facts.LabelComposeProject+"="+name), filters.Arg("label",
+			facts.LabelComposeService+"="+service))})
 	return slices.DeleteFunc(cs, func(c container.Summary) bool {
 		return strings.EqualFold(c.Labels[facts.LabelComposeOnce], "true")
 	}), err
@@ -160,7 +163,7 @@ func running(cs []container.Summary) int {
 // compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after
 // "--".
 func (s *Services) compose(ctx context.Context, p *facts.Project, count int, start bool) error {
-	exe, err := program(composePrograms)
+	exe, err := program.Find(composePrograms)
 	if err != nil {
 		return err
 	}
@@ -181,14 +184,14 @@ func (s *Services) compose(ctx context.Context, p *facts.Project, count int, sta
 	} else {
 		args = append(args, "--no-start")
 	}
-	if args, err = operands(args, p.Service); err != nil {
+	if args, err = program.Operands(args, p.Service); err != nil {
 		return err
 	}
 	// What is set here counts more than the .env file.
 	env := []string{"DOCKER_HOST=" + s.opts.DockerHost, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY=", "DOCKER_CERT_PATH=",
 		"COMPOSE_PROJECT_NAME=" + p.Name, "COMPOSE_FILE=", "COMPOSE_ENV_FILES=", "COMPOSE_IGNORE_ORPHANS=1",
 		"COMPOSE_REMOVE_ORPHANS=0", "COMPOSE_INTERACTIVE_NO_CLI=1", "HOME=/root"}
-	out, err := runAs(ctx, 5*time.Minute, env, exe, args...)
+	out, err := program.RunAs(ctx, 5*time.Minute, env, exe, args...)
 	for line := range strings.Lines(out) { // the last one says only that there have been errors
 		if strings.HasPrefix(line, "ERROR: for ") && err != nil {
 			return fmt.Errorf("%w (%s)", err, strings.TrimSpace(line))

@@ -196,8 +196,8 @@ func TestComposeUpFails(t *testing.T) {
 	}
 }
 
-// TestComposeUpEnds has containers start and end at once. Compose takes that for good. Taking the run back makes them run
-// again, though none does when it begins.
+// TestComposeUpEnds has containers start and end at once. Compose takes that for good. Taking the run back makes them
+// run again, though none does when it begins.
 func TestComposeUpEnds(t *testing.T) {
 	s := newShop(t)
 	s.write("compose.yaml", s.file(sleeps))
@@ -205,7 +205,8 @@ func TestComposeUpEnds(t *testing.T) {
 	was, before := s.containers(false), s.sums()
 	s.write("compose.yaml", s.file(`command: ["/sleeper", "not"]`))
 	a := s.activation(before)
-	if err := s.services.Activate(t.Context(), a); err == nil || !strings.Contains(err.Error(), "of 2 containers that ran, 0 run") {
+	if err := s.services.Activate(t.Context(), a); err == nil ||
+		!strings.Contains(err.Error(), "of 2 containers that ran, 0 run") {
 		t.Errorf("error %v", err)
 	}
 	s.write("compose.yaml", s.file(sleeps))

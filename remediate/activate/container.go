@@ -27,8 +27,10 @@ func (s *Services) Limits(ctx context.Context, id string) (want.Limits, error) {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
 	hc := answer.HostConfig
-	now := facts.Container{ID: id, HostConfig: facts.HostConfig{Memory: hc.Memory, MemorySwap: hc.MemorySwap, CPUShares: hc.CPUShares,
-		PidsLimit: hc.PidsLimit, RestartPolicy: facts.RestartPolicy{Name: hc.RestartPolicy.Name, MaximumRetryCount: hc.RestartPolicy.MaximumRetryCount}}}
+	now := facts.Container{ID: id, HostConfig: facts.HostConfig{Memory: hc.Memory, MemorySwap: hc.MemorySwap,
+		CPUShares: hc.CPUShares,
+		PidsLimit: hc.PidsLimit, RestartPolicy: facts.RestartPolicy{Name: hc.RestartPolicy.Name,
+			MaximumRetryCount: hc.RestartPolicy.MaximumRetryCount}}}
 	return now.Limits(), nil
 }
 

@@ -81,8 +81,10 @@ func (g *Guard) Call(ctx context.Context, name, description string, argv []strin
 		property("ExecStart", []command{{argv[0], argv, false}}),
 	}
 	return g.with(ctx, func(ctx context.Context, c *dbus.Conn) error {
-		return job(ctx, c, name+".timer", "start", func(ctx context.Context, unit, mode string, done chan<- string) (int, error) {
-			return c.StartTransientUnitAux(ctx, unit, mode, timer, []dbus.PropertyCollection{{Name: name + ".service", Properties: service}}, done)
+		return job(ctx, c, name+".timer", "start", func(ctx context.Context, unit, mode string, done chan<- string) (int,
+			error) {
+			return c.StartTransientUnitAux(ctx, unit, mode, timer, []dbus.PropertyCollection{{Name: name + ".service",
+				Properties: service}}, done)
 		})
 	})
 }
@@ -112,7 +114,8 @@ func (b *Booting) Ready(ctx context.Context, a remediate.Activation) error {
 	}
 	switch a.Kind {
 	case remediate.ComposeUp: // dockerd starts containers as they were made, whatever the file says
-		return fmt.Errorf("the machine is booting: the containers of %s are as the run left them, until Compose makes them again from the file", a.Unit)
+		return fmt.Errorf("the machine is booting: the containers of %s are as the run left them, until Compose makes "+
+			"them again from the file", a.Unit)
 	case remediate.RecordInCluster:
 		return errors.New("the machine is booting: the cluster cannot be asked, and keeps what the run had it keep")
 	}

@@ -9,7 +9,8 @@ import (
 	"example.com/harden/remediate"
 )
 
-// TestGuardWithoutSystemd has nothing armed where nothing would call harden back. With systemd it is scripts/vm's to show.
+// TestGuardWithoutSystemd has nothing armed where nothing would call harden back. With systemd it is scripts/vm's to
+// show.
 func TestGuardWithoutSystemd(t *testing.T) {
 	g := &Guard{without}
 	for name, err := range map[string]error{

@@ -89,7 +89,8 @@ func (s *Services) watch(ctx context.Context, now snapshot) (last snapshot, err 
 		return last, err
 	}
 	if last.Daemon == nil || *last.Daemon != *now.Daemon || last.MainPID != now.MainPID || last.Restarts != now.Restarts {
-		return last, fmt.Errorf("dockerd (PID %d) did not stay up for %v: it has been started again", now.Daemon.PID, s.opts.Watch)
+		return last, fmt.Errorf("dockerd (PID %d) did not stay up for %v: it has been started again", now.Daemon.PID,
+			s.opts.Watch)
 	}
 	return last, nil
 }
@@ -116,7 +117,8 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 		var err error
 		switch {
 		case !ok && !kept && (c.Policy == "no" || c.Policy == "on-failure"):
-			s.opts.Progress(fmt.Sprintf("container %s has stopped and its restart policy (%s) does not start it again", c.Name, c.Policy))
+			s.opts.Progress(fmt.Sprintf("container %s has stopped and its restart policy (%s) does not start it again", c.Name,
+				c.Policy))
 		case !ok:
 			err = s.fate(ctx, c, was.Taken)
 		case kept:
@@ -148,7 +150,8 @@ func (was snapshot) data(now snapshot) (errs []error) {
 		return nil
 	}
 	if was.Root != now.Root {
-		errs = append(errs, fmt.Errorf("the data root was %s and is %s: images, containers and volumes of the old one are hidden",
+		errs = append(errs, fmt.Errorf("the data root was %s and is %s: images, containers and volumes of the old one are "+
+			"hidden",
 			was.Root, now.Root))
 	}
 	if was.Images > 0 && now.Images == 0 {
@@ -157,7 +160,8 @@ func (was snapshot) data(now snapshot) (errs []error) {
 	return errs
 }
 
-// same compares a container with itself. One that its restart policy had been starting again and again before may go on so.
+// same compares a container with itself. One that its restart policy had been starting again and again before may go on
+// so.
 func (c workload) same(r workload) error {
 	if c.PID == r.PID && c.Started == r.Started || c.Restarts > 0 && r.Restarts > c.Restarts {
 		return nil
@@ -183,7 +187,8 @@ func (s *Services) fate(ctx context.Context, c workload, since time.Time) error 
 		return fmt.Errorf("container %s: %w", c.Name, err)
 	case full.State.Restarting:
 		return fmt.Errorf("container %s does not come up: its last status is %d", c.Name, full.State.ExitCode)
-	case full.State.Running, full.State.ExitCode == 0 && full.State.Error == "" && c.Policy == "no" && full.State.Status == "exited":
+	case full.State.Running, full.State.ExitCode == 0 && full.State.Error == "" && c.Policy == "no" &&
+		full.State.Status == "exited":
 		return nil
 	}
 	return fmt.Errorf("container %s no longer runs: it is %s, status %d", c.Name, full.State.Status, full.State.ExitCode)

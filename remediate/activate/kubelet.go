@@ -18,7 +18,6 @@ import (
 )
 
 // isKubelet reports whether a unit is a kubelet's: "kubelet.service", "snap.kubelet-eks.daemon.service".
-func isKubelet(unit string) bool { return strings.Contains(unit, "kubelet") }
 
 // readyKubelet asks for a kubelet that is systemd's to restart.
 func (s *Services) readyKubelet(ctx context.Context, name string) error {
@@ -31,8 +30,8 @@ func (s *Services) readyKubelet(ctx context.Context, name string) error {
 	})
 }
 
-// restartKubelet restarts the kubelet, which leaves the containers alone, and watches that it stays up. As restart does,
-// it works from any state of the service.
+// restartKubelet restarts the kubelet, which leaves the containers alone, and watches that it stays up. As restart
+// does, it works from any state of the service.
 func (s *Services) restartKubelet(ctx context.Context, name string) error {
 	return s.withBus(ctx, func(c *dbus.Conn) error {
 		before, err := unitOf(ctx, c, name)

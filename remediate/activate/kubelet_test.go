@@ -22,7 +22,8 @@ func TestRestartKubelet(t *testing.T) {
 		}
 	}))
 	defer health.Close()
-	s := New(Options{Watch: 600 * time.Millisecond, bus: bus, RestartTimeout: 3 * time.Second, KubeletHealth: health.URL + "/healthz"})
+	s := New(Options{Watch: 600 * time.Millisecond, bus: bus, RestartTimeout: 3 * time.Second,
+		KubeletHealth: health.URL + "/healthz"})
 	do := remediate.Activation{Kind: remediate.Restart, Unit: "kubelet.service"}
 	set := func(pid int, change func(*unit)) func() string {
 		return func() string {
@@ -36,7 +37,8 @@ func TestRestartKubelet(t *testing.T) {
 	mentions(t, s.Ready(t.Context(), do), "")
 	m.kubelet = set(100, nil)
 	mentions(t, s.Activate(t.Context(), do), "")
-	if diff := cmp.Diff([]string{"reset kubelet.service", "restart kubelet.service replace", "reset kubelet.service"}, m.since()); diff != "" {
+	if diff := cmp.Diff([]string{"reset kubelet.service", "restart kubelet.service replace", "reset kubelet.service"},
+		m.since()); diff != "" {
 		t.Errorf("what systemd was asked (-want +got):\n%s", diff)
 	}
 	if s.asked {

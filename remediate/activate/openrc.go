@@ -9,6 +9,11 @@ import (
 	"path"
 	"regexp"
 	"time"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/gate"
+	"example.com/harden/remediate/program"
 )
 
 // rcTime is how long OpenRC may take to stop dockerd, which Alpine's script gives 60 seconds for it, and to start it.
@@ -16,11 +21,11 @@ const rcTime = 150 * time.Second
 
 // rc has OpenRC do something with a service, which its script names.
 func (s *Services) rc(ctx context.Context, script, what string) error {
-	p, err := program(s.opts.openrc)
+	p, err := program.Find(s.opts.openrc)
 	if err != nil {
 		return err
 	}
-	_, err = run(ctx, rcTime, p, path.Base(script), what)
+	_, err = program.Run(ctx, rcTime, p, path.Base(script), what)
 	return err
 }
 
@@ -39,6 +44,26 @@ func (s *Services) readyOpenRC(ctx context.Context, script string) error {
 	return err
 }
 
+// ends says which containers a restart stops though live-restore has kept them so far: the new configuration has none.
+func (s *Services) ends(ctx context.Context) {
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
+	d, err := h.Daemon()
+	if err != nil {
+		return
+	}
+	flag, _ := d.Next.Bool("live-restore")
+	list, err := s.running(ctx)
+	if err != nil || len(list) == 0 || flag || string(d.Option("live-restore").File) == "true" {
+		return
+	}
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
+	}
+	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which OpenRC cannot " +
+		"keep on for one start: " + gate.Join(names))
+}
+
 // restartOpenRC restarts the service and waits until the new daemon answers.
 func (s *Services) restartOpenRC(ctx context.Context, script string) error {
 	s.note(func() { s.asked = true; s.restarts++ })
@@ -46,10 +71,12 @@ func (s *Services) restartOpenRC(ctx context.Context, script string) error {
 	if err != nil && !errors.Is(err, errAsleep) {
 		return err
 	}
-	if err == nil {
-		if info, err := s.info(ctx, 5*time.Second); err == nil && !info.LiveRestoreEnabled {
-			s.note(func() { s.spared = false })
-		}
+	survivors, err := s.outlive(ctx, unit{MainPID: before.PID})
+	if err != nil {
+		return err
+	}
+	if survivors && before.PID != 0 {
+		s.ends(ctx)
 	}
 	limit := s.limit(unit{Start: math.MaxUint64, Stop: math.MaxUint64}) // OpenRC has none
 	within, cancel := limit.begin(ctx)

@@ -12,8 +12,8 @@ import (
 	"example.com/harden/scripts/testdocker"
 )
 
-// standIn takes the place of OpenRC's rc-service, which is not on the systems that tests run on: it notes what it is asked,
-// answers for the status, reloads by the signal, and has the test restart the daemon.
+// standIn takes the place of OpenRC's rc-service, which is not on the systems that tests run on: it notes what it is
+// asked, answers for the status, reloads by the signal, and has the test restart the daemon.
 func standIn(t *testing.T, dir string, d *testdocker.Daemon) string {
 	t.Helper()
 	p := filepath.Join(dir, "rc-service")
@@ -33,15 +33,48 @@ esac
 	return p
 }
 
+// restarts is what the stand-in waits for.
+func restarts(dir string, d *testdocker.Daemon) {
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "restart")); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	d.Restart()
+	_ = os.WriteFile(filepath.Join(dir, "restarted"), nil, 0o600)
+}
+
+// stops restarts a daemon that has live-restore in memory alone, as rolling back does: what that stops is said.
+func stops(t *testing.T, s *Services, dir string, d *testdocker.Daemon, said *heard) {
+	t.Helper()
+	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"}, remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
+	standIn(t, dir, d) // of the daemon that runs now
+	write(t, d.ConfigFile, `{"live-restore": true}`)
+	mentions(t, s.Activate(t.Context(), reload), "")
+	d.Run("web", nil)
+	write(t, d.ConfigFile, `{}`)
+	for _, name := range []string{"restart", "restarted"} {
+		_ = os.Remove(filepath.Join(dir, name))
+	}
+	go restarts(dir, d)
+	mentions(t, s.Activate(t.Context(), restart), "")
+	if !strings.Contains(said.String(), "which OpenRC cannot keep on for one start: web") {
+		t.Errorf("said %q", said.String())
+	}
+}
+
 func TestOpenRC(t *testing.T) {
 	if testing.Short() {
 		t.Skip("restarts a dockerd")
 	}
 	d := testdocker.Start(t)
 	dir := t.TempDir()
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: without, event: testTimeout, Unit: "/etc/init.d/docker",
+	var said heard
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: without, event: testTimeout, Unit: "/etc/init.d/docker", Progress: said.add,
 		openrc: []string{standIn(t, dir, d)}, initd: dir})
-	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"}, remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
+	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"},
+		remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
 	before := snap(t, s)
 	if err := s.Ready(t.Context(), restart); err != nil {
 		t.Fatalf("not ready: %v", err)
@@ -49,16 +82,7 @@ func TestOpenRC(t *testing.T) {
 	if err := s.Activate(t.Context(), reload); err != nil {
 		t.Errorf("reload: %v", err)
 	}
-	go func() {
-		for {
-			if _, err := os.Stat(filepath.Join(dir, "restart")); err == nil {
-				break
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		d.Restart()
-		_ = os.WriteFile(filepath.Join(dir, "restarted"), nil, 0o600)
-	}()
+	go restarts(dir, d)
 	if err := s.Activate(t.Context(), restart); err != nil {
 		t.Errorf("restart: %v", err)
 	}
@@ -73,8 +97,13 @@ func TestOpenRC(t *testing.T) {
 	if err := s.Activate(t.Context(), restart); err == nil || !strings.Contains(err.Error(), "the same process") {
 		t.Errorf("a restart that was none: %v", err)
 	}
+	if strings.Contains(said.String(), "stops these containers") {
+		t.Errorf("said with no container: %q", said.String())
+	}
+	stops(t, s, dir, d, &said)
 	write(t, filepath.Join(dir, "status"), "3")
-	if err := s.Ready(t.Context(), restart); err == nil || !strings.Contains(err.Error(), "OpenRC has not started docker") {
+	if err := s.Ready(t.Context(), restart); err == nil || !strings.Contains(err.Error(),
+		"OpenRC has not started docker") {
 		t.Errorf("a service that does not run: %v", err)
 	}
 }

@@ -33,7 +33,8 @@ func (s *Services) limit(u unit) limit {
 	}
 	micro := min(u.Start, uint64(time.Hour/time.Microsecond)) + min(u.Stop, uint64(time.Hour/time.Microsecond))
 	all := time.Duration(micro)*time.Microsecond + answering
-	return limit{max(all, leastRestart), "TimeoutStopSec and TimeoutStartSec of the unit; --restart-timeout gives it longer"}
+	return limit{max(all, leastRestart),
+		"TimeoutStopSec and TimeoutStartSec of the unit; --restart-timeout gives it longer"}
 }
 
 func (l limit) begin(ctx context.Context) (context.Context, context.CancelFunc) {

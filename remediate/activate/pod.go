@@ -82,7 +82,8 @@ func readManifest(path string) (*manifest, error) {
 	m.written = time.Unix(st.Ctim.Unix()) // a rename changes it, and nothing can set it
 	for _, c := range m.Spec.Containers {
 		if len(c.argv()) == 0 {
-			return nil, fmt.Errorf("%s: what container %s runs is in its image, so its process cannot be told from others", path, c.Name)
+			return nil, fmt.Errorf("%s: what container %s runs is in its image, so its process cannot be told from others",
+				path, c.Name)
 		}
 	}
 	return m, nil

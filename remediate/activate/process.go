@@ -182,7 +182,9 @@ func (s *Services) peer(ctx context.Context) (int, error) {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	err = raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	if err = cmp.Or(err, credErr); err != nil {
 		return 0, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
 	}

@@ -155,12 +155,13 @@ func TestWatchSeesKill(t *testing.T) {
 	d := testdocker.Start(t)
 	var said heard
 	watching := make(chan struct{})
-	s := New(Options{DockerHost: d.Host, Watch: testTimeout, bus: without, event: testTimeout, Progress: func(line string) {
-		said.add(line)
-		if strings.HasPrefix(line, "watching") {
-			close(watching)
-		}
-	}})
+	s := New(Options{DockerHost: d.Host, Watch: testTimeout, bus: without, event: testTimeout,
+		Progress: func(line string) {
+			said.add(line)
+			if strings.HasPrefix(line, "watching") {
+				close(watching)
+			}
+		}})
 	before := snap(t, s)
 	if err := s.Activate(t.Context(), reload); err != nil {
 		t.Fatal(err)
@@ -232,12 +233,17 @@ func TestPending(t *testing.T) {
 		a    remediate.Activation
 		want string
 	}{
-		{"restart without systemd", Options{bus: without}, restart, "systemd does not run here, and nothing else that harden knows could restart dockerd"},
-		{"unit files without systemd", Options{bus: without}, remediate.Activation{Kind: remediate.ReloadManager}, "systemd does not run here"},
+		{"restart without systemd", Options{bus: without}, restart,
+			"systemd does not run here, and nothing else that harden knows could restart dockerd"},
+		{"unit files without systemd", Options{bus: without}, remediate.Activation{Kind: remediate.ReloadManager},
+			"systemd does not run here"},
 		{"reload of a remote engine", Options{DockerHost: "tcp://192.0.2.1:2376"}, reload, "may be on another machine"},
 		{"restart of a remote engine", Options{DockerHost: "ssh://docker@192.0.2.1"}, restart, "may be on another machine"},
-		{"reload of nothing", Options{DockerHost: "unix:///nonexistent/docker.sock", bus: without}, reload, "no dockerd runs"},
-		{"a bus that does not answer", Options{bus: func(context.Context) (*dbus.Conn, error) { return nil, errors.New("bus: broken pipe") }},
+		{"reload of nothing", Options{DockerHost: "unix:///nonexistent/docker.sock", bus: without}, reload,
+			"no dockerd runs"},
+		{"a bus that does not answer", Options{bus: func(context.Context) (*dbus.Conn, error) {
+			return nil, errors.New("bus: broken pipe")
+		}},
 			restart, "bus: broken pipe"},
 		{"no such kind", Options{}, remediate.Activation{Kind: "dance"}, `"dance" is no kind of activation`},
 	}

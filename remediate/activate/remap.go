@@ -2,136 +2,25 @@ package activate
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/docker/docker/api/types/container"
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
-	"example.com/harden/remediate"
+	"example.com/harden/remediate/gate"
 )
 
 // userns-remap moves the daemon to another directory, where it sees nothing of what it had: containers that run go on
 // without an Engine, and those that do not are gone from `docker ps -a` until it moves back.
 
-// remap refuses where something would go on unmanaged, and else says what is hidden.
-func (p *precheck) remap(s setting) {
-	if len(s.list()) == 0 {
-		return
-	}
-	var host, run []string
-	for _, c := range p.containers {
-		if c.HostConfig.NeedsHostUsers() {
-			host = append(host, nameOf(c))
-		}
-	}
-	for _, c := range p.running() {
-		run = append(run, nameOf(c))
-	}
-	switch {
-	case p.daemon.Flavour == "rootless":
-		p.refuse(s.checks, "a rootless dockerd maps its users already, and cannot do so twice")
-	case p.blind != nil:
-		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
-	case len(run) > 0:
-		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first", join(run))
-	case len(host) > 0 && !p.moved:
-		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
-			"userns-remap: %s", join(host))
-	case !p.moved:
-		if what := hides(p.engine, p.containers); what != "" {
-			p.warn(s.checks, "until userns-remap is taken back the daemon no longer sees %s; they stay in %s", what,
-				p.engine.DockerRootDir)
-		}
-	}
-}
-
-// hides says in words what moving the daemon's data hides; empty where it has nothing.
-func hides(engine *facts.EngineFacts, containers []facts.Container) string {
-	if engine == nil || engine.Images+engine.Containers == 0 {
-		return ""
-	}
-	text := counted(engine.Images, "image") + ", all volumes"
-	var names []string
-	for _, c := range containers {
-		name := nameOf(c)
-		if p := c.HostConfig.RestartPolicy.Name; p == container.RestartPolicyAlways || p == container.RestartPolicyUnlessStopped {
-			name += " (restart " + string(p) + ", which no boot does either)"
-		}
-		names = append(names, name)
-	}
-	if len(names) > 0 {
-		text += " and " + counted(len(names), "stopped container") + ": " + join(names)
-	}
-	return text
-}
-
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
-// Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to apply
-// it has to know, since no container shows it any more.
-func Hides(plan *remediate.Plan, h *facts.Host) string {
-	engine, err := h.Engine()
-	if err != nil || !moves(engine, h.With(plan.After())) {
-		return ""
-	}
-	containers, _ := h.Containers()
-	return hides(engine, containers)
-}
-
-// Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see: it
-// keeps its data elsewhere then. They would go on without an Engine.
-func Orphans(now, after *facts.Host) ([]string, error) {
-	engine, err := now.Engine()
-	if err != nil || !moves(engine, after) {
-		return nil, nil // nothing answers, so nothing is known to run
-	}
-	containers, err := now.Containers()
-	var names []string
-	for _, c := range containers {
-		if c.State.Running {
-			names = append(names, nameOf(c))
-		}
-	}
-	return names, err
-}
-
-// moves reports whether an Engine would keep its data elsewhere, were it started as it is configured on h.
-func moves(engine *facts.EngineFacts, h *facts.Host) bool {
-	if !engine.Local {
-		return false
-	}
-	d, err := h.Daemon()
-	return err == nil && d.KeysErr == nil && remaps(d) != remapped(engine.SecurityOptions)
-}
-
-// remaps reports whether a dockerd is configured with userns-remap.
-func remaps(d *facts.Daemon) bool {
-	o := d.Option("userns-remap")
-	var value string
-	return o.Next != nil || json.Unmarshal(o.File, &value) == nil && value != ""
-}
-
-// remapped reports whether an Engine says that it runs with userns-remap.
-func remapped(securityOptions []string) bool {
-	return slices.ContainsFunc(securityOptions, func(o string) bool { return strings.HasPrefix(o, "name=userns") })
-}
-
-// leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there are
-// none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
+// leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there
+// are none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
 func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
 	d, err := h.Daemon()
-	is := remapped(securityOptions)
-	if err != nil || d.KeysErr != nil || remaps(d) == is {
+	is := gate.Remapped(securityOptions)
+	if err != nil || d.KeysErr != nil || gate.Remaps(d) == is {
 		return nil
 	}
 	list, err := s.running(ctx)
@@ -143,7 +32,8 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 		names = append(names, c.Name)
 	}
 	if !is {
-		return fmt.Errorf("these containers run and would go on unmanaged with userns-remap: %s; stop them first", join(names))
+		return fmt.Errorf("these containers run and would go on unmanaged with userns-remap: %s; stop them first",
+			gate.Join(names))
 	}
 	cli, err := s.engine()
 	if err != nil {
@@ -151,7 +41,8 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	}
 	defer cli.Close()
 	for _, c := range list {
-		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would go on without an Engine", c.Name))
+		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would go on without "+
+			"an Engine", c.Name))
 		if err := cli.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil {
 			return fmt.Errorf("container %s: it cannot be stopped, and would go on without an Engine: %w", c.Name, err)
 		}

@@ -14,11 +14,12 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/testdocker"
 )
 
-// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container running
-// that no Engine knows any more. live-restore, which would, is on.
+// TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container
+// running that no Engine knows any more. live-restore, which would, is on.
 func TestRemapLeavesNobodyBehind(t *testing.T) {
 	if !testdocker.WithSubordinates(t) {
 		return
@@ -29,11 +30,12 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	}
 	_, bus := newManager(t, d)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+		Progress: said.add})
 	is := func(want bool) {
 		t.Helper()
 		info, err := s.info(t.Context(), testTimeout)
-		if err != nil || remapped(info.SecurityOptions) != want {
+		if err != nil || gate.Remapped(info.SecurityOptions) != want {
 			t.Fatalf("userns-remap is %v: %v, %v", !want, info.SecurityOptions, err)
 		}
 	}
@@ -53,11 +55,12 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	inside := d.Run("inside", always)
 	pid := stateOf(t, d, inside).Pid
 	now := facts.New(t.Context(), live.New("/", live.DockerOptions{Host: d.Host}), facts.Choices{})
-	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile}, Data: []byte(plain)}}})
-	if names, err := Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
+	after := now.With(facts.Overlay{Files: map[string]facts.File{d.ConfigFile: {Info: facts.Info{Path: d.ConfigFile},
+		Data: []byte(plain)}}})
+	if names, err := gate.Orphans(now, after); err != nil || !slices.Equal(names, []string{"inside"}) {
 		t.Errorf("who would be left behind: %v, %v", names, err)
 	}
-	if names, err := Orphans(now, now); err != nil || names != nil {
+	if names, err := gate.Orphans(now, now); err != nil || names != nil {
 		t.Errorf("who would be left behind by nothing: %v, %v", names, err)
 	}
 	write(t, d.ConfigFile, plain)

@@ -96,8 +96,9 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if start, err := startOf(after.MainPID); err != nil || (process{after.MainPID, start}) == (process{before.MainPID, old}) ||
-			after.Entered <= before.Entered {
+		start, err := startOf(after.MainPID)
+		same := process{after.MainPID, start} == process{before.MainPID, old}
+		if err != nil || same || after.Entered <= before.Entered {
 			return cmp.Or(err, fmt.Errorf("%s: systemd says that it has restarted, but dockerd (PID %d) is the same process",
 				name, after.MainPID))
 		}

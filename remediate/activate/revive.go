@@ -48,7 +48,8 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 		case !interrupted:
 			continue // it runs as before, or has ended by itself
 		case now.State.Running || c.Policy == "always" || c.Policy == "unless-stopped":
-			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) starts it again", c.Name, c.Policy))
+			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) starts it again",
+				c.Name, c.Policy))
 			continue
 		}
 		if err := cli.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {

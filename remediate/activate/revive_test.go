@@ -21,7 +21,8 @@ func TestRevive(t *testing.T) {
 	once := d.Run("once", nil)
 	done := d.Run("done", nil)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+		Progress: said.add})
 	before := snap(t, s)
 	if got, err := s.Revive(t.Context(), before); got != nil || err != nil {
 		t.Errorf("without a restart: %q, %v", got, err)

@@ -17,7 +17,8 @@ import (
 // Waits are how long a roll-out takes its time. The zero value stands for what each comment says.
 type Waits struct {
 	Appear time.Duration // until a process with the new arguments is there: 3 minutes, for the old one may end slowly
-	Ready  time.Duration // until it answers the kubelet's probes: 5 minutes, or what the startup probe gives it if that is more
+	// until it answers the kubelet's probes: 5 minutes, or what the startup probe gives it if that is more
+	Ready  time.Duration
 	Stable time.Duration // for which it must then go on doing so: 1 minute
 	Settle time.Duration // after which a process from before, with the right arguments, is believed to stay: 1 minute
 	Poll   time.Duration // between two looks: 1 second
@@ -67,8 +68,8 @@ func (s *Services) readyRollOut(ctx context.Context, path string) error {
 	return nil
 }
 
-// rollOut waits until the kubelet has started what a manifest says, and it is known to be well: a new process with these
-// arguments, which answers the kubelet's own probes, and goes on doing so. It does not need the API.
+// rollOut waits until the kubelet has started what a manifest says, and it is known to be well: a new process with
+// these arguments, which answers the kubelet's own probes, and goes on doing so. It does not need the API.
 func (s *Services) rollOut(ctx context.Context, path string) error {
 	m, err := readManifest(path)
 	if err != nil {
@@ -120,7 +121,8 @@ func (r *roll) look() (fresh bool, err error) {
 		}
 	}
 	if len(r.ends) > 1 { // one may be for something that was not there yet
-		return false, fmt.Errorf("%s does not stay up with its new arguments: it has ended %d times%s", r.container.Name, len(r.ends), r.logs())
+		return false, fmt.Errorf("%s does not stay up with its new arguments: it has ended %d times%s", r.container.Name,
+			len(r.ends), r.logs())
 	}
 	return r.fresh(r.now), nil
 }
@@ -133,11 +135,12 @@ func (r *roll) fresh(p process) bool {
 	return err == nil && began.After(r.manifest.written.Add(-50*time.Millisecond)) // the kernel counts in ticks
 }
 
-// logs says what the container said last. That is told now: the kubelet removes the log together with the pod, as soon as
-// the manifest is put back.
+// logs says what the container said last. That is told now: the kubelet removes the log together with the pod, as soon
+// as the manifest is put back.
 func (r *roll) logs() string {
 	namespace := cmp.Or(r.manifest.Metadata.Namespace, "default")
-	path, words := lastWords(filepath.Join(podLogs, namespace+"_"+r.manifest.Metadata.Name+"-*", r.container.Name, "*.log"))
+	path, words := lastWords(filepath.Join(podLogs, namespace+"_"+r.manifest.Metadata.Name+"-*", r.container.Name,
+		"*.log"))
 	if words == "" {
 		return ""
 	}
@@ -166,7 +169,8 @@ func (r *roll) appear(ctx context.Context) error {
 		case fresh, r.now.PID != 0 && since > r.waits.Settle:
 			return nil
 		case since > r.waits.Appear:
-			return fmt.Errorf("the kubelet has not started %s with its new arguments within %v%s", r.container.Name, r.waits.Appear, r.logs())
+			return fmt.Errorf("the kubelet has not started %s with its new arguments within %v%s", r.container.Name,
+				r.waits.Appear, r.logs())
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
@@ -192,7 +196,8 @@ func (r *roll) ready(ctx context.Context) error {
 		case errors.As(err, &refusal):
 			good = 0
 			if refused++; refused == 5 {
-				return fmt.Errorf("%s refuses the kubelet's own probe, so that the kubelet would start it again and again: %w", r.container.Name, err)
+				return fmt.Errorf("%s refuses the kubelet's own probe, so that the kubelet would start it again and again: %w",
+					r.container.Name, err)
 			}
 		default:
 			good, refused = 0, 0
@@ -251,7 +256,8 @@ type refusedError struct{ url, status string }
 
 func (e refusedError) Error() string { return e.url + " answers " + e.status }
 
-// prober asks as the kubelet does: without credentials, and without asking whose certificate it is. It is not sent anything.
+// prober asks as the kubelet does: without credentials, and without asking whose certificate it is. It is not sent
+// anything.
 var prober = &http.Client{
 	Timeout:       10 * time.Second,
 	Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
@@ -296,7 +302,8 @@ func etcdReady(ctx context.Context, c podContainer) error {
 		}
 	}
 	if !strings.HasPrefix(at, "http://") {
-		return errors.New("etcd's metrics cannot be asked, so how many members there are cannot be told; a person must change it")
+		return errors.New("etcd's metrics cannot be asked, so how many members there are cannot be told; a person must " +
+			"change it")
 	}
 	text, err := question{url: at + "/metrics"}.get(ctx)
 	if err != nil {
@@ -319,7 +326,8 @@ func etcdReady(ctx context.Context, c podContainer) error {
 	case !leader:
 		return errors.New("etcd has no leader now, and must be well before it is changed")
 	case peers == 1:
-		return errors.New("etcd has two members that answer: without one of them the other stops, and a third must be well first")
+		return errors.New("etcd has two members that answer: without one of them the other stops, and a third must be " +
+			"well first")
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/docker/docker/api/types/container"
+
+	"example.com/harden/remediate/gate"
 )
 
 // A snapshot is what ran at one moment. It is kept in the journal, so its names are for ever.
@@ -76,7 +78,7 @@ func (s *Services) look(ctx context.Context) (snapshot, error) {
 		return now, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
 	}
 	now.Root, now.Images, now.LiveRestore = info.DockerRootDir, info.Images, info.LiveRestoreEnabled
-	now.Remapped = remapped(info.SecurityOptions)
+	now.Remapped = gate.Remapped(info.SecurityOptions)
 	now.Containers, err = s.running(ctx)
 	return now, err
 }
@@ -104,7 +106,8 @@ func (s *Services) running(ctx context.Context) ([]workload, error) {
 		if full.State == nil || !full.State.Running || full.State.Restarting {
 			continue
 		}
-		r := workload{ID: full.ID, Name: strings.TrimPrefix(full.Name, "/"), PID: full.State.Pid, Started: full.State.StartedAt,
+		r := workload{ID: full.ID, Name: strings.TrimPrefix(full.Name, "/"), PID: full.State.Pid,
+			Started:  full.State.StartedAt,
 			Restarts: full.RestartCount, Policy: "no"}
 		if full.State.Health != nil && full.State.Health.Status != container.NoHealthcheck {
 			r.Health = full.State.Health.Status

@@ -76,7 +76,8 @@ func newManager(t *testing.T, d *testdocker.Daemon) (*manager, func(context.Cont
 		t.Fatal(err)
 	}
 	dial := func() (*godbus.Conn, error) { return godbus.Connect(strings.TrimSpace(address)) }
-	m := &manager{t: t, daemon: d, unit: unit{Load: "loaded", Active: "active", Result: "success", Reloads: true, Entered: 1}}
+	m := &manager{t: t, daemon: d, unit: unit{Load: "loaded", Active: "active", Result: "success", Reloads: true,
+		Entered: 1}}
 	if d != nil {
 		m.unit.MainPID = d.PID
 	}
@@ -93,7 +94,8 @@ func newManager(t *testing.T, d *testdocker.Daemon) (*manager, func(context.Cont
 			t.Fatal(err)
 		}
 	}
-	if reply, err := m.conn.RequestName("org.freedesktop.systemd1", 0); err != nil || reply != godbus.RequestNameReplyPrimaryOwner {
+	if reply, err := m.conn.RequestName("org.freedesktop.systemd1", 0); err != nil ||
+		reply != godbus.RequestNameReplyPrimaryOwner {
 		t.Fatalf("the bus gives no name: %v, %v", reply, err)
 	}
 	return m, func(context.Context) (*dbus.Conn, error) { return dbus.NewConnection(dial) }
@@ -192,7 +194,8 @@ func (p properties) GetAll(string) (map[string]godbus.Variant, *godbus.Error) {
 	defer p.m.mu.Unlock()
 	u := p.m.unit
 	return map[string]godbus.Variant{
-		"LoadState": godbus.MakeVariant(u.Load), "ActiveState": godbus.MakeVariant(u.Active), "Result": godbus.MakeVariant(u.Result),
+		"LoadState": godbus.MakeVariant(u.Load), "ActiveState": godbus.MakeVariant(u.Active),
+		"Result":  godbus.MakeVariant(u.Result),
 		"MainPID": godbus.MakeVariant(uint32(u.MainPID)), "NRestarts": godbus.MakeVariant(u.Restarts),
 		"ActiveEnterTimestampMonotonic": godbus.MakeVariant(u.Entered), "CanReload": godbus.MakeVariant(u.Reloads),
 		"ExecMainStatus": godbus.MakeVariant(u.Status), "TimeoutStartUSec": godbus.MakeVariant(u.Start),
@@ -206,7 +209,8 @@ func TestRestart(t *testing.T) {
 	id := d.Run("web", nil)
 	var said heard
 	fresh := func() *Services {
-		return New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+		return New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+			Progress: said.add})
 	}
 
 	// Live-restore by reload first, by way of the unit, and then the restart: the container notices nothing.
@@ -236,7 +240,8 @@ func TestRestart(t *testing.T) {
 	s = fresh()
 	before = snap(t, s)
 	m.broken = true
-	mentions(t, s.Activate(t.Context(), restart), "docker.service: restart: it ended with status 1 (journalctl -u docker.service says why)")
+	mentions(t, s.Activate(t.Context(), restart),
+		"docker.service: restart: it ended with status 1 (journalctl -u docker.service says why)")
 	mentions(t, s.Ready(t.Context(), restart), "")
 	mentions(t, s.Healthy(t.Context(), before), "no dockerd runs any more")
 	m.broken = false
@@ -271,7 +276,8 @@ func TestRestartWithoutLiveRestore(t *testing.T) {
 	d.Run("web", always)
 	once := d.Run("once", nil)
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout, Progress: said.add})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout,
+		Progress: said.add})
 	before := snap(t, s)
 	write(t, d.ConfigFile, `{"live-restore": true}`) // in the file alone: what the daemon has in memory decides
 	mentions(t, s.Activate(t.Context(), restart), "")
@@ -296,8 +302,10 @@ func TestReadyRestart(t *testing.T) {
 		want string
 	}{
 		{"the daemon's own service", unit{Load: "loaded", Active: "active", MainPID: d.PID}, ""},
-		{"a service that has failed while another dockerd serves", unit{Load: "loaded", Active: "failed"}, "was not started by docker.service"},
-		{"no such service", unit{Load: "not-found", Active: "inactive"}, "systemd cannot restart docker.service: it is not-found"},
+		{"a service that has failed while another dockerd serves", unit{Load: "loaded", Active: "failed"},
+			"was not started by docker.service"},
+		{"no such service", unit{Load: "not-found", Active: "inactive"},
+			"systemd cannot restart docker.service: it is not-found"},
 		{"a masked service", unit{Load: "masked", Active: "inactive"}, "it is masked"},
 		{"a service of something else", unit{Load: "loaded", Active: "active", MainPID: other}, "not dockerd"},
 	}
@@ -325,5 +333,6 @@ func TestReadyRestart(t *testing.T) {
 	}
 	defer l.Close()
 	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: bus}).Ready(t.Context(), restart), "")
-	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: without}).Ready(t.Context(), reload), "whose it is cannot be told")
+	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: without}).Ready(t.Context(), reload),
+		"whose it is cannot be told")
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+
+	"example.com/harden/remediate/program"
 )
 
 // setTimer has a timer follow its unit file, which systemd has read anew: started where there is one, so that a changed
@@ -72,10 +74,10 @@ func timerOf(ctx context.Context, c *dbus.Conn, name string) (Timer, error) {
 
 // Calendar returns nil when systemd understands a time of OnCalendar=, and where there is nobody to ask.
 func Calendar(ctx context.Context, expression string) error {
-	analyze, err := program([]string{"/usr/bin/systemd-analyze"})
+	analyze, err := program.Find([]string{"/usr/bin/systemd-analyze"})
 	if err != nil {
 		return nil
 	}
-	_, err = run(ctx, 10*time.Second, analyze, "calendar", "--", expression)
+	_, err = program.Run(ctx, 10*time.Second, analyze, "calendar", "--", expression)
 	return err
 }

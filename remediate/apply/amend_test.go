@@ -95,7 +95,8 @@ func TestAmendDrift(t *testing.T) {
 	must(t, os.Chmod(w.path(daemonJSON), 0o600))
 	now := w.look(t)
 	o.Resolve = ways["theirs"]
-	if _, err := Rollback(t.Context(), run.ID, o); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "mode: 0600") {
+	if _, err := Rollback(t.Context(), run.ID, o); !errors.Is(err, ErrConflict) ||
+		!strings.Contains(err.Error(), "mode: 0600") {
 		t.Errorf("%v", err)
 	}
 	same(t, "afterwards", now, w.look(t))
@@ -123,7 +124,8 @@ func TestAmendExposed(t *testing.T) {
 	}
 }
 
-// TestAmendFails takes an amendment back that could not be completed: what was chosen of the other run is not said of it.
+// TestAmendFails takes an amendment back that could not be completed: what was chosen of the other run is not said of
+// it.
 func TestAmendFails(t *testing.T) {
 	for _, first := range []string{"ours", "theirs"} {
 		w := newWorld(t)

@@ -47,7 +47,9 @@ type armed struct {
 
 func (s *store) armedDir() string  { return filepath.Join(s.dir, "unconfirmed") }
 func (s *store) armedFile() string { return filepath.Join(s.armedDir(), "armed.json") }
-func (s *store) triedFile() string { return filepath.Join(s.armedDir(), "tried") } // made by the boot unit as it is tried
+
+// triedFile is made by the boot unit when it is tried.
+func (s *store) triedFile() string { return filepath.Join(s.armedDir(), "tried") }
 func (s *store) ownCopy() string   { return filepath.Join(s.armedDir(), "harden") }
 
 // readArmed returns nil when nothing is armed.
@@ -80,13 +82,15 @@ func (e *engine) planted() []planted {
 	name := e.store.unit()
 	argv := append([]string{e.store.ownCopy()}, e.Recall...)
 	return []planted{
-		{path.Join(unitDir, name), fmt.Sprintf(`# Written by harden for a run that was not confirmed yet, and removed with that.
+		{path.Join(unitDir, name), fmt.Sprintf(
+			`# Written by harden for a run that was not confirmed yet, and removed with that.
 [Unit]
 Description=Take back what harden has changed and nobody has confirmed
 DefaultDependencies=no
 RequiresMountsFor=%[1]s
 After=local-fs.target systemd-remount-fs.service
-Before=sysinit.target auditd.service audit-rules.service docker.socket docker.service containerd.service crio.service kubelet.service shutdown.target
+Before=sysinit.target auditd.service audit-rules.service docker.socket docker.service containerd.service `+
+				`crio.service kubelet.service shutdown.target
 Conflicts=shutdown.target
 ConditionFileIsExecutable=%[1]s
 
@@ -104,7 +108,8 @@ TimeoutStartSec=5min
 func plain(args []string) error {
 	for _, a := range args {
 		if a == "" || strings.ContainsFunc(a, func(r rune) bool {
-			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._-+,:=@", r))
+			return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
+				strings.ContainsRune("/._-+,:=@", r))
 		}) {
 			return fmt.Errorf("%q cannot be named in a systemd unit", a)
 		}
@@ -138,7 +143,8 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 	if err := os.Mkdir(e.store.armedDir(), 0o700); err != nil {
 		return err
 	}
-	if err := together(e.store.put(e.store.armedFile(), text), e.store.copySelf(), e.store.syncDir(e.store.armedDir()), e.store.syncDir(e.store.dir)); err != nil {
+	if err := together(e.store.put(e.store.armedFile(), text), e.store.copySelf(), e.store.syncDir(e.store.armedDir()),
+		e.store.syncDir(e.store.dir)); err != nil {
 		return err
 	}
 	for _, d := range a.Dirs {
@@ -163,7 +169,8 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 		return err
 	}
 	j.Confirm = &deadline{Within: e.Within, Uptime: up + e.Within}
-	return e.Guard.Call(ctx, call(j.ID), "Take run "+j.ID+" of harden back unless it was confirmed", append(argv, j.ID), e.Within)
+	return e.Guard.Call(ctx, call(j.ID), "Take run "+j.ID+" of harden back unless it was confirmed", append(argv, j.ID),
+		e.Within)
 }
 
 // disarm takes away all that arm has put in place, however far it had got. That the run is settled has to be on disk by
@@ -194,7 +201,8 @@ func (e *engine) disarm(id string) error {
 	return together(os.RemoveAll(e.store.armedDir()), e.store.syncDir(e.store.dir))
 }
 
-// copySelf keeps the program that runs where it cannot vanish: what Ansible runs lies in a directory that goes away with it.
+// copySelf keeps the program that runs where it cannot vanish: what Ansible runs lies in a directory that goes away
+// with it.
 func (s *store) copySelf() error {
 	from, err := os.Open(s.sys.self)
 	if err != nil {
@@ -212,7 +220,9 @@ func (s *store) copySelf() error {
 		}
 	}
 	// A program that systemd may start is told by its label, and a file made here has that of data.
-	if label, labelErr := sized(func(buf []byte) (int, error) { return unix.Fgetxattr(int(from.Fd()), "security.selinux", buf) }); err == nil && labelErr == nil && label != nil {
+	if label, labelErr := sized(func(buf []byte) (int, error) {
+		return unix.Fgetxattr(int(from.Fd()), "security.selinux", buf)
+	}); err == nil && labelErr == nil && label != nil {
 		_ = unix.Fsetxattr(int(to.Fd()), "security.selinux", label, 0) // Try tells whether it was needed
 	}
 	return together(err, to.Close())

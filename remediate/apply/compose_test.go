@@ -10,8 +10,9 @@ import (
 	"example.com/harden/remediate"
 )
 
-// TestComposeReads has Compose be called for what was judged, in either direction. How many containers ran counts while a
-// run is taken back that did not end well, and not when it is rolled back later: whoever has stopped them since meant it.
+// TestComposeReads has Compose be called for what was judged, in either direction. How many containers ran counts while
+// a run is taken back that did not end well, and not when it is rolled back later: whoever has stopped them since meant
+// it.
 func TestComposeReads(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fails bool

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A deadline is until when a run must be confirmed. It holds in the boot that the journal names; any later boot is past it.
+// A deadline is until when a run must be confirmed. It holds in the boot that the journal names; any later boot is past
+// it.
 type deadline struct {
 	Within time.Duration `json:"within_ns"`
 	Uptime time.Duration `json:"uptime_ns"` // on CLOCK_BOOTTIME
@@ -101,16 +102,19 @@ func (t *txn) refusal() error {
 	d := t.deadline()
 	switch {
 	case d.Kept != "":
-		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or roll the rest back with `harden rollback %s --skip-conflicts`",
+		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or roll the "+
+			"rest back with `harden rollback %s --skip-conflicts`",
 			t.ID, ErrUnconfirmed, d.Kept, t.ID, t.ID)
 	case d.Passed:
-		return fmt.Errorf("run %s: %w, and its time is over: it is about to be taken back; `harden rollback %s` does that now", t.ID, ErrUnconfirmed, t.ID)
+		return fmt.Errorf("run %s: %w, and its time is over: it is about to be taken back; `harden rollback %s` "+
+			"does that now", t.ID, ErrUnconfirmed, t.ID)
 	}
-	return fmt.Errorf("run %s: %w: keep it with `harden confirm %s`, or take it back with `harden rollback %s`", t.ID, ErrUnconfirmed, t.ID, t.ID)
+	return fmt.Errorf("run %s: %w: keep it with `harden confirm %s`, or take it back with `harden rollback %s`", t.ID,
+		ErrUnconfirmed, t.ID, t.ID)
 }
 
-// unconfirmed finds the run that has to be confirmed; nil when there is none. Nothing is begun while there is one, so it
-// can only be the newest.
+// unconfirmed finds the run that has to be confirmed; nil when there is none. Nothing is begun while there is one, so
+// it can only be the newest.
 func (s *store) unconfirmed() (*txn, error) {
 	t, err := current(s)
 	if err != nil {
@@ -168,7 +172,8 @@ func Confirm(id string, o Options) (*Run, error) {
 	e.tx = t
 	outcome, _ := t.outcome()
 	if outcome == CutShort {
-		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so there is nothing to keep yet", t.ID, ErrInterrupted)
+		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so there is nothing to keep yet", t.ID,
+			ErrInterrupted)
 	}
 	if d := t.deadline(); d.Passed && d.Kept == "" {
 		return t.summary(), t.refusal()
@@ -213,16 +218,18 @@ func (s *store) became(id string) (*Run, error) {
 	case outcome == Applied:
 		return t.summary(), fmt.Errorf("run %s: %w to confirm: it was not made with --confirm-within", id, ErrNoRun)
 	case at.Reason != "":
-		return t.summary(), fmt.Errorf("run %s: %w to confirm: it is %s since %s: %s", id, ErrNoRun, outcome, at.Time.Format(time.RFC3339), at.Reason)
+		return t.summary(), fmt.Errorf("run %s: %w to confirm: it is %s since %s: %s", id, ErrNoRun, outcome,
+			at.Time.Format(time.RFC3339), at.Reason)
 	}
-	return t.summary(), fmt.Errorf("run %s: %w to confirm: it is %s since %s", id, ErrNoRun, outcome, at.Time.Format(time.RFC3339))
+	return t.summary(), fmt.Errorf("run %s: %w to confirm: it is %s since %s", id, ErrNoRun, outcome,
+		at.Time.Format(time.RFC3339))
 }
 
 // Expire takes run id back when its time is over and nobody has confirmed it. It waits for its time, and for whoever is
-// at work, and is what a Guard's Call leads to. With no id it is what the boot unit does: in the boot in which the run was
-// made it does nothing at all, since systemd may start the unit then too, and what waits for it would wait for harden;
-// in a later one it takes back whatever is unconfirmed. The run is nil where there was nothing to do. What somebody has
-// changed of it since stays as it is: Run.Left lists that.
+// at work, and is what a Guard's Call leads to. With no id it is what the boot unit does: in the boot in which the run
+// was made it does nothing at all, since systemd may start the unit then too, and what waits for it would wait for
+// harden; in a later one it takes back whatever is unconfirmed. The run is nil where there was nothing to do. What
+// somebody has changed of it since stays as it is: Run.Left lists that.
 func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 	o, err := o.defaults()
 	if err != nil {
@@ -303,7 +310,8 @@ func (e *engine) unguarded(ctx context.Context) error {
 		return nil
 	}
 	if e.Guard == nil || e.sys.boot == "" {
-		return fmt.Errorf("a run cannot be taken back by itself here: it needs the running host, its systemd and the kernel's boot ID")
+		return fmt.Errorf("a run cannot be taken back by itself here: it needs the running host, its systemd and the " +
+			"kernel's boot ID")
 	}
 	if err := e.Guard.Ready(ctx); err != nil {
 		return fmt.Errorf("a run cannot be taken back by itself here: %w", err)

@@ -71,8 +71,8 @@ func (e *ConflictError) Unwrap() []error {
 	return errs
 }
 
-// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where both
-// have made the same of it.
+// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where
+// both have made the same of it.
 func (e *engine) supersededBy(of *txn, subjects []subject) error {
 	ids, err := e.store.ids()
 	if err != nil {

@@ -102,7 +102,8 @@ func (e *engine) update(ctx context.Context, i int) error {
 	} else if d := e.tx.decided(true, i); now != u.Before && (d == nil || d.Limits == nil || now != *d.Limits) {
 		return fmt.Errorf("%s: %w: it has %+v, not %+v", u, ErrDrift, now, u.Before)
 	}
-	if err := e.hist.append(record{Run: e.tx.ID, Event: hiWrite, What: fmt.Sprintf("%s %s: %+v -> %+v", u, u.ID, u.Before, u.After)}); err != nil {
+	if err := e.hist.append(record{Run: e.tx.ID, Event: hiWrite,
+		What: fmt.Sprintf("%s %s: %+v -> %+v", u, u.ID, u.Before, u.After)}); err != nil {
 		return err
 	}
 	if err := e.tx.note(entry{Event: evUpdate, N: i}); err != nil {
@@ -147,8 +148,8 @@ func (t *txn) updating(i int) bool {
 	return false
 }
 
-// stale returns what container i has of what the run changed, whether there is anything to take back, and an error where
-// somebody has changed it since.
+// stale returns what container i has of what the run changed, whether there is anything to take back, and an error
+// where somebody has changed it since.
 func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now want.Limits, stale bool, err error) {
 	u := t.Updates[i]
 	d := t.decided(true, i)
@@ -167,7 +168,8 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return u.After, back != want.Limits{}, nil
 	}
 	if !engine.Same(t.engine()) {
-		return now, false, fmt.Errorf("%s is of another Docker Engine than the one that answers: name that by --docker-host", u)
+		return now, false, fmt.Errorf("%s is of another Docker Engine than the one that answers: name that by --docker-host",
+			u)
 	}
 	now, err = c.Limits(ctx, u.ID)
 	if errors.Is(err, facts.ErrAbsent) {
@@ -196,12 +198,14 @@ func (e *engine) giveBack(ctx context.Context) error {
 		if err == nil && stale {
 			u := e.tx.Updates[i]
 			if engine, errEngine := e.Containers.Engine(ctx); errEngine == nil && engine.Hides(e.tx.engine()) {
-				errs = append(errs, fmt.Errorf("%s: dockerd still keeps its data in %s and does not see it; restart dockerd, and roll "+
+				errs = append(errs, fmt.Errorf("%s: dockerd still keeps its data in %s and does not see it; restart dockerd, "+
+					"and roll "+
 					"back again", u, engine.Root))
 				continue
 			}
 			e.step(Restoring, u.String())
-			err = together(e.hist.append(record{Run: e.tx.ID, Event: hiRestore, What: u.String()}), e.set(ctx, u, remediate.Back(u.Before)))
+			err = together(e.hist.append(record{Run: e.tx.ID, Event: hiRestore, What: u.String()}),
+				e.set(ctx, u, remediate.Back(u.Before)))
 		}
 		errs = append(errs, err)
 	}
@@ -220,7 +224,8 @@ func (e *engine) reverseUpdates(ctx context.Context, t *txn) (updates []remediat
 		back := remediate.Back(u.Before)
 		r := remediate.Update{ID: u.ID, Name: u.Name, Before: now.Of(back), After: back, Class: want.Reload}
 		if u.Before.Memory == 0 && u.After.Memory != 0 {
-			r.OneWay = []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives it another value"}
+			r.OneWay = []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives " +
+				"it another value"}
 		}
 		updates = append(updates, r)
 	}

@@ -16,7 +16,8 @@ import (
 	"example.com/harden/remediate"
 )
 
-// containers is an engine in memory, for what no real one does when it is asked to: TestObjects of cmd/harden has a real one.
+// containers is an engine in memory, for what no real one does when it is asked to: TestObjects of cmd/harden has a
+// real one.
 type containers struct {
 	have     map[string]want.Limits
 	refuse   string // the container of which it refuses an update
@@ -69,7 +70,8 @@ func updating(t *testing.T, w world) *remediate.Plan {
 	p.Updates = []remediate.Update{
 		{ID: "a1", Name: "web", Before: want.Limits{MemorySwap: -1, PIDs: -1, Restart: "always"},
 			After: want.Limits{Memory: 64, MemorySwap: 128, PIDs: 100, Restart: "on-failure:5"}, Checks: memory},
-		{ID: "b2", Name: "db", Before: want.Limits{Memory: 100, MemorySwap: 200}, After: want.Limits{Memory: 64, MemorySwap: 128}, Checks: memory},
+		{ID: "b2", Name: "db", Before: want.Limits{Memory: 100, MemorySwap: 200},
+			After: want.Limits{Memory: 64, MemorySwap: 128}, Checks: memory},
 	}
 	return p
 }
@@ -100,9 +102,12 @@ func TestContainersThereAndBack(t *testing.T) {
 	_, back, err := RollbackPlan(t.Context(), "", o)
 	must(t, err)
 	wantBack := []remediate.Update{
-		{ID: "a1", Name: "web", Before: want.Limits{PIDs: 100, Restart: "on-failure:5"}, After: want.Limits{PIDs: -1, Restart: "always"}, Class: want.Reload,
-			OneWay: []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives it another value"}},
-		{ID: "b2", Name: "db", Before: want.Limits{Memory: 64, MemorySwap: 128}, After: want.Limits{Memory: 100, MemorySwap: 200}, Class: want.Reload},
+		{ID: "a1", Name: "web", Before: want.Limits{PIDs: 100, Restart: "on-failure:5"},
+			After: want.Limits{PIDs: -1, Restart: "always"}, Class: want.Reload,
+			OneWay: []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives it " +
+				"another value"}},
+		{ID: "b2", Name: "db", Before: want.Limits{Memory: 64, MemorySwap: 128},
+			After: want.Limits{Memory: 100, MemorySwap: 200}, Class: want.Reload},
 	}
 	if d := cmp.Diff(wantBack, back.Updates); d != "" {
 		t.Errorf("the way back (-want +got):\n%s", d)
@@ -146,7 +151,8 @@ func TestContainersThatCannotBeChanged(t *testing.T) {
 
 // TestContainersThatGo: one that vanishes before its turn is no error, and nothing is to be taken back of it.
 func TestContainersThatGo(t *testing.T) {
-	for name, when := range map[string]Doing{"before the run": "", "while it is prepared": Journaling, "before its turn": Writing} {
+	for name, when := range map[string]Doing{"before the run": "", "while it is prepared": Journaling,
+		"before its turn": Writing} {
 		t.Run(name, func(t *testing.T) {
 			w, c := newWorld(t), engineOfTwo()
 			o := w.with(c)
@@ -192,7 +198,8 @@ func TestContainersThatOthersChange(t *testing.T) {
 			d.have = maps.Clone(c.have)
 			spoil(&d)
 			before := maps.Clone(d.have)
-			if _, err := Rollback(t.Context(), "", w.with(&d)); err == nil || name == "a change since" && !errors.Is(err, ErrConflict) {
+			if _, err := Rollback(t.Context(), "", w.with(&d)); err == nil || name == "a change since" &&
+				!errors.Is(err, ErrConflict) {
 				t.Errorf("rollback: %v", err)
 			}
 			if diff := cmp.Diff(before, d.have); diff != "" {
@@ -202,7 +209,8 @@ func TestContainersThatOthersChange(t *testing.T) {
 		})
 	}
 	c.have["a1"] = c.have["a1"].With(want.Limits{CPUShares: 3}) // which the run has not touched
-	if run, err := Rollback(t.Context(), "", w.with(c)); err != nil || run.Outcome != RolledBack || c.have["a1"].CPUShares != 3 {
+	if run, err := Rollback(t.Context(), "", w.with(c)); err != nil || run.Outcome != RolledBack ||
+		c.have["a1"].CPUShares != 3 {
 		t.Errorf("%+v, %v, %+v", run, err, c.have)
 	}
 }
@@ -227,20 +235,22 @@ func TestContainersCutShort(t *testing.T) {
 			t.Fatalf("cut short: %+v, %v, %+v", run, err, c.have)
 		}
 		if back {
-			if run, err := Rollback(t.Context(), "", o); err != nil || run.Outcome != RolledBack || c.have["a1"].PIDs != -1 || c.have["b2"].Memory != 100 {
+			if run, err := Rollback(t.Context(), "", o); err != nil || run.Outcome != RolledBack || c.have["a1"].PIDs != -1 ||
+				c.have["b2"].Memory != 100 {
 				t.Errorf("%+v, %v, %+v", run, err, c.have)
 			}
 			same(t, "taken back", files, w.look(t))
 			continue
 		}
-		if run, err := Resume(t.Context(), o); err != nil || run.Outcome != Applied || c.have["a1"].PIDs != 100 || c.have["b2"].Memory != 64 {
+		if run, err := Resume(t.Context(), o); err != nil || run.Outcome != Applied || c.have["a1"].PIDs != 100 ||
+			c.have["b2"].Memory != 64 {
 			t.Errorf("%+v, %v, %+v", run, err, c.have)
 		}
 	}
 }
 
-// TestContainersUnconfirmed has the time of a run to be confirmed end when its Engine answers, when it does not, and as a
-// machine boots, which has none yet: the files come back all the same, and what does not is told.
+// TestContainersUnconfirmed has the time of a run to be confirmed end when its Engine answers, when it does not, and as
+// a machine boots, which has none yet: the files come back all the same, and what does not is told.
 func TestContainersUnconfirmed(t *testing.T) {
 	unconfirmed := engineOfTwo().have
 	unconfirmed["a1"] = want.Limits{Memory: 64, MemorySwap: 128, CPUShares: 1024, PIDs: 100, Restart: "on-failure:5"}
@@ -254,9 +264,11 @@ func TestContainersUnconfirmed(t *testing.T) {
 		reason  string
 		have    map[string]want.Limits
 	}{
-		"it answers":      {outcome: RolledBack, reason: "nobody confirmed it within 1m", have: back},
-		"it does not":     {silent: errors.New("is dockerd down?"), outcome: Failed, reason: "is dockerd down?", have: unconfirmed},
-		"as it boots yet": {boot: true, outcome: Failed, reason: "container web (a1): nothing here can take its change back", have: unconfirmed},
+		"it answers": {outcome: RolledBack, reason: "nobody confirmed it within 1m", have: back},
+		"it does not": {silent: errors.New("is dockerd down?"), outcome: Failed, reason: "is dockerd down?",
+			have: unconfirmed},
+		"as it boots yet": {boot: true, outcome: Failed, reason: "container web (a1): nothing here can take its change back",
+			have: unconfirmed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, e := newWorld(t), engineOfTwo()
@@ -277,7 +289,8 @@ func TestContainersUnconfirmed(t *testing.T) {
 				o.Containers = e
 			}
 			got, err := Expire(t.Context(), id, o)
-			if got == nil || got.Outcome != test.outcome || !strings.Contains(got.Reason, test.reason) || (err == nil) != (test.outcome == RolledBack) {
+			if got == nil || got.Outcome != test.outcome || !strings.Contains(got.Reason, test.reason) ||
+				(err == nil) != (test.outcome == RolledBack) {
 				t.Fatalf("taken back: %+v, %v", got, err)
 			}
 			w.disarmed(t, g)

@@ -57,6 +57,8 @@ func (s *store) diagnose() (all []Damage, err error) {
 	}
 	if _, err := os.Lstat(s.current()); err == nil {
 		dirs = append(dirs, s.current())
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	h, err := s.diagnoseHistory(dirs)
 	if err != nil {

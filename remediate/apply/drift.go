@@ -38,8 +38,11 @@ type Drift struct {
 // A Difference is one thing that differs. The two sides are for people: "0644", "root:root", a hash; empty where there
 // is nothing to show, as with the values of extended attributes.
 type Difference struct {
-	What     string // "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn
-	Was, Now string
+	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn; of a container
+	// "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
+	What string `json:"what"`
+	Was  string `json:"was"`
+	Now  string `json:"now"`
 }
 
 // A Settled is a check that was verified at the end of a run, or a timer that the run has set going.

@@ -19,7 +19,8 @@ func TestEarlier(t *testing.T) {
 	must(t, err)
 	versions, err := Earlier(o, config)
 	must(t, err)
-	if len(versions) != 1 || string(versions[0].Data) != "{\n  \"debug\": true\n}\n" || versions[0].Replaced.Before(began) {
+	if len(versions) != 1 || string(versions[0].Data) != "{\n  \"debug\": true\n}\n" ||
+		versions[0].Replaced.Before(began) {
 		t.Errorf("a file that was replaced: %+v", versions)
 	}
 	versions, err = Earlier(o, created)

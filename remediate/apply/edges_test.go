@@ -27,7 +27,8 @@ func TestWrittenWhileResuming(t *testing.T) {
 		}
 	}
 	run, err := Resume(t.Context(), o)
-	if !errors.Is(err, ErrConflict) || errors.Is(err, ErrRolledBack) || run.Outcome != CutShort || !strings.Contains(err.Error(), daemonJSON) {
+	if !errors.Is(err, ErrConflict) || errors.Is(err, ErrRolledBack) || run.Outcome != CutShort ||
+		!strings.Contains(err.Error(), daemonJSON) {
 		t.Errorf("%+v, %v", run, err)
 	}
 	if got := w.look(t)[daemonJSON]; !strings.HasPrefix(got, `100600 0:0 "theirs"`) {
@@ -100,7 +101,8 @@ func TestStuckSince(t *testing.T) {
 	}
 }
 
-// cutAfterDeciding applies a small plan and leaves its journal where it is when harden is killed right before it is put away.
+// cutAfterDeciding applies a small plan and leaves its journal where it is when harden is killed right before it is put
+// away.
 func cutAfterDeciding(t *testing.T, w world, p string) *Run {
 	t.Helper()
 	run, err := Apply(t.Context(), w.small(t, p), w.options())
@@ -114,7 +116,8 @@ func TestDecidedNotPutAway(t *testing.T) {
 	w := newWorld(t)
 	run := cutAfterDeciding(t, w, "/etc/bystander")
 	must(t, os.WriteFile(w.path("/etc/bystander"), []byte("somebody's\n"), 0))
-	if c, err := Drifted(still{}, w.options()); err != nil || c.Runs != 1 || len(c.Drifts) != 1 || c.Drifts[0].Run != run.ID {
+	if c, err := Drifted(still{}, w.options()); err != nil || c.Runs != 1 || len(c.Drifts) != 1 ||
+		c.Drifts[0].Run != run.ID {
 		t.Errorf("drift: %+v, %v", c, err)
 	}
 	next, err := Apply(t.Context(), w.small(t, odd), w.options())
@@ -238,7 +241,8 @@ func TestLockQuotes(t *testing.T) {
 	defer held.end()
 	_, err = Interrupted(w.options())
 	var locked *LockedError
-	if want := `harden --only docker/icc "\x1b[2J" "" "two words" "\u202e"`; !errors.As(err, &locked) || locked.Command != want {
+	if want := `harden --only docker/icc "\x1b[2J" "" "two words" "\u202e"`; !errors.As(err, &locked) ||
+		locked.Command != want {
 		t.Errorf("%+v, want %s", err, want)
 	}
 }
@@ -255,7 +259,9 @@ func TestConfirmed(t *testing.T) {
 	if err := e.confirm(it, now.image); err != nil {
 		t.Errorf("as it was written: %v", err)
 	}
-	for what, spoil := range map[string]func(*image){"mode": func(im *image) { im.Mode ^= 0o40 }, "owner": func(im *image) { im.UID++ },
+	for what, spoil := range map[string]func(*image){"mode": func(im *image) {
+		im.Mode ^= 0o40
+	}, "owner": func(im *image) { im.UID++ },
 		"content": func(im *image) { im.Sum = sum([]byte("other")) }} {
 		want := now.image
 		spoil(&want)
@@ -277,7 +283,8 @@ func TestUpdating(t *testing.T) {
 
 // TestRebooted counts the boots of the host that runs, and of no other.
 func TestRebooted(t *testing.T) {
-	run := &txn{journal: journal{ID: "0001-x", Boot: "one", Waiting: []string{"docker/a"}, Checks: []string{"docker/a", "docker/b"}}}
+	run := &txn{journal: journal{ID: "0001-x", Boot: "one", Waiting: []string{"docker/a"},
+		Checks: []string{"docker/a", "docker/b"}}}
 	for _, root := range []string{"/", "/mnt"} {
 		for _, boot := range []string{"one", "two"} {
 			o := Options{Root: root, sys: &sys{boot: boot}}

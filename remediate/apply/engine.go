@@ -114,7 +114,8 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	}
 	defer e.end()
 	if e.tx != nil {
-		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID, e.tx.Started.Format(time.RFC3339), ErrInterrupted)
+		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID,
+			e.tx.Started.Format(time.RFC3339), ErrInterrupted)
 	}
 	if err := e.unguarded(ctx); err != nil {
 		return nil, err
@@ -219,7 +220,8 @@ func (e *engine) note(o Outcome, reason string) error {
 
 // close writes a decided outcome to the history and puts the journal away.
 func (e *engine) close(o Outcome, reason string) error {
-	err := e.hist.append(record{Run: e.tx.ID, Event: string(o), What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
+	err := e.hist.append(record{Run: e.tx.ID, Event: string(o),
+		What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
 	err = together(err, e.tx.file())
 	if o != Applied && e.tx.Confirm != nil {
 		err = together(err, e.disarm(e.tx.ID))

@@ -82,7 +82,8 @@ func TestOlderJournal(t *testing.T) {
 	if got.ID != run || got.Outcome != RolledBack {
 		t.Errorf("%+v", got)
 	}
-	if now := w.look(t); !strings.HasPrefix(now[daemonJSON], `100666 0:0 "{}\n"`) || !strings.HasPrefix(now["/etc/default/docker"], "100666") {
+	if now := w.look(t); !strings.HasPrefix(now[daemonJSON], `100666 0:0 "{}\n"`) ||
+		!strings.HasPrefix(now["/etc/default/docker"], "100666") {
 		t.Errorf("rolled back: %v", now)
 	}
 }
@@ -97,9 +98,11 @@ func TestOtherJournal(t *testing.T) {
 		is     error
 		says   string
 	}{
-		"newer":             {put(journalSchema, "harden-journal/v9"), ErrNewer, "harden-journal/v9"},
-		"unknown field":     {put(`"seq":`, `"sequel": 1, "seq":`), ErrNewer, `unknown field "sequel"`},
-		"something after":   {func(p []byte) []byte { return append(p, "{}"...) }, ErrDamaged, "something follows|invalid character"},
+		"newer":         {put(journalSchema, "harden-journal/v9"), ErrNewer, "harden-journal/v9"},
+		"unknown field": {put(`"seq":`, `"sequel": 1, "seq":`), ErrNewer, `unknown field "sequel"`},
+		"something after": {func(p []byte) []byte {
+			return append(p, "{}"...)
+		}, ErrDamaged, "something follows|invalid character"},
 		"another run":       {put(`"id": "0001`, `"id": "0002`), ErrDamaged, "0002-"},
 		"a path for an ID":  {put(`"id": "0001-`, `"id": "../../0001-`), ErrDamaged, "../"},
 		"a path for a temp": {put(`"temp": ".harden-`, `"temp": "../x`), ErrDamaged, "temporary file"},
@@ -111,7 +114,9 @@ func TestOtherJournal(t *testing.T) {
 			before := w.look(t)
 			w.replan(t, run.ID, c.change)
 			_, err = Rollback(t.Context(), "", w.options())
-			if !errors.Is(err, c.is) || !slices.ContainsFunc(strings.Split(c.says, "|"), func(s string) bool { return strings.Contains(err.Error(), s) }) {
+			if !errors.Is(err, c.is) || !slices.ContainsFunc(strings.Split(c.says, "|"), func(s string) bool {
+				return strings.Contains(err.Error(), s)
+			}) {
 				t.Errorf("%v: must be %v and say %q", err, c.is, c.says)
 			}
 			if c.is == ErrDamaged && !strings.Contains(err.Error(), "`harden repair`") {

@@ -276,7 +276,8 @@ func (e *engine) one(ctx context.Context, n int, a Activated) error {
 		err = fmt.Errorf("%s: %w", a, err)
 		done.State, done.Reason = Failure, err.Error()
 	}
-	said := e.hist.append(record{Run: e.tx.ID, Event: evActivation, What: strings.TrimSpace(a.String() + ": " + done.State + " " + done.Reason)})
+	said := e.hist.append(record{Run: e.tx.ID, Event: evActivation,
+		What: strings.TrimSpace(a.String() + ": " + done.State + " " + done.Reason)})
 	return together(err, said, e.tx.note(done))
 }
 

@@ -11,16 +11,16 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/gate"
 )
 
-// entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories first.
+// entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories
+// first.
 func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[string]facts.Info) error {
 	if e.Source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
 		return fmt.Errorf("%s: it belongs to uid %d or has special bits, and below --source only plain files of whoever "+
 			"runs harden are changed; change it yourself", c.Path, now.UID)
 	}
-	t := gate.Target{Path: c.Path, Exists: now.Exists}
+	t := remediate.Target{Path: c.Path, Exists: now.Exists}
 	var err error
 	if t.Chain, err = e.tree.chain(g, now); err != nil {
 		return err
@@ -78,7 +78,8 @@ func (t *tree) chain(g *target, now sight) ([]facts.Info, error) {
 	}
 	var chain []facts.Info
 	if now.Exists {
-		chain = append(chain, facts.Info{Path: g.path, Type: typeOf(now.Type), Mode: fs.FileMode(now.Mode), UID: t.trust(now.UID), GID: now.GID})
+		chain = append(chain, facts.Info{Path: g.path, Type: typeOf(now.Type), Mode: fs.FileMode(now.Mode),
+			UID: t.trust(now.UID), GID: now.GID})
 	}
 	fd, name := g.dir, path.Dir(g.path)
 	for depth := 0; ; depth++ {
@@ -88,7 +89,8 @@ func (t *tree) chain(g *target, now sight) ([]facts.Info, error) {
 			if t.source && private(fd, st.Gid) {
 				st.Mode &^= 0o020
 			}
-			chain = append(chain, facts.Info{Path: name, Type: fs.ModeDir, Mode: fs.FileMode(st.Mode & 0o7777), UID: t.trust(st.Uid), GID: st.Gid})
+			chain = append(chain, facts.Info{Path: name, Type: fs.ModeDir, Mode: fs.FileMode(st.Mode & 0o7777),
+				UID: t.trust(st.Uid), GID: st.Gid})
 		}
 		done := err != nil || st.Dev == top.Dev && st.Ino == top.Ino || depth > unix.PathMax
 		above := -1

@@ -271,7 +271,8 @@ func actor() Actor {
 		}
 	}
 	for fd := range 3 {
-		if name, err := os.Readlink(procFD(fd)); err == nil && (strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")) {
+		if name, err := os.Readlink(procFD(fd)); err == nil &&
+			(strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")) {
 			a.TTY = strings.TrimPrefix(name, "/dev/")
 			break
 		}

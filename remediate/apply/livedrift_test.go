@@ -78,7 +78,8 @@ func TestDriftedContainers(t *testing.T) {
 		"what no run has given": {on(with(a1, want.Limits{CPUShares: 3}), b2), nil},
 		"docker update": {on(with(a1, want.Limits{Memory: 65, Restart: "always"}), with(b2, want.Limits{CPUShares: 9})),
 			[]string{db("cpu-shares: 512 -> 9"), web("memory: 64 -> 65"), web("restart: on-failure:5 -> always")}},
-		"what the first run gave to the second's": {on(a1, with(b2, want.Limits{Memory: 65})), []string{db("memory: 64 -> 65")}},
+		"what the first run gave to the second's": {on(a1, with(b2, want.Limits{Memory: 65})),
+			[]string{db("memory: 64 -> 65")}},
 		"gone":      {on(a1), []string{db("existence: there -> gone"), "db missing"}},
 		"recreated": {on(a1, recreated), []string{db("container: b2 -> recreated as c3"), db("cpu-shares: 512 -> 1024")}},
 		"renamed":   {on(a1, renamed), nil},
@@ -247,12 +248,14 @@ func TestDriftedUnits(t *testing.T) {
 		"nothing": {nil, nil},
 		"a drop-in": {map[string]string{"/run/systemd/system/harden-audit.timer.d/x.conf": "[Timer]\n"},
 			[]string{timer + " drop-in: none -> /run/systemd/system/harden-audit.timer.d/x.conf"}},
-		"a drop-in of all timers":                        {map[string]string{unitDir + "/timer.d/x.conf": "[Timer]\n"}, nil},
-		"a later drop-in of a unit that is not harden's": {map[string]string{unitDir + "/docker.service.d/x.conf": "[Service]\n"}, nil},
+		"a drop-in of all timers": {map[string]string{unitDir + "/timer.d/x.conf": "[Timer]\n"}, nil},
+		"a later drop-in of a unit that is not harden's": {map[string]string{unitDir +
+			"/docker.service.d/x.conf": "[Service]\n"}, nil},
 		"another unit": {map[string]string{"/run/systemd/transient/harden-audit.timer": "[Timer]\n"},
 			[]string{timer + " in force: yes -> hidden by /run/systemd/transient/harden-audit.timer"}},
 		"masked": {map[string]string{"/etc/systemd/system.control/harden-audit.timer": ""},
-			[]string{timer + " in force: yes -> harden-audit.timer is masked by /etc/systemd/system.control/harden-audit.timer: " +
+			[]string{timer + " in force: yes -> harden-audit.timer is masked by " +
+				"/etc/systemd/system.control/harden-audit.timer: " +
 				"not present on this host"}},
 		"the same name": {map[string]string{"/etc/systemd/system.control/docker.service.d/50-harden.conf": "[Service]\n"},
 			[]string{conf + " in force: yes -> hidden by a file of the same name"}},
@@ -268,7 +271,8 @@ func TestDriftedUnits(t *testing.T) {
 			plan := &remediate.Plan{Changes: []remediate.Change{created(conf, "[Service]\n"), created(timer, "[Timer]\n")}}
 			_, err := Apply(t.Context(), plan, w.options())
 			must(t, err)
-			_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, timer, "[Timer]\n#\n")}}, w.options())
+			_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, timer, "[Timer]\n#\n")}},
+				w.options())
 			must(t, err)
 			for p, data := range test.add {
 				add(p, data)

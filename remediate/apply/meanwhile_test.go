@@ -12,8 +12,8 @@ import (
 	"example.com/harden/remediate"
 )
 
-// TestSocketMeanwhile has a daemon make its socket anew between the look and the change, which is its right, and somebody
-// put another kind of file there, which is nobody's.
+// TestSocketMeanwhile has a daemon make its socket anew between the look and the change, which is its right, and
+// somebody put another kind of file there, which is nobody's.
 func TestSocketMeanwhile(t *testing.T) {
 	if !inside(t) {
 		return
@@ -69,8 +69,8 @@ func TestSocketMeanwhile(t *testing.T) {
 	}
 }
 
-// TestArmedIsRootsAlone looks at what is kept of harden itself while a run is not confirmed: as closed as the state is, and
-// with the label that lets systemd start it.
+// TestArmedIsRootsAlone looks at what is kept of harden itself while a run is not confirmed: as closed as the state is,
+// and with the label that lets systemd start it.
 func TestArmedIsRootsAlone(t *testing.T) {
 	w := newWorld(t)
 	g, c := &guard{}, &clock{"one", time.Hour}

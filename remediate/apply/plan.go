@@ -69,11 +69,13 @@ func proper(c remediate.Change) error {
 		return fmt.Errorf("%q: not a clean absolute path", c.Path)
 	case c.Removed && (c.Created || c.Before.Data == nil || c.Before.Type != 0 || c.After.Data != nil):
 		return fmt.Errorf("%s: only a regular file is removed, and its content must be known", c.Path)
-	case !c.Removed && c.Content() && (c.After.Data == nil || c.After.Type != 0 || !c.Created && (c.Before.Data == nil || c.Before.Type != 0)):
+	case !c.Removed && c.Content() && (c.After.Data == nil || c.After.Type != 0 || !c.Created &&
+		(c.Before.Data == nil || c.Before.Type != 0)):
 		return fmt.Errorf("%s: a change of content needs the content of a regular file, before and after", c.Path)
 	case c.Before.Type != 0 && !c.Before.Type.IsDir() && c.Before.Type != fs.ModeSocket:
 		return fmt.Errorf("%s: only files, directories and sockets are changed", c.Path)
-	case !c.Created && !c.Removed && c.Before.Type == 0 && (c.Before.UID != c.After.UID || c.Before.GID != c.After.GID) && c.After.Mode&0o6000 != 0:
+	case !c.Created && !c.Removed && c.Before.Type == 0 && (c.Before.UID != c.After.UID || c.Before.GID != c.After.GID) &&
+		c.After.Mode&0o6000 != 0:
 		return fmt.Errorf("%s: a file that gets another owner keeps no set-user-ID or set-group-ID bit", c.Path)
 	case c.After.Mode&^0o7777 != 0 || len(c.After.Data) > facts.MaxFile:
 		return fmt.Errorf("%s: its mode or its size is out of bounds", c.Path)
@@ -122,7 +124,8 @@ func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item,
 		return nil, fmt.Errorf("%s: %w: %s", c.Path, ErrDrift, why)
 	}
 	if now.Type == unix.S_IFREG && now.links != 1 {
-		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and a change would reach or lose the others", c.Path, ErrDrift, now.links)
+		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and a change would reach or lose the others", c.Path,
+			ErrDrift, now.links)
 	}
 	if why, err := g.stuck(it.Content); err != nil || why != "" {
 		return nil, together(err, stuckError(c.Path, why))

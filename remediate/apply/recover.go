@@ -8,7 +8,8 @@ import (
 // Rollback takes a run back: every byte, mode, owner and extended attribute is as it was before, what the run made is
 // gone, and what runs has taken that up. An empty id means the interrupted run, or else the newest applied one of
 // Options.Root. A *ConflictError lists what somebody has changed since, unless Options.Resolve says what becomes of it;
-// nothing has been changed then. A run that was rolled back already is amended by that. When a service does not come back, the run is Failed and the error says why.
+// nothing has been changed then. A run that was rolled back already is amended by that. When a service does not come
+// back, the run is Failed and the error says why.
 func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
 	e, err := begin(o)
 	if err != nil {

@@ -73,26 +73,50 @@ func TestDrift(t *testing.T) {
 		spoil func(*testing.T, world, string)
 	}{
 		{"gone", "gone", []string{content, attrs}, func(t *testing.T, w world, p string) { must(t, os.Remove(w.path(p))) }},
-		{"directory gone", "gone", []string{content}, func(t *testing.T, w world, p string) { must(t, os.RemoveAll(filepath.Dir(w.path(p)))) }},
-		{"link", "symbolic link", []string{content, attrs, dir}, replace(func(w world, p string) error { return os.Symlink(victim(w), p) })},
-		{"dangling link", "symbolic link", []string{content, attrs}, replace(func(w world, p string) error { return os.Symlink("/nonexistent", p) })},
+		{"directory gone", "gone", []string{content}, func(t *testing.T, w world, p string) {
+			must(t, os.RemoveAll(filepath.Dir(w.path(p))))
+		}},
+		{"link", "symbolic link", []string{content, attrs, dir}, replace(func(w world, p string) error {
+			return os.Symlink(victim(w), p)
+		})},
+		{"dangling link", "symbolic link", []string{content, attrs}, replace(func(w world, p string) error {
+			return os.Symlink("/nonexistent", p)
+		})},
 		{"FIFO", "FIFO", []string{content, attrs}, replace(func(w world, p string) error { return unix.Mkfifo(p, 0o666) })},
-		{"directory", "directory", []string{content, attrs}, replace(func(w world, p string) error { return os.Mkdir(p, 0o755) })},
-		{"device", "character device", []string{content, attrs}, replace(func(w world, p string) error { return unix.Mknod(p, unix.S_IFCHR|0o666, 0x103) })},
+		{"directory", "directory", []string{content, attrs}, replace(func(w world, p string) error {
+			return os.Mkdir(p, 0o755)
+		})},
+		{"device", "character device", []string{content, attrs}, replace(func(w world, p string) error {
+			return unix.Mknod(p, unix.S_IFCHR|0o666, 0x103)
+		})},
 		{"socket", "socket", []string{content, attrs}, replace(socket)},
-		{"1 GiB", "1073741824 bytes", []string{content}, func(t *testing.T, w world, p string) { must(t, os.Truncate(w.path(p), 1<<30)) }},
+		{"1 GiB", "1073741824 bytes", []string{content}, func(t *testing.T, w world, p string) {
+			must(t, os.Truncate(w.path(p), 1<<30))
+		}},
 		{"same size", "content", []string{content}, func(t *testing.T, w world, p string) {
 			f, err := os.OpenFile(w.path(p), os.O_WRONLY, 0)
 			must(t, err)
 			_, err = f.WriteAt([]byte("!"), 3)
 			must(t, errors.Join(err, f.Close()))
 		}},
-		{"mode", "mode: 0600", []string{content, attrs, dir}, func(t *testing.T, w world, p string) { must(t, unix.Chmod(w.path(p), 0o600)) }},
-		{"owner", "owner: 99:98", []string{content, dir}, func(t *testing.T, w world, p string) { must(t, os.Chown(w.path(p), 99, 98)) }},
-		{"hard link", "2 names", []string{content, attrs}, func(t *testing.T, w world, p string) { must(t, os.Link(w.path(p), w.path("/etc/other"))) }},
-		{"appeared", "appeared", []string{fresh, deep}, replace(func(w world, p string) error { return os.WriteFile(p, nil, 0o640) })},
-		{"appeared as a link", "appeared", []string{fresh, deep}, replace(func(w world, p string) error { return os.Symlink(victim(w), p) })},
-		{"appeared as a FIFO", "appeared", []string{fresh}, replace(func(w world, p string) error { return unix.Mkfifo(p, 0o666) })},
+		{"mode", "mode: 0600", []string{content, attrs, dir}, func(t *testing.T, w world, p string) {
+			must(t, unix.Chmod(w.path(p), 0o600))
+		}},
+		{"owner", "owner: 99:98", []string{content, dir}, func(t *testing.T, w world, p string) {
+			must(t, os.Chown(w.path(p), 99, 98))
+		}},
+		{"hard link", "2 names", []string{content, attrs}, func(t *testing.T, w world, p string) {
+			must(t, os.Link(w.path(p), w.path("/etc/other")))
+		}},
+		{"appeared", "appeared", []string{fresh, deep}, replace(func(w world, p string) error {
+			return os.WriteFile(p, nil, 0o640)
+		})},
+		{"appeared as a link", "appeared", []string{fresh, deep}, replace(func(w world, p string) error {
+			return os.Symlink(victim(w), p)
+		})},
+		{"appeared as a FIFO", "appeared", []string{fresh}, replace(func(w world, p string) error {
+			return unix.Mkfifo(p, 0o666)
+		})},
 		{"link above", "symbolic link", []string{content, fresh}, func(t *testing.T, w world, p string) {
 			d := filepath.Dir(w.path(p))
 			if err := os.Rename(d, w.path("/etc/elsewhere")); err != nil {
@@ -173,8 +197,10 @@ func TestStuck(t *testing.T) {
 		{"append-only file", "it is append-only", chattr("+a", json), chattr("-a", json)},
 		{"immutable directory", "immutable", chattr("+i", "/etc/docker"), chattr("-i", "/etc/docker")},
 		{"append-only directory", "append-only", chattr("+a", "/etc/docker"), chattr("-a", "/etc/docker")},
-		{"immutable attributes", "/etc/default/docker cannot be changed: it is immutable", chattr("+i", "/etc/default/docker"), chattr("-i", "/etc/default/docker")},
-		{"immutable directory of a new file", "its directory is immutable", chattr("+i", "/etc/systemd/system"), chattr("-i", "/etc/systemd/system")},
+		{"immutable attributes", "/etc/default/docker cannot be changed: it is immutable",
+			chattr("+i", "/etc/default/docker"), chattr("-i", "/etc/default/docker")},
+		{"immutable directory of a new file", "its directory is immutable", chattr("+i", "/etc/systemd/system"),
+			chattr("-i", "/etc/systemd/system")},
 		{"read-only", "read-only file system", func(t *testing.T, w world) {
 			command(t, "mount", "--bind", w.path("/etc"), w.path("/etc"))
 			command(t, "mount", "-o", "remount,ro,bind", w.path("/etc"))
@@ -257,6 +283,7 @@ func TestFull(t *testing.T) {
 func TestExposedBelow(t *testing.T) {
 	for _, p := range []string{"/etc/docker/zz.conf", "/etc/docker/new/zz.conf", "/etc/docker/new/deep/zz.conf"} {
 		w := newWorld(t)
-		refused(t, w, w.options(), &remediate.Plan{Changes: []remediate.Change{created(p, "text\n")}}, nil, "everybody can write to /etc/docker")
+		refused(t, w, w.options(), &remediate.Plan{Changes: []remediate.Change{created(p, "text\n")}}, nil,
+			"everybody can write to /etc/docker")
 	}
 }

@@ -33,8 +33,8 @@ func remapping(t *testing.T, c *containers, o *Options) {
 	o.Services = s
 }
 
-// TestContainersOfAnEngineThatMoves: a run that turns userns-remap on and gives containers limits before it can be rolled
-// back, though its containers are out of sight and the Engine has another ID.
+// TestContainersOfAnEngineThatMoves: a run that turns userns-remap on and gives containers limits before it can be
+// rolled back, though its containers are out of sight and the Engine has another ID.
 func TestContainersOfAnEngineThatMoves(t *testing.T) {
 	w, c := newWorld(t), engineOfTwo()
 	files := w.look(t)
@@ -75,12 +75,14 @@ func TestContainersOfAnEngineThatStays(t *testing.T) {
 	o.Services = &services{}
 	home := c.home
 	c.home = "/run/docker.sock elsewhere /var/lib/docker"
-	if _, _, err := RollbackPlan(t.Context(), "", o); err == nil || !strings.Contains(err.Error(), "of another Docker Engine") {
+	if _, _, err := RollbackPlan(t.Context(), "", o); err == nil ||
+		!strings.Contains(err.Error(), "of another Docker Engine") {
 		t.Errorf("another Engine: %v", err)
 	}
 	c.home = home
 	run, err := Rollback(t.Context(), "", o)
-	if err == nil || run.Outcome != Failed || !strings.Contains(err.Error(), "keeps its data in /var/lib/docker/231072.231072") {
+	if err == nil || run.Outcome != Failed ||
+		!strings.Contains(err.Error(), "keeps its data in /var/lib/docker/231072.231072") {
 		t.Errorf("%+v, %v", run, err)
 	}
 	same(t, "after the rollback", files, w.look(t))

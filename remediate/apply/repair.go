@@ -100,7 +100,8 @@ func (e *engine) mend(found []Damage, to string) error {
 	who := actor()
 	for _, d := range found {
 		r := record{Run: d.Run, Event: hiRepair, Actor: &who, By: e.Version}
-		r.What = fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to), strings.Join(d.Lost, "; "))
+		r.What = fmt.Sprintf("%s: %s: %s in %s; lost: %s", d.File, d.Why, d.Does, e.store.below(to),
+			strings.Join(d.Lost, "; "))
 		if err := e.hist.append(r); err != nil {
 			return err
 		}
@@ -148,6 +149,8 @@ func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
 		d.Why, d.Does = bare(err), "sets the whole history aside, and goes on with a copy up to there"
 		if records, err := countLines(s.historyFile()); err == nil {
 			after = records - (c.line - 1)
+		} else if !errors.Is(err, ErrDamaged) { // which a FIFO in its place is, or the like: it has no lines
+			return nil, err
 		}
 		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable "+
 			"where they are set aside", after, c.line, c.size+1))

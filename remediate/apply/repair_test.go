@@ -44,12 +44,16 @@ func TestRepairJournal(t *testing.T) {
 		back  bool // the damaged run can still be rolled back
 		kept  string
 	}{
-		"plan":    {func(dir string) { flip(t, filepath.Join(dir, planFile), 30) }, false, "before the run is in runs/"},
-		"no plan": {func(dir string) { must(t, os.Remove(filepath.Join(dir, planFile))) }, false, "before the run is in runs/"},
+		"plan": {func(dir string) { flip(t, filepath.Join(dir, planFile), 30) }, false, "before the run is in runs/"},
+		"no plan": {func(dir string) {
+			must(t, os.Remove(filepath.Join(dir, planFile)))
+		}, false, "before the run is in runs/"},
 		"log":     {func(dir string) { flip(t, filepath.Join(dir, logFile), 30) }, false, "before the run is in runs/"},
 		"log 2":   {func(dir string) { flip(t, filepath.Join(dir, logFile), 200) }, true, "can still be rolled back"},
 		"log end": {func(dir string) { flip(t, filepath.Join(dir, logFile), -3) }, true, "what became of it: applied"},
-		"no log":  {func(dir string) { must(t, os.Remove(filepath.Join(dir, logFile))) }, false, "before the run is in runs/"},
+		"no log": {func(dir string) {
+			must(t, os.Remove(filepath.Join(dir, logFile)))
+		}, false, "before the run is in runs/"},
 		"before":  {func(dir string) { flip(t, filepath.Join(dir, "before.0"), 0) }, false, "all other files"},
 		"nothing": {func(dir string) { must(t, os.RemoveAll(dir)); must(t, os.WriteFile(dir, nil, 0o600)) }, false, ""},
 	} {
@@ -77,7 +81,8 @@ func TestRepairJournal(t *testing.T) {
 				t.Errorf("nothing was set aside: %v", err)
 			}
 			o.Resolve.Skip = true
-			if got, err := Rollback(t.Context(), run.ID, o); c.back && err != nil || !c.back && err == nil && len(got.Left) == 0 {
+			if got, err := Rollback(t.Context(), run.ID, o); c.back && err != nil || !c.back && err == nil &&
+				len(got.Left) == 0 {
 				t.Errorf("the damaged run: %+v, %v", got, err)
 			}
 			if c.back {

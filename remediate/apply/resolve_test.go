@@ -63,7 +63,8 @@ func resolveOnce(t *testing.T, resolve Resolution, touch func(string) error, cut
 	}
 	now := w.look(t)
 	var conflict *ConflictError
-	if _, err := Rollback(t.Context(), "", o); !errors.As(err, &conflict) || len(conflict.Conflicts) != 1 || conflict.Conflicts[0].Path != daemonJSON {
+	if _, err := Rollback(t.Context(), "", o); !errors.As(err, &conflict) || len(conflict.Conflicts) != 1 ||
+		conflict.Conflicts[0].Path != daemonJSON {
 		t.Fatalf("undecided: %v", err)
 	}
 	same(t, "undecided", now, w.look(t))
@@ -90,7 +91,8 @@ func resolveOnce(t *testing.T, resolve Resolution, touch func(string) error, cut
 	if wrong := (sweep{}).atRest(w.options()); wrong != "" {
 		t.Error(wrong)
 	}
-	next, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, w.options())
+	next, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}},
+		w.options())
 	must(t, err)
 	_, err = Rollback(t.Context(), next.ID, w.options())
 	must(t, err)
@@ -221,10 +223,18 @@ func TestNoWay(t *testing.T) {
 		spoil      func(p string) error
 		resolve    Resolution
 	}{
-		{"over a link", "a symbolic link", func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) }, ways["ours"]},
-		{"over a FIFO", "a FIFO", func(p string) error { return errors.Join(os.Remove(p), unix.Mkfifo(p, 0o600)) }, ways["ours"]},
-		{"over a directory", "a directory", func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o700)) }, ways["ours"]},
-		{"hard links", "2 names", func(p string) error { return errors.Join(os.Chmod(p, 0o600), os.Link(p, p+"2")) }, ways["ours"]},
+		{"over a link", "a symbolic link", func(p string) error {
+			return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p))
+		}, ways["ours"]},
+		{"over a FIFO", "a FIFO", func(p string) error {
+			return errors.Join(os.Remove(p), unix.Mkfifo(p, 0o600))
+		}, ways["ours"]},
+		{"over a directory", "a directory", func(p string) error {
+			return errors.Join(os.Remove(p), os.Mkdir(p, 0o700))
+		}, ways["ours"]},
+		{"hard links", "2 names", func(p string) error {
+			return errors.Join(os.Chmod(p, 0o600), os.Link(p, p+"2"))
+		}, ways["ours"]},
 		{"through a link", "follows no link", func(p string) error {
 			d := filepath.Dir(p)
 			return errors.Join(os.Rename(d, d+"2"), os.Symlink(d+"2", d))
@@ -279,7 +289,8 @@ func TestNewerInTheWay(t *testing.T) {
 	o := w.options()
 	var ids []string
 	for _, data := range []string{"one", "two", "three"} {
-		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, odd, data), w.attributes(t, "/etc/docker", 0o700, 0, 0)}}, o)
+		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, odd, data),
+			w.attributes(t, "/etc/docker", 0o700, 0, 0)}}, o)
 		must(t, err)
 		ids = append(ids, run.ID)
 	}
@@ -327,7 +338,8 @@ func TestAbandon(t *testing.T) {
 	for _, s := range states {
 		got[s.Path] = s.State
 	}
-	for p, want := range map[string]string{daemonJSON: StateAfter, odd: StateTheirs, "/etc/systemd/system/gone.timer": StateBefore} {
+	for p, want := range map[string]string{daemonJSON: StateAfter, odd: StateTheirs,
+		"/etc/systemd/system/gone.timer": StateBefore} {
 		if got[p] != want {
 			t.Errorf("%s is told as %q, want %q", p, got[p], want)
 		}
@@ -345,7 +357,8 @@ func TestAbandon(t *testing.T) {
 	if wrong := (sweep{}).atRest(o); wrong != "" {
 		t.Error(wrong)
 	}
-	next, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}}, o)
+	next, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.content(t, "/etc/bystander", "more\n")}},
+		o)
 	must(t, err)
 	if got, err := Rollback(t.Context(), "", o); err != nil || got.ID != next.ID {
 		t.Errorf("by default: %+v, %v", got, err)

@@ -89,15 +89,18 @@ func TestRollOutOrder(t *testing.T) {
 	}{
 		{"well", nil, []string{kubelet, first, second, record}, outcome{Applied, ""}},
 		{"the second does not come up", map[int]error{3: errors.New("sick")}, []string{kubelet, first, second,
-			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
+			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
+			"restart kubelet.service: none old old"},
 			outcome{RolledBack, "sick"}},
 		{"the first does not come up", map[int]error{2: errors.New("sick")}, []string{kubelet, first,
 			"roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"}, outcome{RolledBack, "sick"}},
 		{"the cluster does not keep it", map[int]error{4: errors.New("conflict")}, []string{kubelet, first, second, record,
-			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
+			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
+			"restart kubelet.service: none old old"},
 			outcome{RolledBack, "conflict"}},
 		{"nor does it go back", map[int]error{3: errors.New("sick"), 4: errors.New("dead")}, []string{kubelet, first, second,
-			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"},
+			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
+			"restart kubelet.service: none old old"},
 			outcome{Failed, "dead"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -107,7 +110,8 @@ func TestRollOutOrder(t *testing.T) {
 			o := w.options()
 			got := w.seen(t, o.Services.(*services), func(nth int) error { return tt.fails[nth] })
 			run, err := Apply(t.Context(), plan, o)
-			if run == nil || run.Outcome != tt.outcome.is || !strings.Contains(run.Reason, tt.outcome.why) || (err == nil) != (tt.is == Applied) {
+			if run == nil || run.Outcome != tt.outcome.is || !strings.Contains(run.Reason, tt.outcome.why) ||
+				(err == nil) != (tt.is == Applied) {
 				t.Fatalf("%+v, %v", run, err)
 			}
 			if diff := cmp.Diff(tt.want, *got); diff != "" {
@@ -141,7 +145,8 @@ func TestRollOutNotReady(t *testing.T) {
 	before := w.look(t)
 	o := w.options()
 	o.Services = &services{pending: map[remediate.Kind]string{remediate.RollOut: "it is not well"}}
-	if run, err := Apply(t.Context(), plan, o); err == nil || !strings.Contains(err.Error(), "it is not well; nothing has been changed") {
+	if run, err := Apply(t.Context(), plan, o); err == nil ||
+		!strings.Contains(err.Error(), "it is not well; nothing has been changed") {
 		t.Errorf("%+v, %v", run, err)
 	}
 	same(t, "afterwards", before, w.look(t))
@@ -176,13 +181,15 @@ func TestRollOutInterrupted(t *testing.T) {
 			}()
 			o = w.options()
 			got := w.seen(t, o.Services.(*services), nil)
-			want := []string{"restart kubelet.service: rules new new", "roll-out " + etcd + ": rules new new", "roll-out " + apiserver + ": rules new new", "record-in-cluster configmap/n/m: old>new rules new new"}
+			want := []string{"restart kubelet.service: rules new new", "roll-out " + etcd + ": rules new new",
+				"roll-out " + apiserver + ": rules new new", "record-in-cluster configmap/n/m: old>new rules new new"}
 			var run *Run
 			var err error
 			if then == "resume" {
 				run, err = Resume(t.Context(), o)
 			} else {
-				want = []string{"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"}
+				want = []string{"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
+					"restart kubelet.service: none old old"}
 				run, err = Rollback(t.Context(), "", o)
 				same(t, "afterwards", before, w.look(t))
 			}

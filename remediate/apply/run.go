@@ -21,7 +21,7 @@ type Run struct {
 	Activations []Activated       `json:"activations"`
 	Checks      []string          `json:"checks"`            // judged again at the end of the run
 	Waiting     []string          `json:"waiting,omitempty"` // not judged: they wait for a pending activation
-	Left        []Left            `json:"left,omitempty"`    // what was left as others made it when the run was finished or rolled back
+	Left        []Left            `json:"left,omitempty"`    // as others made it when the run was finished or rolled back
 	Actor       Actor             `json:"actor"`
 	Version     string            `json:"version"`
 	Unconfirmed *Deadline         `json:"unconfirmed,omitempty"` // nil once it is confirmed or taken back, or need not be

@@ -68,7 +68,8 @@ func private(fd int, gid uint32) bool {
 	if os.Geteuid() == 0 || int(gid) != os.Getegid() {
 		return false
 	}
-	if n, err := unix.Getxattr(procFD(fd), "system.posix_acl_access", nil); n > 0 || err != unix.ENODATA && err != unix.EOPNOTSUPP {
+	if n, err := unix.Getxattr(procFD(fd), "system.posix_acl_access", nil); n > 0 || err != unix.ENODATA &&
+		err != unix.EOPNOTSUPP {
 		return false
 	}
 	users, err := os.ReadFile("/etc/passwd")

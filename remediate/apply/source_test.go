@@ -41,7 +41,8 @@ func TestAlone(t *testing.T) {
 		groups, gid string
 		want        bool
 	}{
-		{"me:x:1000:\n", "1000", true}, {"me:x:1000:me\n", "1000", true}, {"me:x:1000:me,you\n", "1000", false}, {"other:x:9:\n", "1000", false},
+		{"me:x:1000:\n", "1000", true}, {"me:x:1000:me\n", "1000", true}, {"me:x:1000:me,you\n", "1000", false},
+		{"other:x:9:\n", "1000", false},
 		{"you:x:1001:\n", "1001", false}, {"", "1000", false},
 	} {
 		if got := alone([]byte(users), []byte(test.groups), "1000", test.gid); got != test.want {

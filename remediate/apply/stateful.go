@@ -83,7 +83,9 @@ func (s *store) still() (ok bool, err error) {
 	if err == nil && os.SameFile(held, named) {
 		return true, nil
 	}
-	err = fmt.Errorf("%s: %w", s.dir, errStateGone)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", s.dir, errStateGone)
+	}
 	if s.back {
 		s.gone = err
 		return false, nil

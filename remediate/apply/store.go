@@ -92,8 +92,8 @@ func openStore(o Options, alone bool) (*store, error) {
 	return s, nil
 }
 
-// tighten reports whether others than the owner can open the lock, and so take it for as long as they like. Who wants it
-// alone closes it to them.
+// tighten reports whether others than the owner can open the lock, and so take it for as long as they like. Who wants
+// it alone closes it to them.
 func (s *store) tighten(alone bool) (loose bool, err error) {
 	dir, err := os.Lstat(s.dir)
 	if err != nil {
@@ -150,7 +150,8 @@ func (s *store) sign() error {
 			args[i] = strconv.Quote(a)
 		}
 	}
-	text, err := json.Marshal(LockedError{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second), Command: strings.Join(args, " ")})
+	text, err := json.Marshal(LockedError{PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second),
+		Command: strings.Join(args, " ")})
 	if err != nil {
 		return err
 	}
@@ -224,8 +225,8 @@ func (s *store) write(name string, data []byte) error {
 	return together(err, f.Close())
 }
 
-// put makes a new file where it is not there at all until it is whole: what would be read in part is not a journal in the
-// making, which nobody reads before it is published.
+// put makes a new file where it is not there at all until it is whole: what would be read in part is not a journal in
+// the making, which nobody reads before it is published.
 func (s *store) put(name string, data []byte) error {
 	if err := s.write(name+".new", data); err != nil {
 		return err

@@ -80,6 +80,7 @@ func TestStateIsTrusted(t *testing.T) {
 		spoil      func(state string) error
 	}{
 		{"group may write", "0770 lets others", func(s string) error { return unix.Chmod(s, 0o770) }},
+		{"others alone may write", "0702 lets others", func(s string) error { return unix.Chmod(s, 0o702) }},
 		{"all may write, sticky", "1777 lets others", func(s string) error { return unix.Chmod(s, 0o1777) }},
 		{"another's", "belongs to uid 7", func(s string) error { return os.Chown(s, 7, 7) }},
 		{"parent another's", "belongs to uid 7", func(s string) error { return os.Chown(filepath.Dir(s), 7, 7) }},
@@ -134,7 +135,8 @@ func TestLoose(t *testing.T) {
 	theirs, err := os.Open(filepath.Join(o.State, "lock")) // as any user could
 	must(t, err)
 	must(t, unix.Flock(int(theirs.Fd()), unix.LOCK_EX))
-	if _, err := Apply(t.Context(), w.plan(t), o); !isLocked(err) || !strings.Contains(err.Error(), "remove "+filepath.Join(o.State, "lock")) {
+	if _, err := Apply(t.Context(), w.plan(t), o); !isLocked(err) ||
+		!strings.Contains(err.Error(), "remove "+filepath.Join(o.State, "lock")) {
 		t.Errorf("while a user has the lock: %v", err)
 	}
 	must(t, theirs.Close())
@@ -198,7 +200,10 @@ func TestHistoryTampered(t *testing.T) {
 		ok     bool
 	}{
 		{"untouched", func(l [][]byte) [][]byte { return l }, true},
-		{"a record changed", func(l [][]byte) [][]byte { l[3] = bytes.Replace(l[3], []byte("write"), []byte("wrote"), 1); return l }, false},
+		{"a record changed", func(l [][]byte) [][]byte {
+			l[3] = bytes.Replace(l[3], []byte("write"), []byte("wrote"), 1)
+			return l
+		}, false},
 		{"the last changed", func(l [][]byte) [][]byte {
 			n := len(l) - 1
 			l[n] = bytes.Replace(l[n], []byte("applied"), []byte("Applied"), 1)
@@ -208,7 +213,9 @@ func TestHistoryTampered(t *testing.T) {
 		{"the first removed", func(l [][]byte) [][]byte { return l[1:] }, false},
 		{"one twice", func(l [][]byte) [][]byte { return append(l[:4:4], l[3:]...) }, false},
 		{"two swapped", func(l [][]byte) [][]byte { l[3], l[4] = l[4], l[3]; return l }, false},
-		{"rubbish put in", func(l [][]byte) [][]byte { return append(l[:4:4], append([][]byte{[]byte("rubbish\n")}, l[4:]...)...) }, false},
+		{"rubbish put in", func(l [][]byte) [][]byte {
+			return append(l[:4:4], append([][]byte{[]byte("rubbish\n")}, l[4:]...)...)
+		}, false},
 		{"one written anew, with its hash", func(l [][]byte) [][]byte {
 			l[3] = rehashed(t, l[3], func(r *record) { r.What = "another" })
 			return l
@@ -287,7 +294,8 @@ func TestAnnounced(t *testing.T) {
 	buf := make([]byte, 1024)
 	n, err := log.Read(buf)
 	must(t, err)
-	if got := string(buf[:n]); !strings.Contains(got, run.Head) || !strings.Contains(got, run.ID+" applied") || !strings.HasPrefix(got, "<85>") {
+	if got := string(buf[:n]); !strings.Contains(got, run.Head) || !strings.Contains(got, run.ID+" applied") ||
+		!strings.HasPrefix(got, "<85>") {
 		t.Errorf("announced %q", got)
 	}
 }

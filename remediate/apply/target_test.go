@@ -31,7 +31,8 @@ func TestSocket(t *testing.T) {
 		{"the same", func(world) error { return nil }, "140666 7:8"},
 		{"gone", func(w world) error { return os.Remove(w.path(sock)) }, ""},
 		{"made anew", func(w world) error {
-			return errors.Join(os.Remove(w.path(sock)), socket(w, w.path(sock)), os.Chmod(w.path(sock), 0o640), os.Chown(w.path(sock), 0, 99))
+			return errors.Join(os.Remove(w.path(sock)), socket(w, w.path(sock)), os.Chmod(w.path(sock), 0o640),
+				os.Chown(w.path(sock), 0, 99))
 		}, "140640 0:99"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -68,7 +69,8 @@ func TestInherited(t *testing.T) {
 	before := w.look(t)
 	o := w.options()
 	p := "/etc/systemd/system/x.conf"
-	_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{created(p, "x"), created("/etc/systemd/system/d/y.conf", "y")}}, o)
+	_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{created(p, "x"),
+		created("/etc/systemd/system/d/y.conf", "y")}}, o)
 	must(t, err)
 	got := w.look(t)
 	if got[p] != `100640 0:0 "x"` {
@@ -97,9 +99,15 @@ func TestCapabilities(t *testing.T) {
 			c.After.UID, c.After.Mode = 0, 0o755
 			return c
 		}, false},
-		"mode":                      {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o4755, 7, 8) }, true},
-		"attributes, given to root": {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o755, 0, 0) }, false},
-		"the group's alone":         {func(t testing.TB, w world, p string) remediate.Change { return w.attributes(t, p, 0o755, 7, 0) }, false},
+		"mode": {func(t testing.TB, w world, p string) remediate.Change {
+			return w.attributes(t, p, 0o4755, 7, 8)
+		}, true},
+		"attributes, given to root": {func(t testing.TB, w world, p string) remediate.Change {
+			return w.attributes(t, p, 0o755, 0, 0)
+		}, false},
+		"the group's alone": {func(t testing.TB, w world, p string) remediate.Change {
+			return w.attributes(t, p, 0o755, 7, 0)
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

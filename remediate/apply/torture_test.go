@@ -22,12 +22,14 @@ func full() bool { return os.Getenv("HARDEN_TORTURE") == "full" }
 // these does, so those are left to the full torture.
 var mutating = map[string]bool{
 	"openat": true, "write": true, "pwrite64": true, "ftruncate": true, "fsync": true, "renameat": true, "renameat2": true,
-	"unlinkat": true, "mkdirat": true, "fchownat": true, "fchmodat": true, "setxattr": true, "removexattr": true, "flock": true,
+	"unlinkat": true, "mkdirat": true, "fchownat": true, "fchmodat": true, "setxattr": true, "removexattr": true,
+	"flock": true,
 }
 
 // ours are all calls that the code under test makes, beside those of the Go runtime for itself.
-var ours = regexp.MustCompile(`^(open|close|p?read|p?write|f?sync|f?(stat|chmod|chown|trunc)|rename|unlink|mkdir|rmdir|flock|` +
-	`(get|set|list|remove)xattr|newfstat|getdents|readlink|lseek|access|faccess|socket|connect|syncfs|fcntl|dup|sched_yield|getuid|geteuid|getpid|clock_gettime)`)
+var ours = regexp.MustCompile(`^(open|close|p?read|p?write|f?sync|f?(stat|chmod|chown|trunc)|rename|unlink|mkdir|` +
+	`rmdir|flock|(get|set|list|remove)xattr|newfstat|getdents|readlink|lseek|access|faccess|socket|connect|syncfs|fcntl|` +
+	`dup|sched_yield|getuid|geteuid|getpid|clock_gettime)`)
 
 // A point is one moment to end a program at: before its nth call of that name.
 type point struct {
@@ -93,7 +95,8 @@ func sample(all []point, n int) []point {
 }
 
 func strace(c *exec.Cmd, args ...string) *exec.Cmd {
-	s := exec.Command("strace", append(append([]string{"-f", "-qq"}, args...), append([]string{c.Path}, c.Args[1:]...)...)...)
+	s := exec.Command("strace", append(append([]string{"-f", "-qq"}, args...),
+		append([]string{c.Path}, c.Args[1:]...)...)...)
 	s.Env = c.Env
 	return s
 }

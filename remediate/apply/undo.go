@@ -101,8 +101,8 @@ func (e *engine) restart(ctx context.Context, failed error) error {
 
 // A Reviver starts again what a restart has ended.
 type Reviver interface {
-	// Revive starts the containers that ran, as Snapshot told, that a restart has ended and that nothing else starts again.
-	// It says of each in words what became of it.
+	// Revive starts the containers that ran, as Snapshot told, that a restart has ended and that nothing else starts
+	// again. It says of each in words what became of it.
 	Revive(ctx context.Context, before json.RawMessage) ([]string, error)
 }
 
@@ -208,7 +208,8 @@ func withRestarts(back []Activated) []Activated {
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == remediate.Restart && b.Unit == a.Unit })
 		switch {
 		case i < 0:
-			back = append(back, Activated{Kind: remediate.Restart, Unit: a.Unit, Class: want.Restart, State: Pending, Reason: kept})
+			back = append(back, Activated{Kind: remediate.Restart, Unit: a.Unit, Class: want.Restart, State: Pending,
+				Reason: kept})
 		case back[i].wanted():
 			back = slices.DeleteFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
 		default:
@@ -279,7 +280,8 @@ func (e *engine) restore(i int) (unsaid, err error) {
 		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrConflict, why)
 	}
 	if now.links > 1 && now.Type == unix.S_IFREG {
-		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and what is restored would reach or lose the others", it.path(), ErrConflict, now.links)
+		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and what is restored would reach or lose the others",
+			it.path(), ErrConflict, now.links)
 	}
 	if err := e.exposed(g, now); err != nil {
 		return nil, err

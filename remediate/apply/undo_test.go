@@ -181,10 +181,13 @@ func TestReversals(t *testing.T) {
 		did     []string
 		before  string
 	}{
-		{"a reload and a restart are undone by one restart", nil, "", []string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
-		{"a reload alone does not end in a restart", []remediate.Kind{remediate.Restart}, "", []string{"load-audit-rules", "reload docker.service"}, `{"web":4711}`},
+		{"a reload and a restart are undone by one restart", nil, "", []string{"load-audit-rules", "restart docker.service"},
+			`{"web":4711}`},
+		{"a reload alone does not end in a restart", []remediate.Kind{remediate.Restart}, "",
+			[]string{"load-audit-rules", "reload docker.service"}, `{"web":4711}`},
 		{"nothing was done", remediate.Kinds, "", nil, ""},
-		{"a boot has done what was pending", remediate.Kinds, "another", []string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
+		{"a boot has done what was pending", remediate.Kinds, "another",
+			[]string{"load-audit-rules", "restart docker.service"}, `{"web":4711}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -263,15 +266,23 @@ func TestConflict(t *testing.T) {
 		{"content", json, "content", func(p string) error { return os.WriteFile(p, []byte("{}"), 0o644) }},
 		{"mode", json, "mode: 0600", func(p string) error { return os.Chmod(p, 0o600) }},
 		{"owner", json, "owner: 5:6", func(p string) error { return os.Chown(p, 5, 6) }},
-		{"attribute", json, `attribute "user.note"`, func(p string) error { return unix.Setxattr(p, "user.note", []byte("x"), 0) }},
+		{"attribute", json, `attribute "user.note"`, func(p string) error {
+			return unix.Setxattr(p, "user.note", []byte("x"), 0)
+		}},
 		{"access list", json, xattrACL, func(p string) error { return unix.Removexattr(p, xattrACL) }},
 		{"gone", json, "gone", os.Remove},
-		{"link", json, "symbolic link", func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) }},
+		{"link", json, "symbolic link", func(p string) error {
+			return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p))
+		}},
 		{"mode only", "/etc/default/docker", "mode: 0600", func(p string) error { return os.Chmod(p, 0o600) }},
-		{"content under mode only", "/etc/default/docker", "its content is another's", func(p string) error { return os.WriteFile(p, []byte("x"), 0) }},
+		{"content under mode only", "/etc/default/docker", "its content is another's", func(p string) error {
+			return os.WriteFile(p, []byte("x"), 0)
+		}},
 		{"half back", "/etc/default/docker", "owner: 7:8", func(p string) error { return os.Chown(p, 7, 8) }},
 		{"directory", "/etc/docker", "mode: 0700", func(p string) error { return os.Chmod(p, 0o700) }},
-		{"created", "/etc/systemd/system/docker.service.d/empty.conf", "content", func(p string) error { return os.WriteFile(p, []byte("x"), 0o640) }},
+		{"created", "/etc/systemd/system/docker.service.d/empty.conf", "content", func(p string) error {
+			return os.WriteFile(p, []byte("x"), 0o640)
+		}},
 		{"odd name", odd, "content", func(p string) error { return os.WriteFile(p, []byte("x"), 0o640) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

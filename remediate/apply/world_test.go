@@ -122,7 +122,8 @@ func (w world) content(t testing.TB, p, after string) remediate.Change {
 	data, err := os.ReadFile(w.path(p))
 	must(t, err)
 	before.Data = append([]byte{}, data...)
-	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/content"}}}
+	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before,
+		Checks: []*checks.Check{{ID: "docker/content"}}}
 	c.After.Data = []byte(after)
 	return c
 }
@@ -130,7 +131,8 @@ func (w world) content(t testing.TB, p, after string) remediate.Change {
 func (w world) attributes(t testing.TB, p string, mode fs.FileMode, uid, gid uint32) remediate.Change {
 	t.Helper()
 	before := w.facts(t, p)
-	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before, Checks: []*checks.Check{{ID: "docker/attributes"}}}
+	c := remediate.Change{Warrants: mine, Path: p, Before: before, After: before,
+		Checks: []*checks.Check{{ID: "docker/attributes"}}}
 	c.After.Mode, c.After.UID, c.After.GID = mode, uid, gid
 	c.After.User, c.After.Group = fmt.Sprint(uid), fmt.Sprint(gid)
 	return c

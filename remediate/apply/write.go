@@ -199,7 +199,8 @@ func (s *sys) dress(fd int, im image, all bool) error {
 	}
 	for _, x := range have {
 		name := string(x.Name)
-		if _, ok := find(im.Xattrs, name); ok || !all && name != xattrCap || im.Fresh && strings.HasPrefix(name, "security.") {
+		if _, ok := find(im.Xattrs, name); ok || !all && name != xattrCap || im.Fresh &&
+			strings.HasPrefix(name, "security.") {
 			continue
 		}
 		if err := unix.Removexattr(p, name); err != nil {

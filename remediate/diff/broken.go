@@ -121,7 +121,8 @@ func (b *brokenText) attachedTo(t token) bool {
 func (b *brokenText) leads(t, next token) bool {
 	lower := strings.ToLower(t.text)
 	if t.sign == 0 {
-		return t.text == "-p" && !secret.NotP().MatchString(next.text) || slices.Contains(secret.Options[b.program], t.text) ||
+		return t.text == "-p" && !secret.NotP().MatchString(next.text) ||
+			slices.Contains(secret.Options[b.program], t.text) ||
 			strings.HasPrefix(t.text, "-") && secret.Sensitive(t.text)
 	}
 	if slices.Contains(naming, lower) {

@@ -12,8 +12,8 @@ import (
 	"example.com/harden/remediate"
 )
 
-// Container shows an update of a container as Unified shows a change of a file: one line for each limit, as `docker update`
-// names it.
+// Container shows an update of a container as Unified shows a change of a file: one line for each limit, as `docker
+// update` names it.
 func Container(u remediate.Update) string {
 	return limits(u.Name, u.ID, u.Before, u.After, u.Because, u.OneWay)
 }

@@ -46,7 +46,9 @@ func TestPatch(t *testing.T) {
  }
 \ No newline at end of file
 `},
-		{"two edits in one hunk, and another", remediate.Change{Path: "/x", Before: root("a\nb\nc\nd\n1\n2\n3\n4\n5\n6\n7\ne\n"), After: root("A\na\nb\nC\nc\nd\n1\n2\n3\n4\n5\n6\n7\nE\n")},
+		{"two edits in one hunk, and another",
+			remediate.Change{Path: "/x", Before: root("a\nb\nc\nd\n1\n2\n3\n4\n5\n6\n7\ne\n"),
+				After: root("A\na\nb\nC\nc\nd\n1\n2\n3\n4\n5\n6\n7\nE\n")},
 			`# /x
 # sha256 4d2ed035b82727c8795a0c6312791b03dfbe6d158ae1622c5d596de532d0f0c6 -> d4e82327effa32b4e570c860843eb8a621cf33c382f48f21fb4fea66a6074bf9
 --- /x
@@ -70,18 +72,22 @@ func TestPatch(t *testing.T) {
 			"# /etc/x\n# sha256 none -> 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\n# mode none -> 0644\n" +
 				"# owner none -> root:root\n--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\n"},
 		{"created empty", remediate.Change{Path: "/etc/x", Created: true, After: root("")},
-			"# /etc/x\n# sha256 none -> e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n# mode none -> 0644\n# owner none -> root:root\n"},
+			"# /etc/x\n# sha256 none -> e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n# mode none -> " +
+				"0644\n# owner none -> root:root\n"},
 		{"removed", remediate.Change{Path: "/etc/x", Removed: true, Before: root("a\n")},
 			"# /etc/x\n# sha256 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7 -> none\n# mode 0644 -> none\n" +
 				"# owner root:root -> none\n--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"},
-		{"attributes alone", remediate.Change{Path: "/etc/x", Before: attributes(file(0o4777, 0, "root:root", "")), After: attributes(root(""))},
+		{"attributes alone", remediate.Change{Path: "/etc/x", Before: attributes(file(0o4777, 0, "root:root", "")),
+			After: attributes(root(""))},
 			"# /etc/x\n# mode 4777 -> 0644\n"},
-		{"owners of one name", remediate.Change{Path: "/etc/x", Before: attributes(file(0o644, 1, "root:root", "")), After: attributes(root(""))},
+		{"owners of one name", remediate.Change{Path: "/etc/x", Before: attributes(file(0o644, 1, "root:root", "")),
+			After: attributes(root(""))},
 			"# /etc/x\n# owner 1:1 -> 0:0\n"},
 		{"a path is data", remediate.Change{Path: "/a\n--- \"b\x1b\u202e\xff", Before: root("x\n"), After: root("y\n")},
 			"# /a\\x0a--- \"b\\x1b\\u202e\\xff\n# sha256 73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac -> " +
 				"3bb2abb69ebb27fbfe63c7639624c6ec5e331b841a5bc8c3ebc10b9285e90877\n" +
-				"--- \"/a\\012---\\040\\\"b\\033\\342\\200\\256\\377\"\n+++ \"/a\\012---\\040\\\"b\\033\\342\\200\\256\\377\"\n@@ -1 +1 @@\n-x\n+y\n"},
+				"--- \"/a\\012---\\040\\\"b\\033\\342\\200\\256\\377\"\n+++ " +
+				"\"/a\\012---\\040\\\"b\\033\\342\\200\\256\\377\"\n@@ -1 +1 @@\n-x\n+y\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, Patch(tt.c)); diff != "" {
@@ -97,10 +103,12 @@ func TestPatch(t *testing.T) {
 func TestUnified(t *testing.T) {
 	c := remediate.Change{
 		Path: "/etc/docker/daemon.json",
-		Before: file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"},\n  \"x\": \"\x7f\u202eé\",\r\n"+
-			"  \"registry-mirrors\": [\"https://me:pa%40ss@mirror.example\"]\n}\n"),
-		After: file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"},\n  \"x\": \"\x7f\u202eé\",\r\n"+
-			"  \"registry-mirrors\": [\"https://me:pa%40sS@mirror.example\"],\n  \"icc\": false\n}\n"),
+		Before: file(0o644, 0, "root:root",
+			"{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"},\n  \"x\": \"\x7f\u202eé\",\r\n"+
+				"  \"registry-mirrors\": [\"https://me:pa%40ss@mirror.example\"]\n}\n"),
+		After: file(0o644, 0, "root:root",
+			"{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"},\n  \"x\": \"\x7f\u202eé\",\r\n"+
+				"  \"registry-mirrors\": [\"https://me:pa%40sS@mirror.example\"],\n  \"icc\": false\n}\n"),
 	}
 	got := Unified(c, NewRedactor([]byte("k")))
 	_, got, _ = strings.Cut(got, "@@\n")
@@ -129,16 +137,23 @@ func TestSides(t *testing.T) {
 		c             remediate.Change
 		before, after string
 	}{
-		{"content", remediate.Change{Path: "/etc/docker/daemon.json", Before: root("{\n\t\"a\": 1\n}"), After: root("{\n\t\"a\": 2\n}\n")},
+		{"content", remediate.Change{Path: "/etc/docker/daemon.json", Before: root("{\n\t\"a\": 1\n}"),
+			After: root("{\n\t\"a\": 2\n}\n")},
 			"{\n\t\"a\": 1\n}", "{\n\t\"a\": 2\n}\n"},
-		{"content and attributes", remediate.Change{Path: "/x", Before: file(0o666, 1000, "alice:alice", "a\n"), After: root("b\n")},
+		{"content and attributes", remediate.Change{Path: "/x", Before: file(0o666, 1000, "alice:alice", "a\n"),
+			After: root("b\n")},
 			"# mode 0666\n# owner alice:alice\na\n", "# mode 0644\n# owner root:root\nb\n"},
-		{"created", remediate.Change{Path: "/x", Created: true, After: root("a\n")}, "", "# mode 0644\n# owner root:root\na\n"},
-		{"created empty", remediate.Change{Path: "/x", Created: true, After: root("")}, "", "# mode 0644\n# owner root:root\n"},
-		{"removed", remediate.Change{Path: "/x", Removed: true, Before: root("a\n")}, "# mode 0644\n# owner root:root\na\n", ""},
-		{"attributes alone", remediate.Change{Path: "/x", Before: attributes(file(0o4777, 0, "root:root", "")), After: attributes(root(""))},
+		{"created", remediate.Change{Path: "/x", Created: true, After: root("a\n")}, "",
+			"# mode 0644\n# owner root:root\na\n"},
+		{"created empty", remediate.Change{Path: "/x", Created: true, After: root("")}, "",
+			"# mode 0644\n# owner root:root\n"},
+		{"removed", remediate.Change{Path: "/x", Removed: true, Before: root("a\n")}, "# mode 0644\n# owner root:root\na\n",
+			""},
+		{"attributes alone", remediate.Change{Path: "/x", Before: attributes(file(0o4777, 0, "root:root", "")),
+			After: attributes(root(""))},
 			"# mode 4777\n", "# mode 0644\n"},
-		{"far apart", remediate.Change{Path: "/x", Before: root(strings.Repeat("a\n", 100)), After: root("b\n" + strings.Repeat("a\n", 99) + "c")},
+		{"far apart", remediate.Change{Path: "/x", Before: root(strings.Repeat("a\n", 100)),
+			After: root("b\n" + strings.Repeat("a\n", 99) + "c")},
 			strings.Repeat("a\n", 100), "b\n" + strings.Repeat("a\n", 99) + "c"},
 		{"a terminal's", remediate.Change{Path: "/x", Before: root("\x1b[2J\n"), After: root("x\n")},
 			"# sha256 " + hash([]byte("\x1b[2J\n")) + "\n\\x1b[2J\n", "# sha256 " + hash([]byte("x\n")) + "\nx\n"},
@@ -151,8 +166,10 @@ func TestSides(t *testing.T) {
 
 	one := file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter2-hunter2\"}\n}\n")
 	two := file(0o644, 0, "root:root", "{\n  \"log-opts\": {\"splunk-token\": \"hunter3-hunter3\"}\n}\n")
-	before, after := Sides(remediate.Change{Path: "/etc/docker/daemon.json", Before: one, After: two}, NewRedactor([]byte("k")))
-	if strings.Contains(before+after, "hunter") || before == after || !strings.Contains(before, hash(one.Data)) || !strings.Contains(after, hash(two.Data)) {
+	before, after := Sides(remediate.Change{Path: "/etc/docker/daemon.json", Before: one, After: two},
+		NewRedactor([]byte("k")))
+	if strings.Contains(before+after, "hunter") || before == after || !strings.Contains(before, hash(one.Data)) ||
+		!strings.Contains(after, hash(two.Data)) {
 		t.Errorf("a secret changed:\n%s\n%s", before, after)
 	}
 }
@@ -165,13 +182,17 @@ func TestPatchApplies(t *testing.T) {
 	}
 	long := strings.Repeat("one\ntwo\r\n\nthree ☃\n", 20000)
 	pairs := [][2]string{
-		{"", "a\n"}, {"", "a"}, {"a\n", ""}, {"a", ""}, {"a", "a\n"}, {"a\n", "a"}, {"a\r\nb\r\n", "a\r\nB\r\n"}, {"a\r\nb", "a\r\nb\r\n"},
+		{"", "a\n"}, {"", "a"}, {"a\n", ""}, {"a", ""}, {"a", "a\n"}, {"a\n", "a"}, {"a\r\nb\r\n", "a\r\nB\r\n"},
+		{"a\r\nb", "a\r\nb\r\n"},
 		{"a\r\n", "a\n"}, {"☃\nü\n", "☃\nö\n"}, {"\xff\xfe\n", "\xff\x00\n"}, {long, long[:99999] + "new\n" + long[100000:]},
-		{"--- a\n+++ b\n@@ -1 +1 @@\n", "--- a\n+++ c\n@@ -1 +1 @@\n"}, {"-- a\n", "++ a\n"}, {"\\ No newline at end of file", "\\ x"},
-		{"\n\n\n", "\n\n\n\n"}, {"\r\r\n", "\r"}, {"a\nb\n\x00", "a\n\x00"}, {"*** x\n1,2c\nIndex: y\nPrereq: z\n", "Prereq: z\n"},
+		{"--- a\n+++ b\n@@ -1 +1 @@\n", "--- a\n+++ c\n@@ -1 +1 @@\n"}, {"-- a\n", "++ a\n"},
+		{"\\ No newline at end of file", "\\ x"},
+		{"\n\n\n", "\n\n\n\n"}, {"\r\r\n", "\r"}, {"a\nb\n\x00", "a\n\x00"},
+		{"*** x\n1,2c\nIndex: y\nPrereq: z\n", "Prereq: z\n"},
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{"a\n", "b\n", "a\n", "\n", "x\r\n", "\r", "ü☃", "\t c\n", "-d\n", "+e\n", " f\n", "\\g\n", "@@ -1 +1 @@\n", "# h\n", "\xff"}
+	pieces := []string{"a\n", "b\n", "a\n", "\n", "x\r\n", "\r", "ü☃", "\t c\n", "-d\n", "+e\n", " f\n", "\\g\n",
+		"@@ -1 +1 @@\n", "# h\n", "\xff"}
 	some := func(n int) string {
 		var b strings.Builder
 		for range random.IntN(n) {

@@ -24,7 +24,8 @@ func Exact(c remediate.Change, name string, r *Redactor) (string, error) {
 			return fmt.Sprintf("--- %s\n+++ %s\n%s", label("a/"+name), label("b/"+name), text), nil
 		}
 	}
-	return "", fmt.Errorf("%s: no exact patch can be given: a secret stands in it or beside it (%s); let harden write the "+
+	return "", fmt.Errorf("%s: no exact patch can be given: a secret stands in it or beside it (%s); let harden write "+
+		"the "+
 		"file (--yes), or take the secret out first", name, line)
 }
 

@@ -42,7 +42,8 @@ func (r *Redactor) RedactText(s string) string {
 
 // reports are the first words of what is said of a file or of a service, behind its name and a colon. The file may be
 // called compose.secrets.yml: what stands behind that is no secret, and none is any of these words.
-var reports = []string{"not", "line", "it", "a", "no", "dockerfile", "decoding", "document", "service", "include", "empty", "nothing",
+var reports = []string{"not", "line", "it", "a", "no", "dockerfile", "decoding", "document", "service", "include",
+	"empty", "nothing",
 	"more", "too", "extends", "open", "lstat"}
 
 func reported(s string, p span) bool {

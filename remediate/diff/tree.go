@@ -264,7 +264,8 @@ func (f *finder) value(n *node, under string, hide bool) {
 	}
 	f.all = append(f.all, span{From: n.from, To: n.to})
 	raw := f.data[n.from:n.to]
-	if name, value, ok := strings.Cut(n.text, "="); ok && secret.NameLength(name) == len(name) && strings.Trim(value, "=") != "" {
+	if name, value, ok := strings.Cut(n.text, "="); ok && secret.NameLength(name) == len(name) &&
+		strings.Trim(value, "=") != "" {
 		if secret.Sensitive(name) && !slices.Contains(commands, under) &&
 			!strings.HasPrefix(raw, "|") && !strings.HasPrefix(raw, ">") {
 			at := strings.IndexByte(raw, '=') + 1

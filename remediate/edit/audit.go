@@ -39,8 +39,8 @@ func AuditRule(data []byte, rule string) ([]byte, error) {
 	return appendLine(data, rule, "\n").apply(data), nil
 }
 
-// Line adds a line to a file of harden's own whose lines stand for themselves, such as tmpfiles.d(5) has them, unless it
-// is there already. Nil data means that there is no file yet.
+// Line adds a line to a file of harden's own whose lines stand for themselves, such as tmpfiles.d(5) has them, unless
+// it is there already. Nil data means that there is no file yet.
 func Line(data []byte, line string) ([]byte, error) {
 	if err := oneLine("the line", line, ""); err != nil {
 		return nil, err

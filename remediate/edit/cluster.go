@@ -36,9 +36,11 @@ func ClusterConfiguration(data []byte, component string, args []ClusterArg, volu
 		return nil, err
 	}
 	version := path.Base(textAt(top, "apiVersion"))
-	if top == nil || textAt(top, "kind") != "ClusterConfiguration" || path.Dir(textAt(top, "apiVersion")) != "kubeadm.k8s.io" ||
+	if top == nil || textAt(top, "kind") != "ClusterConfiguration" ||
+		path.Dir(textAt(top, "apiVersion")) != "kubeadm.k8s.io" ||
 		version != "v1beta3" && version != "v1beta4" {
-		return nil, errors.New("this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)")
+		return nil, errors.New("this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, " +
+			"v1beta4)")
 	}
 	place := strings.Split(component, ".")
 	if len(volumes) > 0 && component == "etcd.local" {
@@ -96,7 +98,8 @@ func clusterVolume(data []byte, at []string, v ClusterVolume) ([]byte, error) {
 	}
 	for _, e := range volumes {
 		switch {
-		case path.Clean(textAt(e, "mountPath")) == v.MountPath && path.Clean(textAt(e, "hostPath")) == v.HostPath && (v.ReadOnly || textAt(e, "readOnly") != "true"):
+		case path.Clean(textAt(e, "mountPath")) == v.MountPath && path.Clean(textAt(e, "hostPath")) == v.HostPath &&
+			(v.ReadOnly || textAt(e, "readOnly") != "true"):
 			return data, nil
 		case path.Clean(textAt(e, "mountPath")) == v.MountPath, textAt(e, "name") == v.Name:
 			return nil, fmt.Errorf("%s is another volume there: a person must edit it", v.Name)

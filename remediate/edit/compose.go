@@ -23,8 +23,9 @@ func Compose(data []byte, w want.Compose) ([]byte, error) {
 	return after, nil
 }
 
-// Composes brings services of a Compose file to hold what is wanted, all at once, and tells of each want why it could not
-// be done. An element of a list is found by what it holds and not by its index, which an earlier edit may have changed.
+// Composes brings services of a Compose file to hold what is wanted, all at once, and tells of each want why it could
+// not be done. An element of a list is found by what it holds and not by its index, which an earlier edit may have
+// changed.
 //
 // Services are apart from each other, so the next want of each is made in one pass: the file is read as often as the
 // service with the most wants has some, however many services there are.
@@ -60,7 +61,8 @@ func documents(data []byte) ([][]byte, error) {
 	start, offset, said := 0, 0, false // whether the piece has more than comments, directives and blank lines
 	for line := range bytes.Lines(data) {
 		text := bytes.TrimRight(line, "\r\n")
-		begins := bytes.Equal(text, []byte("---")) || bytes.HasPrefix(text, []byte("--- ")) || bytes.HasPrefix(text, []byte("---\t"))
+		begins := bytes.Equal(text, []byte("---")) || bytes.HasPrefix(text, []byte("--- ")) ||
+			bytes.HasPrefix(text, []byte("---\t"))
 		switch {
 		case bytes.Equal(text, []byte("...")) || bytes.HasPrefix(text, []byte("... ")):
 			return nil, at(data, offset, "a document ends: a person must edit it")

@@ -9,8 +9,8 @@ import (
 	"example.com/harden/remediate/edit"
 )
 
-// TestCost edits files as large as any that are judged, laid out so that a careless editor looks at all of them again for
-// each line, element or word. It is held to what it allocates, which grows with the work.
+// TestCost edits files as large as any that are judged, laid out so that a careless editor looks at all of them again
+// for each line, element or word. It is held to what it allocates, which grows with the work.
 func TestCost(t *testing.T) {
 	list := make([]string, 13_000)
 	for i := range list {
@@ -29,7 +29,10 @@ func TestCost(t *testing.T) {
 			_, err := edit.Unit([]byte("[Service]\nA=\\\n"+rep("b \\\n", 200_000)+"c\n"), "Service", "B", "c")
 			return err
 		},
-		"a flag again and again": func() error { _, err := edit.Flag("/usr/bin/d "+rep("--a=b ", 50_000), "a", "c"); return err },
+		"a flag again and again": func() error {
+			_, err := edit.Flag("/usr/bin/d "+rep("--a=b ", 50_000), "a", "c")
+			return err
+		},
 		"JSON": func() error {
 			_, err := edit.JSON([]byte(`{"a":[`+rep("0,", 25_000)+"0]}"), []string{"b"}, 1)
 			return err

@@ -50,7 +50,8 @@ func TestEnv(t *testing.T) {
 
 func TestEnvRefuses(t *testing.T) {
 	for _, tt := range []struct{ in, name, value, want string }{
-		{"A=1\nB=x\\\ny\n", "V", "1", "line 2, column 4: a backslash at the end of the line, which not every pam_env takes alike"},
+		{"A=1\nB=x\\\ny\n", "V", "1", "line 2, column 4: a backslash at the end of the line, which not every pam_env " +
+			"takes alike"},
 		{"É=1\x00\n", "V", "1", "line 1, column 4: a zero byte"},
 		{"", "V-W", "1", `"V-W" is not the name of an environment variable`},
 		{"", "", "1", `"" is not the name of an environment variable`},

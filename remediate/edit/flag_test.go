@@ -12,7 +12,8 @@ import (
 func TestFlag(t *testing.T) {
 	for _, tt := range []struct{ name, in, flag, value, want string }{
 		{"nothing yet", "", "icc", "false", "--icc=false"},
-		{"append", "/usr/bin/dockerd -H fd:// $DOCKER_OPTS", "icc", "false", "/usr/bin/dockerd -H fd:// $DOCKER_OPTS --icc=false"},
+		{"append", "/usr/bin/dockerd -H fd:// $DOCKER_OPTS", "icc", "false",
+			"/usr/bin/dockerd -H fd:// $DOCKER_OPTS --icc=false"},
 		{"append before blanks at the end", "dockerd\t-D ", "icc", "false", "dockerd\t-D --icc=false "},
 		{"append before what ends the flags", "dockerd -- x", "icc", "false", "dockerd --icc=false -- x"},
 		{"after the end of the flags it is none", "d -- --icc=true", "icc", "false", "d --icc=false -- --icc=true"},
@@ -20,8 +21,10 @@ func TestFlag(t *testing.T) {
 		{"a bare boolean is true", "dockerd --icc -D", "icc", "false", "dockerd --icc=false -D"},
 		{"a bare boolean is true already", "dockerd --icc -D", "icc", "true", "dockerd --icc -D"},
 		{"a boolean takes no word", "dockerd --icc false", "icc", "false", "dockerd --icc=false false"},
-		{"value in the next word", "dockerd --log-driver json-file -D", "log-driver", "journald", "dockerd --log-driver journald -D"},
-		{"value after an equals sign", "dockerd --log-driver=json-file", "log-driver", "journald", "dockerd --log-driver=journald"},
+		{"value in the next word", "dockerd --log-driver json-file -D", "log-driver", "journald",
+			"dockerd --log-driver journald -D"},
+		{"value after an equals sign", "dockerd --log-driver=json-file", "log-driver", "journald",
+			"dockerd --log-driver=journald"},
 		{"repeated", "d --icc=true -D --icc -H x --icc=true y", "icc", "false", "d -D -H x --icc=false y"},
 		{"repeated, right already", "d --icc=true -D --icc=false", "icc", "false", "d -D --icc=false"},
 		{"repeated, both forms", "d --log-level=x --log-level y z", "log-level", "info", "d --log-level info z"},
@@ -101,8 +104,10 @@ func TestEnvFlag(t *testing.T) {
 		{"empty quotes", "DOCKER_OPTS=\"\"\n", "DOCKER_OPTS=\"--icc=false\"\n"},
 		{"none", "# DOCKER_OPTS=x\nA=b", "# DOCKER_OPTS=x\nA=b\nDOCKER_OPTS=\"--icc=false\""},
 		{"none, CRLF", "A=b\r\n", "A=b\r\nDOCKER_OPTS=\"--icc=false\"\r\n"},
-		{"the last counts", "DOCKER_OPTS=--icc\nDOCKER_OPTS=\"--icc=true\"\n", "DOCKER_OPTS=--icc\nDOCKER_OPTS=\"--icc=false\"\n"},
-		{"others may be written as they like", "A=\"x\"'y'\\ z\nDOCKER_OPTS=--icc\n", "A=\"x\"'y'\\ z\nDOCKER_OPTS=--icc=false\n"},
+		{"the last counts", "DOCKER_OPTS=--icc\nDOCKER_OPTS=\"--icc=true\"\n",
+			"DOCKER_OPTS=--icc\nDOCKER_OPTS=\"--icc=false\"\n"},
+		{"others may be written as they like", "A=\"x\"'y'\\ z\nDOCKER_OPTS=--icc\n",
+			"A=\"x\"'y'\\ z\nDOCKER_OPTS=--icc=false\n"},
 		{"same", "\tDOCKER_OPTS=\t\"--icc=false\"\t\n", "\tDOCKER_OPTS=\t\"--icc=false\"\t\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,7 +123,8 @@ func TestEnvFlag(t *testing.T) {
 			}
 		})
 	}
-	if got, err := EnvFlag(nil, "DOCKER_OPTS", "icc", "false"); err != nil || string(got) != "DOCKER_OPTS=\"--icc=false\"\n" {
+	if got, err := EnvFlag(nil, "DOCKER_OPTS", "icc", "false"); err != nil ||
+		string(got) != "DOCKER_OPTS=\"--icc=false\"\n" {
 		t.Errorf("no file: %q, %v", got, err)
 	}
 }
@@ -130,7 +136,8 @@ func TestEnvFlagRefuses(t *testing.T) {
 		{"A=b\nA=\"x", "DOCKER_OPTS", "1", "line 2, column 1: " + goesOn},
 		{"A=\"x\ny\"\n", "DOCKER_OPTS", "1", "line 1, column 1: " + goesOn},
 		{"# x \\\nA=b\n", "DOCKER_OPTS", "1", "line 1, column 1: " + goesOn},
-		{"É=1\nO=\"a\"'b'\n", "O", "1", "line 2, column 3: the value is written with backslashes or in several quoted pieces"},
+		{"É=1\nO=\"a\"'b'\n", "O", "1",
+			"line 2, column 3: the value is written with backslashes or in several quoted pieces"},
 		{"O=\"a\"\n", "O", "b c", "line 1, column 3: the value would need escaping"},
 		{"O=\"'a\"\n", "O", "1", "line 1, column 3: column 1: a quote that is not closed"},
 		{"", "0O", "1", `"0O" is not the name of an environment variable`},
@@ -145,7 +152,8 @@ func TestEnvFlagRefuses(t *testing.T) {
 
 // FuzzFlag: an edit that is not refused can be repeated to no effect and taken back to a line without the flag.
 func FuzzFlag(f *testing.F) {
-	for _, s := range []string{"", "d --icc", `d "--icc=1" --icc '2' -- --icc`, `d\ e --i"c"c=\x41`, "--icc --icc x", "d;e ; f"} {
+	for _, s := range []string{"", "d --icc", `d "--icc=1" --icc '2' -- --icc`, `d\ e --i"c"c=\x41`, "--icc --icc x",
+		"d;e ; f"} {
 		f.Add(s, "icc", "false")
 		f.Add(s, "icc", "a b")
 	}
@@ -176,7 +184,8 @@ func FuzzFlag(f *testing.F) {
 
 // FuzzEnvFlag: an edit that is not refused changes one line, and systemd's reading of one variable.
 func FuzzEnvFlag(f *testing.F) {
-	for _, s := range []string{"", "O=\"--icc -D\"\n", "O='--icc'\r\nA=b", "O=--icc -D # x\n;c\nB=\"\n", "O=a\\\nb", "O=\nO=\"\"x"} {
+	for _, s := range []string{"", "O=\"--icc -D\"\n", "O='--icc'\r\nA=b", "O=--icc -D # x\n;c\nB=\"\n", "O=a\\\nb",
+		"O=\nO=\"\"x"} {
 		f.Add([]byte(s), "O", "icc", "false")
 		f.Add([]byte(s), "A", "x", "1")
 	}
@@ -211,8 +220,10 @@ func TestRemoveEnvFlag(t *testing.T) {
 	}{
 		{"kubeadm's", "KUBELET_KUBEADM_ARGS=\"--node-ip=192.0.2.1 --read-only-port=10255 --v=2\"\n", "read-only-port", false,
 			"KUBELET_KUBEADM_ARGS=\"--node-ip=192.0.2.1 --v=2\"\n"},
-		{"in two words", "KUBELET_KUBEADM_ARGS='--read-only-port 10255 --v=2'\n", "read-only-port", false, "KUBELET_KUBEADM_ARGS='--v=2'\n"},
-		{"a boolean", "# c\nKUBELET_KUBEADM_ARGS=--anonymous-auth --v=2", "anonymous-auth", true, "# c\nKUBELET_KUBEADM_ARGS=--v=2"},
+		{"in two words", "KUBELET_KUBEADM_ARGS='--read-only-port 10255 --v=2'\n", "read-only-port", false,
+			"KUBELET_KUBEADM_ARGS='--v=2'\n"},
+		{"a boolean", "# c\nKUBELET_KUBEADM_ARGS=--anonymous-auth --v=2", "anonymous-auth", true,
+			"# c\nKUBELET_KUBEADM_ARGS=--v=2"},
 		{"the only one", "KUBELET_KUBEADM_ARGS=\"--v=2\"\n", "v", false, "KUBELET_KUBEADM_ARGS=\"\"\n"},
 		{"not there", "KUBELET_KUBEADM_ARGS=\"--v=2\"\n", "x", false, "KUBELET_KUBEADM_ARGS=\"--v=2\"\n"},
 		{"no such variable", "X=1\n", "x", false, "X=1\n"},

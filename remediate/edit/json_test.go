@@ -23,8 +23,10 @@ func TestJSON(t *testing.T) {
 	}{
 		{"tabs", "{\n\t\"debug\": false,\n\t\"hosts\": [\"fd://\"]\n}\n", key("icc"), false,
 			"{\n\t\"debug\": false,\n\t\"hosts\": [\"fd://\"],\n\t\"icc\": false\n}\n"},
-		{"no final newline", "{\n    \"debug\": false\n}", key("icc"), false, "{\n    \"debug\": false,\n    \"icc\": false\n}"},
-		{"CRLF", "{\r\n  \"debug\": false\r\n}\r\n", key("icc"), false, "{\r\n  \"debug\": false,\r\n  \"icc\": false\r\n}\r\n"},
+		{"no final newline", "{\n    \"debug\": false\n}", key("icc"), false,
+			"{\n    \"debug\": false,\n    \"icc\": false\n}"},
+		{"CRLF", "{\r\n  \"debug\": false\r\n}\r\n", key("icc"), false,
+			"{\r\n  \"debug\": false,\r\n  \"icc\": false\r\n}\r\n"},
 		{"CRLF nested", "{\r\n\t\"debug\": false\r\n}", key("log-opts", "max-size"), "10m",
 			"{\r\n\t\"debug\": false,\r\n\t\"log-opts\": {\r\n\t\t\"max-size\": \"10m\"\r\n\t}\r\n}"},
 		{"CRLF empty", "{\r\n}\r\n", key("icc"), false, "{\r\n  \"icc\": false\r\n}\r\n"},
@@ -33,7 +35,8 @@ func TestJSON(t *testing.T) {
 		{"one line, two", `{"a": 1, "b": 2}`, key("icc"), false, `{"a": 1, "b": 2, "icc": false}`},
 		{"one line, blanks inside", `{ "a" : 1 }`, key("icc"), false, `{ "a" : 1, "icc" : false }`},
 		{"one line nested", `{"a":1}`, key("x", "y"), []string{"p", "q"}, `{"a":1,"x":{"y":["p","q"]}}`},
-		{"one line nested, spaced", `{"a": 1, "o": {}}`, key("o", "y"), object, `{"a": 1, "o": {"y": {"hard": 2048, "soft": 1024}}}`},
+		{"one line nested, spaced", `{"a": 1, "o": {}}`, key("o", "y"), object,
+			`{"a": 1, "o": {"y": {"hard": 2048, "soft": 1024}}}`},
 		{"empty", "{}\n", key("icc"), false, "{\n  \"icc\": false\n}\n"},
 		{"of no bytes", "", key("icc"), false, "{\n  \"icc\": false\n}\n"},
 		{"of blanks", "\n \n", key("icc"), false, "{\n  \"icc\": false\n}\n"},
@@ -43,12 +46,14 @@ func TestJSON(t *testing.T) {
 		{"empty lines between", "{\n  \"a\": 1,\n\n  \"b\": 2\n}", key("icc"), false,
 			"{\n  \"a\": 1,\n\n  \"b\": 2,\n  \"icc\": false\n}"},
 		{"first on the brace's line", "{ \"a\": 1\n, \"b\": 2\n}", key("c"), 3, "{ \"a\": 1\n, \"b\": 2, \"c\": 3\n}"},
-		{"nested in an object there", "{\n  \"log-opts\": {\n    \"tag\": \"x\"\n  }\n}\n", key("log-opts", "max-size"), "10m",
+		{"nested in an object there", "{\n  \"log-opts\": {\n    \"tag\": \"x\"\n  }\n}\n", key("log-opts", "max-size"),
+			"10m",
 			"{\n  \"log-opts\": {\n    \"tag\": \"x\",\n    \"max-size\": \"10m\"\n  }\n}\n"},
 		{"nested in an empty object", "{\n  \"log-opts\": {}\n}\n", key("log-opts", "max-size"), "10m",
 			"{\n  \"log-opts\": {\n    \"max-size\": \"10m\"\n  }\n}\n"},
 		{"object value", "{\n    \"a\": 1\n}\n", key("default-ulimits", "nofile"), object,
-			"{\n    \"a\": 1,\n    \"default-ulimits\": {\n        \"nofile\": {\n            \"hard\": 2048,\n            \"soft\": 1024\n        }\n    }\n}\n"},
+			"{\n    \"a\": 1,\n    \"default-ulimits\": {\n        \"nofile\": {\n            \"hard\": 2048,\n" +
+				"            \"soft\": 1024\n        }\n    }\n}\n"},
 		{"replace", "{\n  \"icc\" :true , \"b\":1e3\n}", key("icc"), false, "{\n  \"icc\" :false , \"b\":1e3\n}"},
 		{"replace a list by an object", "{\n  \"a\": [\n    1\n  ]\n}", key("a"), object,
 			"{\n  \"a\": {\n    \"hard\": 2048,\n    \"soft\": 1024\n  }\n}"},
@@ -139,7 +144,8 @@ func TestJSONRefuses(t *testing.T) {
 // FuzzJSON: an edit that is not refused changes the one member and leaves the bytes around one place alone; taking
 // an added member out of an object that had others gives back the document.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{"{}", "{\n}\n", "{\"a\":1}", "{\r\n\t\"a\": {\"b\" : [1 , 2]},\r\n\r\n\t\"c\":null\r\n}", "{ \"a\" : {} }",
+	for _, s := range []string{"{}", "{\n}\n", "{\"a\":1}", "{\r\n\t\"a\": {\"b\" : [1 , 2]},\r\n\r\n\t\"c\":null\r\n}",
+		"{ \"a\" : {} }",
 		"{\"a\":{\"b\":1},\n \"d\":{\n}\n}", "{\"a\n", "{\n  \"a\": \"\\u0062\"  ,\n  \"b\":\n1}"} {
 		f.Add([]byte(s), "a", "b", `"x"`)
 		f.Add([]byte(s), "new", "", `{"k":[1,{}]}`)

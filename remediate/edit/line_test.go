@@ -10,7 +10,8 @@ func TestLine(t *testing.T) {
 	const header = "# Written by harden; \"harden rollback\" takes it back.\n"
 	tests := []struct{ name, data, line, want string }{
 		{"a new file", "", "d /run/a 0755 root root -", header + "d /run/a 0755 root root -\n"},
-		{"another line", header + "d /run/a 0755 root root -\n", "d /run/b 0700 root root -", header + "d /run/a 0755 root root -\nd /run/b 0700 root root -\n"},
+		{"another line", header + "d /run/a 0755 root root -\n", "d /run/b 0700 root root -",
+			header + "d /run/a 0755 root root -\nd /run/b 0700 root root -\n"},
 		{"there already", "d /run/a 0755 root root -\r\n", "d /run/a 0755 root root -", "d /run/a 0755 root root -\r\n"},
 		{"no newline at the end", "d /run/a 0755 root root -", "x", "d /run/a 0755 root root -\nx"},
 	}

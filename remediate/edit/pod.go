@@ -335,7 +335,8 @@ func (p *pod) covers(m want.Mount) (bool, error) {
 		return true, nil
 	}
 	if at == m.Path {
-		return false, fmt.Errorf("%s is mounted in the container already, from somewhere else or not to be written to: a person must decide", m.Path)
+		return false, fmt.Errorf("%s is mounted in the container already, from somewhere else or not to be written to: a "+
+			"person must decide", m.Path)
 	}
 	return false, nil
 }

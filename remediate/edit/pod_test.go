@@ -40,28 +40,36 @@ func TestPodFlagKubeadm(t *testing.T) {
 		want       want.PodFlag
 		diff       string
 	}{
-		{"a new flag where kubeadm would put it", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "profiling", Value: "false"}),
+		{"a new flag where kubeadm would put it", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "profiling", Value: "false"}),
 			"+    - --profiling=false\n"},
 		{"the last", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "tls-cipher-suites", Add: []string{"A", "B"}}),
 			"+    - --tls-cipher-suites=A,B\n"},
 		{"another value", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "secure-port", Value: "6444"}),
 			"-    - --secure-port=6443\n+    - --secure-port=6444\n"},
 		{"the same value", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "secure-port", Value: "6443"}), ""},
-		{"one more token", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "enable-admission-plugins", Add: []string{"EventRateLimit"}}),
-			"-    - --enable-admission-plugins=NodeRestriction\n+    - --enable-admission-plugins=NodeRestriction,EventRateLimit\n"},
-		{"a token that is there", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "enable-admission-plugins", Add: []string{"NodeRestriction"}}), ""},
-		{"the only token goes", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "enable-admission-plugins", Drop: []string{"NodeRestriction"}}),
+		{"one more token", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "enable-admission-plugins", Add: []string{"EventRateLimit"}}),
+			"-    - --enable-admission-plugins=NodeRestriction\n" +
+				"+    - --enable-admission-plugins=NodeRestriction,EventRateLimit\n"},
+		{"a token that is there", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "enable-admission-plugins", Add: []string{"NodeRestriction"}}), ""},
+		{"the only token goes", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "enable-admission-plugins", Drop: []string{"NodeRestriction"}}),
 			"-    - --enable-admission-plugins=NodeRestriction\n"},
 		{"gone", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "client-ca-file", Gone: true}),
 			"-    - --client-ca-file=/etc/kubernetes/pki/ca.crt\n"},
-		{"a gate's token", "etcd.yaml", want.PodFlag{Container: "etcd", Name: "feature-gates", Add: []string{"InitialCorruptCheck=false", "X=true"}},
+		{"a gate's token", "etcd.yaml", want.PodFlag{Container: "etcd", Name: "feature-gates",
+			Add: []string{"InitialCorruptCheck=false", "X=true"}},
 			"-    - --feature-gates=InitialCorruptCheck=true\n+    - --feature-gates=InitialCorruptCheck=false,X=true\n"},
-		{"a file that is mounted already", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "encryption-provider-config", Value: "/etc/kubernetes/pki/enc.yaml",
-			Mounts: []want.Mount{{Path: "/etc/kubernetes/pki/enc.yaml", Type: "File", ReadOnly: true}}}),
+		{"a file that is mounted already", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "encryption-provider-config", Value: "/etc/kubernetes/pki/enc.yaml",
+				Mounts: []want.Mount{{Path: "/etc/kubernetes/pki/enc.yaml", Type: "File", ReadOnly: true}}}),
 			"+    - --encryption-provider-config=/etc/kubernetes/pki/enc.yaml\n"},
-		{"a file and a directory to see", "kube-apiserver.yaml", apiserver(want.PodFlag{Name: "audit-policy-file", Value: "/etc/kubernetes/audit/Policy.yaml",
-			Mounts: []want.Mount{{Path: "/etc/kubernetes/audit/Policy.yaml", Type: "File", ReadOnly: true},
-				{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}}}),
+		{"a file and a directory to see", "kube-apiserver.yaml",
+			apiserver(want.PodFlag{Name: "audit-policy-file", Value: "/etc/kubernetes/audit/Policy.yaml",
+				Mounts: []want.Mount{{Path: "/etc/kubernetes/audit/Policy.yaml", Type: "File", ReadOnly: true},
+					{Path: "/var/log/kubernetes/audit", Type: "DirectoryOrCreate"}}}),
 			`+    - --audit-policy-file=/etc/kubernetes/audit/Policy.yaml
 +    - mountPath: /etc/kubernetes/audit/Policy.yaml
 +      name: harden-policy
@@ -99,40 +107,55 @@ const podHead = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n"
 
 func TestPodFlag(t *testing.T) {
 	flag := func(name, value string) want.PodFlag { return want.PodFlag{Container: "c", Name: name, Value: value} }
-	logs := want.PodFlag{Container: "c", Name: "l", Value: "/var/log/a/x", Mounts: []want.Mount{{Path: "/var/log/a", Type: "DirectoryOrCreate"}}}
+	logs := want.PodFlag{Container: "c", Name: "l", Value: "/var/log/a/x",
+		Mounts: []want.Mount{{Path: "/var/log/a", Type: "DirectoryOrCreate"}}}
 	for _, tt := range []struct {
 		name, in string
 		want     want.PodFlag
 		out      string
 	}{
-		{"the other container stays", "  - name: b\n    command: [x, --f=1]\n  - name: c\n    command: [x, --f=1]\n", flag("f", "2"),
+		{"the other container stays", "  - name: b\n    command: [x, --f=1]\n  - name: c\n    command: [x, --f=1]\n",
+			flag("f", "2"),
 			"  - name: b\n    command: [x, --f=1]\n  - name: c\n    command: [x, --f=2]\n"},
-		{"args", "  - name: c\n    command:\n    - x\n    args: # all of them\n    - --z=1 # last\n    - --a=1\n", flag("f", "2"),
+		{"args", "  - name: c\n    command:\n    - x\n    args: # all of them\n    - --z=1 # last\n    - --a=1\n",
+			flag("f", "2"),
 			"  - name: c\n    command:\n    - x\n    args: # all of them\n    - --z=1 # last\n    - --a=1\n    - --f=2\n"},
-		{"only args", "  - name: c\n    args:\n    - --z=1\n", flag("f", "2"), "  - name: c\n    args:\n    - --z=1\n    - --f=2\n"},
-		{"in two words", "  - name: c\n    command:\n    - x\n    - --f # the flag\n    - a # its value\n    - --g\n", flag("f", "b"),
+		{"only args", "  - name: c\n    args:\n    - --z=1\n", flag("f", "2"),
+			"  - name: c\n    args:\n    - --z=1\n    - --f=2\n"},
+		{"in two words", "  - name: c\n    command:\n    - x\n    - --f # the flag\n    - a # its value\n    - --g\n",
+			flag("f", "b"),
 			"  - name: c\n    command:\n    - x\n    - --f # the flag\n    - b # its value\n    - --g\n"},
-		{"gone in two words", "  - name: c\n    command:\n    - x\n    - --f\n    - a\n    - --g\n", want.PodFlag{Container: "c", Name: "f", Gone: true},
+		{"gone in two words", "  - name: c\n    command:\n    - x\n    - --f\n    - a\n    - --g\n",
+			want.PodFlag{Container: "c", Name: "f", Gone: true},
 			"  - name: c\n    command:\n    - x\n    - --g\n"},
-		{"a boolean without a value", "  - name: c\n    command: [x, --f, --g]\n", flag("f", "false"), "  - name: c\n    command: [x, --f=false, --g]\n"},
-		{"an underscore", "  - name: c\n    command: [x, --f_g=1]\n", flag("f-g", "2"), "  - name: c\n    command: [x, --f_g=2]\n"},
+		{"a boolean without a value", "  - name: c\n    command: [x, --f, --g]\n", flag("f", "false"),
+			"  - name: c\n    command: [x, --f=false, --g]\n"},
+		{"an underscore", "  - name: c\n    command: [x, --f_g=1]\n", flag("f-g", "2"),
+			"  - name: c\n    command: [x, --f_g=2]\n"},
 		{"one dash", "  - name: c\n    command: [x, -f=1]\n", flag("f", "2"), "  - name: c\n    command: [x, -f=2]\n"},
-		{"twice, and once in args", "  - name: c\n    command:\n    - x\n    - --f=1\n    - --g\n    - --f=2\n    args:\n    - --f=3\n    - --h\n", flag("f", "4"),
+		{"twice, and once in args", "  - name: c\n    command:\n    - x\n    - --f=1\n    - --g\n    - --f=2\n    args:\n" +
+			"    - --f=3\n    - --h\n", flag("f", "4"),
 			"  - name: c\n    command:\n    - x\n    - --g\n    args:\n    - --f=4\n    - --h\n"},
-		{"a list in two places", "  - name: c\n    command:\n    - x\n    - --l=a,b\n    - --l=c\n", want.PodFlag{Container: "c", Name: "l", Add: []string{"d"}, Drop: []string{"b"}},
+		{"a list in two places", "  - name: c\n    command:\n    - x\n    - --l=a,b\n    - --l=c\n",
+			want.PodFlag{Container: "c", Name: "l", Add: []string{"d"}, Drop: []string{"b"}},
 			"  - name: c\n    command:\n    - x\n    - --l=a,c,d\n"},
-		{"a list whose last counts", "  - name: etcd\n    command:\n    - x\n    - --l=a,b\n    - --l=c\n", want.PodFlag{Container: "etcd", Name: "l", Add: []string{"d"}},
+		{"a list whose last counts", "  - name: etcd\n    command:\n    - x\n    - --l=a,b\n    - --l=c\n",
+			want.PodFlag{Container: "etcd", Name: "l", Add: []string{"d"}},
 			"  - name: etcd\n    command:\n    - x\n    - --l=c,d\n"},
-		{"a value that needs quotes", "  - name: c\n    command:\n    - x\n", flag("f", "a: b #c"), "  - name: c\n    command:\n    - x\n    - \"--f=a: b #c\"\n"},
+		{"a value that needs quotes", "  - name: c\n    command:\n    - x\n", flag("f", "a: b #c"),
+			"  - name: c\n    command:\n    - x\n    - \"--f=a: b #c\"\n"},
 		{"quotes are kept", "  - name: c\n    command:\n    - 'x'\n    - '--f=1'\n    - \"--g\"\n", flag("f", "2"),
 			"  - name: c\n    command:\n    - 'x'\n    - '--f=2'\n    - \"--g\"\n"},
-		{"an alias becomes a list of its own", "  - name: d\n    command: &x [x, --f=1]\n  - name: c\n    command: *x\n", flag("f", "2"),
+		{"an alias becomes a list of its own", "  - name: d\n    command: &x [x, --f=1]\n  - name: c\n    command: *x\n",
+			flag("f", "2"),
 			"  - name: d\n    command: &x [x, --f=1]\n  - name: c\n    command:\n    - x\n    - --f=2\n"},
 		{"a boolean that has what is wanted", "  - name: c\n    command: [x, --f, --g]\n", flag("f", "true"),
 			"  - name: c\n    command: [x, --f, --g]\n"},
-		{"a boolean at the end", "  - name: c\n    command: [x, --f]\n", flag("f", "true"), "  - name: c\n    command: [x, --f]\n"},
+		{"a boolean at the end", "  - name: c\n    command: [x, --f]\n", flag("f", "true"),
+			"  - name: c\n    command: [x, --f]\n"},
 		{"a list that is there once, of etcd", "  - name: etcd\n    command:\n    - x\n    - --l=a,b\n",
-			want.PodFlag{Container: "etcd", Name: "l", Drop: []string{"a"}}, "  - name: etcd\n    command:\n    - x\n    - --l=b\n"},
+			want.PodFlag{Container: "etcd", Name: "l", Drop: []string{"a"}},
+			"  - name: etcd\n    command:\n    - x\n    - --l=b\n"},
 		{"a part of a volume is mounted", `  - name: c
     command: [x, --l=/var/log/a/x]
     volumeMounts:
@@ -152,8 +175,10 @@ func TestPodFlag(t *testing.T) {
       type: DirectoryOrCreate
     name: harden-a
 `},
-		{"below a mount", "  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n    - {mountPath: /var/log/, name: v}\n  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n", logs,
-			"  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n    - {mountPath: /var/log/, name: v}\n  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n"},
+		{"below a mount", "  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n" +
+			"    - {mountPath: /var/log/, name: v}\n  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n", logs,
+			"  - name: c\n    command: [x, --l=/var/log/a/x]\n    volumeMounts:\n    - {mountPath: /var/log/, name: v}\n" +
+				"  volumes:\n  - {hostPath: {path: /var/log}, name: v}\n"},
 		{"below a mount of something else, a volume to use again and a name that is taken", `  - name: c
     command: [x, --l=/var/log/a/x]
     volumeMounts:
@@ -223,25 +248,31 @@ func TestPodFlagRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"no pod", "kind: Pod\n", "this is not the manifest of a pod"},
 		{"no container", podHead + "  - name: d\n", `the pod has no container "c"`},
-		{"a shell", podHead + "  - name: c\n    command: [/bin/sh, -c, x --f=1]\n", "the command is run by sh: a person must edit it"},
-		{"a shell alone", podHead + "  - name: c\n    command: [/bin/sh]\n", "the command is run by sh: a person must edit it"},
+		{"a shell", podHead + "  - name: c\n    command: [/bin/sh, -c, x --f=1]\n",
+			"the command is run by sh: a person must edit it"},
+		{"a shell alone", podHead + "  - name: c\n    command: [/bin/sh]\n",
+			"the command is run by sh: a person must edit it"},
 		{"a shell in the arguments", podHead + "  - name: c\n    args: [/bin/bash, -c, x --f=1]\n",
 			"the command is run by bash: a person must edit it"},
 		{"no words", podHead + "  - name: c\n    command: [{x: 1}]\n",
 			"line 6: command holds something that is not a word: a person must edit it"},
 		{"an anchor", podHead + "  - name: c\n    command: &x [x, --f=1]\n  - name: d\n    command: *x\n",
 			"line 6, column 14: the value has an anchor or a tag: a person must edit it"},
-		{"another mount there", podHead + "  - name: c\n    command: [x]\n    volumeMounts:\n    - {mountPath: /a/b, name: v}\n  volumes:\n  - {name: v, emptyDir: {}}\n",
+		{"another mount there", podHead + "  - name: c\n    command: [x]\n    volumeMounts:\n" +
+			"    - {mountPath: /a/b, name: v}\n  volumes:\n  - {name: v, emptyDir: {}}\n",
 			"/a/b is mounted in the container already, from somewhere else or not to be written to: a person must decide"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := edit.PodFlag([]byte(tt.in), want.PodFlag{Container: "c", Name: "f", Value: "2", Mounts: []want.Mount{{Path: "/a/b", Type: "File", ReadOnly: true}}})
+			got, err := edit.PodFlag([]byte(tt.in),
+				want.PodFlag{Container: "c", Name: "f", Value: "2",
+					Mounts: []want.Mount{{Path: "/a/b", Type: "File", ReadOnly: true}}})
 			if got != nil || err == nil || err.Error() != tt.want {
 				t.Errorf("got %q, %v; want %s", got, err, tt.want)
 			}
 		})
 	}
-	for _, w := range []want.PodFlag{{Name: "-f"}, {Name: "f g"}, {Name: "f", Value: "a\nb"}, {Name: "f", Value: "a", Add: []string{"b"}},
+	for _, w := range []want.PodFlag{{Name: "-f"}, {Name: "f g"}, {Name: "f", Value: "a\nb"},
+		{Name: "f", Value: "a", Add: []string{"b"}},
 		{Name: "f", Mounts: []want.Mount{{Path: "a"}}}, {Name: "f", Mounts: []want.Mount{{Path: "/a/../b"}}}} {
 		w.Container = "c"
 		if got, err := edit.PodFlag([]byte(podHead+"  - name: c\n    command: [x]\n"), w); err == nil {
@@ -257,7 +288,8 @@ func TestPodFlagJSON(t *testing.T) {
 		"\t\"command\": [\"kube-scheduler\", \"--leader-elect=true\"]}]}}\n"
 	want := strings.Replace(strings.Replace(before, `=true"]}`, `=true", "--profiling=false"],`+"\n\t"+
 		`"volumeMounts": [{"mountPath": "/var/log/x", "name": "harden-x"}]}`, 1),
-		`]}}`+"\n", `], "volumes": [{"hostPath": {"path": "/var/log/x", "type": "DirectoryOrCreate"}, "name": "harden-x"}]}}`+"\n", 1)
+		`]}}`+"\n", `], "volumes": [{"hostPath": {"path": "/var/log/x", "type": "DirectoryOrCreate"}, `+
+			`"name": "harden-x"}]}}`+"\n", 1)
 	got, err := edit.PodFlag([]byte(before), wantPodFlag())
 	if err != nil {
 		t.Fatal(err)
@@ -294,7 +326,8 @@ func TestVolumeNames(t *testing.T) {
 		"/" + long:                   "harden-" + strings.Repeat("ab", 25) + "a",
 		"/" + long[:50] + "-" + long: "harden-" + strings.Repeat("ab", 25),
 	} {
-		w := want.PodFlag{Container: "c", Name: "f", Value: "x", Mounts: []want.Mount{{Path: file, Type: "File", ReadOnly: true}}}
+		w := want.PodFlag{Container: "c", Name: "f", Value: "x",
+			Mounts: []want.Mount{{Path: file, Type: "File", ReadOnly: true}}}
 		got, err := edit.PodFlag([]byte(podHead+"  - name: c\n    command: [x]\n"), w)
 		if err != nil {
 			t.Fatal(err)

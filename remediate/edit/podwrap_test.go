@@ -11,17 +11,21 @@ import (
 // names too.
 func TestPodFlagWrapped(t *testing.T) {
 	pod := func(words ...string) string {
-		return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: api\n    command:\n    - " + strings.Join(words, "\n    - ") + "\n"
+		return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: api\n    command:\n    - " +
+			strings.Join(words, "\n    - ") + "\n"
 	}
 	for _, tt := range []struct {
 		name, before, after, refused string
 		want                         want.PodFlag
 	}{
-		{"its own flag stays", pod("/go-runner", "--v=1", "kube-apiserver", "--a=1", "--v=2"), pod("/go-runner", "--v=1", "kube-apiserver", "--a=1", "--v=3"), "",
+		{"its own flag stays", pod("/go-runner", "--v=1", "kube-apiserver", "--a=1", "--v=2"),
+			pod("/go-runner", "--v=1", "kube-apiserver", "--a=1", "--v=3"), "",
 			want.PodFlag{Name: "v", Value: "3"}},
-		{"a new one is the program's", pod("tini", "--", "kube-apiserver", "--a=1", "--z=2"), pod("tini", "--", "kube-apiserver", "--a=1", "--profiling=false", "--z=2"), "",
+		{"a new one is the program's", pod("tini", "--", "kube-apiserver", "--a=1", "--z=2"),
+			pod("tini", "--", "kube-apiserver", "--a=1", "--profiling=false", "--z=2"), "",
 			want.PodFlag{Name: "profiling", Value: "false"}},
-		{"an applet", pod("/hyperkube", "apiserver", "--a=1"), pod("/hyperkube", "apiserver", "--a=1", "--profiling=false"), "",
+		{"an applet", pod("/hyperkube", "apiserver", "--a=1"), pod("/hyperkube", "apiserver", "--a=1", "--profiling=false"),
+			"",
 			want.PodFlag{Name: "profiling", Value: "false"}},
 		{"a list from a variable", pod("kube-apiserver", "--authorization-mode=$(AM)"), "", "variable",
 			want.PodFlag{Name: "authorization-mode", Add: []string{"RBAC"}}},
@@ -46,7 +50,8 @@ func TestPodFlagWrapped(t *testing.T) {
 
 // FuzzPodFlag holds PodFlag to an answer for whatever words a manifest has.
 func FuzzPodFlag(f *testing.F) {
-	for _, seed := range []string{"kube-apiserver\n--a\n--a=1", "--", "tini\n--", "sh\n-c", "hyperkube", "env\nA=b", "taskset\n-c", "-\n--=\n=", "timeout\n--\nkube-apiserver"} {
+	for _, seed := range []string{"kube-apiserver\n--a\n--a=1", "--", "tini\n--", "sh\n-c", "hyperkube", "env\nA=b",
+		"taskset\n-c", "-\n--=\n=", "timeout\n--\nkube-apiserver"} {
 		f.Add(seed, "a", true)
 	}
 	f.Fuzz(func(t *testing.T, words, name string, gone bool) {
@@ -71,7 +76,8 @@ func FuzzPodFlag(f *testing.F) {
 
 // FuzzUnitFlag holds Flag and RemoveFlag to an answer for whatever a command line has.
 func FuzzUnitFlag(f *testing.F) {
-	for _, seed := range []string{"kubelet --a=0 --a=1", "--a=0 --a=1", "kubelet --a --a", "numactl -N 0 kubelet --a 1 --", `"`, `\`, "a --a"} {
+	for _, seed := range []string{"kubelet --a=0 --a=1", "--a=0 --a=1", "kubelet --a --a", "numactl -N 0 kubelet --a 1 --",
+		`"`, `\`, "a --a"} {
 		f.Add(seed, "a", true)
 	}
 	f.Fuzz(func(t *testing.T, line, name string, boolean bool) {

@@ -176,7 +176,8 @@ func unitLines(data []byte) ([]unitLine, error) {
 		begin := offset
 		offset += len(line)
 		text := strings.TrimRight(string(line), "\r\n")
-		if bare := strings.TrimLeft(text, " \t"); bare == "" && start < 0 || strings.HasPrefix(bare, "#") || strings.HasPrefix(bare, ";") {
+		if bare := strings.TrimLeft(text, " \t"); bare == "" && start < 0 || strings.HasPrefix(bare, "#") ||
+			strings.HasPrefix(bare, ";") {
 			continue
 		}
 		if start < 0 {

@@ -15,20 +15,24 @@ func TestUnit(t *testing.T) {
 		want                   string
 	}{
 		{"append to a section", "[Service]\nA=1\n", "Service", "B", []string{"2"}, "[Service]\nA=1\nB=2\n"},
-		{"append to the last of that name", "[Service]\nA=1\n\n[Unit]\nX=1\n\n[Service]\n\n# end\n", "Service", "B", []string{"2"},
+		{"append to the last of that name", "[Service]\nA=1\n\n[Unit]\nX=1\n\n[Service]\n\n# end\n", "Service", "B",
+			[]string{"2"},
 			"[Service]\nA=1\n\n[Unit]\nX=1\n\n[Service]\nB=2\n\n# end\n"},
 		{"append without final newline", "[Service]\r\nA=1", "Service", "B", []string{"2"}, "[Service]\r\nA=1\r\nB=2"},
 		{"new section", "[Unit]\nA=1\n", "Service", "B", []string{"2"}, "[Unit]\nA=1\n\n[Service]\nB=2\n"},
 		{"new section without final newline", "[Unit]\nA=1", "Service", "B", []string{"2"}, "[Unit]\nA=1\n\n[Service]\nB=2"},
 		{"comments alone", "# x\n", "Service", "B", []string{"2"}, "# x\n[Service]\nB=2\n"},
 		{"list", "[Service]\n", "Service", "ExecStart", []string{"/d -D"}, "[Service]\nExecStart=\nExecStart=/d -D\n"},
-		{"list replaced", "[Service]\n# c\nExecStart=\nExecStart=/d \\\n  # in between\n  -D\nA=1\n", "Service", "ExecStart", []string{"/d -E"},
+		{"list replaced", "[Service]\n# c\nExecStart=\nExecStart=/d \\\n  # in between\n  -D\nA=1\n", "Service", "ExecStart",
+			[]string{"/d -E"},
 			"[Service]\n# c\nExecStart=\nExecStart=/d -E\nA=1\n"},
-		{"several", "[Socket]\n", "Socket", "ListenStream", []string{"/a", "/b"}, "[Socket]\nListenStream=\nListenStream=/a\nListenStream=/b\n"},
+		{"several", "[Socket]\n", "Socket", "ListenStream", []string{"/a", "/b"},
+			"[Socket]\nListenStream=\nListenStream=/a\nListenStream=/b\n"},
 		{"replace, odd spacing", "[Socket]\n ; c\n\tSocketMode = 0666 \nX=1", "Socket", "SocketMode", []string{"0660"},
 			"[Socket]\n ; c\nSocketMode=0660\nX=1"},
 		{"replace the last line", "[S]\r\nA=1\r\nB=0", "S", "B", []string{"1"}, "[S]\r\nA=1\r\nB=1"},
-		{"the same key elsewhere", "[Unit]\nA=1\n[Service]\nA=1\n", "Service", "A", []string{"2"}, "[Unit]\nA=1\n[Service]\nA=2\n"},
+		{"the same key elsewhere", "[Unit]\nA=1\n[Service]\nA=1\n", "Service", "A", []string{"2"},
+			"[Unit]\nA=1\n[Service]\nA=2\n"},
 		{"set twice", "[S]\nA=1\nB=1\nA=2\n", "S", "A", []string{"2"}, "[S]\nA=2\nB=1\n"},
 		{"reset", "[S]\nA=1\n", "S", "ExecStart", []string{""}, "[S]\nA=1\nExecStart=\n"},
 		{"remove", "[S]\nExecStart=\nB=1\nExecStart=x\n", "S", "ExecStart", nil, "[S]\nB=1\n"},
@@ -101,7 +105,8 @@ func TestUnitValue(t *testing.T) {
 // FuzzUnit: an edit that is not refused is read back, can be repeated to no effect, and keeps whether the file ends
 // in a newline.
 func FuzzUnit(f *testing.F) {
-	for _, s := range []string{"", "[Service]\nExecStart=/d \\\n -x\n", "[A]\r\n[Service]\r\n;c\r\nX=1", "[Service]\nX=1\nExecStart=\\\\\nX=2"} {
+	for _, s := range []string{"", "[Service]\nExecStart=/d \\\n -x\n", "[A]\r\n[Service]\r\n;c\r\nX=1",
+		"[Service]\nX=1\nExecStart=\\\\\nX=2"} {
 		f.Add([]byte(s), "ExecStart", "/d", "")
 		f.Add([]byte(s), "X", "1", "2")
 	}
@@ -126,9 +131,10 @@ func FuzzUnit(f *testing.F) {
 		if len(data) > 0 && bytes.HasSuffix(data, []byte("\n")) != bytes.HasSuffix(after, []byte("\n")) {
 			t.Fatalf("%q became %q: the final newline", data, after)
 		}
-		if gone, err := Unit(after, "Service", key); err != nil || slices.ContainsFunc(mustLines(t, gone), func(l unitLine) bool {
-			return l.section == "Service" && l.key == key
-		}) {
+		if gone, err := Unit(after, "Service", key); err != nil ||
+			slices.ContainsFunc(mustLines(t, gone), func(l unitLine) bool {
+				return l.section == "Service" && l.key == key
+			}) {
 			t.Fatalf("%q, with %s taken out, became %q, %v", after, key, gone, err)
 		}
 	})

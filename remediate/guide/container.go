@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // An object is a JSON object whose other members stay byte for byte: an Engine newer than this program may say more of a
@@ -92,7 +93,7 @@ func recreate(raw json.RawMessage, by lookup) (*recreation, error) {
 	}
 	r := &recreation{Container: Container{ID: i.ID, Name: i.ShortName(), Running: i.State.Running, Own: i.SizeRw}}
 	hc := i.Container.HostConfig
-	r.Host = hc.NeedsHostUsers() || hc.UsernsMode.IsHost()
+	r.Host = docker.NeedsHostUsers(&i.Container) || hc.UsernsMode.IsHost()
 	r.image(i, config, by)
 	r.joined(i, host, by)
 	r.volumes(i, host, by)

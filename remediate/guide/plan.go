@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A State is what an Engine answers and what its files show, before anything is changed.
@@ -38,9 +39,12 @@ type State struct {
 
 // Remapped reports whether the Engine runs with userns-remap already, rootless included.
 func (s *State) Remapped() bool {
-	return slices.ContainsFunc(s.Info.SecurityOptions, func(o string) bool {
-		return strings.HasPrefix(o, "name=userns") || strings.HasPrefix(o, "name=rootless")
-	})
+	for _, name := range []string{"userns", "rootless"} {
+		if _, ok := docker.SecurityOption(s.Info.SecurityOptions, name, ""); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // Plan says what there is to move, in which order, and what does not come along. It changes nothing.

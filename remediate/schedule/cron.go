@@ -36,13 +36,15 @@ func (t Timing) fields(spread uint32) (string, error) {
 	}
 	f := strings.Fields(t.Calendar)
 	if len(f) != 5 || strings.ContainsAny(t.Calendar, ":.~+@_") {
-		return "", fmt.Errorf("%q: cron is told hourly, daily, weekly, monthly, or five fields such as \"30 4 * * 1\"", t.Calendar)
+		return "", fmt.Errorf("%q: cron is told hourly, daily, weekly, monthly, or five fields such as \"30 4 * * 1\"",
+			t.Calendar)
 	}
 	return strings.Join(f, " "), nil
 }
 
-// limited is what the shell does first: it limits the memory that a process can write to (RLIMIT_DATA, which dash, bash and
-// busybox know as -d). A limit of addresses (-v) says nothing of a Go program, which reserves a gigabyte and uses little.
+// limited is what the shell does first: it limits the memory that a process can write to (RLIMIT_DATA, which dash, bash
+// and busybox know as -d). A limit of addresses (-v) says nothing of a Go program, which reserves a gigabyte and uses
+// little.
 func limited(memory int) string { return fmt.Sprintf("ulimit -d %d && ", memory<<10) }
 
 // crontab is a file for /etc/cron.d. What a run prints is mailed to root, and that is only what has changed.

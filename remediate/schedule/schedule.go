@@ -57,8 +57,8 @@ type Spec struct {
 	Apply   *Apply // nil when nothing is to be applied by the clock
 }
 
-// A Timing says when. Calendar is as systemd.time(7) has it, or for cron hourly, daily, weekly, monthly or five fields of
-// crontab(5). Delay is the most that a start is put off by chance, so that a fleet does not start as one.
+// A Timing says when. Calendar is as systemd.time(7) has it, or for cron hourly, daily, weekly, monthly or five fields
+// of crontab(5). Delay is the most that a start is put off by chance, so that a fleet does not start as one.
 type Timing struct {
 	Calendar string
 	Delay    time.Duration
@@ -181,7 +181,8 @@ func change(h *facts.Host, p, text string) (*remediate.Change, error) {
 		return nil, nil
 	case gone:
 		info := facts.Info{Path: p, Mode: 0o644, User: "root", Group: "root", Links: 1, Size: int64(len(text))}
-		return &remediate.Change{Warrants: mine, Path: p, Created: true, After: facts.File{Info: info, Data: []byte(text)}, Class: want.None}, nil
+		return &remediate.Change{Warrants: mine, Path: p, Created: true, After: facts.File{Info: info, Data: []byte(text)},
+			Class: want.None}, nil
 	case !strings.Contains(string(before.Data), mark):
 		return nil, fmt.Errorf("%s: harden has not written this: move it away first", p)
 	case before.Path != p:
@@ -240,7 +241,8 @@ func (s *Spec) check() error {
 // plain reports whether text is letters, digits and these signs only: nothing that systemd or cron expand.
 func plain(text, signs string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.+@,:"+signs, r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_.+@,:"+signs, r))
 	})
 }
 

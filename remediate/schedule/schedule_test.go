@@ -24,12 +24,14 @@ func at(t *testing.T, root string) *facts.Host {
 }
 
 func spec(manager schedule.Manager) *schedule.Spec {
-	return &schedule.Spec{Manager: manager, Program: "/usr/local/sbin/harden", State: "/var/lib/harden", Metrics: schedule.DefaultMetrics,
-		Audit: schedule.Timing{Calendar: "daily", Delay: time.Hour}}
+	return &schedule.Spec{Manager: manager, Program: "/usr/local/sbin/harden", State: "/var/lib/harden",
+		Metrics: schedule.DefaultMetrics,
+		Audit:   schedule.Timing{Calendar: "daily", Delay: time.Hour}}
 }
 
 func applying(s *schedule.Spec, kinds ...remediate.Kind) *schedule.Spec {
-	s.Apply = &schedule.Apply{Timing: schedule.Timing{Calendar: "weekly", Delay: 10 * time.Minute}, Writable: []string{"/etc/docker"}, Kinds: kinds}
+	s.Apply = &schedule.Apply{Timing: schedule.Timing{Calendar: "weekly", Delay: 10 * time.Minute},
+		Writable: []string{"/etc/docker"}, Kinds: kinds}
 	return s
 }
 
@@ -92,7 +94,8 @@ func TestPlan(t *testing.T) {
 		{"another time", later, []string{"content /etc/systemd/system/harden-audit.timer", "reload-systemd", audit}},
 		{"apply too", both, append(units("create", "harden-apply"), "reload-systemd", apply)},
 		{"audit alone", later, append(units("remove", "harden-apply"), "reload-systemd", apply)},
-		{"cron", applying(spec(schedule.Cron)), slices.Concat([]string{"create /etc/cron.d/harden"}, units("remove", "harden-audit"), []string{"reload-systemd", audit})},
+		{"cron", applying(spec(schedule.Cron)), slices.Concat([]string{"create /etc/cron.d/harden"},
+			units("remove", "harden-audit"), []string{"reload-systemd", audit})},
 		{"nothing", nil, []string{"remove /etc/cron.d/harden"}},
 	} {
 		plan, err := schedule.Plan(at(t, root), step.spec)
@@ -171,7 +174,8 @@ func TestCron(t *testing.T) {
 		f := strings.Fields(got)
 		minute, err1 := strconv.Atoi(f[0])
 		hour, err2 := strconv.Atoi(f[1])
-		if err1 != nil || err2 != nil || minute > 59 || hour > 1 || strings.Join(f[2:], " ") != "* * * root ulimit -d 524288 && /usr/local/sbin/harden schedule run" {
+		if err1 != nil || err2 != nil || minute > 59 || hour > 1 ||
+			strings.Join(f[2:], " ") != "* * * root ulimit -d 524288 && /usr/local/sbin/harden schedule run" {
 			t.Errorf("machine %d: %s", i, got)
 		}
 		seen[got] = true
@@ -181,7 +185,8 @@ func TestCron(t *testing.T) {
 	}
 	for calendar, want := range map[string]string{
 		"hourly": "0 * * * * root ", "daily": "0 0 * * * root ", "weekly": "0 0 * * 1 root ", "monthly": "0 0 1 * * root ",
-		"*/15 1-5 * * mon,fri": "*/15 1-5 * * mon,fri root ", "04:00": "cron is told", "@daily": "cron is told", "1 2 3": "cron is told",
+		"*/15 1-5 * * mon,fri": "*/15 1-5 * * mon,fri root ", "04:00": "cron is told", "@daily": "cron is told",
+		"1 2 3": "cron is told",
 	} {
 		if got := line("x", calendar, 0); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", calendar, got, want)
@@ -212,8 +217,8 @@ func TestWritable(t *testing.T) {
 	}
 }
 
-// TestUnits has systemd's own judgement of the units: what it would complain of, and how far each is exposed, on its scale
-// from 0 to 10.
+// TestUnits has systemd's own judgement of the units: what it would complain of, and how far each is exposed, on its
+// scale from 0 to 10.
 func TestUnits(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -236,13 +241,16 @@ func TestUnits(t *testing.T) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 	for _, name := range []string{"harden-audit.service", "harden-apply.service"} {
-		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=40", filepath.Join(dir, name)).CombinedOutput()
+		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=40",
+			filepath.Join(dir, name)).CombinedOutput()
 		if err != nil { // the threshold is in tenths
 			t.Errorf("systemd-analyze security %s: %v\n%s", name, err, out[max(0, len(out)-200):])
 		}
 	}
-	for name, want := range map[string]string{"harden-audit.service": "MemoryMax=512M\nTasksMax=256\n", "harden-apply.service": "MemoryMax=1024M\nTasksMax=256\n"} {
-		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(text), want) || !strings.Contains(string(text), "TimeoutStartSec=") {
+	for name, want := range map[string]string{"harden-audit.service": "MemoryMax=512M\nTasksMax=256\n",
+		"harden-apply.service": "MemoryMax=1024M\nTasksMax=256\n"} {
+		if text, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(text), want) ||
+			!strings.Contains(string(text), "TimeoutStartSec=") {
 			t.Errorf("%s has no limits: %v", name, err)
 		}
 	}
@@ -255,8 +263,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestCronLimits has the shell that cron starts run what the crontab says, in the place of harden a program that tells how
-// much memory it may write to.
+// TestCronLimits has the shell that cron starts run what the crontab says, in the place of harden a program that tells
+// how much memory it may write to.
 func TestCronLimits(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "limits")
 	must(t, os.WriteFile(program, []byte("#!/bin/sh\nulimit -d\n"), 0o755))

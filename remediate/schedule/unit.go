@@ -32,16 +32,17 @@ SystemCallErrorNumber=EPERM
 SystemCallFilter=@system-service
 `
 
-// What a run by the clock may use. An audit of 10,000 containers stays below 150 MiB. An apply also starts docker-compose,
-// augenrules and the like, whose memory and threads count for the service. Under cron each process has the limit for itself.
+// What a run by the clock may use. An audit of 10,000 containers stays below 150 MiB. An apply also starts
+// docker-compose, augenrules and the like, whose memory and threads count for the service. Under cron each process has
+// the limit for itself.
 const (
 	auditMemory = 512  // MiB
 	applyMemory = 1024 // MiB
 	maxTasks    = 256
 )
 
-// auditService may read everything and write its own state and metrics. It needs to look into dockerd's /proc, to ask the
-// kernel for its audit rules, and to write metrics into a directory that is the node exporter's user's.
+// auditService may read everything and write its own state and metrics. It needs to look into dockerd's /proc, to ask
+// the kernel for its audit rules, and to write metrics into a directory that is the node exporter's user's.
 func (s *Spec) auditService() string {
 	var b strings.Builder
 	s.head(&b, "Audit this host against the CIS benchmarks", "", 30*time.Minute, auditMemory)
@@ -58,7 +59,8 @@ func (s *Spec) applyService() string {
 	var b strings.Builder
 	s.head(&b, "Harden this host as far as its configuration allows", "--apply", time.Hour, applyMemory)
 	b.WriteString(sandbox)
-	caps := []string{"CAP_AUDIT_CONTROL", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID", "CAP_SETFCAP", "CAP_SYS_PTRACE"}
+	caps := []string{"CAP_AUDIT_CONTROL", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER",
+		"CAP_FSETID", "CAP_SETFCAP", "CAP_SYS_PTRACE"}
 	writable := slices.Clone(s.Apply.Writable)
 	for _, k := range s.Apply.Kinds {
 		switch k {

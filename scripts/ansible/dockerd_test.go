@@ -52,7 +52,10 @@ func TestRunningDaemon(t *testing.T) {
 	if o.code != 0 || o.changed == 0 || !strings.Contains(o.out, `"live-restore": true`) {
 		t.Errorf("--check: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 	}
-	if o = h.play(playbook); o.code != 0 || o.changed == 0 || !strings.Contains(o.out, "harden_restart lets this role do it") || asked() {
+	if o = h.play(playbook, "--check", "-e", "harden_restart_timeout=soon"); o.failed != 1 || !strings.Contains(o.out, "use a time from 1s to 24h") {
+		t.Errorf("with a restart timeout that is none: %d failed\n%s", o.failed, o.out)
+	}
+	if o = h.play(playbook, "-e", "harden_restart_timeout=10m"); o.code != 0 || o.changed == 0 || !strings.Contains(o.out, "harden_restart lets this role do it") || asked() {
 		t.Errorf("the run: %d changed, exit code %d, restart asked for: %v\n%s", o.changed, o.code, asked(), o.out)
 	}
 	if !live() {

@@ -1,5 +1,6 @@
-// Package attack tries harden as those would who are not root of this host: another user, a container, a repository. Each
-// test is one exploit that moved root's hand once. HARDEN_BINARY names another build to try, such as an older release.
+// Package attack tries harden as those would who are not root of this host: another user, a container, a repository.
+// Each test is one exploit that moved root's hand once. HARDEN_BINARY names another build to try, such as an older
+// release.
 package attack
 
 import (

@@ -253,7 +253,8 @@ func TestLabelsBind(t *testing.T) {
 	y := newYard(t)
 	file := y.write("app/compose.yaml", composeFile("web", ""))
 	dir := filepath.Dir(file)
-	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/compose.yaml", "FIRST="+composeFile("web", ""),
+	y.intrude(intruder, claim{"pay", "web", file, dir}, dir+":/app", "FILE=/app/compose.yaml",
+		"FIRST="+composeFile("web", ""),
 		"THEN="+composeFile("web", "    volumes: ["+y.secret+":/loot]\n"))
 	y.refused(y.harden(), y.stolen(), "container intruder, which mounts "+dir)
 }
@@ -279,8 +280,8 @@ func TestLabelsEnvSwap(t *testing.T) {
 	y.refused(y.harden(), y.stolen(), "container intruder, which mounts "+dir)
 }
 
-// TestContainersUser has a container's user be a name. Older Engines open a running container's files so that it can lead
-// them out of it, and are not asked: harden looks inside by itself, and is not led out either.
+// TestContainersUser has a container's user be a name. Older Engines open a running container's files so that it can
+// lead them out of it, and are not asked: harden looks inside by itself, and is not led out either.
 func TestContainersUser(t *testing.T) {
 	y := newYard(t)
 	hostile := filepath.Dir(y.write("etc/hosts", ""))

@@ -11,17 +11,21 @@ func composeInputs() []input {
 	rep := strings.Repeat
 	return []input{
 		compose("merge-keys-30", doubled(30)+"services:\n  a: {<<: *m30}\n"),
-		compose("merge-keys-15-in-a-list", doubled(15)+"services:\n  a: {<<: [*m15, *m15, *m15, *m15, *m15, *m15, *m15, *m15]}\n"),
+		compose("merge-keys-15-in-a-list", doubled(15)+
+			"services:\n  a: {<<: [*m15, *m15, *m15, *m15, *m15, *m15, *m15, *m15]}\n"),
 		compose("merge-keys-of-environment", doubled(26)+"services:\n  a:\n    image: b\n    environment: {<<: *m26}\n"),
 		compose("merge-keys-nested-in-place", doubled(24)+"services:\n  a:\n    <<: [{<<: [*m24, {<<: *m24}]}]\n"),
 		compose("laughs-9", laughs(9, 9)+"services:\n  a:\n    image: b\n    cap_add: *l9\n"),
 		compose("laughs-environment", laughs(9, 10)+"services:\n  a:\n    image: b\n    environment: *l9\n"),
 		compose("laughs-unused", laughs(12, 10)+service),
-		compose("environment-of-all", "x-e: &e\n"+lines(5000, "  K%d: v\n")+"services:\n"+lines(2000, "  s%d: {image: a, environment: *e}\n")),
-		compose("secrets-of-all", "x-e: &e\n"+lines(2000, "  PASSWORD_%d: hunter22\n")+"services:\n"+lines(1000, "  s%d: {image: a, environment: *e}\n")),
+		compose("environment-of-all", "x-e: &e\n"+lines(5000, "  K%d: v\n")+"services:\n"+
+			lines(2000, "  s%d: {image: a, environment: *e}\n")),
+		compose("secrets-of-all", "x-e: &e\n"+lines(2000, "  PASSWORD_%d: hunter22\n")+"services:\n"+
+			lines(1000, "  s%d: {image: a, environment: *e}\n")),
 		compose("merged-into-all", "x-e: &e\n"+lines(10000, "  k%d: v\n")+"services:\n"+lines(2000, "  s%d: {<<: *e}\n")),
 		compose("merges-all-others", "services:\n  s0: &s0 {image: a}\n"+lines(5000, "  t%d: &t%[1]d {<<: *s0, image: b}\n")),
-		compose("merge-list-long", "x: &x {image: a}\nservices:\n"+lines(200, "  s%d: {<<: ["+strings.TrimSuffix(rep("*x, ", 400), ", ")+"]}\n")),
+		compose("merge-list-long", "x: &x {image: a}\nservices:\n"+
+			lines(200, "  s%d: {<<: ["+strings.TrimSuffix(rep("*x, ", 400), ", ")+"]}\n")),
 		compose("alias-chain", "services:\n  s0: &a0 {image: a}\n"+lines(20000, "  t%d: *a0\n")),
 		compose("cycle", "services:\n  a: &a\n    image: b\n    environment: *a\n"),
 		compose("cycle-merge", "services: &s\n  a: &a\n    <<: *a\n    image: b\n"),
@@ -39,7 +43,8 @@ func composeInputs() []input {
 		compose("variables-in-lists", service+"    ports:\n"+rep("      - "+quoted(rep("${A:-80}", 50))+"\n", 1500)),
 		input{name: "compose/variables-of-env", ends: "docker/privileged", make: map[string]string{
 			"compose.yaml": service + "    user: " + quoted(rep("$A", 20000)) + "\n", ".env": "A=" + rep("x", 1<<20) + "\n"}},
-		input{name: "compose/env-long", ends: "docker/privileged", make: map[string]string{"compose.yaml": service, ".env": lines(400000, "A%d=x\n")}},
+		input{name: "compose/env-long", ends: "docker/privileged", make: map[string]string{
+			"compose.yaml": service, ".env": lines(400000, "A%d=x\n")}},
 		compose("deep-flow", "services: "+rep("[", 9000)+rep("]", 9000)+"\n"),
 		compose("deep-flow-open", "services: "+rep("[", 500000)),
 		compose("deep-mappings", "services: "+rep("{a: ", 9000)+"b"+rep("}", 9000)+"\n"),
@@ -103,7 +108,8 @@ func dockerfileInputs() []input {
 		dockerfile("env-doubled-40", forty+rep("ENV A=$A$A\n", 40)+"USER $A\n"),
 		dockerfile("env-doubled-one-line", forty+"ENV "+rep("A=$A$A ", 40)+"\nUSER $A\n"),
 		dockerfile("env-in-a-row", forty+"ENV A="+rep("$A", 20000)+"\nENV A="+rep("$A", 20000)+"\nUSER $A\n"),
-		dockerfile("env-replaced", forty+"ENV B=${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/$A}}}}}}}}\nUSER $B\n"),
+		dockerfile("env-replaced", forty+
+			"ENV B=${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/${A//a/$A}}}}}}}}\nUSER $B\n"),
 		dockerfile("env-replaced-often", forty+rep("ENV A=${A//a/$A}\n", 12)+"USER $A\n"),
 		dockerfile("arg-before-from", "ARG A=aaaaaaaaaa\n"+rep("ARG A=$A$A\n", 2)+forARG(40)+"FROM $A40\nUSER a\n"),
 		dockerfile("arg-and-env", "FROM x\n"+forARG(40)+"ENV U=$A40\nUSER $U\n"),
@@ -131,9 +137,11 @@ func dockerfileInputs() []input {
 		within(dockerfile("onbuild-heredocs", "FROM x\n"+rep("ONBUILD RUN <<A b\n", 1000)+"USER a\n")),
 		dockerfile("labels", "FROM x\nLABEL "+rep("a=b \\\n ", 100000)+"c=d\nUSER a\n"),
 		dockerfile("secrets", "FROM x\n"+rep("ENV PASSWORD=hunter22\n", 45000)+"USER a\n"),
-		within(dockerfile("secret-looks", "FROM x\n"+rep("# https://a:b@c api_key token AKIA ghp_ xoxb- eyJ sk_live -----BEGIN\n", 9000)+"USER a\n")),
+		within(dockerfile("secret-looks", "FROM x\n"+
+			rep("# https://a:b@c api_key token AKIA ghp_ xoxb- eyJ sk_live -----BEGIN\n", 9000)+"USER a\n")),
 		dockerfile("escape", "# escape=`\nFROM x\nRUN a `\n"+rep("b `\n", 240000)+"c\nUSER a\n"),
-		dockerfile("json", "FROM x\nCMD ["+rep(`"a",`, 15000)+`"b"]`+"\nUSER a\n"+rep("CMD ["+rep(`"a",`, 2000)+`"b"]`+"\n", 120)),
+		dockerfile("json", "FROM x\nCMD ["+rep(`"a",`, 15000)+`"b"]`+"\nUSER a\n"+
+			rep("CMD ["+rep(`"a",`, 2000)+`"b"]`+"\n", 120)),
 		dockerfile("too-long", "FROM x\n"+rep("# comment\n", 200000)+"USER a\n"),
 	}
 }
@@ -168,7 +176,9 @@ func treeInputs() []input {
 	user := "docker/user"
 	return []input{
 		files("many-files", user, 60000, func(i int) (string, string) { return fmt.Sprintf("f%d", i), "" }),
-		files("many-dockerfiles", user, 3000, func(i int) (string, string) { return fmt.Sprintf("d%d/Dockerfile", i), "FROM x\nUSER a\n" }),
+		files("many-dockerfiles", user, 3000, func(i int) (string, string) {
+			return fmt.Sprintf("d%d/Dockerfile", i), "FROM x\nUSER a\n"
+		}),
 		files("large-dockerfiles", user, 300, func(i int) (string, string) {
 			return fmt.Sprintf("d%d/Dockerfile", i), "FROM x\n" + strings.Repeat("RUN a\n", 9000) + "USER a\n"
 		}),
@@ -221,7 +231,8 @@ func hostInputs() []input {
 			"var/lib/kubelet/config.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n" + text})
 	}
 	pod := func(name, text string) input {
-		return host("pod-"+name, "kubernetes/apiserver-profiling", map[string]string{"etc/kubernetes/manifests/apiserver.yaml": text})
+		return host("pod-"+name, "kubernetes/apiserver-profiling",
+			map[string]string{"etc/kubernetes/manifests/apiserver.yaml": text})
 	}
 	unit := func(name, text string, more map[string]string) input {
 		files := map[string]string{"lib/systemd/system/docker.service": "[Service]\n" + text}
@@ -248,22 +259,28 @@ func hostInputs() []input {
 		pod("laughs", laughs(9, 10)+apiserver("*l9")),
 		pod("arguments", apiserver("a")+lines(90000, "    - --a%d=b\n")),
 		pod("environment", apiserver("a")+"    env:\n"+lines(60000, "    - {name: a%d, value: b}\n")),
-		pod("aliases", "apiVersion: v1\nkind: Pod\nx: &x\n"+lines(5000, "- a%d\n")+"spec:\n  containers:\n"+rep("  - {name: kube-apiserver, command: *x, args: *x}\n", 3000)),
-		{name: "host/pods-many", root: true, make: host("", "", nil).make, ends: "kubernetes/apiserver-profiling", fill: func(dir string) {
-			for i := range 200 {
-				put(filepath.Join(dir, fmt.Sprintf("etc/kubernetes/manifests/p%d.yaml", i)), apiserver("a")+lines(9000, "    - --a%d=b\n"))
-			}
-		}},
+		pod("aliases", "apiVersion: v1\nkind: Pod\nx: &x\n"+lines(5000, "- a%d\n")+"spec:\n  containers:\n"+
+			rep("  - {name: kube-apiserver, command: *x, args: *x}\n", 3000)),
+		{name: "host/pods-many", root: true, make: host("", "", nil).make,
+			ends: "kubernetes/apiserver-profiling", fill: func(dir string) {
+				for i := range 200 {
+					put(filepath.Join(dir, fmt.Sprintf("etc/kubernetes/manifests/p%d.yaml", i)),
+						apiserver("a")+lines(9000, "    - --a%d=b\n"))
+				}
+			}},
 		host("kubelet-config-dir-of-all", "kubernetes/kubelet-anonymous", map[string]string{
-			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n"}).with(
+			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet " +
+				"--config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n"}).with(
 			func(dir string) {
 				for i := range 30000 {
 					put(filepath.Join(dir, fmt.Sprintf("srv/conf.d/%d/f%d", i%300, i)), "")
 				}
 			}),
 		host("kubelet-config-dir-deep", "kubernetes/kubelet-anonymous", map[string]string{
-			"lib/systemd/system/kubelet.service":     "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n",
-			"srv/conf.d/" + rep("d/", 12) + "x.conf": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"}),
+			"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet " +
+				"--config=/var/lib/kubelet/config.yaml --config-dir=/srv/conf.d\n",
+			"srv/conf.d/" + rep("d/", 12) + "x.conf": "apiVersion: kubelet.config.k8s.io/v1beta1\n" +
+				"kind: KubeletConfiguration\n"}),
 		unit("variables", "Environment=A="+rep("a", 1<<20)+"\nExecStart=/usr/bin/dockerd "+rep("${A}", 20000)+"\n", nil),
 		unit("words", "EnvironmentFile=/etc/default/docker\nExecStart=/usr/bin/dockerd"+rep(" $A", 2000)+"\n",
 			map[string]string{"etc/default/docker": "A=" + rep("a ", 500000) + "\n"}),
@@ -278,13 +295,18 @@ func hostInputs() []input {
 			}),
 		unit("drop-ins", "ExecStart=/usr/bin/dockerd\n", nil).with(func(dir string) {
 			for i := range 3000 {
-				put(filepath.Join(dir, fmt.Sprintf("etc/systemd/system/docker.service.d/%d.conf", i)), "[Service]\n"+rep("Environment=A=b\n", 200))
+				put(filepath.Join(dir, fmt.Sprintf("etc/systemd/system/docker.service.d/%d.conf", i)),
+					"[Service]\n"+rep("Environment=A=b\n", 200))
 			}
 		}),
-		host("audit-rules", "docker/audit-dockerd", map[string]string{"etc/audit/rules.d/a.rules": lines(100000, "-w /a%d -p wa\n")}),
-		host("audit-removals", "docker/audit-dockerd", map[string]string{"etc/audit/rules.d/a.rules": lines(60000, "-w /a%d\n") + lines(60000, "-W /a%d\n")}),
-		host("audit-architectures", "docker/audit-dockerd", map[string]string{"etc/audit/rules.d/a.rules": lines(40000, "-a always,exit -F arch=b64 -F path=/a%d\n")}),
-		within(host("passwd", "", map[string]string{"etc/passwd": lines(100000, "u%d:x:%[1]d:1::/:/bin/sh\n"), "etc/group": lines(100000, "g%d:x:%[1]d:a,b,c\n")})),
+		host("audit-rules", "docker/audit-dockerd",
+			map[string]string{"etc/audit/rules.d/a.rules": lines(100000, "-w /a%d -p wa\n")}),
+		host("audit-removals", "docker/audit-dockerd",
+			map[string]string{"etc/audit/rules.d/a.rules": lines(60000, "-w /a%d\n") + lines(60000, "-W /a%d\n")}),
+		host("audit-architectures", "docker/audit-dockerd",
+			map[string]string{"etc/audit/rules.d/a.rules": lines(40000, "-a always,exit -F arch=b64 -F path=/a%d\n")}),
+		within(host("passwd", "", map[string]string{"etc/passwd": lines(100000, "u%d:x:%[1]d:1::/:/bin/sh\n"),
+			"etc/group": lines(100000, "g%d:x:%[1]d:a,b,c\n")})),
 	}
 }
 

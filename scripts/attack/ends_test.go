@@ -36,7 +36,8 @@ func endsHost(t *testing.T) (dir string, run func(args ...string) (int, string))
 	config := filepath.Join(dir, "harden.yaml")
 	endsDo(t, os.WriteFile(config, []byte("level: 2\n"), 0o644))
 	return dir, func(args ...string) (int, string) {
-		cmd := exec.Command(harden, append(args, "--config", config, "--root", filepath.Join(dir, "r"), "--state", filepath.Join(dir, "state"))...)
+		cmd := exec.Command(harden, append(args, "--config", config, "--root", filepath.Join(dir, "r"),
+			"--state", filepath.Join(dir, "state"))...)
 		out, err := cmd.CombinedOutput()
 		if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 			t.Fatal(err)

@@ -30,7 +30,8 @@ func TestHidden(t *testing.T) {
 // without what it could do before; what cannot be changed is left, and keeps nothing else from being put right.
 func TestKeysOfUser(t *testing.T) {
 	In(t, func(w *World) {
-		w.Shell(0, "mkdir -p /etc/kubernetes/pki/team; cd /etc/kubernetes/pki; "+selfSigned+"; mv cert.pem ca.crt; chown user1 team; "+
+		w.Shell(0, "mkdir -p /etc/kubernetes/pki/team; cd /etc/kubernetes/pki; "+selfSigned+
+			"; mv cert.pem ca.crt; chown user1 team; "+
 			"touch /etc/letter; chown user2 /etc/letter; chmod 640 /etc/letter; ln /etc/letter team/letter.crt")
 		w.Shell(1001, "cd /etc/kubernetes/pki/team; cp /bin/sh rootsh.crt; chmod 4755 rootsh.crt; ln -s /home/user2 home; "+
 			"ln -s /etc/letter letter.key; mkfifo fifo.key")

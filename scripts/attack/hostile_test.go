@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Bounds of one run. The time is for a program that never ends, on a machine that does other things too; the memory is what
-// an audit may have.
+// Bounds of one run. The time is for a program that never ends, on a machine that does other things too; the memory is
+// what an audit may have.
 const (
 	mostResident = 200 << 20
 	mostTime     = 2 * time.Minute
@@ -34,8 +34,9 @@ type cost struct {
 	verdict  string
 }
 
-// TestHostileInputs has `harden check` read a hundred inputs, each made to use up its memory, its time, or its stack: as CI
-// does with --source, and root with --root. Each must end by itself, small, and never pass what was not read whole.
+// TestHostileInputs has `harden check` read a hundred inputs, each made to use up its memory, its time, or its stack:
+// as CI does with --source, and root with --root. Each must end by itself, small, and never pass what was not read
+// whole.
 func TestHostileInputs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a hundred runs of the whole program")
@@ -47,7 +48,8 @@ func TestHostileInputs(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var all []written
-	if data, err := os.ReadFile(filepath.Join(dir, "index.json")); err != nil || json.Unmarshal(data, &all) != nil || len(all) < 100 {
+	if data, err := os.ReadFile(filepath.Join(dir, "index.json")); err != nil || json.Unmarshal(data, &all) != nil ||
+		len(all) < 100 {
 		t.Fatalf("%d inputs: %v", len(all), err)
 	}
 	var costs []cost
@@ -64,7 +66,8 @@ func table(title string, costs []cost) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %d:\n%-36s %10s %9s %8s  %s\n", title, len(costs), "input", "bytes", "MiB", "ms", "verdict")
 	for _, c := range costs[:min(12, len(costs))] {
-		fmt.Fprintf(&b, "%-36s %10d %9.1f %8d  %.90s\n", c.name, c.size, float64(c.resident)/(1<<20), c.took.Milliseconds(), c.verdict)
+		fmt.Fprintf(&b, "%-36s %10d %9.1f %8d  %.90s\n", c.name, c.size, float64(c.resident)/(1<<20), c.took.Milliseconds(),
+			c.verdict)
 	}
 	return b.String()
 }
@@ -81,7 +84,8 @@ func try(t *testing.T, binary, dir string, in written) cost {
 	if in.Root {
 		args[4] = "--root"
 	}
-	cmd := exec.CommandContext(ctx, "prlimit", append([]string{fmt.Sprintf("--as=%d", int64(mostAddress)), binary}, args...)...)
+	cmd := exec.CommandContext(ctx, "prlimit",
+		append([]string{fmt.Sprintf("--as=%d", int64(mostAddress)), binary}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMEMLIMIT=off")
 	var out, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaints
@@ -102,7 +106,8 @@ func try(t *testing.T, binary, dir string, in written) cost {
 	return c
 }
 
-// verdict is what the audit says of the input's own check. What goes beyond a limit is unknown, and the reason names it.
+// verdict is what the audit says of the input's own check. What goes beyond a limit is unknown, and the reason names
+// it.
 func verdict(t *testing.T, in written, out []byte) string {
 	var r struct {
 		Results []struct{ ID, Status, Reason string }

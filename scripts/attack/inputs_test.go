@@ -40,9 +40,11 @@ func dockerfile(name, text string) input {
 func host(name, ends string, files map[string]string) input {
 	all := map[string]string{
 		"usr/bin/dockerd": "", "usr/bin/kubelet": "", "usr/sbin/auditctl": "", "etc/docker/daemon.json": "{}\n",
-		"lib/systemd/system/docker.service":       "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
-		"lib/systemd/system/kubelet.service":      "[Service]\nExecStart=/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml\n",
-		"var/lib/kubelet/config.yaml":             "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nstaticPodPath: /etc/kubernetes/manifests\n",
+		"lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd -H fd://\n",
+		"lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet " +
+			"--config=/var/lib/kubelet/config.yaml\n",
+		"var/lib/kubelet/config.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n" +
+			"staticPodPath: /etc/kubernetes/manifests\n",
 		"etc/kubernetes/manifests/apiserver.yaml": apiserver("--profiling=false"),
 	}
 	for file, text := range files {
@@ -52,7 +54,8 @@ func host(name, ends string, files map[string]string) input {
 }
 
 func apiserver(args string) string {
-	return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: kube-apiserver\n    command:\n    - kube-apiserver\n    - " + args + "\n"
+	return "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: kube-apiserver\n    command:\n" +
+		"    - kube-apiserver\n    - " + args + "\n"
 }
 
 // write makes the directory.
@@ -83,8 +86,8 @@ type written struct {
 	Size       int64
 }
 
-// inputsVariable names the directory that a copy of this test writes the inputs to. A process of its own does it, since the
-// kernel counts the memory of who starts a program as the program's.
+// inputsVariable names the directory that a copy of this test writes the inputs to. A process of its own does it, since
+// the kernel counts the memory of who starts a program as the program's.
 const inputsVariable = "HARDEN_HOSTILE_INPUTS"
 
 func writeInputs(dir string) {
@@ -115,7 +118,8 @@ func doubled(levels int) string {
 func laughs(levels, times int) string {
 	b := "x-0: &l0 [a, b, c, d]\n"
 	for i := 1; i <= levels; i++ {
-		b += fmt.Sprintf("x-%d: &l%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i-1), times), ", "))
+		b += fmt.Sprintf("x-%d: &l%d [%s]\n", i, i,
+			strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*l%d, ", i-1), times), ", "))
 	}
 	return b
 }

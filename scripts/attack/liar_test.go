@@ -43,12 +43,15 @@ func TestEngineOfUser(t *testing.T) {
 	const id = "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"
 	labels := claim{"shop", "web", "/srv/shop/compose.yaml", "/srv/shop"}.labels()
 	In(t, func(w *World) {
-		w.Shell(0, "mkdir -p /srv/shop; printf 'services:\n  web:\n    image: web:1\n    pid: host\n    env_file: secret\n' >/srv/shop/compose.yaml; "+
+		w.Shell(0, "mkdir -p /srv/shop; printf 'services:\n  web:\n    image: web:1\n    pid: host\n    env_file: "+
+			"secret\n' >/srv/shop/compose.yaml; "+
 			"echo PASSWORD=of-roots >/srv/shop/secret; chmod 600 /srv/shop/*")
 		host := w.lie(1001, "/home/user1/bin/dockerd", answers{
-			"/info":            answers{"ID": "x", "DockerRootDir": "/home/user1/docker", "Containers": 1, "ServerVersion": "27.0.1"},
+			"/info": answers{"ID": "x", "DockerRootDir": "/home/user1/docker", "Containers": 1,
+				"ServerVersion": "27.0.1"},
 			"/containers/json": []answers{{"Id": id}},
-			"/containers/" + id + "/json": answers{"Id": id, "Name": "/web", "Image": "sha256:1", "State": answers{"Running": true, "Pid": 1},
+			"/containers/" + id + "/json": answers{"Id": id, "Name": "/web", "Image": "sha256:1",
+				"State":  answers{"Running": true, "Pid": 1},
 				"Config": answers{"Labels": labels, "Image": "web:1"}, "HostConfig": answers{"PidMode": "host"}},
 			"/images/json": []answers{{"Id": "sha256:1"}}, "/images/sha256:1/json": answers{"Id": "sha256:1"},
 			"/images/sha256:1/history": []answers{}, "/volumes": answers{}, "/networks": []answers{},

@@ -65,7 +65,8 @@ func TestRepository(t *testing.T) {
 	}
 }
 
-// look has harden judge the repository src of a directory in every way, and holds it to saying what is refused and no canary.
+// look has harden judge the repository src of a directory in every way, and holds it to saying what is refused and no
+// canary.
 func look(t *testing.T, dir, told string) {
 	t.Helper()
 	for _, args := range [][]string{{"check", "-v"}, {"check", "--format", "json"}, {"--dry-run"},

@@ -43,9 +43,12 @@ func TestUser(t *testing.T) {
 		{"the users' names", "", "", [][]string{{"kubelet", "--config=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd"},
 		{"another user's home", "touch /home/user2/letter; chown -R user2 /home/user2", "",
 			[][]string{{"kube-apiserver", "--client-ca-file=/home/user2/x"}}, "stat -c '%U %a' /home/user2 /home/user2/letter"},
-		{"the programs of the system", "", "", [][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/usr"}}, "stat -c '%U %a' /usr"},
-		{"the users' names, as a key", "", "", [][]string{{"dockerd", "--tlskey=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd"},
-		{"the audit log, by a rule for everything", "", "", [][]string{{"dockerd", "--data-root=/"}}, "! grep -rh -- '-w / ' /etc/audit/rules.d"},
+		{"the programs of the system", "", "", [][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/usr"}},
+			"stat -c '%U %a' /usr"},
+		{"the users' names, as a key", "", "", [][]string{{"dockerd", "--tlskey=/etc/passwd"}},
+			"stat -c '%U %a' /etc/passwd"},
+		{"the audit log, by a rule for everything", "", "", [][]string{{"dockerd", "--data-root=/"}},
+			"! grep -rh -- '-w / ' /etc/audit/rules.d"},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			In(t, func(w *World) {
@@ -82,7 +85,8 @@ func TestEndless(t *testing.T) {
 	In(t, func(w *World) {
 		w.Patience = 30 * time.Second
 		w.Shell(0, "mkdir -p /usr/local/bin; cp "+Sleeper+" /usr/local/bin/kubelet")
-		w.Shell(1001, "mkdir -p a/b/c/d/e/f; for i in 1 2 3 4 5 6 7 8; do ln -s /home/user1/a a/b/$i; done; for i in 1 2 3 4 5; do ln -s /home/user1 a/b/c/$i; done")
+		w.Shell(1001, "mkdir -p a/b/c/d/e/f; for i in 1 2 3 4 5 6 7 8; do ln -s /home/user1/a a/b/$i; done; "+
+			"for i in 1 2 3 4 5; do ln -s /home/user1 a/b/c/$i; done")
 		w.Start(w.Command(0, "/usr/local/bin/kubelet", "--config-dir=/"))
 		out, code := w.Harden("--dry-run")
 		if code != 2 {
@@ -102,13 +106,19 @@ func TestMistake(t *testing.T) {
 		runs        [][]string
 		look, told  string
 	}{
-		{"kubelet", "", [][]string{{"kubelet", "--config=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd", "not a configuration file of the kubelet"},
-		{"key", "", [][]string{{"dockerd", "--tlskey=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd", "not a private key in PEM form"},
-		{"data of etcd", "", [][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/usr"}}, "stat -c '%U %a' /usr", "a system directory"},
-		{"data of dockerd", "", [][]string{{"dockerd", "--data-root=/"}}, "! grep -rh -- '-w / ' /etc/audit/rules.d", "a system directory"},
+		{"kubelet", "", [][]string{{"kubelet", "--config=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd",
+			"not a configuration file of the kubelet"},
+		{"key", "", [][]string{{"dockerd", "--tlskey=/etc/passwd"}}, "stat -c '%U %a' /etc/passwd",
+			"not a private key in PEM form"},
+		{"data of etcd", "", [][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/usr"}}, "stat -c '%U %a' /usr",
+			"a system directory"},
+		{"data of dockerd", "", [][]string{{"dockerd", "--data-root=/"}}, "! grep -rh -- '-w / ' /etc/audit/rules.d",
+			"a system directory"},
 		{"a home", "echo '-----BEGIN CERTIFICATE-----' >/home/user2/ca.crt; chown user2 /home/user2/ca.crt",
-			[][]string{{"kube-apiserver", "--client-ca-file=/home/user2/ca.crt"}}, "stat -c '%U %a' /home/user2 /home/user2/ca.crt", "not only root decides"},
-		{"/etc", "touch /etc/app.conf; chown user2 /etc/app.conf; openssl req -x509 -newkey ed25519 -nodes -subj /CN=ca -keyout /dev/null -out /etc/ca.crt",
+			[][]string{{"kube-apiserver", "--client-ca-file=/home/user2/ca.crt"}},
+			"stat -c '%U %a' /home/user2 /home/user2/ca.crt", "not only root decides"},
+		{"/etc", "touch /etc/app.conf; chown user2 /etc/app.conf; openssl req -x509 -newkey ed25519 -nodes -subj /CN=ca " +
+			"-keyout /dev/null -out /etc/ca.crt",
 			[][]string{{"kube-apiserver", "--client-ca-file=/etc/ca.crt"}}, "stat -c '%U %a' /etc/app.conf", ""},
 	} {
 		t.Run(m.name, func(t *testing.T) {
@@ -138,17 +148,23 @@ func TestHonest(t *testing.T) {
 		runs        [][]string
 		look, want  string
 	}{
-		{"a key of dockerd", "mkdir -p /etc/docker/tls; cd /etc/docker/tls; " + key + "; chmod 644 key.pem", [][]string{{"dockerd", "--tlskey=/etc/docker/tls/key.pem"}},
+		{"a key of dockerd", "mkdir -p /etc/docker/tls; cd /etc/docker/tls; " + key + "; chmod 644 key.pem",
+			[][]string{{"dockerd", "--tlskey=/etc/docker/tls/key.pem"}},
 			"stat -c '%U %a' /etc/docker/tls/key.pem", "root 400\n"},
-		{"certificates", "mkdir -p /etc/kube/pki; cd /etc/kube/pki; " + key + "; cp /bin/sh tool.srl; chown user2 *; chmod 6755 tool.srl",
+		{"certificates", "mkdir -p /etc/kube/pki; cd /etc/kube/pki; " + key +
+			"; cp /bin/sh tool.srl; chown user2 *; chmod 6755 tool.srl",
 			[][]string{{"kube-apiserver", "--client-ca-file=/etc/kube/pki/cert.pem"}},
 			"stat -c '%U %a' /etc/kube/pki/cert.pem /etc/kube/pki/tool.srl", "root 644\nroot 755\n"},
-		{"a certificate among other files", "cd /etc; " + key + "; chown user2 cert.pem", [][]string{{"kube-apiserver", "--client-ca-file=/etc/cert.pem"}},
+		{"a certificate among other files", "cd /etc; " + key + "; chown user2 cert.pem",
+			[][]string{{"kube-apiserver", "--client-ca-file=/etc/cert.pem"}},
 			"stat -c '%U %a' /etc/cert.pem", "root 644\n"},
-		{"etcd's data", "mkdir -p /data/etcd/member; chmod 755 /data/etcd", [][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/data/etcd"}},
+		{"etcd's data", "mkdir -p /data/etcd/member; chmod 755 /data/etcd",
+			[][]string{{"kube-apiserver"}, {"etcd", "--data-dir=/data/etcd"}},
 			"stat -c '%U %a' /data/etcd", "root 700\n"},
-		{"the kubelet's configuration", "mkdir /etc/kubelet; printf 'kind: KubeletConfiguration\\n' >/etc/kubelet/config.yaml",
-			[][]string{{"kubelet", "--config=/etc/kubelet/config.yaml"}}, "stat -c '%U %a' /etc/kubelet/config.yaml", "root 600\n"},
+		{"the kubelet's configuration",
+			"mkdir /etc/kubelet; printf 'kind: KubeletConfiguration\\n' >/etc/kubelet/config.yaml",
+			[][]string{{"kubelet", "--config=/etc/kubelet/config.yaml"}}, "stat -c '%U %a' /etc/kubelet/config.yaml",
+			"root 600\n"},
 	} {
 		t.Run(h.name, func(t *testing.T) {
 			In(t, func(w *World) {

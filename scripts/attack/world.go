@@ -67,7 +67,8 @@ func In(t *testing.T, inside func(w *World)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", enter+`exec unshare --cgroup -- "$0" "$@"`, self, "-test.v", "-test.run", strings.Join(run, "/"))
+	cmd := exec.Command("sh", "-c", enter+`exec unshare --cgroup -- "$0" "$@"`, self, "-test.v", "-test.run",
+		strings.Join(run, "/"))
 	cmd.Env = append(os.Environ(), inWorld+"="+group, "ATTACK_BINARY="+Binary(t),
 		"ATTACK_SLEEPER="+build(t, "scripts/attack/sleeper"), "ATTACK_LIAR="+build(t, "scripts/attack/liar"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET}
@@ -215,7 +216,8 @@ func removeGroups(dir string) {
 func (w *World) Cgroup(pid int, group string) {
 	w.t.Helper()
 	for _, dir := range cgroups(filepath.Join(w.cgroup, group)) {
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/cgroup.procs", fmt.Append(nil, pid), 0)); err != nil {
+		if err := errors.Join(os.MkdirAll(dir, 0o755),
+			os.WriteFile(dir+"/cgroup.procs", fmt.Append(nil, pid), 0)); err != nil {
 			w.t.Fatal(err)
 		}
 	}

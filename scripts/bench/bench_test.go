@@ -1,5 +1,5 @@
-// Package bench measures harden on this machine: as ratios to a bare Go program that makes the same Engine calls, and to
-// docker-bench-security where DOCKER_BENCH_DIR leads to it and kube-bench where KUBE_BENCH_DIR does.
+// Package bench measures harden on this machine: as ratios to a bare Go program that makes the same Engine calls, and
+// to docker-bench-security where DOCKER_BENCH_DIR leads to it and kube-bench where KUBE_BENCH_DIR does.
 package bench
 
 import (
@@ -33,8 +33,8 @@ func BenchmarkCheck(b *testing.B) {
 	besideDockerBench(b, d, whole, "docker-bench/harden")
 }
 
-// BenchmarkContainers audits a host whose engine runs twenty containers, beside docker-bench-security: as a user runs it,
-// and with its sections on objects alone, while harden does all that it does.
+// BenchmarkContainers audits a host whose engine runs twenty containers, beside docker-bench-security: as a user runs
+// it, and with its sections on objects alone, while harden does all that it does.
 func BenchmarkContainers(b *testing.B) {
 	program, least, client := build(b, "cmd/harden"), build(b, "scripts/bench/bare"), build(b, "scripts/bench/client")
 	d := testdocker.Start(b)
@@ -47,7 +47,8 @@ func BenchmarkContainers(b *testing.B) {
 		"container_images,container_runtime,docker_security_operations,docker_swarm_configuration")
 }
 
-// besideDockerBench tells how many times as long as harden docker-bench-security takes, where DOCKER_BENCH_DIR leads to it.
+// besideDockerBench tells how many times as long as harden docker-bench-security takes, where DOCKER_BENCH_DIR leads to
+// it.
 func besideDockerBench(b *testing.B, d *testdocker.Daemon, whole time.Duration, unit string, args ...string) {
 	b.Helper()
 	dir := os.Getenv("DOCKER_BENCH_DIR")
@@ -68,9 +69,10 @@ func besideDockerBench(b *testing.B, d *testdocker.Daemon, whole time.Duration, 
 	b.ReportMetric(took.Seconds()/whole.Seconds(), unit)
 }
 
-// compare times audits of the engine on a socket, the bare loop of their calls, and a loop over its containers that decodes
-// them too, and bounds the audits' memory.
-func compare(b *testing.B, program, least, client, socket string, calls []string, maxMemory int64) (whole time.Duration) {
+// compare times audits of the engine on a socket, the bare loop of their calls, and a loop over its containers that
+// decodes them too, and bounds the audits' memory.
+func compare(b *testing.B, program, least, client, socket string,
+	calls []string, maxMemory int64) (whole time.Duration) {
 	b.Helper()
 	list := filepath.Join(b.TempDir(), "calls")
 	if err := os.WriteFile(list, []byte(strings.Join(calls, "\n")), 0o600); err != nil {

@@ -69,7 +69,8 @@ func recordedEngine(b *testing.B, n int) (socket string) {
 // maxMany bounds an audit's memory at its peak with ten thousand containers, in bytes.
 const maxMany = 200 << 20
 
-// BenchmarkObjects audits an engine of many containers, beside a bare loop that asks it the same at the same concurrency.
+// BenchmarkObjects audits an engine of many containers, beside a bare loop that asks it the same at the same
+// concurrency.
 func BenchmarkObjects(b *testing.B) {
 	program, least, client := build(b, "cmd/harden"), build(b, "scripts/bench/bare"), build(b, "scripts/bench/client")
 	for _, n := range []int{1, 100, 1000, 10000} {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// Start starts cmd, which the kernel kills when this process ends. The channel is closed when the program has ended; how
-// it ended is then in cmd.ProcessState.
+// Start starts cmd, which the kernel kills when this process ends. The channel is closed when the program has ended;
+// how it ended is then in cmd.ProcessState.
 func Start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -17,9 +17,9 @@ func Start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	return StartIn(cmd, func() error { return nil })
 }
 
-// StartIn starts cmd on a thread that enter has first moved into other namespaces, and that is used for nothing else. It
-// asks for no death signal: in another process namespace a program cannot see its parent and takes it for dead. There
-// it ends with the namespace's first process.
+// StartIn starts cmd on a thread that enter has first moved into other namespaces, and that is used for nothing else.
+// It asks for no death signal: in another process namespace a program cannot see its parent and takes it for dead.
+// There it ends with the namespace's first process.
 func StartIn(cmd *exec.Cmd, enter func() error) (ended <-chan struct{}, err error) {
 	started, done := make(chan error), make(chan struct{})
 	go func() {

@@ -20,7 +20,7 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into the README")
+var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into DIFFERENCES.md")
 
 // edition is the one that docker-bench-security's master is numbered by.
 const edition = "docker@1.6.0"
@@ -36,7 +36,7 @@ var recorded string
 //go:embed differences.tsv
 var differences string
 
-const readme = "../../README.md"
+const page = "DIFFERENCES.md"
 
 // alike gives what harden may say where docker-bench-security says this. Its INFO is also what it says of a file that is
 // not there, and its NOTE of what it does not look at.
@@ -165,22 +165,22 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 	}
 }
 
-// TestReadme holds the README's tables of differences to those that the comparisons are held to.
-func TestReadme(t *testing.T) {
+// TestDifferences holds the tables of DIFFERENCES.md to the differences that the comparisons accept.
+func TestDifferences(t *testing.T) {
 	tables := []struct{ name, head, told string }{
 		{"differences", "| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n", differences + objectDifferences},
-		{"kube-differences", "| item (1.12) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
+		{"kube-differences", "| item (2.0) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
 	}
 	for _, table := range tables {
 		begin, end := "<!-- "+table.name+" -->\n", "<!-- /"+table.name+" -->\n"
-		text, err := os.ReadFile(readme)
+		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
 		head, rest, ok := strings.Cut(string(text), begin)
 		shown, tail, ok2 := strings.Cut(rest, end)
 		if !ok || !ok2 {
-			t.Fatalf("README.md has no place for the table, between %q and %q", begin, end)
+			t.Fatalf("%s has no place for the table, between %q and %q", page, begin, end)
 		}
 		var b strings.Builder
 		b.WriteString(table.head)
@@ -188,13 +188,13 @@ func TestReadme(t *testing.T) {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 		}
 		if *update {
-			if err := os.WriteFile(readme, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
+			if err := os.WriteFile(page, []byte(head+begin+b.String()+end+tail), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
 		if diff := cmp.Diff(b.String(), shown); diff != "" {
-			t.Errorf("README.md's table %s; -update writes it (-want +got):\n%s", table.name, diff)
+			t.Errorf("%s: the table %s; -update writes it (-want +got):\n%s", page, table.name, diff)
 		}
 	}
 }

@@ -18,10 +18,10 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/schema"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
-	"example.com/harden/remediate/activate"
-	"example.com/harden/remediate/schema"
+	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/kube"
 	"example.com/harden/scripts/vm"
@@ -386,7 +386,7 @@ func TestMisspelt(t *testing.T) {
 		})}
 		host := facts.New(t.Context(), live.New(n.Root, live.DockerOptions{}), facts.Choices{})
 		plan, err := remediate.Propose(t.Context(), host, checks.Run(t.Context(), host, []*checks.Check{check}), remediate.Policy{
-			Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: activate.Precheck, Validate: activate.Validate})
+			Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: gate.Precheck, Validate: gate.Validate})
 		if err != nil {
 			t.Fatal(err)
 		}

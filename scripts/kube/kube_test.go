@@ -87,6 +87,15 @@ func TestControlPlane(t *testing.T) {
 	}
 }
 
+// mistyped are files of the API server's with a value of another type than their kind has there.
+var mistyped = []struct{ flag, file, says string }{
+	{"audit-policy-file", "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitManagedFields: \"yes\"\nrules: [{level: Metadata}]\n", "omitManagedFields"},
+	{"encryption-provider-config", "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n" +
+		"  providers: [{secretbox: {keys: {name: key1}}}]\n", "keys"},
+	{"authentication-config", "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: [{issuer: {url: 5}}]\n", "url"},
+	{"admission-control-config-file", "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: [{name: 5}]\n", "name"},
+}
+
 // TestRefused changes the API server's manifest in ways that a real one does not run with.
 func TestRefused(t *testing.T) {
 	t.Parallel()
@@ -111,6 +120,20 @@ func TestRefused(t *testing.T) {
 		}
 		if err := n.Ready(p); err == nil || !strings.Contains(err.Error(), "has ended") || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", name, err)
+			p.Stop()
+		}
+	}
+
+	for _, test := range mistyped { // one field of a file, which the rest of the file cannot make good
+		n.Write("/etc/kubernetes/pki/it.yaml", 0o600, test.file)
+		n.Write(apiServer, 0o600, good)
+		edit(t, n, apiServer, first, "    - --"+test.flag+"=/etc/kubernetes/pki/it.yaml\n"+first)
+		p, err := n.Pod("kube-apiserver")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := n.Ready(p); err == nil || !strings.Contains(err.Error(), "has ended") || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("--%s: %v", test.flag, err)
 			p.Stop()
 		}
 	}
@@ -149,6 +172,7 @@ func TestKubelet(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ from, to, says string }{
 		"a value of another type":  {"healthzPort: 10248", "healthzPort: high", "healthzPort"},
+		"a list for a mapping":     {"healthzPort: 10248", "healthzPort: 10248\nevictionHard: []", "evictionHard"},
 		"a value out of range":     {"healthzPort: 10248", "healthzPort: 102480", "healthzPort"},
 		"a file that is not there": {"clientCAFile: /etc/kubernetes/pki/ca.crt", "clientCAFile: /etc/kubernetes/none.crt", "/etc/kubernetes/none.crt"},
 		"no YAML":                  {"kind:", "\tkind:", "load kubelet config file"},

@@ -1,8 +1,8 @@
-// Kubeschema writes what Kubernetes' configuration documents and command lines may hold, as remediate/schema reads it.
+// Kubeschema writes what Kubernetes' configuration documents and command lines may hold, as checks/schema reads it.
 // The documents come from the API types that it is compiled with, the flags from the programs in the directory that it
 // is given: kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and etcd.
 //
-//	go run . BINARIES > ../../remediate/schema/kubernetes.txt
+//	go run . BINARIES > ../../checks/schema/kubernetes.txt
 package main
 
 import (
@@ -23,8 +23,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/apis/apiserver/v1"
+	"k8s.io/apiserver/pkg/apis/apiserver/v1alpha1"
 	"k8s.io/apiserver/pkg/apis/apiserver/v1beta1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+	kubeconfig "k8s.io/client-go/tools/clientcmd/api/v1"
+	proxy "k8s.io/kube-proxy/config/v1alpha1"
+	scheduler "k8s.io/kube-scheduler/config/v1"
 	kubelet "k8s.io/kubelet/config/v1beta1"
 	eventratelimit "k8s.io/kubernetes/plugin/pkg/admission/eventratelimit/apis/eventratelimit/v1alpha1"
 )
@@ -34,13 +38,19 @@ var documents = []struct {
 	value         any
 }{
 	{"v1", "Pod", corev1.Pod{}},
+	{"v1", "Config", kubeconfig.Config{}},
 	{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", kubelet.KubeletConfiguration{}},
+	{"kubescheduler.config.k8s.io/v1", "KubeSchedulerConfiguration", scheduler.KubeSchedulerConfiguration{}},
+	{"kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration", proxy.KubeProxyConfiguration{}},
 	{"apiserver.config.k8s.io/v1", "EncryptionConfiguration", v1.EncryptionConfiguration{}},
 	{"apiserver.config.k8s.io/v1", "AdmissionConfiguration", v1.AdmissionConfiguration{}},
+	{"apiserver.k8s.io/v1alpha1", "AdmissionConfiguration", v1alpha1.AdmissionConfiguration{}},
 	{"apiserver.config.k8s.io/v1", "AuthenticationConfiguration", v1.AuthenticationConfiguration{}},
 	{"apiserver.config.k8s.io/v1beta1", "AuthenticationConfiguration", v1beta1.AuthenticationConfiguration{}},
+	{"apiserver.config.k8s.io/v1alpha1", "AuthenticationConfiguration", v1alpha1.AuthenticationConfiguration{}},
 	{"apiserver.config.k8s.io/v1", "AuthorizationConfiguration", v1.AuthorizationConfiguration{}},
 	{"apiserver.config.k8s.io/v1beta1", "AuthorizationConfiguration", v1beta1.AuthorizationConfiguration{}},
+	{"apiserver.config.k8s.io/v1alpha1", "AuthorizationConfiguration", v1alpha1.AuthorizationConfiguration{}},
 	{"audit.k8s.io/v1", "Policy", auditv1.Policy{}},
 	{"eventratelimit.admission.k8s.io/v1alpha1", "Configuration", eventratelimit.Configuration{}},
 }
@@ -115,6 +125,7 @@ func main() {
 	log.SetFlags(0)
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
+	fmt.Fprintln(out, "# What Kubernetes 1.35 and etcd 3.6 take: written by scripts/kubeschema.")
 	var queue []reflect.Type
 	for _, d := range documents {
 		fmt.Fprintf(out, "document %s %s %s\n", d.version, d.kind, describe(reflect.TypeOf(d.value), &queue))

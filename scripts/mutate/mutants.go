@@ -145,7 +145,8 @@ func (f *finder) beside(r *ast.ReturnStmt) {
 		return
 	}
 	last := f.info.Types[r.Results[len(r.Results)-1]]
-	if last.IsNil() || !types.Implements(last.Type, types.Universe.Lookup("error").Type().Underlying().(*types.Interface)) {
+	if last.IsNil() || !types.Implements(last.Type,
+		types.Universe.Lookup("error").Type().Underlying().(*types.Interface)) {
 		return
 	}
 	for _, e := range r.Results {

@@ -14,8 +14,8 @@ import (
 	"github.com/docker/go-connections/nat"
 )
 
-// Careless configures, by their names, containers that each break one rule of the benchmark; "web" breaks only those that
-// everybody breaks and "good" next to none. socket is the engine's, as a path, which "panel" gets at.
+// Careless configures, by their names, containers that each break one rule of the benchmark; "web" breaks only those
+// that everybody breaks and "good" next to none. socket is the engine's, as a path, which "panel" gets at.
 func Careless(socket string) map[string]func(*container.Config, *container.HostConfig) {
 	host := func(f func(*container.HostConfig)) func(*container.Config, *container.HostConfig) {
 		return func(_ *container.Config, h *container.HostConfig) { f(h) }
@@ -23,7 +23,8 @@ func Careless(socket string) map[string]func(*container.Config, *container.HostC
 	return map[string]func(*container.Config, *container.HostConfig){
 		"web":     nil,
 		"forever": host(func(h *container.HostConfig) { h.RestartPolicy.Name = "always" }),
-		"vanilla": host(func(h *container.HostConfig) { h.Privileged = true }), // its name hides it from docker-bench-security
+		// its name hides it from docker-bench-security
+		"vanilla": host(func(h *container.HostConfig) { h.Privileged = true }),
 		"agent": host(func(h *container.HostConfig) {
 			h.NetworkMode, h.PidMode, h.IpcMode, h.UTSMode = "host", "host", "host", "host"
 		}),
@@ -32,9 +33,11 @@ func Careless(socket string) map[string]func(*container.Config, *container.HostC
 		"editor": host(func(h *container.HostConfig) { h.Binds = []string{"/etc:/x", "/usr:/y:ro"} }),
 		"panel":  host(func(h *container.HostConfig) { h.Binds = []string{filepath.Dir(socket) + ":/x:ro"} }),
 		"shared": host(func(h *container.HostConfig) {
-			h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: "/srv", Target: "/x", BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
+			h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: "/srv", Target: "/x",
+				BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
 		}),
-		"open": host(func(h *container.HostConfig) { // never to be started, since there is no such network: without one no port is published
+		// never to be started, since there is no such network: without one no port is published
+		"open": host(func(h *container.HostConfig) {
 			h.NetworkMode = "front"
 			h.PortBindings = nat.PortMap{"80/tcp": {{HostPort: "80"}}, "81/tcp": {{HostIP: "::1", HostPort: "8081"}}}
 		}),
@@ -43,13 +46,16 @@ func Careless(socket string) map[string]func(*container.Config, *container.HostC
 			h.SecurityOpt = []string{"seccomp=unconfined", "no-new-privileges=false"}
 			h.CgroupParent = "/elsewhere"
 		}),
-		"plenty":  host(func(h *container.HostConfig) { h.Ulimits = []*container.Ulimit{{Name: "core", Soft: -1, Hard: -1}} }),
+		"plenty": host(func(h *container.HostConfig) {
+			h.Ulimits = []*container.Ulimit{{Name: "core", Soft: -1, Hard: -1}}
+		}),
 		"spelled": func(c *container.Config, _ *container.HostConfig) { c.User = "0:1000" },
 		"good": func(c *container.Config, h *container.HostConfig) {
 			c.User, c.Healthcheck = "1000:1000", &container.HealthConfig{Test: []string{"CMD", "/sleeper"}}
 			h.ReadonlyRootfs, h.SecurityOpt, h.CapDrop = true, []string{"no-new-privileges"}, []string{"ALL"}
 			pids := int64(100)
-			h.PidsLimit, h.Memory, h.CPUShares, h.RestartPolicy = &pids, 64<<20, 512, container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 5}
+			h.PidsLimit, h.Memory, h.CPUShares, h.RestartPolicy = &pids, 64<<20, 512,
+				container.RestartPolicy{Name: "on-failure", MaximumRetryCount: 5}
 		},
 	}
 }
@@ -59,7 +65,8 @@ func (d *Daemon) CarefulImage() {
 	d.t.Helper()
 	var empty bytes.Buffer
 	empty.Write(make([]byte, 1024)) // the end of a tar archive
-	progress, err := d.Client.ImageImport(context.Background(), image.ImportSource{Source: &empty, SourceName: "-"}, "careful:1",
+	progress, err := d.Client.ImageImport(context.Background(), image.ImportSource{Source: &empty, SourceName: "-"},
+		"careful:1",
 		image.ImportOptions{Changes: []string{"USER 1000:1000", `HEALTHCHECK CMD ["/probe"]`}})
 	if err != nil {
 		d.t.Fatal(err)
@@ -77,12 +84,14 @@ func (d *Daemon) Swarm() (port string) {
 	}
 	_, port, _ = net.SplitHostPort(l.Addr().String())
 	l.Close()
-	if _, err := d.Client.SwarmInit(context.Background(), swarm.InitRequest{ListenAddr: "127.0.0.1:" + port, AdvertiseAddr: "127.0.0.1"}); err != nil {
+	if _, err := d.Client.SwarmInit(context.Background(),
+		swarm.InitRequest{ListenAddr: "127.0.0.1:" + port, AdvertiseAddr: "127.0.0.1"}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { d.Client.SwarmLeave(context.Background(), true) })
 	for name, options := range map[string]map[string]string{"plain": nil, "secret": {"encrypted": "true"}} {
-		if _, err := d.Client.NetworkCreate(context.Background(), name, network.CreateOptions{Driver: "overlay", Options: options}); err != nil {
+		if _, err := d.Client.NetworkCreate(context.Background(), name,
+			network.CreateOptions{Driver: "overlay", Options: options}); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -92,7 +101,8 @@ func (d *Daemon) Swarm() (port string) {
 // Sessions begins two exec sessions in a container, of which one is privileged and one root's.
 func (d *Daemon) Sessions(id string) {
 	d.t.Helper()
-	for _, o := range []container.ExecOptions{{Privileged: true, Cmd: []string{"/sleeper"}}, {User: "0:0", Cmd: []string{"/sleeper"}}} {
+	for _, o := range []container.ExecOptions{{Privileged: true, Cmd: []string{"/sleeper"}},
+		{User: "0:0", Cmd: []string{"/sleeper"}}} {
 		if _, err := d.Client.ContainerExecCreate(context.Background(), id, o); err != nil {
 			d.t.Fatal(err)
 		}

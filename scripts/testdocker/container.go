@@ -67,7 +67,8 @@ func (d *Daemon) load() {
 func (d *Daemon) layer() []byte {
 	d.t.Helper()
 	file := filepath.Join(d.dir, "sleeper")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "example.com/harden/scripts/testdocker/sleeper")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file,
+		"example.com/harden/scripts/testdocker/sleeper")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		d.t.Fatalf("%v\n%s", err, out)

@@ -180,7 +180,25 @@ func look(pid int, name string, mine namespaces) (*facts.Process, error) {
 	default:
 		p.Args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
 	}
+	if name == facts.Etcd && (p.UID == 0 || p.Unit != "") {
+		options(dir, p)
+	}
 	return p, nil
+}
+
+// options reads what of a process's environment is for etcd. The rest is nobody's business and may be secret. Where it
+// cannot be read, what the process was told is not known.
+func options(dir string, p *facts.Process) {
+	data, err := commandLine(dir + "/environ")
+	if err != nil {
+		return
+	}
+	p.Env = map[string]string{}
+	for variable := range strings.SplitSeq(string(data), "\x00") {
+		if name, value, ok := strings.Cut(variable, "="); ok && strings.HasPrefix(name, "ETCD_") {
+			p.Env[name] = value
+		}
+	}
 }
 
 // namespaces are those of a process that say what it sees.

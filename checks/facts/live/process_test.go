@@ -54,6 +54,29 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
+// TestOptions reads of etcd's environment what etcd does, and nothing of another program's.
+func TestOptions(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: who else runs an etcd is not asked")
+	}
+	program, err := os.ReadFile("/bin/sleep")
+	must(t, err)
+	dir := t.TempDir()
+	for name, want := range map[string]map[string]string{"etcd": {"ETCD_AUTO_TLS": "true", "ETCD_NAME": "a=b"}, "other-store": nil} {
+		named := filepath.Join(dir, name)
+		must(t, os.WriteFile(named, program, 0o755))
+		cmd := exec.Command(named, "600")
+		cmd.Env = []string{"ETCD_AUTO_TLS=true", "PASSWORD=x", "ETCD_NAME=a=b"}
+		must(t, cmd.Start())
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		p, err := machine.Process(cmd.Process.Pid)
+		must(t, err)
+		if diff := cmp.Diff(want, p.Env); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
 // TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut off, and
 // hides no other of that name.
 func TestLongCommandLine(t *testing.T) {

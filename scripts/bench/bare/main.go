@@ -1,5 +1,5 @@
-// Bare makes calls to a Docker Engine, as many at once as harden does, and reads the answers: the least that any program that
-// asks the same can take. Usage: bare SOCKET FILE, which holds a path a line.
+// Bare makes calls to a Docker Engine, as many at once as harden does, and reads the answers: the least that any
+// program that asks the same can take. Usage: bare SOCKET FILE, which holds a path a line.
 package main
 
 import (
@@ -28,9 +28,10 @@ func run(socket, list string) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
+	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}}
 	todo := make(chan string)
 	errs := make(chan error, workers)
 	var wg sync.WaitGroup

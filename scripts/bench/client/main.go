@@ -1,5 +1,5 @@
-// Client asks a Docker Engine for all of its containers by the Engine's own Go client, as many at once as harden does, and keeps
-// nothing of the answers: the least that a program of a few lines takes. Usage: client SOCKET
+// Client asks a Docker Engine for all of its containers by the Engine's own Go client, as many at once as harden does,
+// and keeps nothing of the answers: the least that a program of a few lines takes. Usage: client SOCKET
 package main
 
 import (

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"example.com/harden/remediate/diff"
+	"example.com/harden/remediate/report"
+)
+
+// A teller says what there is to say, in the chosen format.
+type teller struct {
+	config   *Config
+	stdout   io.Writer
+	redactor *diff.Redactor
+}
+
+// style lays text out for where it goes.
+func (t *teller) style() report.Style {
+	width, terminal := terminalWidth(t.stdout)
+	color := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if t.config.Color != "auto" {
+		color = t.config.Color == "always"
+	}
+	return report.Style{Width: width, Color: color, Quiet: t.config.Quiet, Verbose: t.config.Verbose, Terminal: terminal,
+		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
+}
+
+// show writes a document in the chosen format, the secrets in it hidden.
+func (t *teller) show(d report.Document) error {
+	return t.config.View.Write(t.stdout, hide(t.redactor, d), t.style())
+}
+
+// announce shows what is about to be done where somebody reads along, and anywhere where nothing more is to come.
+func (t *teller) announce(d report.Document, last bool) error {
+	if !last && !t.config.View.Talks() {
+		return nil
+	}
+	return t.show(d)
+}
+
+// toFile sends what the command prints to a file from here on. done puts the file in place.
+func (t *teller) toFile(path string) (done func() error) {
+	if path == "" {
+		return func() error { return nil }
+	}
+	var b strings.Builder
+	t.stdout = &b
+	return func() error { return writeFile(path, []byte(b.String())) }
+}

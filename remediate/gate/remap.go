@@ -1,0 +1,126 @@
+package gate
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/docker/docker/api/types/container"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/remediate"
+)
+
+// userns-remap moves the daemon to another directory, where it sees nothing of what it had: containers that run go on
+// without an Engine, and those that do not are gone from `docker ps -a` until it moves back.
+
+// remap refuses where something would go on unmanaged, and else says what is hidden.
+func (p *precheck) remap(s setting) {
+	if len(s.list()) == 0 {
+		return
+	}
+	var host, run []string
+	for _, c := range p.containers {
+		if docker.NeedsHostUsers(&c) {
+			host = append(host, nameOf(c))
+		}
+	}
+	for _, c := range p.running() {
+		run = append(run, nameOf(c))
+	}
+	switch {
+	case p.daemon.Flavour == "rootless":
+		p.refuse(s.checks, "a rootless dockerd maps its users already, and cannot do so twice")
+	case p.blind != nil:
+		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
+	case len(run) > 0:
+		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first",
+			Join(run))
+	case len(host) > 0 && !p.moved:
+		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
+			"userns-remap: %s", Join(host))
+	case !p.moved:
+		if what := hides(p.engine, p.containers); what != "" {
+			p.warn(s.checks, "until userns-remap is taken back the daemon no longer sees %s; they stay in %s", what,
+				p.engine.DockerRootDir)
+		}
+	}
+}
+
+// hides says in words what moving the daemon's data hides; empty where it has nothing.
+func hides(engine *facts.EngineFacts, containers []facts.Container) string {
+	if engine == nil || engine.Images+engine.Containers == 0 {
+		return ""
+	}
+	text := counted(engine.Images, "image") + ", all volumes"
+	var names []string
+	for _, c := range containers {
+		name := nameOf(c)
+		if p := c.HostConfig.RestartPolicy.Name; p == container.RestartPolicyAlways ||
+			p == container.RestartPolicyUnlessStopped {
+			name += " (restart " + string(p) + ", which no boot does either)"
+		}
+		names = append(names, name)
+	}
+	if len(names) > 0 {
+		text += " and " + counted(len(names), "stopped container") + ": " + Join(names)
+	}
+	return text
+}
+
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to
+// apply it has to know, since no container shows it any more.
+func Hides(plan *remediate.Plan, h *facts.Host) string {
+	engine, err := h.Engine()
+	if err != nil || !moves(engine, h.With(plan.After())) {
+		return ""
+	}
+	containers, _ := h.Containers()
+	return hides(engine, containers)
+}
+
+// Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see:
+// it keeps its data elsewhere then. They would go on without an Engine.
+func Orphans(now, after *facts.Host) ([]string, error) {
+	engine, err := now.Engine()
+	if err != nil || !moves(engine, after) {
+		return nil, nil // nothing answers, so nothing is known to run
+	}
+	containers, err := now.Containers()
+	var names []string
+	for _, c := range containers {
+		if c.State.Running {
+			names = append(names, nameOf(c))
+		}
+	}
+	return names, err
+}
+
+// moves reports whether an Engine would keep its data elsewhere, were it started as it is configured on h.
+func moves(engine *facts.EngineFacts, h *facts.Host) bool {
+	if !engine.Local {
+		return false
+	}
+	d, err := h.Daemon()
+	return err == nil && d.KeysErr == nil && Remaps(d) != Remapped(engine.SecurityOptions)
+}
+
+// Remaps reports whether a dockerd is configured with userns-remap.
+func Remaps(d *facts.Daemon) bool {
+	o := d.Option("userns-remap")
+	var value string
+	return o.Next != nil || json.Unmarshal(o.File, &value) == nil && value != ""
+}
+
+// Remapped reports whether an Engine says that it runs with userns-remap.
+func Remapped(securityOptions []string) bool {
+	_, is := docker.SecurityOption(securityOptions, "userns", "")
+	return is
+}

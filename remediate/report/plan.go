@@ -1,0 +1,279 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/apply"
+)
+
+// Allow is the flag that permits a class.
+func Allow(c want.Class) string { return "--allow " + c.String() }
+
+func (p *page) plan(r *Report) {
+	plan := r.Plan
+	if len(plan.Changes)+len(plan.Updates)+len(plan.Activations) > 0 {
+		p.title("The plan: " + count(plan.Changes, plan.Updates))
+		p.changes(r, plan.Changes)
+		p.updates(r, plan.Updates)
+		p.activations("Then", plan.Activations)
+	}
+	for _, h := range plan.Held {
+		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
+		if h.Named != "" {
+			p.block("", 0, yellow, h.Allow+" allows it: it has to be named, and no --allow includes it")
+		} else {
+			p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+		}
+		p.changes(r, h.Changes)
+		p.updates(r, h.Updates)
+		p.activations("It would then", h.Activations)
+	}
+	p.left(r, plan.Left)
+}
+
+// left tells each thing that is left once, with all the checks that it keeps from passing.
+func (p *page) left(r *Report, all []LeftOver) {
+	if len(all) == 0 {
+		return
+	}
+	p.title("Left to you")
+	findings := map[place]Finding{}
+	for _, res := range r.Results {
+		for _, f := range res.Findings {
+			findings[place{res.ID, f.Subject}] = f
+		}
+	}
+	type thing struct{ subject, got, must, reason string }
+	var order []thing
+	about := map[thing][]string{}
+	for _, l := range all {
+		f := findings[place{l.ID, l.Subject}]
+		t := thing{placed(&f), f.Got, f.Must, l.Reason}
+		if about[t] == nil {
+			order = append(order, t)
+		}
+		about[t] = append(about[t], l.ID)
+	}
+	// What is the same of many, such as of each container, is told once too.
+	type kind struct{ got, must, reason, checks string }
+	var kinds []kind
+	subjects := map[kind][]string{}
+	for _, t := range order {
+		k := kind{t.got, t.must, t.reason, strings.Join(about[t], " ")}
+		if subjects[k] == nil {
+			kinds = append(kinds, k)
+		}
+		subjects[k] = append(subjects[k], t.subject)
+	}
+	margin := strings.Repeat(" ", 2+numberWidth)
+	for _, k := range kinds {
+		var rs []Result
+		for id := range strings.FieldsSeq(k.checks) {
+			res, _ := r.Result(id)
+			rs = append(rs, res)
+		}
+		if len(rs) > maxNamed {
+			p.block("  ", 2, "", fmt.Sprintf("%s to %s, %d checks", rs[0].Number, rs[len(rs)-1].Number, len(rs)))
+		} else {
+			for _, res := range rs {
+				p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.Title)
+			}
+		}
+		if subjects[k][0] != "" {
+			p.block(margin, 2+numberWidth, "", difference(p.several(subjects[k]), k.got, k.must))
+		}
+		p.block(margin, 2+numberWidth, dim, k.reason)
+	}
+}
+
+// several names the subjects of findings that are otherwise the same: the first few of many.
+func (p *page) several(subjects []string) string {
+	most := maxNamed
+	if p.Verbose {
+		most = len(subjects)
+	}
+	clean := make([]string, 0, most)
+	for _, s := range subjects[:min(most, len(subjects))] {
+		clean = append(clean, Clean(s))
+	}
+	text := strings.Join(clean, ", ")
+	if more := len(subjects) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// maxNamed is how many checks that wait for one thing are named one by one, and how many things that are alike.
+const maxNamed = 4
+
+// count says how much a plan changes.
+func count(changes []Change, updates []Update) string {
+	if len(updates) == 0 {
+		return plural(len(changes), "change")
+	}
+	text := plural(len(updates), "container") + " in place"
+	if len(changes) > 0 {
+		text = plural(len(changes), "change") + ", " + text
+	}
+	return text
+}
+
+func (p *page) title(text string) {
+	p.line()
+	p.line(p.paint(bold, Clean(text)))
+}
+
+func (p *page) changes(r *Report, changes []Change) {
+	for _, c := range changes {
+		p.change(r, c.Target, c.Disruption, c.Checks, c.Breaks)
+		if c.Upgrade != nil {
+			p.labelled("upgrade", upgradeText(*c.Upgrade))
+		}
+		p.diff(c.Diff)
+	}
+}
+
+func (p *page) updates(r *Report, updates []Update) {
+	for _, u := range updates {
+		p.change(r, "container "+u.Container, u.Disruption, u.Checks, u.Breaks)
+		p.diff(u.Diff)
+	}
+}
+
+// change says of one target what of it is changed for.
+func (p *page) change(r *Report, target string, class want.Class, checks, breaks []string) {
+	p.line()
+	p.line(p.paint(bold, Clean(target)), "  ", p.paint(dim, classText(class)))
+	var threats []string
+	for _, id := range checks {
+		res, _ := r.Result(id)
+		p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
+		p.labelled("why", res.Why)
+		for _, t := range res.Threats {
+			if !slices.Contains(threats, t) {
+				threats = append(threats, t)
+			}
+		}
+	}
+	for _, t := range threats {
+		p.labelled("threat", threatLine(t))
+	}
+	for _, b := range breaks {
+		p.labelled("breaks", b)
+	}
+}
+
+func upgradeText(u Upgrade) string {
+	if u.Safe {
+		return "upgrade-safe: yes"
+	}
+	return "upgrade-safe: no: " + u.Note
+}
+
+func (p *page) labelled(label, text string) {
+	if text != "" {
+		p.block("  "+p.paint(dim, pad(label, numberWidth)), 2+numberWidth, "", text)
+	}
+}
+
+func (p *page) diff(text string) {
+	for l := range strings.Lines(text) {
+		l = strings.TrimSuffix(l, "\n")
+		color := ""
+		switch {
+		case strings.HasPrefix(l, "@@"):
+			color = cyan
+		case strings.HasPrefix(l, "+++"), strings.HasPrefix(l, "---"):
+			color = bold
+		case strings.HasPrefix(l, "+"):
+			color = green
+		case strings.HasPrefix(l, "-"):
+			color = red
+		case strings.HasPrefix(l, "#"):
+			color = dim
+		}
+		p.WriteString(p.paint(color, l) + "\n")
+	}
+}
+
+func (p *page) activations(word string, as []Activation) {
+	if len(as) == 0 {
+		return
+	}
+	p.line()
+	for _, a := range as {
+		if a.Pending != "" {
+			p.block("", 2, "", activation(a.Kind, a.Unit)+" stays to be done: "+a.Pending)
+			continue
+		}
+		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))
+		for _, b := range a.Breaks {
+			p.labelled("breaks", b)
+		}
+		if a.Diff != "" {
+			p.diff(a.Diff)
+		}
+	}
+}
+
+func activation(kind remediate.Kind, unit string) string {
+	return strings.TrimSpace(strings.ReplaceAll(string(kind), "-", " ") + " " + unit)
+}
+
+func (p *page) run(r *Report) {
+	if r.Run == nil {
+		return
+	}
+	switch r.Run.Outcome {
+	case "unchanged":
+		p.title("Nothing was changed")
+	case "applied":
+		p.title("Applied as run " + r.Run.ID)
+	case "rolled-back":
+		p.title("Taken back, run " + r.Run.ID)
+	default:
+		p.title("Failed, run " + r.Run.ID)
+	}
+	if r.Run.Reason != "" {
+		p.block("  ", 2, red, r.Run.Reason)
+	}
+	p.activated(r.Run.Activations)
+	if n := len(r.Run.Failing); n > 0 && r.Run.Outcome == "rolled-back" { // nothing else was to be expected
+		p.block("  ", 2, "", plural(n, "finding")+" as before the run")
+		return
+	}
+	for _, l := range r.Run.Failing {
+		p.block("  ", 2, red, l.ID+" still fails: "+Clean(l.Subject)+": "+Clean(l.Reason))
+	}
+}
+
+// activated says of each activation of a run what became of it.
+func (p *page) activated(as []apply.Activated) {
+	for _, a := range once(as) {
+		text := activation(a.Kind, a.Unit) + ": " + a.State
+		if a.Reason != "" {
+			text += ", " + a.Reason
+		}
+		p.block("  ", 2, "", text)
+	}
+}
+
+// once tells what stays to be done once, with all its reasons: a restart may wait for more than one thing.
+func once(as []apply.Activated) (all []apply.Activated) {
+	for _, a := range as {
+		i := slices.IndexFunc(all, func(b apply.Activated) bool {
+			return a.Kind == b.Kind && a.Unit == b.Unit && a.State == b.State
+		})
+		switch {
+		case i < 0:
+			all = append(all, a)
+		case !strings.Contains(all[i].Reason, a.Reason):
+			all[i].Reason = strings.TrimPrefix(all[i].Reason+"; "+a.Reason, "; ")
+		}
+	}
+	return all
+}
