@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A DockerClient is the docker command of a host, as its package tells it. The program itself is never run: who asks which
-// version it has would run whatever is there.
+// A DockerClient is the docker command of a host, as its package tells it. The program itself is never run: who asks
+// which version it has would run whatever is there.
 type DockerClient struct {
 	Version string // as upstream counts: "29.1.3"
 	From    string // the package that says so: "docker-ce-cli (dpkg)"
@@ -28,17 +28,19 @@ func (c DockerClient) Major() int {
 var upstream = regexp.MustCompile(`^(?:[0-9]+:)?v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)`)
 
 // errUnknownClient means that no package tells which docker command this is.
-var errUnknownClient = errors.New("the version of the docker command is not known: no package of dpkg, apk, pacman, portage or snap has it")
+var errUnknownClient = errors.New("the version of the docker command is not known: no package of dpkg, apk, " +
+	"pacman, portage or snap has it")
 
-// DockerClient finds the version of the docker command that a login gets. One in /usr/local/bin comes first there, and no
-// package tells what it is. rpm's database is not read.
+// DockerClient finds the version of the docker command that a login gets. One in /usr/local/bin comes first there,
+// and no package tells what it is. rpm's database is not read.
 func (h *Host) DockerClient() (DockerClient, error) {
 	for _, byHand := range []string{"/usr/local/sbin/docker", "/usr/local/bin/docker"} {
 		if _, err := h.Info(byHand); err == nil {
 			return DockerClient{}, fmt.Errorf("%s: no package has it, so that its version is not known", byHand)
 		}
 	}
-	for _, look := range []func(*Host) (pkg, version string){dpkgClient, apkClient, pacmanClient, portageClient, snapClient} {
+	for _, look := range []func(*Host) (pkg, version string){dpkgClient, apkClient, pacmanClient, portageClient,
+		snapClient} {
 		if pkg, version := look(h); version != "" {
 			if m := upstream.FindStringSubmatch(version); m != nil {
 				return DockerClient{Version: m[1], From: pkg}, nil

@@ -28,9 +28,10 @@ func guideCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guide",
 		Short: "Carry out a change that moves data, step by step",
-		Long:  "Carry out a change that is more than files: what moves is shown first, each step is journaled, and there is a way back.",
-		Args:  exactly(0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: "Carry out a change that is more than files: what moves is shown first, each step is journaled, " +
+			"and there is a way back.",
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(guideRemapCommand())
 	return cmd
@@ -40,8 +41,8 @@ func guideRemapCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "userns-remap",
 		Short: "Turn userns-remap on and take images, volumes and containers along",
-		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had. This
-command takes it along. It shows what moves, how much room that needs, in which order, and what does not come along.
+		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had.
+This command takes it along. It shows what moves, how much room that needs, in which order, and what does not come along.
 Then, with --yes or asking at each step on a terminal, it does it: images go by an archive or are pulled again, volumes
 are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from their
 recorded options. Containers are stopped from the second step to the last but one.
@@ -70,7 +71,8 @@ move failed and was rolled back.`,
 	cmd.Flags().BoolP("yes", "y", false, "do every step without asking")
 	cmd.Flags().Bool("pull", false, "pull images again that have a digest, instead of keeping an archive of them")
 	cmd.Flags().Bool("back", false, "go back to the old data root; what was written since is kept aside")
-	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual socket)")
+	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual "+
+		"socket)")
 	addState(cmd)
 	addRestart(cmd)
 	addOutput(cmd)
@@ -151,7 +153,8 @@ func (g *guided) lookAround() (*guide.State, error) {
 		return nil, err
 	}
 	if why, err := g.host.Exposed(e.DockerRootDir); err != nil || why != "" {
-		return nil, cmp.Or(err, fmt.Errorf("%s: %s; root alone may be able to write a data root and what is above it", e.DockerRootDir, why))
+		return nil, cmp.Or(err, fmt.Errorf("%s: %s; root alone may be able to write a data root and what is above "+
+			"it", e.DockerRootDir, why))
 	}
 	mapping, err := guide.MappingOf(g.host)
 	if err != nil && !errors.Is(err, facts.ErrAbsent) {
@@ -188,8 +191,10 @@ func (g *guided) goOn(j *guide.Journal) error {
 func (g *guided) goBack(j *guide.Journal) error {
 	r := moveReport(j.Move, j)
 	r.State, r.Steps = "going-back", nil
-	r.Why = "Containers stop, userns-remap is taken back, dockerd restarts with its old data root " + j.Move.From + ", and what ran before " +
-		"the move is started. What containers have written since the move is not in the old volumes: it is kept in " + j.Move.Aside() + "."
+	r.Why = "Containers stop, userns-remap is taken back, dockerd restarts with its old data root " +
+		j.Move.From + ", and what ran before " +
+		"the move is started. What containers have written since the move is not in the old volumes: it is kept " +
+		"in " + j.Move.Aside() + "."
 	if err := g.announce(whole(r), g.dry); err != nil {
 		return err
 	}
@@ -298,7 +303,8 @@ func (g *guided) remap(ctx context.Context) (string, error) {
 		for _, l := range plan.Left {
 			return "", fmt.Errorf("userns-remap can't be set here: %s", g.redactor.RedactText(l.Reason))
 		}
-		return "", errors.New("userns-remap was set by somebody else meanwhile; take that back, and run `harden guide userns-remap --back`")
+		return "", errors.New("userns-remap was set by somebody else meanwhile; take that back, and run `harden " +
+			"guide userns-remap --back`")
 	}
 	run, err := g.apply(plan)
 	if run == nil || err != nil {
@@ -316,7 +322,7 @@ func (g *guided) restarted(ctx context.Context) error {
 	if state := (guide.State{Info: e.Info}); state.Remapped() {
 		return nil
 	}
-	return fmt.Errorf("%w: userns-remap is set, and nothing on this host that harden knows restarts dockerd; restart it, then run "+
+	return fmt.Errorf("%w: userns-remap is set, and harden can't restart dockerd here; restart it, then run "+
 		"`harden guide userns-remap` again", guide.ErrRestart)
 }
 

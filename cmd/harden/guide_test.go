@@ -15,8 +15,8 @@ import (
 	"example.com/harden/scripts/testdocker"
 )
 
-// TestGuideRemap moves a real dockerd to userns-remap by the command line alone, and back. Nothing here restarts dockerd
-// for harden, so that it says so and goes on when somebody has.
+// TestGuideRemap moves a real dockerd to userns-remap by the command line alone, and back. Nothing here restarts
+// dockerd for harden, so that it says so and goes on when somebody has.
 func TestGuideRemap(t *testing.T) {
 	if testing.Short() {
 		t.Skip("restarts a real Docker Engine")
@@ -60,11 +60,14 @@ func TestGuideRemap(t *testing.T) {
 	}
 	says(harden(64, "guide", "userns-remap", "--back"), "there is no move to go back from")
 	for _, args := range [][]string{{"--dry-run"}, {}} {
-		says(harden(2, append([]string{"guide", "userns-remap"}, args...)...), "sleeper:latest", "data 1 files", "web runs",
-			"admin stopped; stays in the host's user namespace (--userns=host)", "The way back", "it can't write "+d.DataRoot)
+		says(harden(2, append([]string{"guide", "userns-remap"}, args...)...), "sleeper:latest", "data 1 files",
+			"web runs",
+			"admin stopped; stays in the host's user namespace (--userns=host)", "The way back",
+			"it can't write "+d.DataRoot)
 	}
 	var g report.Guide
-	if err := json.Unmarshal([]byte(harden(2, "guide", "userns-remap", "--format", "json")), &g); err != nil || g.State != "planned" ||
+	if err := json.Unmarshal([]byte(harden(2, "guide", "userns-remap", "--format", "json")),
+		&g); err != nil || g.State != "planned" ||
 		len(g.Containers) != 2 || len(g.Steps) != 9 || len(g.Refusals) > 0 {
 		t.Fatalf("%v, %+v", err, g)
 	}

@@ -20,10 +20,13 @@ func whole(r *report.Guide) *report.Guide {
 
 // moveReport is a move as it is shown: nothing of what containers are made from.
 func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
-	r := &report.Guide{ID: m.ID, From: m.From, Refusals: m.Refusals, Space: &report.GuideSpace{Archive: m.Space.Archive, Images: m.Space.Images,
-		Volumes: m.Space.Volumes, Need: m.Space.Need(), Free: m.Space.Free, Room: m.Space.Room()},
-		Back: "`harden guide userns-remap --back` goes back at any time: nothing in " + m.From + " is changed but for a new directory, and " +
-			"what is written after the move is kept aside then. Once nobody wants to go back, what is there beside the new data root can be removed."}
+	r := &report.Guide{ID: m.ID, From: m.From, Refusals: m.Refusals,
+		Space: &report.GuideSpace{Archive: m.Space.Archive, Images: m.Space.Images,
+			Volumes: m.Space.Volumes, Need: m.Space.Need(), Free: m.Space.Free, Room: m.Space.Room()},
+		Back: "`harden guide userns-remap --back` goes back at any time: nothing in " + m.From + " is changed but " +
+			"for a new directory, and " +
+			"what is written after the move is kept aside then. Once nobody wants to go back, what is there " +
+			"beside the new data root can be removed."}
 	for _, i := range m.Images {
 		name, how := facts.ShortID(i.ID), "archive"
 		if len(i.Names) > 0 {
@@ -42,11 +45,13 @@ func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
 		if v.Source == "" {
 			how = "made again"
 		}
-		r.Volumes = append(r.Volumes, report.GuideVolume{Name: facts.Clip(v.Name), How: how, Files: v.Tree.Entries, Bytes: v.Tree.Bytes,
+		r.Volumes = append(r.Volumes, report.GuideVolume{Name: facts.Clip(v.Name), How: how, Files: v.Tree.Entries,
+			Bytes: v.Tree.Bytes,
 			SetID: v.Tree.SetID, HostIDs: v.Host})
 	}
 	for _, c := range m.Containers {
-		r.Containers = append(r.Containers, report.GuideContainer{Name: facts.Clip(c.Name), Running: c.Running, HostIDs: c.Host})
+		r.Containers = append(r.Containers, report.GuideContainer{Name: facts.Clip(c.Name), Running: c.Running,
+			HostIDs: c.Host})
 	}
 	for _, s := range guide.Steps {
 		step := report.GuideStep{Step: string(s.Step), Does: s.Does}

@@ -15,9 +15,9 @@ import (
 
 var networkList = network.ListOptions{}
 
-// Back goes back: the setting is as it was, dockerd has its old data root, what ran runs again and what did not does not.
-// What containers have written since they were moved is kept aside. Going back can be begun at any step, and goes on where
-// it was cut short.
+// Back goes back: the setting is as it was, dockerd has its old data root, what ran runs again and what did not does
+// not. What containers have written since they were moved is kept aside. Going back can be begun at any step, and
+// goes on where it was cut short.
 func Back(ctx context.Context, j *Journal, o Options) error {
 	m, err := newMover(j, o)
 	if err != nil {
@@ -54,7 +54,8 @@ func (m *mover) back(ctx context.Context) error {
 		return err
 	}
 	if info.DockerRootDir != m.Move.From {
-		return fmt.Errorf("dockerd keeps its data in %s, and not in %s; restart dockerd and run `harden guide userns-remap --back` again",
+		return fmt.Errorf("dockerd keeps its data in %s, and not in %s; restart dockerd and run `harden guide "+
+			"userns-remap --back` again",
 			info.DockerRootDir, m.Move.From)
 	}
 	if err := m.aside(); err != nil {

@@ -11,8 +11,8 @@ import (
 	"example.com/harden/checks/facts/docker"
 )
 
-// An object is a JSON object whose other members stay byte for byte: an Engine newer than this program may say more of a
-// container than it knows, and that is to come along too.
+// An object is a JSON object whose other members stay byte for byte: an Engine newer than this program may say more
+// of a container than it knows, and that is to come along too.
 type object map[string]json.RawMessage
 
 func parseObject(raw json.RawMessage) (o object, err error) {
@@ -73,7 +73,8 @@ func inspect(raw json.RawMessage) (*inspected, error) {
 	if err := json.Unmarshal(raw, &rest); err != nil {
 		return nil, err
 	}
-	i.SizeRw, i.HostConfig, i.Config, i.Networks = rest.SizeRw, rest.HostConfig, rest.Config, rest.NetworkSettings.Networks
+	i.SizeRw, i.HostConfig, i.Config, i.Networks = rest.SizeRw, rest.HostConfig, rest.Config,
+		rest.NetworkSettings.Networks
 	return i, nil
 }
 
@@ -111,7 +112,8 @@ func recreate(raw json.RawMessage, by lookup) (*recreation, error) {
 	endpoints := r.endpoints(i, by)
 	config.set("HostConfig", host)
 	if first, ok := endpoints[networkOf(i, by)]; ok {
-		config.set("NetworkingConfig", map[string]any{"EndpointsConfig": map[string]json.RawMessage{networkOf(i, by): first}})
+		config.set("NetworkingConfig", map[string]any{"EndpointsConfig": map[string]json.RawMessage{networkOf(i,
+			by): first}})
 		delete(endpoints, networkOf(i, by))
 	}
 	if len(endpoints) > 0 {
@@ -124,7 +126,8 @@ func recreate(raw json.RawMessage, by lookup) (*recreation, error) {
 // image names the image so that the name finds the same one, by its ID where it is now of another.
 func (r *recreation) image(i *inspected, config object, by lookup) {
 	name := i.Container.Config.Image
-	if name == i.Image || by.images[name] == i.Image || !strings.ContainsAny(name, ":@/") && by.images[name+":latest"] == i.Image {
+	if name == i.Image || by.images[name] == i.Image || !strings.ContainsAny(name,
+		":@/") && by.images[name+":latest"] == i.Image {
 		return
 	}
 	config.set("Image", i.Image)
@@ -133,7 +136,8 @@ func (r *recreation) image(i *inspected, config object, by lookup) {
 	case strings.Contains(name, "@"):
 		r.tell("its image was named by a digest, which an archive does not hold: it is made from the same image, by ID")
 	default:
-		r.tell("its image's name %s now stands for another image: it is made from the one that it has, by ID", facts.Clip(name))
+		r.tell("its image's name %s now stands for another image: it is made from the one that it has, by ID",
+			facts.Clip(name))
 	}
 }
 
@@ -255,7 +259,8 @@ func (r *recreation) endpoints(i *inspected, by lookup) map[string]json.RawMessa
 				asked[key] = v
 			}
 		}
-		aliases := slices.DeleteFunc(get[[]string](have, "Aliases"), func(a string) bool { return a == facts.ShortID(i.ID) })
+		aliases := slices.DeleteFunc(get[[]string](have, "Aliases"),
+			func(a string) bool { return a == facts.ShortID(i.ID) })
 		if len(aliases) > 0 {
 			asked.set("Aliases", aliases)
 		}

@@ -205,8 +205,8 @@ func (c *copier) owner(path string, st *unix.Stat_t) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{st.Atim, st.Mtim}, 0)
 }
 
-// attributes gives an open copy the owner, then the mode, which a change of the owner takes the set-user-ID bit of, then
-// the extended attributes, of which it takes the capabilities.
+// attributes gives an open copy the owner, then the mode, which a change of the owner takes the set-user-ID bit of,
+// then the extended attributes, of which it takes the capabilities.
 func (c *copier) attributes(from, to int, st *unix.Stat_t) error {
 	uid, _ := c.mapping.UID(st.Uid)
 	gid, _ := c.mapping.GID(st.Gid)
@@ -222,8 +222,8 @@ func (c *copier) attributes(from, to int, st *unix.Stat_t) error {
 	return unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", to), []unix.Timespec{st.Atim, st.Mtim}, 0)
 }
 
-// extended copies the extended attributes that a container can set. SELinux's are set anew by the Engine, and "trusted."
-// is the host's own.
+// extended copies the extended attributes that a container can set. SELinux's are set anew by the Engine, and
+// "trusted." is the host's own.
 func (c *copier) extended(from, to int) error {
 	n, err := unix.Flistxattr(from, nil)
 	if err == unix.ENOTSUP || n <= 0 {

@@ -72,14 +72,16 @@ func TestCopyKeepsWhatAVolumeHolds(t *testing.T) {
 	must(t, sparse.Truncate(1<<33))
 	must(t, sparse.Close())
 	must(t, unix.Setxattr(v+"/data", "user.note", []byte("kept"), 0))
-	must(t, unix.Setxattr(v+"/app", "security.capability", []byte("\x01\x00\x00\x02\x00\x04\x00\x00"+strings.Repeat("\x00", 12)), 0))
+	must(t, unix.Setxattr(v+"/app", "security.capability",
+		[]byte("\x01\x00\x00\x02\x00\x04\x00\x00"+strings.Repeat("\x00", 12)), 0))
 	old := []unix.Timespec{{Sec: 1e9, Nsec: 5}, {Sec: 1e9 + 7, Nsec: 9}}
 	for _, name := range []string{"/data", "/shadow", "/pipe", "/sub", ""} {
 		must(t, unix.UtimesNanoAt(unix.AT_FDCWD, v+name, old, unix.AT_SYMLINK_NOFOLLOW))
 	}
 	tree, err := Copy(t.Context(), from, inVolumes, to, inVolumes, mapped, 1<<20)
 	must(t, err)
-	if tree.Entries != 9 || tree.Links != 3 || tree.SetID != 1 || tree.NDevices != 1 || tree.Devices[0] != "disk" || tree.NForeign != 0 {
+	if tree.Entries != 9 || tree.Links != 3 || tree.SetID != 1 || tree.NDevices != 1 || tree.Devices[0] != "disk" ||
+		tree.NForeign != 0 {
 		t.Errorf("%+v", tree)
 	}
 	got := filepath.Join(to, inVolumes)
@@ -141,7 +143,8 @@ func TestCopyIsBounded(t *testing.T) {
 		if err != nil || tree.NForeign != 1 || tree.Foreign[0] != "x" {
 			t.Errorf("%+v, %v", tree, err)
 		}
-		if _, err := Copy(t.Context(), from, inVolumes, to, inVolumes, mapped, 1<<20); err == nil || !strings.Contains(err.Error(), "belongs to 70000:0") {
+		if _, err := Copy(t.Context(), from, inVolumes, to, inVolumes, mapped,
+			1<<20); err == nil || !strings.Contains(err.Error(), "belongs to 70000:0") {
 			t.Errorf("copied: %v", err)
 		}
 		if _, err := os.Lstat(filepath.Join(to, inVolumes, "x")); !errors.Is(err, os.ErrNotExist) {
@@ -167,7 +170,8 @@ func TestCopyIsBounded(t *testing.T) {
 			at = next
 		}
 		unix.Close(at)
-		if _, err := Measure(t.Context(), from, inVolumes, mapped); err == nil || !strings.Contains(err.Error(), "nested more than 400 deep") {
+		if _, err := Measure(t.Context(), from, inVolumes, mapped); err == nil || !strings.Contains(err.Error(),
+			"nested more than 400 deep") {
 			t.Errorf("measured: %.100v", err)
 		}
 	})
@@ -175,10 +179,12 @@ func TestCopyIsBounded(t *testing.T) {
 		from, to, v := roots(t)
 		must(t, os.Remove(v))
 		must(t, os.Symlink("/etc", v))
-		if _, err := Measure(t.Context(), from, inVolumes, mapped); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		if _, err := Measure(t.Context(), from, inVolumes, mapped); err == nil || !strings.Contains(err.Error(),
+			"symbolic link") {
 			t.Errorf("measured: %v", err)
 		}
-		if _, err := Copy(t.Context(), to, inVolumes, from, inVolumes, mapped, 1<<20); err == nil || !strings.Contains(err.Error(), "symbolic link") {
+		if _, err := Copy(t.Context(), to, inVolumes, from, inVolumes, mapped,
+			1<<20); err == nil || !strings.Contains(err.Error(), "symbolic link") {
 			t.Errorf("copied: %v", err)
 		}
 	})
@@ -197,10 +203,12 @@ func TestCopyIsBounded(t *testing.T) {
 	t.Run("access control list", func(t *testing.T) {
 		c := &copier{mapping: mapped}
 		const named = "\x02\x00\x00\x00\x02\x00\x06\x00\xe8\x03\x00\x00\x04\x00\x04\x00\xff\xff\xff\xff"
-		if got, err := c.acl([]byte(named)); err != nil || string(got[8:12]) != "\x28\x11\x03\x00" || string(got[16:20]) != "\xff\xff\xff\xff" { // 201000
+		if got, err := c.acl([]byte(named)); err != nil || string(got[8:12]) != "\x28\x11\x03\x00" ||
+			string(got[16:20]) != "\xff\xff\xff\xff" { // 201000
 			t.Errorf("%x, %v", got, err)
 		}
-		for _, bad := range []string{"", "\x01\x00\x00\x00", named[:9], strings.Replace(named, "\xe8\x03\x00", "\xe8\x03\x01", 1)} {
+		for _, bad := range []string{"", "\x01\x00\x00\x00", named[:9], strings.Replace(named, "\xe8\x03\x00",
+			"\xe8\x03\x01", 1)} {
 			if _, err := c.acl([]byte(bad)); err == nil {
 				t.Errorf("%x is taken", bad)
 			}

@@ -29,8 +29,8 @@ func Remapping(d *facts.Daemon) string {
 	return user
 }
 
-// MappingOf returns the ranges that a host's files give to the user of the mapping. facts.ErrAbsent means that this user
-// does not exist yet: dockerd makes it, with the next free range.
+// MappingOf returns the ranges that a host's files give to the user of the mapping. facts.ErrAbsent means that this
+// user does not exist yet: dockerd makes it, with the next free range.
 func MappingOf(h *facts.Host) (*Mapping, error) {
 	d, err := h.Daemon()
 	if err != nil {

@@ -58,7 +58,8 @@ func (m *mover) stop(ctx context.Context) error {
 	}
 	for id, name := range running {
 		if !known[id] {
-			return fmt.Errorf("container %s: it was made since the move was planned; stop it, or plan the move again", show(name))
+			return fmt.Errorf("container %s: it was made since the move was planned; stop it, or plan the move "+
+				"again", show(name))
 		}
 	}
 	for _, c := range slices.Backward(m.Move.Containers) {
@@ -107,8 +108,8 @@ func (m *mover) loadImages(ctx context.Context) error {
 	return os.RemoveAll(m.archiveDir())
 }
 
-// networks makes networks and volumes that are not there. A volume of that name which somebody else has made is refused:
-// what it holds would be written over.
+// networks makes networks and volumes that are not there. A volume of that name which somebody else has made is
+// refused: what it holds would be written over.
 func (m *mover) networks(ctx context.Context) error {
 	names, err := m.networkNames(ctx)
 	if err != nil {
@@ -247,7 +248,8 @@ func (m *mover) later(errs []error) error {
 	for _, err := range errs {
 		texts = append(texts, err.Error())
 	}
-	return fmt.Errorf("%s; repair it and run `harden guide userns-remap` again, or go back with `harden guide userns-remap --back`",
+	return fmt.Errorf("%s; repair it and run `harden guide userns-remap` again, or go back with `harden guide "+
+		"userns-remap --back`",
 		strings.Join(texts, "; "))
 }
 
@@ -274,7 +276,7 @@ func (m *mover) verify(ctx context.Context) error {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("container %s: %w", show(c.Name), err))
 		case c.Running && !got.State.Running && (got.State.ExitCode != 0 || got.State.Error != ""):
-			errs = append(errs, fmt.Errorf("container %s ran and is %s, status %d; `docker logs` says more", show(c.Name),
+			errs = append(errs, fmt.Errorf("container %s ran and is %s, status %d; see `docker logs`", show(c.Name),
 				got.State.Status, got.State.ExitCode))
 		}
 	}

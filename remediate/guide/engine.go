@@ -40,15 +40,16 @@ func dial(host string) (*engine, error) {
 	return &engine{c}, err
 }
 
-// Look asks an Engine for all that it has and looks at its volumes. It changes nothing. mapping is nil where the user of
-// the mapping does not exist yet.
+// Look asks an Engine for all that it has and looks at its volumes. It changes nothing. mapping is nil where the user
+// of the mapping does not exist yet.
 func Look(ctx context.Context, host string, mapping *Mapping, pull bool) (*State, error) {
 	e, err := dial(host)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
-	s := &State{Host: host, Mapping: mapping, Pull: pull, Trees: map[string]Tree{}, TreeErrs: map[string]error{}, Binds: map[string]BindInfo{}}
+	s := &State{Host: host, Mapping: mapping, Pull: pull, Trees: map[string]Tree{}, TreeErrs: map[string]error{},
+		Binds: map[string]BindInfo{}}
 	if s.Info, err = e.Info(ctx); err != nil || s.Remapped() {
 		return s, err
 	}

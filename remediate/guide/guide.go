@@ -50,7 +50,7 @@ type Volume struct {
 	Options map[string]string `json:"options,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Source  string            `json:"source,omitempty"` // the directory that is copied; empty where nothing is
-	Host    bool              `json:"host,omitempty"`   // only containers of the host's user namespace use it: owners stay
+	Host    bool              `json:"host,omitempty"`   // only containers with --userns=host use it: owners stay
 	Tree    Tree              `json:"tree"`
 }
 
@@ -110,7 +110,7 @@ type Tree struct {
 	SetID    int64    `json:"set_id,omitempty"`   // files with the set-user-ID or set-group-ID bit
 	Devices  []string `json:"devices,omitempty"`  // device nodes, which are not copied; the first ten
 	NDevices int64    `json:"ndevices,omitempty"` // how many there are
-	Mounts   []string `json:"mounts,omitempty"`   // directories that something is mounted on, which are not copied; the first ten
+	Mounts   []string `json:"mounts,omitempty"`   // what is mounted in it, which is not copied; the first ten
 	Foreign  []string `json:"foreign,omitempty"`  // whose owner has no place in the mapping; the first ten
 	NForeign int64    `json:"nforeign,omitempty"`
 	Sum      uint64   `json:"sum,omitempty"` // of names, kinds, modes, owners and sizes, in any order

@@ -61,7 +61,8 @@ func Open(state string) (*Journal, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(data, &j.Move); err != nil {
-		return nil, fmt.Errorf("%s: move.json: %w; go back by hand: take userns-remap back with `harden rollback`, and start the containers",
+		return nil, fmt.Errorf("%s: move.json: %w; go back by hand: take userns-remap back with `harden "+
+			"rollback`, and start the containers",
 			j.dir(), err)
 	}
 	data, err = os.ReadFile(filepath.Join(j.dir(), "log"))

@@ -81,7 +81,8 @@ func parseRanges(file string, data []byte, user string, uid uint32) ([]Range, er
 		}
 		start, errStart := strconv.ParseUint(f[1], 10, 32)
 		count, errCount := strconv.ParseUint(f[2], 10, 32)
-		if err := cmp.Or(errStart, errCount); err != nil || count == 0 || start == 0 || start+count > 1<<32-1 || inside+count > 1<<32-1 {
+		if err := cmp.Or(errStart, errCount); err != nil || count == 0 || start == 0 || start+count > 1<<32-1 ||
+			inside+count > 1<<32-1 {
 			return nil, fmt.Errorf("%s: line %d: not a range of subordinate IDs; write USER:START:COUNT", file, n)
 		}
 		found = append(found, Range{uint32(inside), uint32(start), uint32(count)})
@@ -95,7 +96,8 @@ func parseRanges(file string, data []byte, user string, uid uint32) ([]Range, er
 	}
 	if !slices.IsSortedFunc(found, func(a, b Range) int { return cmp.Compare(a.Outside, b.Outside) }) {
 		// dockerd up to 24 sorts them, and from 25 on takes them as they stand.
-		return nil, fmt.Errorf("%s: the ranges of user %s are not in ascending order, and versions of dockerd differ in how "+
+		return nil, fmt.Errorf("%s: the ranges of user %s are not in ascending order, and versions of dockerd "+
+			"differ in how "+
 			"they take that; sort them", file, user)
 	}
 	return found, nil

@@ -36,7 +36,8 @@ func TestMappingByTheFilesOfSubordinateIDs(t *testing.T) {
 		{"dockremap:1:4294967290\ndockremap:5:4294967000\n", "line 2: not a range"},
 		{"dockremap:231072:10\ndockremap:100000:10\n", "ascending order"},
 	} {
-		if _, err := ParseMapping([]byte(tt.file), []byte(tt.file), "dockremap", 998); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := ParseMapping([]byte(tt.file), []byte(tt.file), "dockremap",
+			998); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v; want %q", tt.file, err, tt.want)
 		}
 	}

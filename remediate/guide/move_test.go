@@ -37,8 +37,9 @@ func newShop(t *testing.T) *shop {
 	must(t, os.Chmod(filepath.Dir(d.Socket), 0o711)) // root in the namespace has to get at its data
 	s := &shop{d, t}
 	ctx := t.Context()
-	_, err := d.Client.NetworkCreate(ctx, "shop", network.CreateOptions{Driver: "bridge", Labels: map[string]string{"of": "shop"},
-		IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.213.0.0/24", Gateway: "10.213.0.1"}}}})
+	_, err := d.Client.NetworkCreate(ctx, "shop", network.CreateOptions{Driver: "bridge",
+		Labels: map[string]string{"of": "shop"},
+		IPAM:   &network.IPAM{Config: []network.IPAMConfig{{Subnet: "10.213.0.0/24", Gateway: "10.213.0.1"}}}})
 	must(t, err)
 	v, err := d.Client.VolumeCreate(ctx, volume.CreateOptions{Name: "data", Labels: map[string]string{"of": "shop"}})
 	must(t, err)
@@ -59,7 +60,8 @@ func newShop(t *testing.T) *shop {
 		h.NetworkMode, h.VolumesFrom = container.NetworkMode("container:"+web), []string{"web:ro"}
 	})
 	d.Restart() // dockerd writes some of it in another way then
-	for c, err := d.Client.ContainerInspect(ctx, "web"); err != nil || !c.State.Running; c, err = d.Client.ContainerInspect(ctx, "web") {
+	for c, err := d.Client.ContainerInspect(ctx, "web"); err != nil || !c.State.Running; c,
+		err = d.Client.ContainerInspect(ctx, "web") {
 		must(t, ctx.Err())
 	}
 	return s
@@ -87,7 +89,8 @@ func (s *shop) what(ctx context.Context) map[string]any {
 			delete(all, changing)
 		}
 		slices.SortFunc(all["Mounts"].([]any), func(a, b any) int { // come in any order
-			return strings.Compare(a.(map[string]any)["Destination"].(string), b.(map[string]any)["Destination"].(string))
+			return strings.Compare(a.(map[string]any)["Destination"].(string),
+				b.(map[string]any)["Destination"].(string))
 		})
 		found["container "+c.Names[0]] = all
 	}
@@ -220,12 +223,14 @@ func (s *shop) moved(before map[string]any) {
 	if err != nil || !strings.Contains(string(status), "Uid:\t100000\t") {
 		s.t.Errorf("web: %v, %.300s", err, status)
 	}
-	if web.Config.Env[0] != "PASSWORD=hunter2" || web.Config.Labels["of"] != "shop" || len(web.Mounts) != 3 || web.NetworkSettings.Networks["shop"] == nil ||
+	if web.Config.Env[0] != "PASSWORD=hunter2" || web.Config.Labels["of"] != "shop" || len(web.Mounts) != 3 ||
+		web.NetworkSettings.Networks["shop"] == nil ||
 		web.HostConfig.RestartPolicy.Name != "always" {
 		s.t.Errorf("web: %+v %+v", web.Config, web.HostConfig)
 	}
 	data := filepath.Join(info.DockerRootDir, "volumes/data/_data")
-	for name, want := range map[string]string{"rows": "100640 100999:100999", "tool": "104755 100000:100000", "same": "100640 100999:100999", "link": "120777 100000:100000"} {
+	for name, want := range map[string]string{"rows": "100640 100999:100999", "tool": "104755 100000:100000",
+		"same": "100640 100999:100999", "link": "120777 100000:100000"} {
 		st := statOf(s.t, filepath.Join(data, name))
 		if got := fmt.Sprintf("%o %d:%d", st.Mode, st.Uid, st.Gid); got != want {
 			s.t.Errorf("%s: %s; want %s", name, got, want)
@@ -235,7 +240,8 @@ func (s *shop) moved(before map[string]any) {
 		s.t.Errorf("rows: %q, %v", rows, err)
 	}
 	batch, err := s.Client.ContainerInspect(ctx, "batch")
-	if err != nil || batch.State.Status != "created" || string(batch.HostConfig.NetworkMode) != "container:"+web.ID || batch.Config.Image != "shop/web:1" {
+	if err != nil || batch.State.Status != "created" ||
+		string(batch.HostConfig.NetworkMode) != "container:"+web.ID || batch.Config.Image != "shop/web:1" {
 		s.t.Errorf("batch: %v %+v", err, batch.HostConfig)
 	}
 	if left, _ := filepath.Glob(s.DataRoot + "/harden-guide-*Z"); left != nil {
@@ -261,8 +267,8 @@ func (s *shop) isBack(before map[string]any, state string) {
 	}
 }
 
-// TestMoveAndBack moves a real Engine into a user namespace, where its containers run, and back; killed at every step, the
-// move goes on or goes back.
+// TestMoveAndBack moves a real Engine into a user namespace, where its containers run, and back; killed at every
+// step, the move goes on or goes back.
 func TestMoveAndBack(t *testing.T) {
 	if testing.Short() {
 		t.Skip("restarts a real Docker Engine many times")
@@ -273,9 +279,10 @@ func TestMoveAndBack(t *testing.T) {
 	s := newShop(t)
 	before := s.what(t.Context())
 	failed := t.TempDir()
-	s.move("fail", failed, "") // a step that fails is taken back by itself
+	s.move("fail", failed, "") // a step that fails is rolled back by itself
 	s.isBack(before, failed)
-	for n, kill := range []string{"", "1/9", "stopping", "RESTART", "4/9", "5/9", "6/9", "copying volume data", "8/9", "9/9"} {
+	for n, kill := range []string{"", "1/9", "stopping", "RESTART", "4/9", "5/9", "6/9", "copying volume data",
+		"8/9", "9/9"} {
 		state := t.TempDir()
 		s.move("forward", state, kill)
 		if kill != "" && n%3 == 0 { // back from here; the next goes on

@@ -61,7 +61,8 @@ func Plan(s *State, now time.Time) (*Move, error) {
 	p.refusals()
 	m.Space.Free = s.Free
 	if !m.Space.Room() {
-		p.refuse("not enough room at %s: %s are needed, %s are free; free some, or use --pull for the images that a registry has",
+		p.refuse("not enough room at %s: %s are needed, %s are free; free some, or use --pull for the images that "+
+			"a registry has",
 			m.From, Size(m.Space.Need()), Size(m.Space.Free))
 	}
 	return m, nil
@@ -82,7 +83,8 @@ func (p *planner) leave(what, format string, args ...any) {
 }
 
 func (p *planner) lookup() (lookup, error) {
-	by := lookup{names: map[string]string{}, volumes: map[string][]string{}, networks: map[string]string{}, images: map[string]string{}}
+	by := lookup{names: map[string]string{}, volumes: map[string][]string{}, networks: map[string]string{},
+		images: map[string]string{}}
 	for _, raw := range p.State.Containers {
 		var c facts.Container
 		if err := json.Unmarshal(raw, &c); err != nil {
@@ -134,9 +136,11 @@ func (p *planner) containers() error {
 		for _, name := range r.needs {
 			switch need := found[name]; {
 			case need == nil:
-				p.refuse("container %s: it needs container %s, which is not there; remove it, or make it again without", show(r.Name), show(name))
+				p.refuse("container %s: it needs container %s, which is not there; remove it, or make it again "+
+					"without", show(r.Name), show(name))
 			case slices.Contains(above, name):
-				p.refuse("container %s: it needs container %s, which needs it; remove one of them", show(r.Name), show(name))
+				p.refuse("container %s: it needs container %s, which needs it; remove one of them", show(r.Name),
+					show(name))
 			default:
 				visit(need, append(above, r.Name))
 			}
@@ -163,7 +167,8 @@ func (p *planner) judge(raw json.RawMessage) {
 	case i.State.Status == "paused":
 		p.refuse("container %s is paused; unpause it, or stop it", name)
 	case i.State.Running && i.Container.HostConfig.AutoRemove:
-		p.refuse("container %s was started with --rm: stopping it removes it, and there would be no way back; stop it yourself", name)
+		p.refuse("container %s was started with --rm: stopping it removes it, and there would be no way back; "+
+			"stop it yourself", name)
 	case i.State.Status == "removing" || i.State.Status == "dead":
 		p.refuse("container %s is %s; remove it", name, i.State.Status)
 	}
@@ -189,13 +194,16 @@ func (p *planner) add(r *recreation) {
 			p.host = map[string]bool{}
 		}
 		p.host[c.Name] = true
-		p.leave(what, "it is privileged or shares a namespace of the host, so it stays in the host's user namespace (--userns=host): "+
-			"its root stays root on the host, and set-user-ID programs of its image, which belong to an ordinary user now, give no root")
+		p.leave(what, "it is privileged or shares a namespace of the host, so it stays in the host's user "+
+			"namespace (--userns=host): "+
+			"its root stays root on the host, and set-user-ID programs of its image, which belong to an ordinary "+
+			"user now, give no root")
 	} else {
 		p.caps(what, asked)
 	}
 	if c.Own > 0 {
-		p.leave(what, "%s that it has written into its own layer stay behind in the old data root; `docker diff` lists them", Size(c.Own))
+		p.leave(what, "%s that it has written into its own layer stay behind in the old data root; `docker diff` "+
+			"lists them", Size(c.Own))
 	}
 	p.Left = append(p.Left, r.left...)
 	p.Move.Containers = append(p.Move.Containers, c)
@@ -206,19 +214,22 @@ func (p *planner) caps(what string, asked object) {
 	var host []string
 	for _, c := range get[[]string](asked, "CapAdd") {
 		switch strings.TrimPrefix(strings.ToUpper(c), "CAP_") {
-		case "ALL", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_ADMIN", "SYSLOG", "MAC_ADMIN", "BPF", "PERFMON", "WAKE_ALARM", "MKNOD":
+		case "ALL", "SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_ADMIN",
+			"SYSLOG", "MAC_ADMIN", "BPF", "PERFMON", "WAKE_ALARM", "MKNOD":
 			host = append(host, c)
 		}
 	}
 	if len(host) > 0 {
-		p.leave(what, "the capabilities %s count inside its user namespace only, and not for the host's kernel", facts.Clip(strings.Join(host, ", ")))
+		p.leave(what, "the capabilities %s count inside its user namespace only, and not for the host's kernel",
+			facts.Clip(strings.Join(host, ", ")))
 	}
 	var devices []string
 	for _, d := range get[[]object](asked, "Devices") {
 		devices = append(devices, show(get[string](d, "PathOnHost")))
 	}
 	if len(devices) > 0 {
-		p.leave(what, "its devices belong to root of the host: it can use them only as every user can: %s", strings.Join(devices, ", "))
+		p.leave(what, "its devices belong to root of the host: it can use them only as every user can: %s",
+			strings.Join(devices, ", "))
 	}
 }
 
@@ -267,7 +278,8 @@ func (p *planner) networks() {
 			continue
 		}
 		body, err := json.Marshal(map[string]any{"Name": n.Name, "Driver": n.Driver, "EnableIPv4": n.EnableIPv4,
-			"EnableIPv6": n.EnableIPv6, "Internal": n.Internal, "Attachable": n.Attachable, "IPAM": n.IPAM, "Options": n.Options, "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
+			"EnableIPv6": n.EnableIPv6, "Internal": n.Internal, "Attachable": n.Attachable, "IPAM": n.IPAM,
+			"Options": n.Options, "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
 			"ConfigFrom": n.ConfigFrom})
 		if err != nil {
 			p.refuse("network %s: %v", show(n.Name), err)
@@ -289,18 +301,25 @@ func (p *planner) networks() {
 
 func (p *planner) refusals() {
 	if s := p.Info.Swarm.LocalNodeState; s != "" && s != swarm.LocalNodeStateInactive {
-		p.refuse("this Engine is a node of a swarm, and its services, secrets and keys stay with the data root: drain the node, leave the " +
+		p.refuse("this Engine is a node of a swarm, and its services, secrets and keys stay with the data root: " +
+			"drain the node, leave the " +
 			"swarm, move, and join again (`docker node update --availability drain`, `docker swarm leave`)")
 	}
-	if slices.ContainsFunc(p.Info.DriverStatus, func(kv [2]string) bool { return strings.HasPrefix(kv[1], "io.containerd.snapshotter") }) {
-		p.refuse("the Engine uses the containerd image store, which does not go with userns-remap: set features containerd-snapshotter " +
+	if slices.ContainsFunc(p.Info.DriverStatus, func(kv [2]string) bool {
+		return strings.HasPrefix(kv[1],
+			"io.containerd.snapshotter")
+	}) {
+		p.refuse("the Engine uses the containerd image store, which does not go with userns-remap: set features " +
+			"containerd-snapshotter " +
 			"to false in daemon.json first, and pull the images again")
 	}
 	for _, dir := range p.Moved {
-		p.refuse("%s: an earlier userns-remap has left its data there; move it elsewhere, or remove it if nobody needs it", dir)
+		p.refuse("%s: an earlier userns-remap has left its data there; move it elsewhere, or remove it if nobody "+
+			"needs it", dir)
 	}
 	if len(p.Info.Plugins.Authorization) > 0 {
-		p.leave("authorization plugins", "one that was installed by `docker plugin install` stays in the old data root, and dockerd does "+
+		p.leave("authorization plugins", "one that was installed by `docker plugin install` stays in the old data "+
+			"root, and dockerd does "+
 			"not start without it: install it as a service of the host first")
 	}
 }

@@ -30,11 +30,12 @@ func inspection(id, name, config, host, rest string) json.RawMessage {
 		id, name, config, host, rest))
 }
 
-// TestRecreate: the request holds what the container was made with, whatever newer Engines call it, and nothing that the
-// Engine chose for the one that there was.
+// TestRecreate: the request holds what the container was made with, whatever newer Engines call it, and nothing that
+// the Engine chose for the one that there was.
 func TestRecreate(t *testing.T) {
 	by := lookup{names: map[string]string{webID: "web", dbID: "db"}, networks: map[string]string{netID: "shop"},
-		images: map[string]string{"web:1": "sha256:1", "moved:1": "sha256:2"}, volumes: map[string][]string{"db": {"rows"}}}
+		images:  map[string]string{"web:1": "sha256:1", "moved:1": "sha256:2"},
+		volumes: map[string][]string{"db": {"rows"}}}
 	for _, tt := range []struct {
 		name, config, host, rest string
 		want                     string
@@ -80,7 +81,8 @@ func TestRecreate(t *testing.T) {
 		if d := cmp.Diff(sorted(t, tt.want), sorted(t, string(r.Created.Body))); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
-		if networks, err := json.Marshal(r.Created.Networks); err != nil || tt.networks != "" && string(networks) != tt.networks {
+		if networks, err := json.Marshal(r.Created.Networks); err != nil || tt.networks != "" &&
+			string(networks) != tt.networks {
 			t.Errorf("%s: networks %s, %v", tt.name, networks, err)
 		}
 		if !slices.Equal(r.needs, tt.needs) {
@@ -106,13 +108,18 @@ func sorted(t *testing.T, text string) string {
 
 // state is what an Engine of two containers answers.
 func state() *State {
-	s := &State{Host: "unix:///run/docker.sock", Free: 1 << 40, Layers: 3 << 30, Trees: map[string]Tree{"data": {Entries: 3, Bytes: 1 << 20}},
-		Binds: map[string]BindInfo{"/srv/own": {Mode: 0o755}, "/srv/all": {Mode: 0o777}, "/srv/mapped": {UID: 200000, Mode: 0o700}, "/gone": {Unknown: "no such file"}}}
+	s := &State{Host: "unix:///run/docker.sock", Free: 1 << 40, Layers: 3 << 30,
+		Trees: map[string]Tree{"data": {Entries: 3, Bytes: 1 << 20}},
+		Binds: map[string]BindInfo{"/srv/own": {Mode: 0o755}, "/srv/all": {Mode: 0o777}, "/srv/mapped": {UID: 200000,
+			Mode: 0o700}, "/gone": {Unknown: "no such file"}}}
 	s.Info.DockerRootDir = "/var/lib/docker"
-	s.Images = []image.Summary{{ID: "sha256:1", RepoTags: []string{"web:1"}, RepoDigests: []string{"web@sha256:9"}, Size: 2 << 30},
+	s.Images = []image.Summary{{ID: "sha256:1", RepoTags: []string{"web:1"}, RepoDigests: []string{"web@sha256:9"},
+		Size: 2 << 30},
 		{ID: "sha256:2", RepoTags: []string{"<none>:<none>"}, RepoDigests: []string{"<none>@<none>"}}}
-	s.Volumes = []volume.Volume{{Name: "data", Driver: "local"}, {Name: "share", Driver: "local", Options: map[string]string{"type": "nfs"}}}
-	s.Networks = []network.Inspect{{Name: "bridge", ID: "0"}, {Name: "shop", ID: netID, Driver: "bridge", Scope: "local"}}
+	s.Volumes = []volume.Volume{{Name: "data", Driver: "local"}, {Name: "share", Driver: "local",
+		Options: map[string]string{"type": "nfs"}}}
+	s.Networks = []network.Inspect{{Name: "bridge", ID: "0"}, {Name: "shop", ID: netID, Driver: "bridge",
+		Scope: "local"}}
 	s.Containers = []json.RawMessage{
 		inspection(webID, "a-web", `{"Image":"web:1","Hostname":"h"}`, `{"NetworkMode":"container:`+dbID+`"}`,
 			`"SizeRw":5000,"Mounts":[{"Type":"volume","Name":"data","Destination":"/d"},{"Type":"bind","Source":"/srv/own","RW":true},`+
@@ -145,7 +152,8 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	if len(m.Containers) != 2 || m.Containers[0].Name != "b-db" || m.Containers[1].Name != "a-web" {
 		t.Errorf("containers: %+v", m.Containers)
 	}
-	if len(m.Images) != 1 || len(m.Networks) != 1 || len(m.Volumes) != 2 || m.Volumes[0].Source != "volumes/data/_data" || m.Volumes[1].Source != "" {
+	if len(m.Images) != 1 || len(m.Networks) != 1 || len(m.Volumes) != 2 ||
+		m.Volumes[0].Source != "volumes/data/_data" || m.Volumes[1].Source != "" {
 		t.Errorf("%+v\n%+v\n%+v", m.Images, m.Networks, m.Volumes)
 	}
 	if m.Space.Need() != 6<<30+1<<20 || !m.Space.Room() || len(m.Refusals) > 0 {
@@ -153,9 +161,12 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	}
 	got := texts(m)
 	for _, want := range []string{"container a-web: 4.9 KiB that it has written into its own layer stay behind",
-		"container a-web: it can't write /srv/own of the host any more: it belongs to 0:0 with mode 0755", "container a-web: it can write /gone of the host only where",
-		"container b-db: the capabilities SYS_TIME count inside", "container b-db: its devices belong to root of the host: it can use them only as every user can: /dev/kvm",
-		"image 2: it has no name", "volume share: its options say where the content is", "image web@sha256:9: an archive does not hold its digest"} {
+		"container a-web: it can't write /srv/own of the host any more: it belongs to 0:0 with mode 0755",
+		"container a-web: it can write /gone of the host only where",
+		"container b-db: the capabilities SYS_TIME count inside", "container b-db: its devices belong to root of " +
+			"the host: it can use them only as every user can: /dev/kvm",
+		"image 2: it has no name", "volume share: its options say where the content is",
+		"image web@sha256:9: an archive does not hold its digest"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
@@ -171,8 +182,8 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	}
 }
 
-// TestPlanHost: who shares the network of a container that stays with the host's users stays too, and so do the owners of
-// what they alone use.
+// TestPlanHost: who shares the network of a container that stays with the host's users stays too, and so do the
+// owners of what they alone use.
 func TestPlanHost(t *testing.T) {
 	s := state()
 	s.Containers[1] = inspection(dbID, "b-db", `{"Image":"web:1","Hostname":"h"}`, `{"NetworkMode":"host"}`, "")
@@ -198,10 +209,13 @@ func TestPlanRefuses(t *testing.T) {
 		{"containerd store", func(s *State) {
 			s.Info.DriverStatus = [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
 		}, "containerd image store"},
-		{"earlier move", func(s *State) { s.Moved = []string{"/var/lib/docker/1.1"} }, "/var/lib/docker/1.1: an earlier userns-remap"},
-		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB are needed, 6.0 GiB are free"},
+		{"earlier move", func(s *State) { s.Moved = []string{"/var/lib/docker/1.1"} },
+			"/var/lib/docker/1.1: an earlier userns-remap"},
+		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB are needed, " +
+			"6.0 GiB are free"},
 		{"owners", func(s *State) { s.Trees["data"] = Tree{NForeign: 12, Foreign: []string{"a\x1b[31m"}} }, `volume data: 12 files belong to users that have no place in the mapping: "a\x1b[31m" and 11 more`},
-		{"volume elsewhere", func(s *State) { s.TreeErrs = map[string]error{"data": fmt.Errorf("it is at /mnt")} }, "volume data: it is at /mnt"},
+		{"volume elsewhere", func(s *State) { s.TreeErrs = map[string]error{"data": fmt.Errorf("it is at /mnt")} },
+			"volume data: it is at /mnt"},
 		{"paused", func(s *State) {
 			s.Containers[1] = json.RawMessage(strings.Replace(string(s.Containers[1]), "exited", "paused", 1))
 		}, "container b-db is paused"},
@@ -212,7 +226,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"service", func(s *State) {
 			s.Containers[1] = inspection(dbID, "b-db", `{"Image":"web:1","Labels":{"com.docker.swarm.service.id":"x"}}`, `{}`, "")
 		}, "container b-db is of a Swarm service"},
-		{"gone", func(s *State) { s.Containers = s.Containers[:1] }, "container a-web: it needs container " + dbID + ", which is not there"},
+		{"gone", func(s *State) { s.Containers = s.Containers[:1] }, "container a-web: it needs container " +
+			dbID + ", which is not there"},
 		{"a circle", func(s *State) {
 			s.Containers[1] = inspection(dbID, "b-db", `{"Image":"web:1"}`, `{"NetworkMode":"container:`+webID+`"}`, "")
 		}, "which needs it"},

@@ -32,7 +32,8 @@ func (p *planner) volumes() {
 		use := users[v.Name]
 		got.Host = use[1] > 0 && use[0] == 0
 		if use[1] > 0 && use[0] > 0 {
-			p.leave(what, "containers with --userns=host use it beside others: to them its files belong to users of the mapping")
+			p.leave(what, "containers with --userns=host use it beside others: to them its files belong to users "+
+				"of the mapping")
 		}
 		switch {
 		case v.Driver != "local":
@@ -64,7 +65,8 @@ func (p *planner) tree(what string, v *Volume) {
 		p.leave(what, "what is mounted in it is not copied: %s", some(t.Mounts, int64(len(t.Mounts))))
 	}
 	if t.NForeign > 0 && !v.Host {
-		p.refuse("%s: %d files belong to users that have no place in the mapping: %s; give the user of the mapping more IDs in "+
+		p.refuse("%s: %d files belong to users that have no place in the mapping: %s; give the user of the "+
+			"mapping more IDs in "+
 			"/etc/subuid and /etc/subgid, or the files other owners", what, t.NForeign, some(t.Foreign, t.NForeign))
 	}
 }
@@ -109,9 +111,12 @@ func (p *planner) bind(c *Container, m facts.Mount) {
 	switch {
 	case b.Unknown == "" && (inside || b.TakesAny):
 	case b.Unknown != "":
-		p.leave(what, "it can %s %s of the host only where every user can: who owns it is not known (%s)", does, show(m.Source), b.Unknown)
+		p.leave(what, "it can %s %s of the host only where every user can: who owns it is not known (%s)", does,
+			show(m.Source), b.Unknown)
 	default:
-		p.leave(what, "it can't %s %s of the host any more: it belongs to %d:%d with mode %04o, and root of the container becomes another "+
-			"user; give it to that user if the container needs it. It is not changed here", does, show(m.Source), b.UID, b.GID, b.Mode&0o7777)
+		p.leave(what, "it can't %s %s of the host any more: it belongs to %d:%d with mode %04o, and root of the "+
+			"container becomes another "+
+			"user; give it to that user if the container needs it. It is not changed here", does, show(m.Source),
+			b.UID, b.GID, b.Mode&0o7777)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	Load       Step = "load"       // the images
 	Networks   Step = "networks"   // and the volumes, empty
 	Containers Step = "containers" // from their recorded options; Compose knows them by the labels that they keep
-	CopyData   Step = "copy"       // the volumes' content: after the containers were made, of which the Engine fills empty ones
+	CopyData   Step = "copy"       // of volumes; the Engine fills empty ones as it makes containers
 	Start      Step = "start"      // the containers that ran
 	Verify     Step = "verify"
 	goBack     Step = "back"
@@ -52,8 +52,8 @@ var ErrRestart = errors.New("dockerd has to be restarted by hand")
 // Options are what a move needs of its caller.
 type Options struct {
 	State string // the state directory, whose lock the caller holds
-	// Switch sets userns-remap and has dockerd restart, and returns the run that did so. Where it is set already by such a
-	// run, nothing is done.
+	// Switch sets userns-remap and has dockerd restart, and returns the run that did so. Where it is set already by
+	// such a run, nothing is done.
 	Switch func(context.Context) (run string, err error)
 	// Unswitch takes that run back, and has dockerd restart. Where that was done already, nothing is.
 	Unswitch func(ctx context.Context, run string) error
@@ -116,7 +116,7 @@ func Continue(ctx context.Context, j *Journal, o Options) error {
 }
 
 // ErrWentBack means that a step failed and everything is as it was.
-var ErrWentBack = errors.New("the move failed and everything was taken back")
+var ErrWentBack = errors.New("the move failed and everything was rolled back")
 
 func newMover(j *Journal, o Options) (*mover, error) {
 	e, err := dial(j.Move.Engine)
@@ -144,7 +144,8 @@ func (m *mover) remark(what string) error {
 
 // steps does what is left to do.
 func (m *mover) steps(ctx context.Context) error {
-	do := map[Step]func(context.Context) error{Archive: m.archive, Stop: m.stop, Switch: m.switchOver, Load: m.loadImages,
+	do := map[Step]func(context.Context) error{Archive: m.archive, Stop: m.stop, Switch: m.switchOver,
+		Load:     m.loadImages,
 		Networks: m.networks, Containers: m.containers, CopyData: m.copyVolumes, Start: m.start, Verify: m.verify}
 	for n, s := range Steps {
 		if m.Done(s.Step) {
@@ -187,7 +188,8 @@ func (m *mover) moved(ctx context.Context) error {
 	}
 	if s := (State{Info: info}); !s.Remapped() || filepath.Dir(info.DockerRootDir) != m.Move.From ||
 		!remappedDir.MatchString(filepath.Base(info.DockerRootDir)) {
-		return fmt.Errorf("dockerd keeps its data in %s and not in a directory of the mapping below %s; restart dockerd, or go back "+
+		return fmt.Errorf("dockerd keeps its data in %s and not in a directory of the mapping below %s; restart "+
+			"dockerd, or go back "+
 			"with `harden guide userns-remap --back`", info.DockerRootDir, m.Move.From)
 	}
 	m.to = info.DockerRootDir
@@ -200,7 +202,8 @@ func (m *mover) moved(ctx context.Context) error {
 	uid, _ := m.mapping.UID(0)
 	gid, _ := m.mapping.GID(0)
 	if name := fmt.Sprintf("%d.%d", uid, gid); name != filepath.Base(m.to) {
-		return fmt.Errorf("/etc/subuid and /etc/subgid map root to %s, and dockerd has %s: they have changed since it started; restart dockerd",
+		return fmt.Errorf("/etc/subuid and /etc/subgid map root to %s, and dockerd has %s: they have changed "+
+			"since it started; restart dockerd",
 			name, filepath.Base(m.to))
 	}
 	return nil

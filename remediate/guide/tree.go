@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a container may have filled a volume with is bounded: the walk holds two open directories a level, and a volume of
-// more entries takes days.
+// What a container may have filled a volume with is bounded: the walk holds two open directories a level, and a
+// volume of more entries takes days.
 const (
 	maxDepth   = 400
 	maxEntries = 50_000_000
@@ -55,11 +55,13 @@ func openBelow(root, below string) (*os.File, error) {
 		return nil, err
 	}
 	defer top.Close()
-	fd, err := unix.Openat2(int(top.Fd()), below, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+	fd, err := unix.Openat2(int(top.Fd()), below,
+		&unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
 	name := filepath.Join(root, below)
 	if err == unix.ELOOP {
-		return nil, fmt.Errorf("%s: a directory on the way is a symbolic link; move it to its place below the data root", name)
+		return nil, fmt.Errorf("%s: a directory on the way is a symbolic link; move it to its place below the "+
+			"data root", name)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
@@ -188,7 +190,8 @@ func (w *walk) note(st *unix.Stat_t, rel, target string) error {
 		t.NForeign++
 		t.Foreign = named(t.Foreign, rel)
 		if w.copier != nil {
-			return fmt.Errorf("%s: it belongs to %d:%d, which has no place in /etc/subuid or /etc/subgid; give the user "+
+			return fmt.Errorf("%s: it belongs to %d:%d, which has no place in /etc/subuid or /etc/subgid; give "+
+				"the user "+
 				"of the mapping more IDs, or the file another owner", rel, st.Uid, st.Gid)
 		}
 	}

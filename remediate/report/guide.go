@@ -144,7 +144,8 @@ func (p *page) moves(g *Guide) {
 			more = append(more, "made again; its content is elsewhere")
 		}
 		if v.SetID > 0 {
-			more = append(more, fmt.Sprintf("%d set-user-ID or set-group-ID files keep the bit, for their new owner", v.SetID))
+			more = append(more, fmt.Sprintf("%d set-user-ID or set-group-ID files keep the bit, for their new owner",
+				v.SetID))
 		}
 		if v.HostIDs {
 			more = append(more, "owners stay")
@@ -168,7 +169,9 @@ func (p *page) moves(g *Guide) {
 		if !sp.Room {
 			enough = "not enough"
 		}
-		p.block("  ", 2, "", fmt.Sprintf("needed at %s: %s (images %s, archive until they are loaded %s, volumes %s); free: %s; %s",
-			Clean(g.From), guide.Size(sp.Need), guide.Size(sp.Images), guide.Size(sp.Archive), guide.Size(sp.Volumes), guide.Size(sp.Free), enough))
+		p.block("  ", 2, "", fmt.Sprintf("needed at %s: %s (images %s, archive until they are loaded %s, volumes "+
+			"%s); free: %s; %s",
+			Clean(g.From), guide.Size(sp.Need), guide.Size(sp.Images), guide.Size(sp.Archive),
+			guide.Size(sp.Volumes), guide.Size(sp.Free), enough))
 	}
 }
