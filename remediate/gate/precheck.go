@@ -26,11 +26,22 @@ import (
 // check ID, why a fix must not be made at all. It knows what the facts know and changes nothing.
 func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string,
 	refusals map[string]string) {
+	return judged(plan, h, false)
+}
+
+// PrecheckMoved is Precheck where somebody takes along what userns-remap hides: the containers are made again.
+func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string,
+	refusals map[string]string) {
+	return judged(plan, h, true)
+}
+
+func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string,
+	refusals map[string]string) {
 	d, err := h.Daemon()
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
-	p := &precheck{host: h, daemon: d, warnings: map[string][]string{}, refusals: map[string]string{}}
+	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
 		p.engine, p.blind = h.Engine()
 		if p.blind == nil {
@@ -66,6 +77,7 @@ type precheck struct {
 	engine     *facts.EngineFacts // nil when none answers
 	containers []facts.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
+	moved      bool  // somebody takes along what userns-remap hides
 	settings   map[string]setting
 	updates    map[string]want.Limits // of the plan, by container
 	warnings   map[string][]string
