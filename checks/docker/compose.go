@@ -212,6 +212,10 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 		return nil
 	}
 	kept := map[string]want.Limits{}
+	e, err := h.Engine()
+	if err != nil {
+		return nil
+	}
 	for subject, c := range containers {
 		if h.Recreated(c) && !known[subject] {
 			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits(facts.Shares(e.Info))))

@@ -12,13 +12,14 @@ import (
 
 // A limit is one that the Engine can set on a container while it runs.
 type limit struct {
-	option    string                                                // of `docker update`
-	supported func(*facts.EngineFacts) bool                         // whether the kernel under the Engine has it
-	chosen    func(facts.ContainerChoice) string                    // what the site says of it
-	offered   bool                                                  // whether it is offered where the site says nothing
-	parse     func(string) (int64, error)                           // of what the site says, unless that is auto
-	observed  func(*facts.EngineFacts, facts.Usage) (int64, string) // with head room, and of what; 0: not known
-	wants     func(*facts.EngineFacts, int64) want.Limits
+	option    string                             // of `docker update`
+	supported func(*facts.EngineFacts) bool      // whether the kernel under the Engine has it
+	chosen    func(facts.ContainerChoice) string // what the site says of it
+	offered   bool                               // whether what the site says nothing of is offered only, and held back
+	parse     func(string) (int64, error)        // of what the site says, unless that is auto
+	// observed is with head room, and of what; 0 where that is not known.
+	observed func(*facts.EngineFacts, facts.Usage) (int64, string)
+	wants    func(*facts.EngineFacts, int64) want.Limits
 }
 
 // ask adds to a finding what would settle it, or why nothing can.
