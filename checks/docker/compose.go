@@ -207,10 +207,6 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 	for _, f := range findings {
 		known[f.Subject] = true
 	}
-	e, err := h.Engine()
-	if err != nil {
-		return nil
-	}
 	kept := map[string]want.Limits{}
 	e, err := h.Engine()
 	if err != nil {
