@@ -178,9 +178,9 @@ func (p *precheck) running() (out []facts.Container) {
 	return out
 }
 
-// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it. OpenRC
-// has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of /etc
-// alone, and take nothing from the environment.
+// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it.
+// OpenRC has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of
+// /etc alone, and take nothing from the environment.
 func (p *precheck) unbridged(cs []*checks.Check) {
 	if _, ok := p.settings["live-restore"]; !ok || !facts.OpenRC(p.daemon.Unit) {
 		return
@@ -190,7 +190,8 @@ func (p *precheck) unbridged(cs []*checks.Check) {
 		names = append(names, nameOf(c))
 	}
 	if len(names) > 0 {
-		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one start: it "+
+		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one "+
+			"start: it "+
 			"stops these containers: %s", Join(names))
 	}
 }
