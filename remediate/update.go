@@ -51,7 +51,7 @@ func (d *draft) update(f fix, w want.Container) error {
 	u.After = u.After.With(w.Limits)
 	u.Before = now.Of(u.After)
 	if w.Because != "" {
-		u.Because = appendNew(u.Because, limitName(w.Limits)+": "+w.Because)
+		u.Because = appendNew(u.Because, w.Limits.Name()+": "+w.Because)
 	}
 	if w.Limits.Memory != 0 && u.Before.Memory == 0 {
 		u.OneWay = appendNew(u.OneWay, "memory: the Engine cannot unset a limit again, only give it another value")
@@ -80,19 +80,6 @@ func (d *draft) limits(id string) (want.Limits, error) {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
 	return c.Limits(), nil
-}
-
-// limitName names what a want is about, as `docker update` does.
-func limitName(l want.Limits) string {
-	switch {
-	case l.Memory != 0:
-		return "memory"
-	case l.CPUShares != 0:
-		return "cpu-shares"
-	case l.PIDs != 0:
-		return "pids-limit"
-	}
-	return "restart"
 }
 
 // sortedUpdates are those of the draft that change something, by name.

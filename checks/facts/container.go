@@ -128,8 +128,8 @@ type PortBinding struct {
 	HostPort string // empty where the Engine is to choose
 }
 
-// Published gives where a container's ports are, or will be once it runs. With the host's network, another container's or
-// none, the Engine keeps what was asked for and publishes nothing.
+// Published gives where a container's ports are, or will be once it runs. With the host's network, another container's
+// or none, the Engine keeps what was asked for and publishes nothing.
 func (c *Container) Published() Ports {
 	mode := c.HostConfig.NetworkMode
 	switch {
@@ -180,7 +180,8 @@ func ShortID(id string) string {
 // Limits gives the container's present ones, spelled so that the Engine can be asked for them, but for a memory limit
 // that is not set: that stays 0.
 func (c *Container) Limits() want.Limits {
-	l := want.Limits{Memory: c.HostConfig.Memory, MemorySwap: c.HostConfig.MemorySwap, CPUShares: c.HostConfig.CPUShares, PIDs: -1,
+	l := want.Limits{Memory: c.HostConfig.Memory, MemorySwap: c.HostConfig.MemorySwap, CPUShares: c.HostConfig.CPUShares,
+		PIDs:    -1,
 		Restart: c.HostConfig.RestartPolicy.String()}
 	if l.MemorySwap == 0 {
 		l.MemorySwap = -1
@@ -202,12 +203,14 @@ func ParseRestart(s string) (RestartPolicy, error) {
 	name, count, counted := strings.Cut(s, ":")
 	p := RestartPolicy{Name: container.RestartPolicyMode(name)}
 	if counted {
-		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 || p.Name != container.RestartPolicyOnFailure {
+		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 ||
+			p.Name != container.RestartPolicyOnFailure {
 			return p, fmt.Errorf("%q is no restart policy", s)
 		}
 	}
 	switch p.Name {
-	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped, container.RestartPolicyOnFailure:
+	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped,
+		container.RestartPolicyOnFailure:
 		return p, nil
 	}
 	return p, fmt.Errorf("%q is no restart policy (there are no, always, unless-stopped, on-failure and on-failure:N)", s)
