@@ -37,13 +37,15 @@ func having(element string) be.Cond[[]string] {
 
 // admits is the rule that an admission plugin is switched on, and not off at the same time.
 func admits(plugin string) checks.Rule {
-	return admission(having(plugin), rule.All(arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
+	return admission(having(plugin), rule.All(arg(facts.APIServer, "enable-admission-plugins",
+		[]string(nil)).Must(having(plugin)),
 		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin))))
 }
 
 // defaultPlugin is the rule that a plugin which is on by default is on.
 func defaultPlugin(plugin string) checks.Rule {
-	return admission(having(plugin), arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+	return admission(having(plugin), arg(facts.APIServer, "disable-admission-plugins",
+		[]string(nil)).Must(lacking(plugin)))
 }
 
 // admission judges --admission-control where that is passed, which is all the plugins there are, those by default
@@ -87,8 +89,10 @@ func eventRate(h *facts.Host) ([]checks.Finding, error) {
 			return findings, err
 		}
 		f.Got = "not configured in " + file
-		f.Reason = fmt.Sprintf("add to plugins of %s: `{name: %s, configuration: {apiVersion: eventratelimit.admission.k8s.io/v1alpha1, "+
-			"kind: Configuration, limits: [{type: Namespace, qps: 50, burst: 100}, {type: Server, qps: 5000, burst: 20000}]}}`, then "+
+		f.Reason = fmt.Sprintf("add to plugins of %s: `{name: %s, configuration: {"+
+			"apiVersion: eventratelimit.admission.k8s.io/v1alpha1, "+
+			"kind: Configuration, limits: [{type: Namespace, qps: 50, burst: 100}, "+
+			"{type: Server, qps: 5000, burst: 20000}]}}`, then "+
 			"switch the plugin on", file, plugin)
 	}
 	if f.Reason != "" { // without its limits the plugin must not be switched on
@@ -154,7 +158,8 @@ func limitEvents(n *facts.Node, c *facts.Component) ([]want.Want, string) {
 	}
 	return append([]want.Want{
 		fileFor(c, ours+"/eventratelimit.yaml", head+"apiVersion: eventratelimit.admission.k8s.io/v1alpha1\n"+
-			"kind: Configuration\nlimits:\n- type: Namespace\n  qps: 50\n  burst: 100\n  cacheSize: 2000\n- type: Server\n  qps: 5000\n  burst: 20000\n"),
+			"kind: Configuration\nlimits:\n- type: Namespace\n  qps: 50\n  burst: 100\n  cacheSize: 2000\n- type: Server\n  "+
+			"qps: 5000\n  burst: 20000\n"),
 		fileFor(c, ours+"/admission.yaml", head+"apiVersion: apiserver.config.k8s.io/v1\n"+
 			"kind: AdmissionConfiguration\nplugins:\n- name: EventRateLimit\n  path: eventratelimit.yaml\n"),
 	}, flag...), ""

@@ -50,7 +50,8 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	flag := arg(facts.APIServer, "anonymous-auth", true)
-	f := checks.Finding{Subject: "kube-apiserver anonymous callers", Must: "refused, or limited to " + strings.Join(healthPaths[:3], ", ")}
+	f := checks.Finding{Subject: "kube-apiserver anonymous callers", Must: "refused, or " +
+		"limited to " + strings.Join(healthPaths[:3], ", ")}
 	if file, ok := c.Next.Last("authentication-config"); ok {
 		var config facts.AuthenticationConfig
 		d, err := c.Config("authentication-config", &config)
@@ -85,7 +86,8 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 			return nil, err
 		}
 		f.Got = "let in: neither --anonymous-auth nor " + file + " says otherwise"
-		f.Reason = fmt.Sprintf("add to %s: `anonymous: {enabled: true, conditions: [{path: /livez}, {path: /readyz}, {path: /healthz}]}`, "+
+		f.Reason = fmt.Sprintf("add to %s: `anonymous: {enabled: true, conditions: [{path: /livez}, {path: /readyz}, "+
+			"{path: /healthz}]}`, "+
 			"and start the API server again", file)
 		return []checks.Finding{f}, nil
 	}
@@ -112,20 +114,23 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 	why := ""
 	for name := range c.Next {
 		if strings.HasPrefix(name, "oidc-") {
-			why = "--" + name + " cannot stand beside a file of --authentication-config: move what it says into jwt of such a file first"
+			why = "--" + name + " cannot stand beside a file of --authentication-config: move what it says into jwt of such a " +
+				"file first"
 		}
 	}
 	switch {
 	case why != "":
 	case !known:
-		why = fmt.Sprintf("the version of %s cannot be told, and an API server before 1.32 cannot limit anonymous callers to paths", c.Pod.Image)
+		why = fmt.Sprintf("the version of %s cannot be told, and an API server before 1.32 cannot limit anonymous callers "+
+			"to paths", c.Pod.Image)
 	case minor < 32 && !probed:
 		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
 	case minor < 32:
 		why = fmt.Sprintf("Kubernetes 1.%d cannot limit them to paths", minor)
 	}
 	if why != "" && probed {
-		why += ". --anonymous-auth=false is refused here: the kubelet's own probes are anonymous, and it would start the API server " +
+		why += ". --anonymous-auth=false is refused here: the kubelet's own probes are anonymous, and it would start the " +
+			"API server " +
 			"again for ever"
 	}
 	if why != "" {
@@ -181,11 +186,13 @@ func authorizedByFile(c *facts.Component, must string, holds func(modes []string
 	for _, a := range config.Authorizers {
 		modes = append(modes, a.Type)
 	}
-	f := checks.Finding{Subject: "kube-apiserver --authorization-config", Got: cmp.Or(flagText(modes), rule.Unset) + " by " + d.File, Must: must}
+	f := checks.Finding{Subject: "kube-apiserver --authorization-config", Got: cmp.Or(flagText(modes),
+		rule.Unset) + " by " + d.File, Must: must}
 	if holds(modes) {
 		return nil, nil // the API server reads this file again by itself when it changes
 	}
-	f.Reason = fmt.Sprintf("make the authorizers of %s Node and RBAC, each `{type: …, name: …}`, and none of them AlwaysAllow; the API "+
+	f.Reason = fmt.Sprintf("make the authorizers of %s Node and RBAC, each `{type: …, name: …}`, and none of them "+
+		"AlwaysAllow; the API "+
 		"server takes it up by itself", d.File)
 	return []checks.Finding{f}, nil
 }
@@ -202,11 +209,16 @@ func tokenKey(h *facts.Host) ([]checks.Finding, error) {
 	return namedFile(facts.APIServer, [2]string{"service-account-key-file", pki + "sa.pub"}).Judge(h)
 }
 
-const encryptionSteps = "a key cannot be taken back once Secrets are written with it, and every control-plane node needs the same one: so by hand. " +
-	"1. Make a key (`head -c 32 /dev/urandom | base64`) and keep a copy outside the cluster. 2. On every control-plane node write " +
-	"/etc/kubernetes/harden/encryption.yaml, mode 0600: `{apiVersion: apiserver.config.k8s.io/v1, kind: EncryptionConfiguration, resources: " +
-	"[{resources: [secrets], providers: [{identity: {}}, {secretbox: {keys: [{name: key1, secret: …}]}}]}]}` with the key in the place of …, mount the directory and pass " +
-	"--encryption-provider-config. 3. When all of them run with it, put secretbox before identity on each, one after the other. 4. Write the " +
+const encryptionSteps = "a key cannot be taken back once Secrets are written with it, and every control-plane node " +
+	"needs the same one: so by hand. " +
+	"1. Make a key (`head -c 32 /dev/urandom | base64`) and keep a copy outside the cluster. 2. On every control-plane " +
+	"node write " +
+	"/etc/kubernetes/harden/encryption.yaml, mode 0600: `{apiVersion: apiserver.config.k8s.io/v1, " +
+	"kind: EncryptionConfiguration, resources: " +
+	"[{resources: [secrets], providers: [{identity: {}}, {secretbox: {keys: [{name: key1, secret: …}]}}]}]}` " +
+	"with the key in the place of …, mount the directory and pass " +
+	"--encryption-provider-config. 3. When all of them run with it, put secretbox before identity on each, one after " +
+	"the other. 4. Write the " +
 	"Secrets again: `kubectl get secrets -A -o json | kubectl replace -f -`"
 
 // encryption judges whether a readable configuration is named. What it says of Secrets is judged by another item.

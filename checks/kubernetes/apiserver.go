@@ -21,7 +21,8 @@ var apiServer = []*checks.Check{
 		ID:    "kubernetes/apiserver-anonymous",
 		Items: cis.K8sAlways("1.2.1"),
 		Title: "anonymous callers reach the API server's health paths at most",
-		Why:   "every anonymous call is one that no audit record can be held to, and one mistake in a role binding away from rights",
+		Why: "every anonymous call is one that no audit record can be held to, and one mistake in a role binding away " +
+			"from rights",
 		Breaks: "`kubeadm join` with a token reads a ConfigMap anonymously: while nodes join, add the path " +
 			"/api/v1/namespaces/kube-public/configmaps/cluster-info to the conditions",
 		Class:   want.Workload,
@@ -38,13 +39,15 @@ var apiServer = []*checks.Check{
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
-		Rule:    rule.All(arg(facts.APIServer, "token-auth-file", "").Must(be.Unset), arg(facts.APIServer, "basic-auth-file", "").Must(be.Unset)),
+		Rule: rule.All(arg(facts.APIServer, "token-auth-file", "").Must(be.Unset),
+			arg(facts.APIServer, "basic-auth-file", "").Must(be.Unset)),
 	},
 	{
-		ID:      "kubernetes/apiserver-external-ips",
-		Items:   cis.K8sAlways("1.2.3"),
-		Title:   "services cannot claim addresses outside the cluster",
-		Why:     "whoever may create a Service with externalIPs draws other people's traffic to a pod of their own (CVE-2020-8554)",
+		ID:    "kubernetes/apiserver-external-ips",
+		Items: cis.K8sAlways("1.2.3"),
+		Title: "services cannot claim addresses outside the cluster",
+		Why: "whoever may create a Service with externalIPs draws other people's traffic to a pod of their own " +
+			"(CVE-2020-8554)",
 		Breaks:  "new Services with spec.externalIPs, and changes to such: list them first with kubectl",
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesNodeTampering},
@@ -60,21 +63,26 @@ var apiServer = []*checks.Check{
 		Breaks:  restarts,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
-		Manual:  "issue a client certificate for the API server by the authority that the kubelets trust, and name it and its key",
+		Manual: "issue a client certificate for the API server by the authority that the kubelets trust, and name it and " +
+			"its key",
 		Rule: namedFile(facts.APIServer, [2]string{"kubelet-client-certificate", pki + "apiserver-kubelet-client.crt"},
 			[2]string{"kubelet-client-key", pki + "apiserver-kubelet-client.key"}),
 	},
 	{
-		ID:      "kubernetes/apiserver-kubelet-authority",
-		Items:   cis.K8sAlways("1.2.5"),
-		Title:   "the API server verifies kubelets' certificates",
-		Why:     "whoever answers in a kubelet's name reads what is sent to containers there, passwords typed into a shell among it",
-		Class:   want.Workload,
-		Breaks:  "logs, exec, port-forward and metrics of every node whose kubelet serves a certificate that it has signed itself",
+		ID:    "kubernetes/apiserver-kubelet-authority",
+		Items: cis.K8sAlways("1.2.5"),
+		Title: "the API server verifies kubelets' certificates",
+		Why: "whoever answers in a kubelet's name reads what is sent to containers there, passwords typed into a shell " +
+			"among it",
+		Class: want.Workload,
+		Breaks: "logs, exec, port-forward and metrics of every node whose kubelet serves a certificate that it has signed " +
+			"itself",
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
-		Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests approved: 4.2.9 on each " +
-			"node), then pass --kubelet-certificate-authority=" + pki + "ca.crt; before that, logs and exec fail on the nodes that do not",
+		Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests " +
+			"approved: 4.2.9 on each " +
+			"node), then pass --kubelet-certificate-authority=" + pki + "ca.crt; before that, logs and exec fail on the nodes " +
+			"that do not",
 		Rule: arg(facts.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
 			Text:    "set",
 			Holds:   func(s string) bool { return s != "" },
@@ -90,13 +98,17 @@ var apiServer = []*checks.Check{
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
 		Level:   1,
-		Rule:    authorized("without AlwaysAllow", func(modes []string) bool { return !slices.Contains(modes, "AlwaysAllow") }),
+		Rule: authorized("without AlwaysAllow", func(modes []string) bool {
+			return !slices.Contains(modes,
+				"AlwaysAllow")
+		}),
 	},
 	{
-		ID:      "kubernetes/apiserver-node-authorizer",
-		Items:   cis.K8sAlways("1.2.7"),
-		Title:   "kubelets may only touch what is on their own node",
-		Why:     "without the Node authorizer one stolen kubelet certificate has to be given the Secrets of all nodes to work at all",
+		ID:    "kubernetes/apiserver-node-authorizer",
+		Items: cis.K8sAlways("1.2.7"),
+		Title: "kubelets may only touch what is on their own node",
+		Why: "without the Node authorizer one stolen kubelet certificate has to be given the Secrets of all nodes to " +
+			"work at all",
 		Breaks:  "every caller that has no role yet",
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
@@ -134,14 +146,16 @@ var apiServer = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
-		Rule:    admission(lacking("AlwaysAdmit"), arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit"))),
+		Rule: admission(lacking("AlwaysAdmit"), arg(facts.APIServer, "enable-admission-plugins",
+			[]string(nil)).Must(lacking("AlwaysAdmit"))),
 	},
 	{
-		ID:      "kubernetes/apiserver-always-pull",
-		Items:   cis.K8sAlways("1.2.11"),
-		Title:   "every start of a pod asks the registry for its image",
-		Why:     "otherwise whoever knows the name of a private image that some node has already can run and read it",
-		Breaks:  "pods do not start while their registry cannot be reached, and images that were only loaded onto nodes never do",
+		ID:    "kubernetes/apiserver-always-pull",
+		Items: cis.K8sAlways("1.2.11"),
+		Title: "every start of a pod asks the registry for its image",
+		Why:   "otherwise whoever knows the name of a private image that some node has already can run and read it",
+		Breaks: "pods do not start while their registry cannot be reached, and images that were only loaded onto nodes " +
+			"never do",
 		Class:   want.Behaviour,
 		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
 		Level:   1,
@@ -170,10 +184,11 @@ var apiServer = []*checks.Check{
 		Rule:    defaultPlugin("NamespaceLifecycle"),
 	},
 	{
-		ID:      "kubernetes/apiserver-node-restriction",
-		Items:   cis.K8s("1.2.15", "1.2.14", "1.2.14", "1.2.14"),
-		Title:   "a kubelet can change its own node's objects alone",
-		Why:     "with one node's credentials an intruder otherwise labels other nodes, and draws their secrets and pods over",
+		ID:    "kubernetes/apiserver-node-restriction",
+		Items: cis.K8s("1.2.15", "1.2.14", "1.2.14", "1.2.14"),
+		Title: "a kubelet can change its own node's objects alone",
+		Why: "with one node's credentials an intruder otherwise labels other nodes, and draws their secrets and pods " +
+			"over",
 		Breaks:  restarts,
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesNodeTampering, stride.KubernetesControlPlaneElevation},
@@ -205,10 +220,11 @@ var apiServer = []*checks.Check{
 		Rule:    arg(facts.APIServer, "profiling", true).Must(be.False),
 	},
 	{
-		ID:      "kubernetes/apiserver-audit-log",
-		Items:   cis.K8s("1.2.18", "1.2.16", "1.2.16", "1.2.16"),
-		Title:   "the API server's audit log is a file that outlives the server",
-		Why:     "without a log, or with one inside the container or without a policy, nobody can tell afterwards who did what",
+		ID:    "kubernetes/apiserver-audit-log",
+		Items: cis.K8s("1.2.18", "1.2.16", "1.2.16", "1.2.16"),
+		Title: "the API server's audit log is a file that outlives the server",
+		Why: "without a log, or with one inside the container or without a policy, nobody can tell afterwards who did " +
+			"what",
 		Breaks:  restarts,
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
@@ -311,10 +327,11 @@ var apiServer = []*checks.Check{
 			[2]string{"tls-private-key-file", pki + "apiserver.key"}),
 	},
 	{
-		ID:      "kubernetes/apiserver-client-ca",
-		Items:   cis.K8s("1.2.27", "1.2.25", "1.2.25", "1.2.25"),
-		Title:   "the API server verifies clients' certificates",
-		Why:     "without an authority to verify them by, kubelets and controllers can only prove themselves by tokens, or not at all",
+		ID:    "kubernetes/apiserver-client-ca",
+		Items: cis.K8s("1.2.27", "1.2.25", "1.2.25", "1.2.25"),
+		Title: "the API server verifies clients' certificates",
+		Why: "without an authority to verify them by, kubelets and controllers can only prove themselves by tokens, or " +
+			"not at all",
 		Breaks:  restarts,
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
@@ -351,7 +368,8 @@ var apiServer = []*checks.Check{
 		Why:     "the first provider writes: with identity first everything still goes to etcd in clear text",
 		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
 		Level:   1,
-		Manual: "put secretbox, kms or aescbc first among the providers of secrets and keep the others after it, once every control-plane node has " +
+		Manual: "put secretbox, kms or aescbc first among the providers of secrets and keep the others after it, once " +
+			"every control-plane node has " +
 			"the key; then write the Secrets again (`kubectl get secrets -A -o json | kubectl replace -f -`)",
 		Rule: checks.Func(encryptsSecrets),
 	},
@@ -378,5 +396,3 @@ var apiServer = []*checks.Check{
 		Rule:    arg(facts.APIServer, "service-account-extend-token-expiration", true).Must(be.False),
 	},
 }
-
-const restarts = "the pod is started again: for as long as that takes, this node's part of the control plane does not answer"

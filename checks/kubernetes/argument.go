@@ -84,7 +84,8 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if f, isFlag := c.Next[a.name]; isFlag && s.Field == nil {
 		values = f.Values
 		if f.Unclear != "" && !strings.HasPrefix(s.Value, "https://") { // of a URL its scheme is what counts
-			return out, fmt.Errorf("%s in %s: it comes from the variable %s, whose value cannot be told here", flagName(s), s.Where, f.Unclear)
+			return out, fmt.Errorf("%s in %s: it comes from the variable %s, whose value cannot be told "+
+				"here", flagName(s), s.Where, f.Unclear)
 		}
 	}
 	if err := parseFlag(values, &out.value); err != nil {
@@ -93,7 +94,8 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if list, ok := any(out.value).([]string); ok {
 		for _, e := range list {
 			if strings.TrimSpace(e) != e {
-				return out, fmt.Errorf("%s in %s: to %s the blank is part of the name %q, which it does not know; take the blank out", flagName(s), s.Where, c.Name, e)
+				return out, fmt.Errorf("%s in %s: to %s the blank is part of the name %q, which it does not know; take the "+
+					"blank out", flagName(s), s.Where, c.Name, e)
 			}
 		}
 	}
@@ -164,7 +166,8 @@ func takeUp(c *facts.Component, key string) ([]want.Want, string) {
 	if c.Pod == nil {
 		return nil, fmt.Sprintf("restart %s (process %d) the way it was started", c.Name, c.Process.PID)
 	}
-	return nil, fmt.Sprintf("the kubelet has not started the pod of %s again: see `crictl ps -a --name %s` and `journalctl -u kubelet`",
+	return nil, fmt.Sprintf("the kubelet has not started the pod of %s again: see `crictl ps -a --name %s` and "+
+		"`journalctl -u kubelet`",
 		c.Pod.File, c.Name)
 }
 
@@ -193,7 +196,8 @@ func without(list, gone []string) []string {
 
 // change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
 // from.
-func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
+func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag,
+	mounts ...want.Mount) ([]want.Want, string) {
 	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
 	if s.Name != "" && s.Field == nil && !variable {
 		name = s.Name
@@ -210,7 +214,8 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit,
 			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
-		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
+		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start "+
+			"again", name, value, s.Where, c.Name)
 	case variable && s.Env:
 		return []want.Want{want.Env{File: s.Where, Name: s.Name, Value: value, Unit: c.Unit,
 			Warrant: want.Warrant{By: s.By, From: "EnvironmentFile= of " + c.Unit}}}, ""

@@ -31,7 +31,8 @@ var auditPolicy = []*checks.Check{
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
 		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
-		Rule:    inCluster("list Secrets of type kubernetes.io/service-account-token and the role bindings of service accounts that are named like people"),
+		Rule: inCluster("list Secrets of type kubernetes.io/service-account-token and the role bindings of service " +
+			"accounts that are named like people"),
 	},
 	{
 		ID:      "kubernetes/users-bootstrap-tokens",
@@ -41,7 +42,8 @@ var auditPolicy = []*checks.Check{
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneRepudiation},
 		Level:   1,
 		Review:  checks.ReviewAlways, // what only the cluster's own objects tell
-		Rule:    inCluster("look for Secrets of type bootstrap.kubernetes.io/token in kube-system that have no expiration or extra groups (`kubeadm token list`)"),
+		Rule: inCluster("look for Secrets of type bootstrap.kubernetes.io/token in kube-system that have no expiration " +
+			"or extra groups (`kubeadm token list`)"),
 	},
 	{
 		ID:      "kubernetes/audit-policy",
@@ -55,10 +57,11 @@ var auditPolicy = []*checks.Check{
 		Rule:    checks.Func(hasPolicy),
 	},
 	{
-		ID:      "kubernetes/audit-policy-coverage",
-		Items:   cis.K8sAlways("3.2.2"),
-		Title:   "the audit policy covers what matters, and writes no secrets into the log",
-		Why:     "what an intruder does first is to read Secrets, run commands in pods and change workloads; a log with the Secrets in it helps them",
+		ID:    "kubernetes/audit-policy-coverage",
+		Items: cis.K8sAlways("3.2.2"),
+		Title: "the audit policy covers what matters, and writes no secrets into the log",
+		Why: "what an intruder does first is to read Secrets, run commands in pods and change workloads; a log with " +
+			"the Secrets in it helps them",
 		Breaks:  restarts,
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation, stride.KubernetesControlPlaneDisclosure},
@@ -104,7 +107,8 @@ func certificateUsers(h *facts.Host) ([]checks.Finding, error) {
 	if c.Open {
 		return nil, fmt.Errorf("%w: which ways of logging in k3s was given is not known", checks.ErrManual)
 	}
-	return nil, fmt.Errorf("%w: the API server has no way for people but certificates and tokens (no OIDC, no webhook, no jwt)", checks.ErrManual)
+	return nil, fmt.Errorf("%w: the API server has no way for people but certificates and tokens (no OIDC, no webhook, "+
+		"no jwt)", checks.ErrManual)
 }
 
 // Where harden has the API server keep its policy and log.
@@ -218,7 +222,8 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := checks.Finding{Subject: "kube-apiserver audit policy", Must: "loaded, with rules that record, and written somewhere"}
+	f := checks.Finding{Subject: "kube-apiserver audit policy", Must: "loaded, with rules that record, and written " +
+		"somewhere"}
 	p, d, err := loadPolicy(c)
 	switch {
 	case p == nil && err == nil:
@@ -230,7 +235,8 @@ func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if !p.Records() {
 		f.Got = d.File + " records nothing"
-		f.Reason = fmt.Sprintf("add a rule to %s, such as `- level: Metadata` at its end, and start the API server again", d.File)
+		f.Reason = fmt.Sprintf("add a rule to %s, such as `- level: Metadata` at its end, and start the API server "+
+			"again", d.File)
 		return []checks.Finding{f}, nil
 	}
 	if problem, ok := backend(c); !ok {
@@ -260,10 +266,12 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := checks.Finding{Subject: "kube-apiserver --audit-log-path", Got: s.String(), Must: "a file on a volume, with a policy that fills it"}
+	f := checks.Finding{Subject: "kube-apiserver --audit-log-path", Got: s.String(), Must: "a file on a volume, with a " +
+		"policy that fills it"}
 	if s.value == "-" {
 		f.Got = "standard output"
-		f.Reason = "name a file on a volume, or waive this if something collects the pod's output: the runtime keeps little of it"
+		f.Reason = "name a file on a volume, or waive this if something collects the pod's output: the runtime keeps " +
+			"little of it"
 		return []checks.Finding{f}, nil
 	}
 	if s.value != "" {
@@ -303,10 +311,13 @@ var sensitive = []struct {
 	verb, group, resource string
 	exactly               bool // Metadata and no more
 }{
-	{"get", "", "secrets", true}, {"list", "", "secrets", true}, {"create", "", "secrets", true}, {"update", "", "secrets", true},
+	{"get", "", "secrets", true}, {"list", "", "secrets", true}, {"create", "", "secrets", true}, {"update", "",
+		"secrets", true},
 	{"update", "", "configmaps", true}, {"create", "authentication.k8s.io", "tokenreviews", true},
-	{"create", "", "pods", false}, {"update", "", "pods", false}, {"patch", "", "pods", false}, {"delete", "", "pods", false},
-	{"create", "apps", "deployments", false}, {"update", "apps", "deployments", false}, {"patch", "apps", "deployments", false},
+	{"create", "", "pods", false}, {"update", "", "pods", false}, {"patch", "", "pods", false}, {"delete", "", "pods",
+		false},
+	{"create", "apps", "deployments", false}, {"update", "apps", "deployments", false}, {"patch", "apps", "deployments",
+		false},
 	{"delete", "apps", "deployments", false},
 	{"create", "certificates.k8s.io", "certificatesigningrequests", false}, {"create", "", "serviceaccounts/token", true},
 	{"create", "", "pods/exec", false}, {"create", "", "pods/portforward", false},
@@ -324,7 +335,8 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	f := checks.Finding{Subject: "kube-apiserver audit policy's rules",
-		Must: "Metadata of Secrets, ConfigMaps, tokens and token reviews, and at least that of certificate requests, of changes to " +
+		Must: "Metadata of Secrets, ConfigMaps, tokens and token reviews, and at least that of certificate requests, of " +
+			"changes to " +
 			"workloads and of access into pods"}
 	if p == nil {
 		f.Got = "no policy, so that nothing is recorded"
@@ -351,7 +363,8 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 	switch {
 	case len(got) > 0:
 		f.Got = strings.Join(got, "; ") + " (" + d.File + ")"
-		f.Reason = fmt.Sprintf("put a rule `- level: Metadata` for these before the others of %s, and start the API server again: it does "+
+		f.Reason = fmt.Sprintf("put a rule `- level: Metadata` for these before the others of %s, and start the API server "+
+			"again: it does "+
 			"not read the file twice", d.File)
 	case !c.Loaded(d):
 		f.Got, f.Pending = d.File+" is newer than the running process, which has not read it as it is now", true

@@ -11,10 +11,11 @@ import (
 // controlPlaneFiles is section 1.1, who may touch what the control plane is started with and reads.
 var controlPlaneFiles = []*checks.Check{
 	{
-		ID:      "kubernetes/apiserver-manifest-mode",
-		Items:   cis.K8sAlways("1.1.1"),
-		Title:   "the API server's manifest is readable and writable by root alone",
-		Why:     "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever can read it knows where those are",
+		ID:    "kubernetes/apiserver-manifest-mode",
+		Items: cis.K8sAlways("1.1.1"),
+		Title: "the API server's manifest is readable and writable by root alone",
+		Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever " +
+			"can read it knows where those are",
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
 		Rule:    mode(manifest(facts.APIServer), be.Within(0o600)),
@@ -29,10 +30,11 @@ var controlPlaneFiles = []*checks.Check{
 		Rule:    owner(manifest(facts.APIServer)),
 	},
 	{
-		ID:      "kubernetes/controller-manager-manifest-mode",
-		Items:   cis.K8sAlways("1.1.3"),
-		Title:   "the controller manager's manifest is readable and writable by root alone",
-		Why:     "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever can read it knows where those are",
+		ID:    "kubernetes/controller-manager-manifest-mode",
+		Items: cis.K8sAlways("1.1.3"),
+		Title: "the controller manager's manifest is readable and writable by root alone",
+		Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever " +
+			"can read it knows where those are",
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
 		Rule:    mode(manifest(facts.ControllerManager), be.Within(0o600)),
@@ -47,10 +49,11 @@ var controlPlaneFiles = []*checks.Check{
 		Rule:    owner(manifest(facts.ControllerManager)),
 	},
 	{
-		ID:      "kubernetes/scheduler-manifest-mode",
-		Items:   cis.K8sAlways("1.1.5"),
-		Title:   "the scheduler's manifest is readable and writable by root alone",
-		Why:     "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever can read it knows where those are",
+		ID:    "kubernetes/scheduler-manifest-mode",
+		Items: cis.K8sAlways("1.1.5"),
+		Title: "the scheduler's manifest is readable and writable by root alone",
+		Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever " +
+			"can read it knows where those are",
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
 		Rule:    mode(manifest(facts.Scheduler), be.Within(0o600)),
@@ -65,10 +68,11 @@ var controlPlaneFiles = []*checks.Check{
 		Rule:    owner(manifest(facts.Scheduler)),
 	},
 	{
-		ID:      "kubernetes/etcd-manifest-mode",
-		Items:   cis.K8sAlways("1.1.7"),
-		Title:   "etcd's manifest is readable and writable by root alone",
-		Why:     "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever can read it knows where those are",
+		ID:    "kubernetes/etcd-manifest-mode",
+		Items: cis.K8sAlways("1.1.7"),
+		Title: "etcd's manifest is readable and writable by root alone",
+		Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; whoever " +
+			"can read it knows where those are",
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
 		Rule:    mode(manifest(facts.Etcd), be.Within(0o600)),
@@ -83,11 +87,12 @@ var controlPlaneFiles = []*checks.Check{
 		Rule:    owner(manifest(facts.Etcd)),
 	},
 	{
-		ID:      "kubernetes/cni-mode",
-		Items:   cis.K8sAlways("1.1.9"),
-		Title:   "the network's configuration and state are readable and writable by root alone",
-		Why:     "the plugin that the file names runs as root at every start of a pod",
-		Breaks:  "network add-ons that write these files set the mode back when their pod restarts: set it in their chart too",
+		ID:    "kubernetes/cni-mode",
+		Items: cis.K8sAlways("1.1.9"),
+		Title: "the network's configuration and state are readable and writable by root alone",
+		Why:   "the plugin that the file names runs as root at every start of a pod",
+		Breaks: "network add-ons that write these files set the mode back when their pod restarts: set it in their " +
+			"chart too",
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
 		Rule:    mode(cniFiles, be.Within(0o600)),
@@ -117,8 +122,9 @@ var controlPlaneFiles = []*checks.Check{
 		Why:     "whoever else owns the directory reads and replaces every object of the cluster",
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
-		Manual:  "stop this member, run `chown -R USER:GROUP` on the directory for the user that etcd runs as, and start it again",
-		Rule:    checks.Func(etcdOwner),
+		Manual: "stop this member, run `chown -R USER:GROUP` on the directory for the user that etcd runs as, and start " +
+			"it again",
+		Rule: checks.Func(etcdOwner),
 	},
 	{
 		ID:      "kubernetes/admin-kubeconfig-mode",

@@ -38,10 +38,11 @@ var controllerManager = []*checks.Check{
 		Rule:    arg(facts.ControllerManager, "profiling", true).Must(be.False),
 	},
 	{
-		ID:      "kubernetes/controller-manager-accounts",
-		Items:   cis.K8sAlways("1.3.3"),
-		Title:   "each controller acts as a service account of its own",
-		Why:     "with one account for all, the least of the controllers has the rights of every other, and records name none of them",
+		ID:    "kubernetes/controller-manager-accounts",
+		Items: cis.K8sAlways("1.3.3"),
+		Title: "each controller acts as a service account of its own",
+		Why: "with one account for all, the least of the controllers has the rights of every other, and records name " +
+			"none of them",
 		Breaks:  restarts,
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneElevation, stride.KubernetesControlPlaneRepudiation},
@@ -57,8 +58,9 @@ var controllerManager = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 		Level:   1,
-		Manual:  "name the private half of the key that the API server verifies tokens by (--service-account-private-key-file)",
-		Rule:    namedFile(facts.ControllerManager, [2]string{"service-account-private-key-file", pki + "sa.key"}),
+		Manual: "name the private half of the key that the API server verifies tokens by " +
+			"(--service-account-private-key-file)",
+		Rule: namedFile(facts.ControllerManager, [2]string{"service-account-private-key-file", pki + "sa.key"}),
 	},
 	{
 		ID:      "kubernetes/controller-manager-root-ca",
@@ -84,10 +86,11 @@ var controllerManager = []*checks.Check{
 		Rule:    arg(facts.ControllerManager, "feature-gates", []string(nil)).Must(lacking(gate + "=false")),
 	},
 	{
-		ID:      "kubernetes/controller-manager-address",
-		Items:   cis.K8sAlways("1.3.7"),
-		Title:   "the controller manager listens on loopback alone",
-		Why:     "left out, the flag means every address: what it tells of itself, and its debugging endpoints, are open to the network",
+		ID:    "kubernetes/controller-manager-address",
+		Items: cis.K8sAlways("1.3.7"),
+		Title: "the controller manager listens on loopback alone",
+		Why: "left out, the flag means every address: what it tells of itself, and its debugging endpoints, are open " +
+			"to the network",
 		Breaks:  "monitoring that reads port 10257 from another machine",
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
@@ -110,10 +113,11 @@ var scheduler = []*checks.Check{
 		Rule:    checks.Func(schedulerProfiling),
 	},
 	{
-		ID:      "kubernetes/scheduler-address",
-		Items:   cis.K8sAlways("1.4.2"),
-		Title:   "the scheduler listens on loopback alone",
-		Why:     "left out, the flag means every address: what it tells of itself, and its debugging endpoints, are open to the network",
+		ID:    "kubernetes/scheduler-address",
+		Items: cis.K8sAlways("1.4.2"),
+		Title: "the scheduler listens on loopback alone",
+		Why: "left out, the flag means every address: what it tells of itself, and its debugging endpoints, are open " +
+			"to the network",
 		Breaks:  "monitoring that reads port 10259 from another machine",
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
@@ -179,7 +183,8 @@ func schedulerProfiling(h *facts.Host) ([]checks.Finding, error) {
 		if !given {
 			f.Got = "unset in " + d.File + ", so true"
 		}
-		f.Reason = "set `enableProfiling: false` in " + d.File + " and start the scheduler again (while it reads a file, --profiling does not count)"
+		f.Reason = "set `enableProfiling: false` in " + d.File + " and start the scheduler again (while it reads a file, " +
+			"--profiling does not count)"
 	case !c.Loaded(d):
 		f.Got, f.Pending = "false by "+d.File+", which is newer than the running process", true
 		f.Reason = "start the scheduler again"

@@ -19,7 +19,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-const etcdRestarts = "etcd is started again: a cluster with one member does not answer for that long, one of three must have the other two healthy"
+const etcdRestarts = "etcd is started again: a cluster with one member does not answer for that long, one of three " +
+	"must have the other two healthy"
 
 // etcd is section 2.
 var etcd = []*checks.Check{
@@ -34,8 +35,10 @@ var etcd = []*checks.Check{
 		Level:   1,
 		Manual:  "issue a serving certificate by etcd's authority, name it and its key, and make the client URLs https://",
 		Rule: rule.All(
-			namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"}, [2]string{"key-file", pki + "etcd/server.key"}),
-			urls(facts.Etcd, "listen-client-urls", "http://localhost:2379", "make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together"),
+			namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"}, [2]string{"key-file",
+				pki + "etcd/server.key"}),
+			urls(facts.Etcd, "listen-client-urls", "http://localhost:2379", "make it https://, with --advertise-client-urls "+
+				"and the API server's --etcd-servers: all of them together"),
 			passed(facts.Etcd, metricsURLs, urls(facts.Etcd, metricsURLs, "",
 				"make it https://, or an address of this host alone (http://127.0.0.1:2381), and its manifest's probes with it"))),
 	},
@@ -70,10 +73,13 @@ var etcd = []*checks.Check{
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   1,
-		Manual:  "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, --peer-key-file), and change the peer URLs with `etcdctl member update` first",
+		Manual: "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, " +
+			"--peer-key-file), and change the peer URLs with `etcdctl member update` first",
 		Rule: rule.All(
-			namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"}, [2]string{"peer-key-file", pki + "etcd/peer.key"}),
-			urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380", "run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
+			namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"}, [2]string{"peer-key-file",
+				pki + "etcd/peer.key"}),
+			urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380", "run `etcdctl member update` with https:// peer "+
+				"URLs, then change the flag, one member at a time")),
 	},
 	{
 		ID:      "kubernetes/etcd-peer-certificates",
@@ -104,7 +110,8 @@ var etcd = []*checks.Check{
 		Why:     "with the cluster's own authority every kubelet's certificate opens etcd",
 		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 		Level:   2,
-		Manual: "make an authority for etcd alone and move to it in steps: let all members and API servers believe both, issue new certificates " +
+		Manual: "make an authority for etcd alone and move to it in steps: let all members and API servers believe both, " +
+			"issue new certificates " +
 			"by the new one, then take the old one away",
 		Rule: checks.Func(ownAuthority),
 	},
@@ -184,7 +191,8 @@ func unproven(h *facts.Host, _ *facts.Component, _ bool) string {
 	if err != nil {
 		return "" // it is on another node, or none of this node's business
 	}
-	if s, ok, err := api.Say("etcd-certfile"); err == nil && ok && s.Value != "" || sees(h, api, pki+"apiserver-etcd-client.crt") {
+	if s, ok, err := api.Say("etcd-certfile"); err == nil && ok && s.Value != "" || sees(h, api,
+		pki+"apiserver-etcd-client.crt") {
 		return "" // shown already, or by the fix of 1.2.23
 	}
 	return "first give the API server a certificate for etcd (1.2.23): it would be locked out"
@@ -250,5 +258,6 @@ func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 	if ca := clusterCA(h); ca != "" {
 		return ca, nil
 	}
-	return "", errors.New("the cluster's certificate authority is not on this node, so that etcd's cannot be compared with it")
+	return "", errors.New("the cluster's certificate authority is not on this node, so that etcd's cannot be compared " +
+		"with it")
 }

@@ -55,7 +55,8 @@ func leaveTwin(n *facts.Node, f *checks.Finding) {
 		if p, ok := w.(want.PodFlag); ok {
 			if twin := n.Twin(p.Manifest); twin != "" {
 				f.Wants = nil
-				f.Reason = fmt.Sprintf("%s and %s define one pod, and the kubelet runs either: move the copy out of %s first", p.Manifest, twin, path.Dir(twin))
+				f.Reason = fmt.Sprintf("%s and %s define one pod, and the kubelet runs either: move the copy out of %s "+
+					"first", p.Manifest, twin, path.Dir(twin))
 				return
 			}
 		}

@@ -11,10 +11,11 @@ import (
 // kubelet is section 4.2, how the kubelet is told to run.
 var kubelet = []*checks.Check{
 	{
-		ID:      "kubernetes/kubelet-anonymous",
-		Items:   cis.K8sAlways("4.2.1"),
-		Title:   "the kubelet answers nobody who does not say who they are",
-		Why:     "whoever reaches port 10250 could ask it for logs and have it run commands in containers, without a trace in the API server",
+		ID:    "kubernetes/kubelet-anonymous",
+		Items: cis.K8sAlways("4.2.1"),
+		Title: "the kubelet answers nobody who does not say who they are",
+		Why: "whoever reaches port 10250 could ask it for logs and have it run commands in containers, without a trace " +
+			"in the API server",
 		Breaks:  "monitoring that reads the kubelet's metrics without credentials",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation, stride.KubernetesNodeElevation},
@@ -30,19 +31,22 @@ var kubelet = []*checks.Check{
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation, stride.KubernetesNodeElevation},
 		Level:   1,
-		Rule: setting[string]{field: "authorization.mode", flag: "authorization-mode", unset: "Webhook", legacy: "AlwaysAllow"}.
+		Rule: setting[string]{field: "authorization.mode", flag: "authorization-mode", unset: "Webhook",
+			legacy: "AlwaysAllow"}.
 			unless(noClientCA[string]).Must(be.Equal("Webhook")),
 	},
 	{
-		ID:      "kubernetes/kubelet-client-ca",
-		Items:   cis.K8sAlways("4.2.3"),
-		Title:   "the kubelet verifies its callers' certificates",
-		Why:     "without an authority to verify them by, no certificate proves anything, and the API server itself is anonymous",
+		ID:    "kubernetes/kubelet-client-ca",
+		Items: cis.K8sAlways("4.2.3"),
+		Title: "the kubelet verifies its callers' certificates",
+		Why: "without an authority to verify them by, no certificate proves anything, and the API server itself is " +
+			"anonymous",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation},
 		Level:   1,
-		Manual:  "set authentication.x509.clientCAFile to the certificate authority of the cluster's clients, and restart the kubelet",
-		Rule:    checks.Func(clientCA),
+		Manual: "set authentication.x509.clientCAFile to the certificate authority of the cluster's clients, and restart " +
+			"the kubelet",
+		Rule: checks.Func(clientCA),
 	},
 	{
 		ID:      "kubernetes/kubelet-read-only-port",
@@ -59,7 +63,8 @@ var kubelet = []*checks.Check{
 		ID:    "kubernetes/kubelet-streaming-timeout",
 		Items: cis.K8sAlways("4.2.5"),
 		Title: "idle connections to containers end",
-		Why: "connections that never end use up ports and memory; since Kubernetes 1.24 the container runtime holds them and has its own " +
+		Why: "connections that never end use up ports and memory; since Kubernetes 1.24 the container runtime holds them " +
+			"and has its own " +
 			"limit (containerd's stream_idle_timeout), so that this one must only not be switched off",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeDenial},
@@ -68,10 +73,11 @@ var kubelet = []*checks.Check{
 			unset: "4h", legacy: "4h", blank: "0s"}.Must(someTime),
 	},
 	{
-		ID:      "kubernetes/kubelet-iptables-chains",
-		Items:   cis.K8s("4.2.7", "4.2.6", "4.2.6", "4.2.6"),
-		Title:   "the kubelet keeps its chains in the packet filter",
-		Why:     "add-ons find out by the kubelet's chains which packet filter this node uses: without them they may write rules that nothing reads",
+		ID:    "kubernetes/kubelet-iptables-chains",
+		Items: cis.K8s("4.2.7", "4.2.6", "4.2.6", "4.2.6"),
+		Title: "the kubelet keeps its chains in the packet filter",
+		Why: "add-ons find out by the kubelet's chains which packet filter this node uses: without them they may write " +
+			"rules that nothing reads",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeTampering},
 		Level:   1,
@@ -98,30 +104,33 @@ var kubelet = []*checks.Check{
 		Rule:    same("eventRecordQPS", "event-qps", 50).Must(be.AtLeast(5, 50)),
 	},
 	{
-		ID:      "kubernetes/kubelet-serving-certificate",
-		Items:   cis.K8s("4.2.10", "4.2.9", "4.2.9", "4.2.9"),
-		Title:   "the kubelet serves a certificate that somebody vouches for",
-		Why:     "nobody can verify a certificate that the kubelet has made for itself, so that anybody in between can read and run commands",
+		ID:    "kubernetes/kubelet-serving-certificate",
+		Items: cis.K8s("4.2.10", "4.2.9", "4.2.9", "4.2.9"),
+		Title: "the kubelet serves a certificate that somebody vouches for",
+		Why: "nobody can verify a certificate that the kubelet has made for itself, so that anybody in between can " +
+			"read and run commands",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation, stride.KubernetesNodeSpoofing},
 		Level:   1,
 		Rule:    checks.Func(servingCertificate),
 	},
 	{
-		ID:      "kubernetes/kubelet-rotate-certificates",
-		Items:   cis.K8s("4.2.11", "4.2.10", "4.2.10", "4.2.10"),
-		Title:   "the kubelet renews its client certificate",
-		Why:     "a certificate that nobody renews ends, with it the node, and is answered by certificates that live for ten years",
+		ID:    "kubernetes/kubelet-rotate-certificates",
+		Items: cis.K8s("4.2.11", "4.2.10", "4.2.10", "4.2.10"),
+		Title: "the kubelet renews its client certificate",
+		Why: "a certificate that nobody renews ends, with it the node, and is answered by certificates that live for " +
+			"ten years",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation, stride.KubernetesNodeSpoofing},
 		Level:   1,
 		Rule:    checks.Func(rotateClient),
 	},
 	{
-		ID:      "kubernetes/kubelet-rotate-serving",
-		Items:   cis.K8s("4.2.12", "4.2.11", "4.2.11", "4.2.11"),
-		Title:   "the kubelet renews its serving certificate",
-		Why:     "the feature gate alone renews nothing: only a kubelet that asks the cluster for its certificate (serverTLSBootstrap) gets a new one",
+		ID:    "kubernetes/kubelet-rotate-serving",
+		Items: cis.K8s("4.2.12", "4.2.11", "4.2.11", "4.2.11"),
+		Title: "the kubelet renews its serving certificate",
+		Why: "the feature gate alone renews nothing: only a kubelet that asks the cluster for its certificate " +
+			"(serverTLSBootstrap) gets a new one",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeRepudiation},
 		Level:   1,
@@ -150,23 +159,26 @@ var kubelet = []*checks.Check{
 		Rule:    same("podPidsLimit", "pod-max-pids", -1).Must(be.AtLeast(1, 4096)),
 	},
 	{
-		ID:      "kubernetes/kubelet-seccomp-default",
-		Items:   cis.K8s("", "", "4.2.14", "4.2.14"),
-		Title:   "pods that say nothing get the runtime's seccomp profile",
-		Why:     "without a profile every call of the kernel is open to what runs in the pod, its riskiest included",
-		Breaks:  "containers created from then on that use calls which the runtime's profile refuses, such as nested containers and debuggers",
+		ID:    "kubernetes/kubelet-seccomp-default",
+		Items: cis.K8s("", "", "4.2.14", "4.2.14"),
+		Title: "pods that say nothing get the runtime's seccomp profile",
+		Why:   "without a profile every call of the kernel is open to what runs in the pod, its riskiest included",
+		Breaks: "containers created from then on that use calls which the runtime's profile refuses, such as nested " +
+			"containers and debuggers",
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesNodeElevation},
 		Level:   1,
 		Rule:    same("seccompDefault", "seccomp-default", false).unless(noSeccompDefault).Must(be.True),
 	},
 	{
-		ID:      "kubernetes/protect-kernel-defaults",
-		Items:   cis.K8s("4.2.6", "", "", ""),
-		Own:     true,
-		Title:   "the kubelet insists on the kernel's settings instead of changing them",
-		Why:     "a kernel tuned otherwise stops the node when memory runs out; a kubelet that silently sets it hides that nobody configured it",
-		Breaks:  "the kubelet does not start while a setting differs: at the next boot too, which is why they are written first",
+		ID:    "kubernetes/protect-kernel-defaults",
+		Items: cis.K8s("4.2.6", "", "", ""),
+		Own:   true,
+		Title: "the kubelet insists on the kernel's settings instead of changing them",
+		Why: "a kernel tuned otherwise stops the node when memory runs out; a kubelet that silently sets it hides that " +
+			"nobody configured it",
+		Breaks: "the kubelet does not start while a setting differs: at the next boot too, which is why they are written " +
+			"first",
 		Class:   want.Restart,
 		Threats: []stride.ID{stride.KubernetesNodeDenial},
 		Level:   1,

@@ -46,7 +46,8 @@ func noClientCA[T any](h *facts.Host, k *facts.Kubelet, _ T) string {
 	if err == nil && clusterCA(h) != "" {
 		return "" // which another fix of the same run sets
 	}
-	return "first set authentication.x509.clientCAFile (4.2.3): without it the API server itself is anonymous to this kubelet"
+	return "first set authentication.x509.clientCAFile (4.2.3): without it the API server itself is anonymous to this " +
+		"kubelet"
 }
 
 // clientCA proposes the authority of the cluster where that is on this node.
@@ -80,7 +81,8 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	case k.Err != nil && !given:
 		return nil, k.Err
 	case !given && (k.Open || k.Within == "k3s"): // which passes flags of its own
-		return nil, fmt.Errorf("nothing that can be seen sets --hostname-override: what is passed to the kubelet is not known")
+		return nil, fmt.Errorf("nothing that can be seen sets --hostname-override: what is passed to the kubelet is not " +
+			"known")
 	case !given && (o.Running == nil || h.Restarted(k.Unit)):
 		return nil, nil
 	}
@@ -94,10 +96,12 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	host, err := kernelHostname(h)
 	switch {
 	case err != nil:
-		f.Reason = fmt.Sprintf("whether the host is called %s too is not known (%v); where it is not, without the flag the node "+
+		f.Reason = fmt.Sprintf("whether the host is called %s too is not known (%v); where it is not, without the flag the "+
+			"node "+
 			"would join again by another name and its pods would be lost", name, err)
 	case !strings.EqualFold(host, name):
-		f.Reason = fmt.Sprintf("the host is called %s: without the flag the node would join again by that name, and the pods of %s "+
+		f.Reason = fmt.Sprintf("the host is called %s: without the flag the node would join again by that name, and the "+
+			"pods of %s "+
 			"would be lost. Rename the host, or drain the node and join it again", host, name)
 	case n.Flavour.Generated():
 		f.Reason = instead(n.Flavour, "kubelet", "hostname-override")
@@ -124,8 +128,10 @@ var (
 	serverBootstrap = same("serverTLSBootstrap", "rotate-server-certificates", false)
 )
 
-const approve = "until the request that the kubelet then makes is approved, nothing can ask it for logs or run commands. Look at the " +
-	"names in it (`kubectl get csr`), run `kubectl certificate approve NAME` at once, and have something approve the renewals"
+const approve = "until the request that the kubelet then makes is approved, nothing can ask it for logs or run " +
+	"commands. Look at the " +
+	"names in it (`kubectl get csr`), run `kubectl certificate approve NAME` at once, and have something approve the " +
+	"renewals"
 
 // servingCertificate holds where the kubelet is given a certificate, or asks the cluster for one and has got it.
 func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
@@ -148,7 +154,8 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := checks.Finding{Subject: "kubelet serverTLSBootstrap", Got: bootstrap.String(), Must: "true, or tlsCertFile and tlsPrivateKeyFile set"}
+	f := checks.Finding{Subject: "kubelet serverTLSBootstrap", Got: bootstrap.String(), Must: "true, or tlsCertFile and " +
+		"tlsPrivateKeyFile set"}
 	if !bootstrap.Value {
 		f.Reason = bootstrapReason(n, k)
 		return []checks.Finding{f}, nil
@@ -183,7 +190,8 @@ func bootstrapReason(n *facts.Node, k *facts.Kubelet) string {
 	if file == "" {
 		file = "the kubelet's configuration file"
 	}
-	return fmt.Sprintf("set `serverTLSBootstrap: true` in %s and restart the kubelet, with somebody ready to approve: %s", file, approve)
+	return fmt.Sprintf("set `serverTLSBootstrap: true` in %s and restart the kubelet, with somebody ready to "+
+		"approve: %s", file, approve)
 }
 
 // rotateClient leaves out k3s and RKE2, which make the kubelet's certificates themselves.
@@ -193,7 +201,8 @@ func rotateClient(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	if n.Flavour == facts.K3s || n.Flavour == facts.RKE2 {
-		return nil, rule.Inapplicable("%s makes the kubelet's certificates itself, and new ones when it is started", n.Flavour)
+		return nil, rule.Inapplicable("%s makes the kubelet's certificates itself, and new ones when it is "+
+			"started", n.Flavour)
 	}
 	return same("rotateCertificates", "rotate-certificates", false).Must(be.True).Judge(h)
 }
@@ -208,9 +217,12 @@ func rotateServing(h *facts.Host) ([]checks.Finding, error) {
 	if cert, err := tlsCertFile.read(k); err != nil {
 		return nil, err
 	} else if cert.Value != "" {
-		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it renews it", cert.Value)
+		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it "+
+			"renews it", cert.Value)
 	}
-	findings, err := serverBootstrap.unless(func(*facts.Host, *facts.Kubelet, bool) string { return bootstrapReason(n, k) }).
+	findings, err := serverBootstrap.unless(func(*facts.Host, *facts.Kubelet, bool) string {
+		return bootstrapReason(n, k)
+	}).
 		Must(be.True).Judge(h)
 	if err != nil {
 		return nil, err
@@ -255,11 +267,13 @@ var strongCiphers = []string{
 	"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
 }
 
-var olderNames = map[string]bool{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305": true, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305": true}
+var olderNames = map[string]bool{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305": true,
+	"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305": true}
 
 // tls13Suites cannot be chosen in Go, and do no harm where they are named.
 func strong(suite string) bool {
-	return slices.Contains(strongCiphers, suite) || olderNames[suite] || strings.HasPrefix(suite, "TLS_AES_") || suite == "TLS_CHACHA20_POLY1305_SHA256"
+	return slices.Contains(strongCiphers, suite) || olderNames[suite] || strings.HasPrefix(suite, "TLS_AES_") ||
+		suite == "TLS_CHACHA20_POLY1305_SHA256"
 }
 
 // strongSuites requires a list of strong suites alone; the nearest keeps what is strong of a list that was chosen.
@@ -320,7 +334,8 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 		return findings, err
 	}
 	var lines strings.Builder
-	lines.WriteString("# Written by harden; \"harden rollback\" takes it back. The kubelet insists on these (protectKernelDefaults).\n")
+	lines.WriteString("# Written by harden; \"harden rollback\" takes it back. The kubelet insists on these " +
+		"(protectKernelDefaults).\n")
 	var missing, against []string
 	for _, kernel := range kernelSettings {
 		fmt.Fprintf(&lines, "%s = %s\n", kernel.name, kernel.value)
@@ -376,7 +391,8 @@ func unready(h *facts.Host, against []string) string {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Sprintf("the kernel is not set so now (%s): write the six settings to %s, run `sysctl -p %[2]s`, then run harden again",
+		return fmt.Sprintf("the kernel is not set so now (%s): write the six settings to %s, run `sysctl -p %[2]s`, then "+
+			"run harden again",
 			strings.Join(wrong, ", "), sysctlFile)
 	}
 	return ""

@@ -43,6 +43,7 @@ func noSeccompDefault(h *facts.Host, k *facts.Kubelet, _ bool) string {
 	case minor < 22:
 		return fmt.Sprintf("the kubelet is 1.%d, which does not know seccompDefault; upgrade it to 1.25 or newer", minor)
 	}
-	return fmt.Sprintf("the kubelet is 1.%d, which refuses to start with seccompDefault unless the feature gate SeccompDefault is on: set "+
+	return fmt.Sprintf("the kubelet is 1.%d, which refuses to start with seccompDefault unless the feature gate "+
+		"SeccompDefault is on: set "+
 		"`featureGates: {SeccompDefault: true}` first, or upgrade it to 1.25 or newer", minor)
 }

@@ -12,7 +12,12 @@ import (
 )
 
 // All is every check of a Kubernetes node, in the order of the benchmark's sections.
-var All = forEveryPod(slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy, workerFiles, kubelet, proxy))
+var All = forEveryPod(slices.Concat(controlPlaneFiles, apiServer, controllerManager, scheduler, etcd, auditPolicy,
+	workerFiles, kubelet, proxy))
+
+// restarts is what anybody notices of a new flag of the control plane.
+const restarts = "the pod is started again: for as long as that takes, this node's part of the control plane does " +
+	"not answer"
 
 // theKubelet is the kubelet of this node; ErrAbsent where there is none.
 func theKubelet(h *facts.Host) (*facts.Node, *facts.Kubelet, error) {
@@ -47,22 +52,28 @@ func instead(f facts.Flavour, program, argument string) string {
 		if !strings.Contains(argument, "=") {
 			verb = "take --" + argument + " out of"
 		}
-		return fmt.Sprintf("%s /var/snap/microk8s/current/args/%s, then run `snap restart microk8s.daemon-kubelite`", verb, program)
+		return fmt.Sprintf("%s /var/snap/microk8s/current/args/%s, then run `snap restart "+
+			"microk8s.daemon-kubelite`", verb, program)
 	case facts.K0s:
-		section := map[string]string{facts.APIServer: "spec.api", facts.ControllerManager: "spec.controllerManager", facts.Scheduler: "spec.scheduler",
-			facts.Etcd: "spec.storage.etcd", facts.KubeProxy: "spec.network.kubeProxy"}[program]
+		section := map[string]string{facts.APIServer: "spec.api", facts.ControllerManager: "spec.controllerManager",
+			facts.Scheduler: "spec.scheduler",
+			facts.Etcd:      "spec.storage.etcd", facts.KubeProxy: "spec.network.kubeProxy"}[program]
 		if program == "kubelet" {
-			return fmt.Sprintf("k0s starts the kubelet: pass --kubelet-extra-args=--%s to `k0s install worker`, or say it in a profile of spec.workerProfiles", argument)
+			return fmt.Sprintf("k0s starts the kubelet: pass --kubelet-extra-args=--%s to `k0s install worker`, or say it in "+
+				"a profile of spec.workerProfiles", argument)
 		}
-		return fmt.Sprintf("k0s starts this program: put %s into %s.extraArgs of /etc/k0s/k0s.yaml, then run `k0s stop` and `k0s start`", argument, section)
+		return fmt.Sprintf("k0s starts this program: put %s into %s.extraArgs of /etc/k0s/k0s.yaml, then run `k0s stop` "+
+			"and `k0s start`", argument, section)
 	case facts.Talos:
 		section := "cluster." + map[string]string{facts.APIServer: "apiServer", facts.ControllerManager: "controllerManager",
 			facts.Scheduler: "scheduler", facts.Etcd: "etcd", facts.KubeProxy: "proxy"}[program]
 		if program == "kubelet" {
 			section = "machine.kubelet"
 		}
-		return fmt.Sprintf("Talos keeps this in its machine configuration: %s in %s.extraArgs, by `talosctl patch machineconfig`",
+		return fmt.Sprintf("Talos keeps this in its machine configuration: %s in %s.extraArgs, by `talosctl patch "+
+			"machineconfig`",
 			argument, section)
 	}
-	return fmt.Sprintf("%s writes this from the node's launch configuration: say %s there, and replace the node", f, argument)
+	return fmt.Sprintf("%s writes this from the node's launch configuration: say %s there, and replace the "+
+		"node", f, argument)
 }

@@ -56,9 +56,11 @@ func kept(r checks.Rule) checks.Rule {
 func setBack(f facts.Flavour, w want.Want) string {
 	switch w := w.(type) {
 	case want.Mode:
-		return fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started again", f, w.Mode, w.File)
+		return fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is started "+
+			"again", f, w.Mode, w.File)
 	case want.Owner:
-		return fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started again", f, w.Owner, w.File)
+		return fmt.Sprintf("%s makes this file: run `chown %s %s`, and see whether it stays so when %[1]s is started "+
+			"again", f, w.Owner, w.File)
 	}
 	return ""
 }
@@ -276,7 +278,8 @@ func kubeconfig(program, rancher string) rule.Paths {
 				if !ok {
 					return nil, fmt.Errorf("%s: clientConnection.kubeconfig: %s is in no volume of %s", d.File, inside, c.Where())
 				}
-				by := want.Warrant{By: min(d.By, c.Next["config"].By), From: "clientConnection.kubeconfig in " + d.File, Kind: want.Kubeconfig}
+				by := want.Warrant{By: min(d.By, c.Next["config"].By), From: "clientConnection.kubeconfig in " + d.File,
+					Kind: want.Kubeconfig}
 				files = append(files, rule.Named(by, on)...)
 			}
 		}

@@ -14,7 +14,8 @@ import (
 
 // Which of the API server's flags name certificates, and which keys.
 var (
-	certificateFlags = []string{"client-ca-file", "tls-cert-file", "etcd-cafile", "etcd-certfile", "kubelet-certificate-authority",
+	certificateFlags = []string{"client-ca-file", "tls-cert-file", "etcd-cafile", "etcd-certfile",
+		"kubelet-certificate-authority",
 		"kubelet-client-certificate", "proxy-client-cert-file", "requestheader-client-ca-file"}
 	keyFlags = []string{"tls-private-key-file", "etcd-keyfile", "kubelet-client-key", "proxy-client-key-file",
 		"service-account-signing-key-file"}
@@ -36,7 +37,8 @@ func thePKI(h *facts.Host) (*pkiPlace, error) {
 	if c.Within == "k3s" {
 		return &pkiPlace{dir: &rule.Known(h.DataDir(facts.K3s) + "/server/tls")[0]}, nil
 	}
-	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...), keys: flagFiles(c, want.PrivateKey, keyFlags...)}
+	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...), keys: flagFiles(c, want.PrivateKey,
+		keyFlags...)}
 	for _, flag := range []string{"client-ca-file", "tls-cert-file"} {
 		f, ok := c.Path(flag, want.PKI)
 		if !ok {

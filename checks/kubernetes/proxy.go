@@ -20,10 +20,11 @@ import (
 // proxy is section 4.3.
 var proxy = []*checks.Check{
 	{
-		ID:      "kubernetes/proxy-metrics-address",
-		Items:   cis.K8s("", "4.3.1", "4.3.1", "4.3.1"),
-		Title:   "kube-proxy's metrics are on loopback alone",
-		Why:     "the endpoint tells everybody who reaches the node which services there are, and lets them change how much is logged",
+		ID:    "kubernetes/proxy-metrics-address",
+		Items: cis.K8s("", "4.3.1", "4.3.1", "4.3.1"),
+		Title: "kube-proxy's metrics are on loopback alone",
+		Why: "the endpoint tells everybody who reaches the node which services there are, and lets them change how " +
+			"much is logged",
 		Breaks:  "monitoring that reads port 10249 from another machine",
 		Class:   want.Workload,
 		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
@@ -51,7 +52,8 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	volume, volumeErr := proxyVolume(h)
 	if errors.Is(err, facts.ErrAbsent) && volume != "" {
 		n, err = h.Node()
-		c = &facts.Component{Name: facts.KubeProxy, Next: facts.Flags{"config": {Name: "config", Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
+		c = &facts.Component{Name: facts.KubeProxy, Next: facts.Flags{"config": {Name: "config",
+			Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
 	}
 	if err != nil {
 		return nil, err
@@ -83,11 +85,13 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 			return nil, err
 		}
 		p.kube = p.conf.Text("clientConnection", "kubeconfig")
-		p.entitled = want.Warrant{By: min(c.Next["config"].By, p.conf.By), From: "clientConnection.kubeconfig in " + p.config, Kind: want.Kubeconfig}
+		p.entitled = want.Warrant{By: min(c.Next["config"].By, p.conf.By), From: "clientConnection.kubeconfig in " +
+			p.config, Kind: want.Kubeconfig}
 	}
 	if file, ok := c.Next.Last("kubeconfig"); ok && p.config == "" {
 		p.kube = file
-		p.entitled = want.Warrant{By: c.Next["kubeconfig"].By, From: "--kubeconfig in " + c.Next["kubeconfig"].Origin, Kind: want.Kubeconfig}
+		p.entitled = want.Warrant{By: c.Next["kubeconfig"].By, From: "--kubeconfig in " + c.Next["kubeconfig"].Origin,
+			Kind: want.Kubeconfig}
 	}
 	if p.kube != "" {
 		p.kube = translate(p.kube)
@@ -134,8 +138,10 @@ func proxyMode(h *facts.Host, limit fs.FileMode) ([]checks.Finding, error) {
 	}
 	for i := range findings {
 		findings[i].Wants = nil
-		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: run `kubectl -n kube-system patch "+
-			`daemonset kube-proxy -p '{"spec":{"template":{"spec":{"volumes":[{"name":"kube-proxy","configMap":{"defaultMode":%d}}]}}}}'`+
+		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: "+
+			"run `kubectl -n kube-system patch "+
+			`daemonset kube-proxy -p '{"spec":{"template":{"spec":`+
+			`{"volumes":[{"name":"kube-proxy","configMap":{"defaultMode":%d}}]}}}}'`+
 			"`, and again after `kubeadm upgrade`", limit)
 	}
 	return findings, err
@@ -156,7 +162,8 @@ func proxyMetrics(h *facts.Host) ([]checks.Finding, error) {
 		f.Got = address + " by " + p.config
 		f.Reason = fmt.Sprintf("set `metricsBindAddress: \"\"` in %s and start kube-proxy again", p.config)
 		if p.volume {
-			f.Reason = "set `metricsBindAddress: \"\"` in config.conf of the ConfigMap (`kubectl -n kube-system edit configmap kube-proxy`), then " +
+			f.Reason = "set `metricsBindAddress: \"\"` in config.conf of the ConfigMap (`kubectl -n kube-system edit " +
+				"configmap kube-proxy`), then " +
 				"`kubectl -n kube-system rollout restart daemonset kube-proxy`; kubeadm keeps it"
 		}
 	default:

@@ -119,7 +119,8 @@ func (s ofKubelet[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) {
 
 func restart(k *facts.Kubelet, field string) ([]want.Want, string) {
 	if k.Unit == "" {
-		return nil, fmt.Sprintf("restart the kubelet (process %d) the way it was started: no systemd unit of its own does", k.Process.PID)
+		return nil, fmt.Sprintf("restart the kubelet (process %d) the way it was started: no systemd unit of its own "+
+			"does", k.Process.PID)
 	}
 	return []want.Want{want.Service{Unit: k.Unit, Key: field}}, ""
 }

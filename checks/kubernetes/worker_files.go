@@ -8,7 +8,8 @@ import (
 	"example.com/harden/checks/stride"
 )
 
-const upgrades = "an upgrade of the package sets the mode back; on Debian `dpkg-statoverride --add root root 0600 PATH` keeps it"
+const upgrades = "an upgrade of the package sets the mode back; on Debian `dpkg-statoverride --add root root 0600 " +
+	"PATH` keeps it"
 
 // workerFiles is section 4.1, who may touch what the kubelet and kube-proxy are started with and read.
 var workerFiles = []*checks.Check{
@@ -32,11 +33,12 @@ var workerFiles = []*checks.Check{
 		Rule:    owner(kubeletUnit),
 	},
 	{
-		ID:      "kubernetes/proxy-kubeconfig-exposed",
-		Items:   cis.Items{},
-		Own:     true,
-		Title:   "kube-proxy's kubeconfig is writable by root alone",
-		Why:     "whoever can rewrite it sends kube-proxy to an API server of their own; the threat model asks for 644, the item for 600",
+		ID:    "kubernetes/proxy-kubeconfig-exposed",
+		Items: cis.Items{},
+		Own:   true,
+		Title: "kube-proxy's kubeconfig is writable by root alone",
+		Why: "whoever can rewrite it sends kube-proxy to an API server of their own; the threat model asks for 644, " +
+			"the item for 600",
 		Threats: []stride.ID{stride.KubernetesNodeDisclosure},
 		Level:   1,
 		Rule:    checks.Func(func(h *facts.Host) ([]checks.Finding, error) { return proxyMode(h, 0o644) }),
