@@ -79,7 +79,11 @@ func (d *draft) limits(id string) (want.Limits, error) {
 	if c == nil {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
-	return c.Limits(), nil
+	e, err := d.host.Engine()
+	if err != nil {
+		return want.Limits{}, err
+	}
+	return c.Limits(facts.Shares(e.Info)), nil
 }
 
 // sortedUpdates are those of the draft that change something, by name.

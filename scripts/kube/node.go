@@ -30,15 +30,16 @@ const Address = "192.0.2.10"
 const Name = "node1"
 
 // A Node stands for a machine of a cluster: a root folder, and processes that see it as /, have the network to
-// themselves (a loopback interface that answers to Address) and see only each other. What it cannot do for want of a
-// machine of its own is to run containers: it runs a static pod's program on the pod's own folders instead.
+// themselves (a loopback interface that answers to Address) and see only each other. Pod runs a static pod's program on
+// the pod's own folders, which takes no time; RealKubelet has a kubelet and containerd run all of them.
 type Node struct {
 	Root string // where the node's / is for the test
 
 	t    testing.TB
 	bin  Binaries
 	init *exec.Cmd
-	dir  string // the folders of pods and the output of programs
+	gone <-chan struct{} // closed when init has ended, and all of the node with it
+	dir  string          // the folders of pods and the output of programs
 	pods int
 }
 
@@ -71,6 +72,7 @@ func NewNode(t testing.TB) *Node {
 	defer started.Close()
 	n.init = exec.Command("/bin/bash", "-euc", `
 mount --make-rprivate /
+mount --bind "$2" "$2" # a root that a container runtime can leave
 ip link set lo up
 ip addr add "$1/32" dev lo
 mount -t proc proc "$2/proc"
@@ -87,21 +89,23 @@ exec sleep infinity`, "init", Address, n.Root, n.bin.Dir)
 	var said strings.Builder
 	n.init.Stdout, n.init.Stderr, n.init.ExtraFiles = &said, &said, []*os.File{ready}
 	n.init.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID}
-	gone, err := child.Start(n.init)
+	n.gone, err = child.Start(n.init)
 	ready.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // with its first process all of the node ends
-		n.init.Process.Kill()
-		<-gone
-	})
+	t.Cleanup(n.end)
 	if _, err := started.Read(make([]byte, 1)); err != nil {
-		n.init.Process.Kill()
-		<-gone
+		n.end()
 		t.Fatalf("the node does not start: %v\n%s", n.init.ProcessState, said.String())
 	}
 	return n
+}
+
+// end ends all of the node, with its first process.
+func (n *Node) end() {
+	n.init.Process.Kill()
+	<-n.gone
 }
 
 // enter moves the calling thread, which must be locked and never used again, into the node.
@@ -144,15 +148,6 @@ func (n *Node) dial(ctx context.Context, network, address string) (conn net.Conn
 		return err
 	})
 	return conn, err
-}
-
-// Listen listens on a TCP address of the node's network.
-func (n *Node) Listen(address string) (l net.Listener, err error) {
-	err = n.inside(func() error {
-		l, err = net.Listen("tcp", address)
-		return err
-	})
-	return l, err
 }
 
 // A Process is a program that runs on a node until it ends, is stopped, or the test ends.
