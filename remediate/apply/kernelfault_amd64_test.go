@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -50,6 +51,10 @@ func TestKernelFault(t *testing.T) {
 // why is what is told of an injected fault: the fault, or what harden does not know then.
 var why = regexp.MustCompile("input/output error|cannot be chosen as ours|damage is no longer what was shown")
 
+// changing are the calls that change something: harden does without none of them.
+var changing = []int32{unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_RENAMEAT, unix.SYS_LINKAT, unix.SYS_MKDIRAT,
+	unix.SYS_FCHOWNAT, unix.SYS_FCHMODAT, unix.SYS_FTRUNCATE, unix.SYS_REMOVEXATTR}
+
 // kernel does the deed once for each place in which it calls the kernel, and then what after does.
 func (d deed) kernel(t *testing.T, w world, after func(error) string) {
 	t.Helper()
@@ -71,7 +76,7 @@ func (d deed) kernel(t *testing.T, w world, after func(error) string) {
 			t.Errorf("%s failed, and %d more files are open", f.failed, now-open)
 			open = now
 		}
-		if err == nil && !cmp.Equal(w.own(t), ends) {
+		if err == nil && (slices.Contains(changing, f.nr) || !cmp.Equal(w.own(t), ends)) {
 			t.Errorf("%s failed, and nobody was told", f.failed)
 		}
 		if err != nil && !why.MatchString(err.Error()) {
