@@ -1,7 +1,7 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture kubernetes mutate vuln man ansible clean
+.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man ansible clean
 
 # The installed Go, or a newer one where that is too old.
 GO := scripts/go
@@ -37,6 +37,10 @@ bench: ## measure speed and memory, as ratios, on this machine
 torture: ## kill harden at every system call, cut the power at every write; takes hours
 	scripts/setup
 	HARDEN_TORTURE=full $(GO) test -v -run Torture -timeout 6h ./...
+
+matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes an hour
+	scripts/setup
+	HARDEN_MATRIX=full $(GO) test -v -run 'TestHost|TestSwarm' -parallel 2 -timeout 3h ./scripts/vm
 
 kubernetes: ## change a control plane under a real kubelet, and roll it back; takes a few minutes
 	scripts/setup

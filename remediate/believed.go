@@ -12,8 +12,8 @@ import (
 )
 
 // believed settles the fixes that are allowed, without those after which harden would believe what others may have
-// written. A file that only root can write any more looks like one that root wrote, and the next run would change what it
-// names. Only a person can tell the two apart, so the file is left as it is, and the next run says the same.
+// written. A file that only root can write any more looks like one that root wrote, and the next run would change what
+// it names. Only a person can tell the two apart, so the file is left as it is, and the next run says the same.
 func (p *planner) believed() (*draft, error) {
 	for {
 		base, err := p.settle(p.host, p.allowed(true))
@@ -80,7 +80,8 @@ func (p *planner) next(base *draft, closed, some []Change) (all []string, err er
 	for _, c := range closed {
 		if !slices.ContainsFunc(some, func(s Change) bool { return s.Path == c.Path }) {
 			open := c.After
-			open.Mode, open.UID, open.GID, open.User, open.Group = c.Before.Mode, c.Before.UID, c.Before.GID, c.Before.User, c.Before.Group
+			open.Mode, open.UID, open.GID, open.User, open.Group = c.Before.Mode, c.Before.UID, c.Before.GID, c.Before.User,
+				c.Before.Group
 			overlay.Files[c.Path] = open
 		}
 	}
@@ -125,7 +126,8 @@ func (p *planner) leaveOpen(c Change, more string, bad map[string]string) {
 			if info, err := p.host.Info(file); file == "" || err != nil || info.Path != c.Path {
 				continue
 			}
-			bad[f.key()] = fmt.Sprintf("%s: not changed, because %s: harden would then take what it says for root's, and change %s; "+
+			bad[f.key()] = fmt.Sprintf("%s: not changed, because %s: harden would then take what it says for root's, and "+
+				"change %s; "+
 				"read it, then run harden --only %s", c.Path, facts.Writable(c.Before.Info), more, f.check.ID)
 		}
 	}

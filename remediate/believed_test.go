@@ -14,8 +14,9 @@ import (
 	"example.com/harden/remediate"
 )
 
-// TestBelieved holds that nothing that others may have written moves root's hand once harden has closed it to them: a file
-// is closed at once where it names nothing that would be changed next, and else left, and the next run says the same.
+// TestBelieved holds that nothing that others may have written moves root's hand once harden has closed it to them: a
+// file is closed at once where it names nothing that would be changed next, and else left, and the next run says the
+// same.
 func TestBelieved(t *testing.T) {
 	const (
 		daemon  = "/etc/docker/daemon.json"
@@ -37,12 +38,14 @@ func TestBelieved(t *testing.T) {
 	}
 	dir := func(mode fs.FileMode) facts.File { return facts.File{Info: facts.Info{Mode: mode, Type: fs.ModeDir}} }
 	plain := tree{
-		"/": dir(0o755), "/etc": dir(0o755), "/srv": dir(0o755), "/srv/tls": dir(0o755), "/etc/docker": dir(0o755), "/var": dir(0o755),
+		"/": dir(0o755), "/etc": dir(0o755), "/srv": dir(0o755), "/srv/tls": dir(0o755), "/etc/docker": dir(0o755),
+		"/var": dir(0o755),
 		"/usr": dir(0o755), "/usr/lib": dir(0o755), "/usr/lib/systemd": dir(0o755), "/usr/lib/systemd/system": dir(0o755),
 		"/etc/default": dir(0o755), "/var/lib": dir(0o755), "/var/lib/kubelet": dir(0o755), "/usr/bin": dir(0o755),
 		"/usr/bin/dockerd": file(0o755, 0, "\x7fELF"), unit: file(0o644, 0, command+"\n"), daemon: file(0o644, 0, "{}\n"),
-		"/etc/passwd": file(0o644, 0, "root:x:0:0::/root:/bin/sh\ndeploy:x:7:7::/:/bin/sh\n"), "/etc/group": file(0o644, 0, "root:x:0:\ndocker:x:999:\n"),
-		key: file(0o644, 0, pem), ca: file(0o666, 0, cert),
+		"/etc/passwd": file(0o644, 0, "root:x:0:0::/root:/bin/sh\ndeploy:x:7:7::/:/bin/sh\n"),
+		"/etc/group":  file(0o644, 0, "root:x:0:\ndocker:x:999:\n"),
+		key:           file(0o644, 0, pem), ca: file(0o666, 0, cert),
 	}
 	for _, tt := range []struct {
 		name   string
@@ -53,22 +56,28 @@ func TestBelieved(t *testing.T) {
 		{"daemon.json that names nothing", tree{daemon: file(0o666, 0, "{\"debug\": false}\n")}, daemon, ""},
 		{"daemon.json that names a key", tree{daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`)}, "", daemon},
 		{"daemon.json of another user that names a key", tree{daemon: file(0o644, 7, `{"tlskey": "`+key+`"}`)}, "", daemon},
-		{"daemon.json that names a key that needs nothing", tree{daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`), key: file(0o400, 0, pem)}, daemon, ""},
+		{"daemon.json that names a key that needs nothing", tree{daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`),
+			key: file(0o400, 0, pem)}, daemon, ""},
 		{"daemon.json that root alone could write", tree{daemon: file(0o644, 0, `{"tlskey": "`+key+`"}`)}, key, ""},
-		{"its directory", tree{"/etc/docker": dir(0o777), daemon: file(0o644, 0, `{"tlskey": "`+key+`"}`)}, "", "/etc/docker"},
+		{"its directory", tree{"/etc/docker": dir(0o777), daemon: file(0o644, 0, `{"tlskey": "`+key+`"}`)}, "",
+			"/etc/docker"},
 		{"the directory of one that names nothing", tree{"/etc/docker": dir(0o777)}, "/etc/docker", ""},
 		{"a unit that names nothing", tree{unit: file(0o666, 0, command+" --log-level=info\n")}, unit, ""},
 		{"a unit whose command a drop-in would repeat", tree{unit: file(0o666, 0, command+" --log-level=debug\n")}, "", unit},
 		{"a unit that names a key", tree{unit: file(0o666, 0, command+" --tlskey="+key+"\n")}, "", unit},
-		{"a unit and daemon.json, of which one names a key", tree{unit: file(0o666, 0, command+"\n"), daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`)}, unit, daemon},
+		{"a unit and daemon.json, of which one names a key", tree{unit: file(0o666, 0, command+"\n"),
+			daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`)}, unit, daemon},
 		{"a unit that names a daemon.json that names a key", tree{unit: file(0o666, 0, command+" --config-file="+daemon+"\n"),
 			daemon: file(0o666, 0, `{"tlskey": "`+key+`"}`)}, "", daemon + " " + unit},
-		{"a file of the environment that names a key", tree{unit: file(0o644, 0, "[Service]\nEnvironmentFile="+env+"\nExecStart=/usr/bin/dockerd $OPTS\n"),
-			env: file(0o666, 0, "OPTS=--tlskey="+key+"\n")}, "", env},
+		{"a file of the environment that names a key",
+			tree{unit: file(0o644, 0, "[Service]\nEnvironmentFile="+env+"\nExecStart=/usr/bin/dockerd $OPTS\n"),
+				env: file(0o666, 0, "OPTS=--tlskey="+key+"\n")}, "", env},
 		{"a kubelet's configuration that names a CA", tree{kubelet: file(0o666, 0,
-			"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthentication:\n  x509:\n    clientCAFile: "+ca+"\n"),
-			"/etc/systemd/system/kubelet.service": file(0o600, 0, "[Service]\nExecStart=/usr/bin/kubelet --config="+kubelet+"\n"),
-			"/usr/bin/kubelet":                    file(0o755, 0, "\x7fELF")}, "", kubelet},
+			"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nauthentication:\n  x509:\n    "+
+				"clientCAFile: "+ca+"\n"),
+			"/etc/systemd/system/kubelet.service": file(0o600, 0,
+				"[Service]\nExecStart=/usr/bin/kubelet --config="+kubelet+"\n"),
+			"/usr/bin/kubelet": file(0o755, 0, "\x7fELF")}, "", kubelet},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			host := maps.Clone(plain)
@@ -84,7 +93,9 @@ func TestBelieved(t *testing.T) {
 			h := facts.New(t.Context(), host, facts.Choices{})
 			plan := propose(h)
 			for p := range strings.FieldsSeq(tt.closed) {
-				if !slices.ContainsFunc(plan.Changes, func(c remediate.Change) bool { return c.Path == p && c.After.Mode&0o022 == 0 }) {
+				if !slices.ContainsFunc(plan.Changes, func(c remediate.Change) bool {
+					return c.Path == p && c.After.Mode&0o022 == 0
+				}) {
 					t.Errorf("%s is not closed: %s", p, summary(plan))
 				}
 			}
@@ -93,7 +104,8 @@ func TestBelieved(t *testing.T) {
 			for p := range strings.FieldsSeq(tt.left) {
 				for _, run := range []*remediate.Plan{plan, again} {
 					if !slices.ContainsFunc(run.Left, func(l remediate.Left) bool {
-						return strings.HasPrefix(l.Reason, p+": not changed, because") && strings.Contains(l.Reason, "take what it says for root's")
+						return strings.HasPrefix(l.Reason, p+": not changed, because") &&
+							strings.Contains(l.Reason, "take what it says for root's")
 					}) {
 						t.Errorf("%s is not left: %s", p, summary(run))
 					}

@@ -8,8 +8,9 @@
 //
 // [Propose] sorts the wants by file. Two wants that disagree are both left to a person. For each file an editor of
 // package edit makes the new content: it finds the place in the text, replaces the bytes there, parses the result and
-// compares it with what was intended. Comments, order and indentation stay. The result is one [Change] per file, with the
-// file before and after. A want in daemon.json also asks for an [Activation]: icc needs a restart of docker.service.
+// compares it with what was intended. Comments, order and indentation stay. The result is one [Change] per file, with
+// the file before and after. A want in daemon.json also asks for an [Activation]: icc needs a restart of
+// docker.service.
 //
 // # The rehearsal
 //
@@ -25,8 +26,8 @@
 //
 // # The diff
 //
-// Package diff shows a change as a unified diff with secrets hidden. Its header has the SHA-256 of the whole file before
-// and after, so the diff is the change.
+// Package diff shows a change as a unified diff with secrets hidden. Its header has the SHA-256 of the whole file
+// before and after, so the diff is the change.
 //
 // # The written file
 //

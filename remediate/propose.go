@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -138,7 +137,7 @@ func (p *planner) dropConflicts() {
 	claims := map[string][]claim{}
 	for _, f := range p.fixes {
 		for _, w := range f.finding.Wants {
-			if place, value := claimOf(w); place != "" {
+			if place, value := w.Claim(); place != "" {
 				claims[place] = append(claims[place], claim{f, value})
 			}
 		}
@@ -154,44 +153,6 @@ func (p *planner) dropConflicts() {
 			}
 		}
 	}
-}
-
-// claimOf names the place that a want is about and the value it asks for there, where two values cannot both be.
-// Modes are not here: two masks of one file combine.
-func claimOf(w want.Want) (place, value string) {
-	switch w := w.(type) {
-	case want.Key:
-		return w.File + " " + strings.Join(w.Key, "."), fmt.Sprint(w.Value)
-	case want.Flag:
-		if len(w.Add)+len(w.Drop) > 0 {
-			return "", ""
-		}
-		if w.Gone {
-			return w.Unit + " --" + w.Name, "gone"
-		}
-		return w.Unit + " --" + w.Name, "=" + w.Value
-	case want.Field:
-		return w.File + " " + strings.Join(w.Field, "."), fmt.Sprint(w.Value)
-	case want.PodFlag:
-		if len(w.Add)+len(w.Drop) > 0 { // tokens of two fixes combine; what one adds and another drops, the rehearsal tells
-			return "", ""
-		}
-		if w.Gone {
-			return w.Manifest + " --" + w.Name, "gone"
-		}
-		return w.Manifest + " --" + w.Name, "=" + w.Value
-	case want.Content:
-		return w.File, w.Data
-	case want.Setting:
-		return w.Unit + " " + w.Section + "." + w.Key, w.Value
-	case want.Owner:
-		return "the owner of " + w.File, w.Owner
-	case want.Env:
-		return w.File + " " + w.Name, w.Value
-	case want.Container:
-		return "the " + limitName(w.Limits) + " of container " + w.Name + " " + w.ID, fmt.Sprint(w.Limits)
-	}
-	return "", ""
 }
 
 // settle drafts fixes on h and drops, one round at a time, each that cannot be drafted, is refused, or does not

@@ -51,7 +51,7 @@ func (d *draft) update(f fix, w want.Container) error {
 	u.After = u.After.With(w.Limits)
 	u.Before = now.Of(u.After)
 	if w.Because != "" {
-		u.Because = appendNew(u.Because, limitName(w.Limits)+": "+w.Because)
+		u.Because = appendNew(u.Because, w.Limits.Name()+": "+w.Because)
 	}
 	if w.Limits.Memory != 0 && u.Before.Memory == 0 {
 		u.OneWay = appendNew(u.OneWay, "memory: the Engine cannot unset a limit again, only give it another value")
@@ -79,20 +79,11 @@ func (d *draft) limits(id string) (want.Limits, error) {
 	if c == nil {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
-	return c.Limits(), nil
-}
-
-// limitName names what a want is about, as `docker update` does.
-func limitName(l want.Limits) string {
-	switch {
-	case l.Memory != 0:
-		return "memory"
-	case l.CPUShares != 0:
-		return "cpu-shares"
-	case l.PIDs != 0:
-		return "pids-limit"
+	e, err := d.host.Engine()
+	if err != nil {
+		return want.Limits{}, err
 	}
-	return "restart"
+	return c.Limits(facts.Shares(e.Info)), nil
 }
 
 // sortedUpdates are those of the draft that change something, by name.

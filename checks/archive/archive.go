@@ -1,5 +1,5 @@
-// Package archive reads an image, as the Docker Engine saves it, in one pass and without ever writing a file of it. What
-// comes is whatever somebody has pushed to a registry: every size and count is bounded, and no link is followed.
+// Package archive reads an image, as the Docker Engine saves it, in one pass and without ever writing a file of it.
+// What comes is whatever somebody has pushed to a registry: every size and count is bounded, and no link is followed.
 package archive
 
 import (
@@ -52,8 +52,8 @@ type File struct {
 	Hidden bool // a later layer has removed or replaced it
 }
 
-// layer is what one layer says. Of files that nobody asks about only a hash of the path is kept: enough to know that they
-// replace another.
+// layer is what one layer says. Of files that nobody asks about only a hash of the path is kept: enough to know that
+// they replace another.
 type layer struct {
 	files   map[string]File // of interest, by path
 	keys    []File
@@ -75,8 +75,8 @@ type scanner struct {
 	progress func(read int64)
 }
 
-// Scan reads an archive such as `docker save` makes, of one image. progress, which may be nil, is told how many bytes have
-// been read.
+// Scan reads an archive such as `docker save` makes, of one image. progress, which may be nil, is told how many bytes
+// have been read.
 func Scan(r io.Reader, progress func(read int64)) (*Contents, error) {
 	if progress == nil {
 		progress = func(int64) {}
@@ -106,7 +106,8 @@ func Scan(r io.Reader, progress func(read int64)) (*Contents, error) {
 			if s.manifest, err = io.ReadAll(io.LimitReader(t, maxPasswd+1)); err != nil || len(s.manifest) > maxPasswd {
 				return nil, errors.Join(err, fmt.Errorf("manifest.json: %w", ErrBound))
 			}
-		case strings.HasSuffix(name, ".json") || name == "repositories" || name == "oci-layout" || name == "VERSION" || strings.HasSuffix(name, "/VERSION"):
+		case strings.HasSuffix(name, ".json") || name == "repositories" || name == "oci-layout" || name == "VERSION" ||
+			strings.HasSuffix(name, "/VERSION"):
 		default:
 			if err := s.blob(name, t, h.Size); err != nil {
 				return nil, fmt.Errorf("layer %s: %w", short(name), err)
@@ -286,7 +287,8 @@ func (s *scanner) look(l *layer, r io.Reader, f File) error {
 	if err != nil {
 		return err
 	}
-	if text := append(head[:n:n], rest...); bytes.Contains(text, []byte("PRIVATE KEY-----")) && bytes.Contains(text, []byte("-----END")) {
+	if text := append(head[:n:n], rest...); bytes.Contains(text, []byte("PRIVATE KEY-----")) &&
+		bytes.Contains(text, []byte("-----END")) {
 		l.keys = append(l.keys, f)
 		return s.keep(len(f.Path))
 	}
@@ -305,7 +307,8 @@ func (s *scanner) keep(size int) error {
 }
 
 // caches are where package managers keep what nobody needs in an image.
-var caches = []string{"var/lib/apt/lists/", "var/cache/apt/", "var/cache/apk/", "var/cache/dnf/", "var/cache/yum/", "var/cache/zypp/",
+var caches = []string{"var/lib/apt/lists/", "var/cache/apt/", "var/cache/apk/", "var/cache/dnf/", "var/cache/yum/",
+	"var/cache/zypp/",
 	"var/cache/pacman/pkg/", "root/.cache/pip/", "root/.npm/_cacache/"}
 
 func cached(name string) bool {

@@ -76,24 +76,34 @@ func image(t testing.TB, blobs ...[]byte) []byte {
 	return tarball(t, append(files, file{name: "manifest.json", data: string(manifest)})...)
 }
 
-var key = "-----BEGIN OPENSSH PRIVATE " + "KEY-----\n" + strings.Repeat("b3BlbnNzaC1rZXktdjEAAAAA\n", 4) + "-----END OPENSSH PRIVATE " + "KEY-----\n"
+var key = "-----BEGIN OPENSSH PRIVATE " + "KEY-----\n" + strings.Repeat("b3BlbnNzaC1rZXktdjEAAAAA\n", 4) +
+	"-----END OPENSSH PRIVATE " + "KEY-----\n"
 
 func TestScan(t *testing.T) {
 	base := tarball(t,
-		file{name: "./bin/su", data: "x", mode: 0o4755}, file{name: "bin/wall", data: "x", mode: 0o2755}, file{name: "bin/ls", data: "x", mode: 0o755},
-		file{name: "bin/mount", data: "x", mode: 0o4755}, file{name: "usr/lib/a/helper", data: "x", mode: 0o4755}, file{name: "bin/su2", kind: tar.TypeLink, link: "bin/su", mode: 0o4755},
-		file{name: "tmp", kind: tar.TypeDir, mode: 0o1777}, file{name: "srv", kind: tar.TypeDir, mode: 0o2775}, file{name: "bin/sh", kind: tar.TypeSymlink, link: "../../etc/shadow", mode: 0o4777},
-		file{name: "etc/passwd", data: "root:x:0:0::/:/bin/sh\n", mode: 0o644}, file{name: "root/.ssh/id", data: key, mode: 0o600},
+		file{name: "./bin/su", data: "x", mode: 0o4755}, file{name: "bin/wall", data: "x", mode: 0o2755},
+		file{name: "bin/ls", data: "x", mode: 0o755},
+		file{name: "bin/mount", data: "x", mode: 0o4755}, file{name: "usr/lib/a/helper", data: "x", mode: 0o4755},
+		file{name: "bin/su2", kind: tar.TypeLink, link: "bin/su", mode: 0o4755},
+		file{name: "tmp", kind: tar.TypeDir, mode: 0o1777}, file{name: "srv", kind: tar.TypeDir, mode: 0o2775},
+		file{name: "bin/sh", kind: tar.TypeSymlink, link: "../../etc/shadow", mode: 0o4777},
+		file{name: "etc/passwd", data: "root:x:0:0::/:/bin/sh\n", mode: 0o644},
+		file{name: "root/.ssh/id", data: key, mode: 0o600},
 		file{name: "etc/cert.pem", data: strings.ReplaceAll(key, "PRIVATE "+"KEY", "CERTIFICATE"), mode: 0o644},
 		file{name: "var/lib/apt/lists/x", data: strings.Repeat("p", 5000), mode: 0o644})
 	top := tarball(t,
-		file{name: "bin/.wh.mount"}, file{name: "usr/lib/a/.wh..wh..opq"}, file{name: "bin/wall", data: "y", mode: 0o755}, file{name: "root/.wh..ssh"},
-		file{name: "etc/passwd", data: "toor:x:0:0::/:/bin/sh\n", mode: 0o644}, file{name: "usr/lib/a/new", data: "x", mode: 0o6755})
+		file{name: "bin/.wh.mount"}, file{name: "usr/lib/a/.wh..wh..opq"}, file{name: "bin/wall", data: "y", mode: 0o755},
+		file{name: "root/.wh..ssh"},
+		file{name: "etc/passwd", data: "toor:x:0:0::/:/bin/sh\n", mode: 0o644},
+		file{name: "usr/lib/a/new", data: "x", mode: 0o6755})
 	want := &archive.Contents{Layers: 2, Cache: 5000, Passwd: []byte("toor:x:0:0::/:/bin/sh\n"),
-		SetID: []archive.File{{Path: "bin/su", Mode: 0o4755}, {Path: "bin/su2", Mode: 0o4755}, {Path: "usr/lib/a/new", Mode: 0o6755}},
-		Keys:  []archive.File{{Path: "root/.ssh/id", Mode: 0o600, Hidden: true}}}
-	for name, save := range map[string][]byte{"plain": image(t, base, top), "packed": image(t, packed(t, base), packed(t, top)),
-		"of old": tarball(t, file{name: "a/layer.tar", data: string(base)}, file{name: "a/json", data: "{}"}, file{name: "b/layer.tar", data: string(top)},
+		SetID: []archive.File{{Path: "bin/su", Mode: 0o4755}, {Path: "bin/su2", Mode: 0o4755},
+			{Path: "usr/lib/a/new", Mode: 0o6755}},
+		Keys: []archive.File{{Path: "root/.ssh/id", Mode: 0o600, Hidden: true}}}
+	for name, save := range map[string][]byte{"plain": image(t, base, top),
+		"packed": image(t, packed(t, base), packed(t, top)),
+		"of old": tarball(t, file{name: "a/layer.tar", data: string(base)}, file{name: "a/json", data: "{}"},
+			file{name: "b/layer.tar", data: string(top)},
 			file{name: "manifest.json", data: `[{"Layers": ["a/layer.tar", "b/layer.tar"]}]`})} {
 		got, err := archive.Scan(bytes.NewReader(save), nil)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -110,7 +120,8 @@ func TestHostile(t *testing.T) {
 	}
 	var links []file // of layers that are the same as others
 	for i := range 4_500 {
-		links = append(links, file{name: fmt.Sprintf("%s%d/layer.tar", strings.Repeat("d/", 1_000), i), kind: tar.TypeSymlink, link: "../" + strings.Repeat("e/", 1_000) + "layer.tar"})
+		links = append(links, file{name: fmt.Sprintf("%s%d/layer.tar", strings.Repeat("d/", 1_000), i), kind: tar.TypeSymlink,
+			link: "../" + strings.Repeat("e/", 1_000) + "layer.tar"})
 	}
 	var passwds [][]byte
 	for range 20 {

@@ -1,8 +1,10 @@
-// Package budget bounds what a file may cost whoever reads it. A file of a thousand bytes can ask for gigabytes, by aliases,
-// merge keys, variables and nesting, and users, containers and repositories choose what harden reads. Each file has one
-// Budget, which every parser that reads it spends from. What costs more is not judged: an Exceeded is never a pass.
+// Package budget bounds what a file may cost whoever reads it. A file of a thousand bytes can ask for gigabytes, by
+// aliases, merge keys, variables and nesting, and users, containers and repositories choose what harden reads. Each
+// file has one Budget, which every parser that reads it spends from. What costs more is not judged: an Exceeded is
+// never a pass.
 //
-// Parsers spend while they read, before any rule looks: what they return is small enough for every rule to walk through.
+// Parsers spend while they read, before any rule looks: what they return is small enough for every rule to walk
+// through.
 package budget
 
 import (
@@ -16,26 +18,31 @@ type Kind int
 
 // The kinds.
 const (
-	Bytes    Kind = iota // of the file itself, and of those that belong to it
-	Values               // scalars, lists and mappings of YAML and JSON; instructions, settings, rules and words of other files
-	Expanded             // values once aliases, merge keys and `extends` are followed
-	Text                 // bytes that variables expand to
-	Depth                // levels that values are nested in each other
-	Names                // files and directories below a directory
-	Steps                // bytes that an algorithm looks at again and again
+	Bytes Kind = iota // of the file itself, and of those that belong to it
+	// scalars, lists and mappings of YAML and JSON; instructions, settings, rules and words of other files
+	Values
+	Expanded // values once aliases, merge keys and `extends` are followed
+	Text     // bytes that variables expand to
+	Depth    // levels that values are nested in each other
+	Names    // files and directories below a directory
+	Steps    // bytes that an algorithm looks at again and again
 	kinds
 )
 
 // Limits is how much of each kind there is.
 type Limits [kinds]int
 
-// PerFile is what one file may use up. The largest of 1,116 Compose files and of the recorded hosts stay below a tenth of it.
-var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000, Steps: 8 << 20}
+// PerFile is what one file may use up. The largest of 1,116 Compose files and of the recorded hosts stay below a tenth
+// of it.
+var PerFile = Limits{Bytes: 4 << 20, Values: 30_000, Expanded: 60_000, Text: 4 << 20, Depth: 100, Names: 20_000,
+	Steps: 8 << 20}
 
 // Together is what all files of one directory of sources, or of one kind, may use up.
-var Together = Limits{Bytes: 32 << 20, Values: 300_000, Expanded: 300_000, Text: 16 << 20, Depth: 100, Names: 100_000, Steps: 128 << 20}
+var Together = Limits{Bytes: 32 << 20, Values: 300_000, Expanded: 300_000, Text: 16 << 20, Depth: 100, Names: 100_000,
+	Steps: 128 << 20}
 
-var words = [kinds]string{"bytes", "values", "values once aliases, merge keys and extends are followed", "bytes once variables are expanded",
+var words = [kinds]string{"bytes", "values", "values once aliases, merge keys and extends are followed",
+	"bytes once variables are expanded",
 	"levels of nesting", "files and directories", "bytes of work"}
 
 // Err is what every Exceeded is.

@@ -20,10 +20,12 @@ func TestSpend(t *testing.T) {
 			t.Errorf("kind %d: %v", kind, err)
 		}
 		err := b.Spend(budget.Kind(kind), 1, 7)
-		if !errors.Is(err, budget.Err) || b.Err() != err || b.Spend(budget.Kind(kind), 0, 0) != err || budget.New("", nil).Spend(budget.Kind(kind), -1, 0) == nil {
+		if !errors.Is(err, budget.Err) || b.Err() != err || b.Spend(budget.Kind(kind), 0, 0) != err ||
+			budget.New("", nil).Spend(budget.Kind(kind), -1, 0) == nil {
 			t.Errorf("kind %d: %v", kind, err)
 		}
-		if want := fmt.Sprintf("f: line 7: too large or too complex to judge: more than %d ", limit); !strings.HasPrefix(err.Error(), want) {
+		if want := fmt.Sprintf("f: line 7: too large or too complex to judge: more than %d ",
+			limit); !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("kind %d: %v", kind, err)
 		}
 	}
@@ -35,7 +37,8 @@ func TestSpend(t *testing.T) {
 		}
 	}
 	err := budget.New("last", all).Spend(budget.Values, 1, 3)
-	if want := fmt.Sprintf("last: line 3: too large or too complex to judge: more than %d values (the limit of all files together); make it smaller",
+	if want := fmt.Sprintf("last: line 3: too large or too complex to judge: more than %d values (the limit of all "+
+		"files together); make it smaller",
 		budget.Together[budget.Values]); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
@@ -47,16 +50,19 @@ func TestSpend(t *testing.T) {
 // TestDocuments tells texts that a parser, or whoever follows their aliases, would make too much of.
 func TestDocuments(t *testing.T) {
 	rep := strings.Repeat
-	laughs := "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n" +
+	laughs := "a: &a [x, x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, " +
+		"*b, *b, *b, *b, *b, *b, *b, *b]\n" +
 		"d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
 	for name, test := range map[string]struct{ text, want string }{
-		"honest":             {"a: &a {b: c}\nd: *a\n---\ne: f\n", ""},
-		"nothing":            {"", ""},
-		"laughs within":      {laughs, ""},
-		"laughs beyond":      {laughs + "e: [*d, *d, *d, *d, *d, *d]\n", "line 5: too large or too complex to judge: more than 60000 values once"},
-		"in itself":          {"a: &a\n  b: *a\n", "line 2: an alias is part of what it stands for"},
-		"a hundred levels":   {rep("[", 98) + rep("]", 98), ""},
-		"more levels":        {rep("[", 102) + rep("]", 102), "line 1: too large or too complex to judge: more than 100 levels"},
+		"honest":        {"a: &a {b: c}\nd: *a\n---\ne: f\n", ""},
+		"nothing":       {"", ""},
+		"laughs within": {laughs, ""},
+		"laughs beyond": {laughs + "e: [*d, *d, *d, *d, *d, *d]\n",
+			"line 5: too large or too complex to judge: more than 60000 values once"},
+		"in itself":        {"a: &a\n  b: *a\n", "line 2: an alias is part of what it stands for"},
+		"a hundred levels": {rep("[", 98) + rep("]", 98), ""},
+		"more levels": {rep("[", 102) + rep("]", 102),
+			"line 1: too large or too complex to judge: more than 100 levels"},
 		"ten thousand":       {rep("[", 9_000) + rep("]", 9_000), "more than 100 levels"},
 		"marks in a text":    {"a: '" + rep("[", 80_000) + "'\n", ""},
 		"too many marks":     {"a: '" + rep("[", 91_000) + "'\n", "more than 30000 values"},
@@ -66,7 +72,8 @@ func TestDocuments(t *testing.T) {
 		"comments":           {rep("#\n", 100_000), "more than 30000 values"},
 	} {
 		_, err := budget.New("", nil).Documents([]byte(test.text), 100_000)
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, budget.Err)) {
+		if test.want == "" && err != nil || test.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, budget.Err)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -76,20 +83,24 @@ func TestDocuments(t *testing.T) {
 func TestTexts(t *testing.T) {
 	rep := strings.Repeat
 	for name, test := range map[string]struct{ json, want string }{
-		"honest":          {`{"a": [1, {"b": "[[[[,,,:\""}]}`, ""},
-		"text":            {`["` + rep(`[{,:\"`, 100_000) + `"]`, ""},
-		"too many values": {"[" + rep("0,\n", 30_001) + "0]", "line 29999: too large or too complex to judge: more than 30000 values"},
-		"too deep":        {rep("[", 101), "more than 100 levels"},
-		"no JSON":         {`]]]]"\`, ""},
+		"honest": {`{"a": [1, {"b": "[[[[,,,:\""}]}`, ""},
+		"text":   {`["` + rep(`[{,:\"`, 100_000) + `"]`, ""},
+		"too many values": {"[" + rep("0,\n", 30_001) + "0]",
+			"line 29999: too large or too complex to judge: more than 30000 values"},
+		"too deep": {rep("[", 101), "more than 100 levels"},
+		"no JSON":  {`]]]]"\`, ""},
 	} {
-		if err := budget.New("", nil).JSON([]byte(test.json)); test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+		if err := budget.New("", nil).JSON([]byte(test.json)); test.want == "" && err != nil ||
+			test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, test := range map[string]struct{ text, want string }{
-		"honest": {rep("a b c\n", 20_000), ""}, "lines": {rep("\n", 30_000), "line 30001"}, "words": {rep("a ", 90_001), "line 1"}, "commas": {rep(",", 90_001), "line 1"},
+		"honest": {rep("a b c\n", 20_000), ""}, "lines": {rep("\n", 30_000), "line 30001"},
+		"words": {rep("a ", 90_001), "line 1"}, "commas": {rep(",", 90_001), "line 1"},
 	} {
-		if err := budget.New("", nil).Lines([]byte(test.text)); test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+		if err := budget.New("", nil).Lines([]byte(test.text)); test.want == "" && err != nil ||
+			test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -5,8 +5,8 @@ import "bytes"
 // marksPerValue is how many marks a text may have for each value that it may have: not every mark begins one.
 const marksPerValue = 3
 
-// YAML refuses a text that may hold more values than the limit before a parser makes them: it takes a thousand bytes for
-// some texts of two. What may begin a value, or a comment, counts, text in quotes and in blocks included.
+// YAML refuses a text that may hold more values than the limit before a parser makes them: it takes a thousand bytes
+// for some texts of two. What may begin a value, or a comment, counts, text in quotes and in blocks included.
 func (b *Budget) YAML(data []byte) error {
 	if err := b.size(data); err != nil {
 		return err

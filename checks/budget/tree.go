@@ -8,8 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Documents reads every document of a YAML text, at most so many, each as its tree. The error is the parser's own, or an
-// Exceeded. A tree that it returns is small also where each alias counts as all that it stands for, and has no circle.
+// Documents reads every document of a YAML text, at most so many, each as its tree. The error is the parser's own, or
+// an Exceeded. A tree that it returns is small also where each alias counts as all that it stands for, and has no
+// circle.
 func (b *Budget) Documents(data []byte, most int) ([]*Tree, error) {
 	if err := b.YAML(data); err != nil {
 		return nil, err

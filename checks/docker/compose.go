@@ -208,9 +208,13 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 		known[f.Subject] = true
 	}
 	kept := map[string]want.Limits{}
+	e, err := h.Engine()
+	if err != nil {
+		return nil
+	}
 	for subject, c := range containers {
 		if h.Recreated(c) && !known[subject] {
-			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits()))
+			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits(facts.Shares(e.Info))))
 		}
 	}
 	for _, subject := range slices.Sorted(maps.Keys(containers)) {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestInCompose holds checks to naming one rule of Compose's services: the one that judges sources, and the one that knows
-// how to settle what is found of containers. A check is live where that knows which limits it is about.
+// TestInCompose holds checks to naming one rule of Compose's services: the one that judges sources, and the one that
+// knows how to settle what is found of containers. A check is live where that knows which limits it is about.
 func TestInCompose(t *testing.T) {
 	some := false
 	for _, c := range All {

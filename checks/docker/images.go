@@ -249,7 +249,19 @@ var contentTrust = &checks.Check{
 	Threats: []stride.ID{stride.DockerRegistryRepudiation, stride.DockerClientSpoofing},
 	Level:   2,
 	Rule:    checks.Func(contentTrustOff),
+	Manual:  verifySignatures,
 }
+
+// verifySignatures is what does the work of content trust now. containerd's image verifiers are asked by its transfer
+// service, which Kubernetes pulls by and dockerd does not. Sources: containerd docs/image-verification.md and
+// core/transfer/local/pull.go; moby daemon/containerd/image_pull.go.
+const verifySignatures = "verify signatures where images are deployed, with `cosign verify` or with `notation verify` " +
+	"and a trust policy, and deploy the digest that was verified; on Kubernetes an admission policy does it for each " +
+	"pod; containerd's image verifier plugins check what is pulled for Kubernetes, but not what dockerd pulls"
+
+// noTrust is the first version of the docker command without content trust: no command of it reads DOCKER_CONTENT_TRUST,
+// and `docker trust` is not part of it. Source: docker/cli v29.0.0, pull requests 6195 and 6603.
+const noTrust = 29
 
 const (
 	environment = "/etc/environment"
@@ -271,13 +283,24 @@ func contentTrustOff(h *facts.Host) ([]checks.Finding, error) {
 			got = a.Value
 		}
 	}
-	if got == "1" {
+	client, unknown := h.DockerClient()
+	without := unknown == nil && client.Major() >= noTrust
+	said := fmt.Sprintf("the docker command here, %s by %s, has no content trust and ignores %s (removed in version %d)",
+		client.Version, client.From, trust, noTrust)
+	finding := checks.Finding{Subject: environment + " " + trust, Got: got, Must: "1"}
+	switch {
+	case got == "1" && without:
+		return nil, fmt.Errorf("%w: %s is 1, but %s; %s", checks.ErrManual, trust, said, verifySignatures)
+	case got == "1":
 		return nil, nil
+	case without: // to set it would be a false assurance
+		finding.Reason = said + "; " + verifySignatures
+	default:
+		finding.Wants = []want.Want{want.Env{File: environment, Name: trust, Value: "1", Warrant: want.Mine}}
+		if unknown == nil {
+			finding.Breaks = fmt.Sprintf("the docker command here, %s by %s, obeys it until it is updated to version %d",
+				client.Version, client.From, noTrust)
+		}
 	}
-	return []checks.Finding{{
-		Subject: environment + " " + trust,
-		Got:     got,
-		Must:    "1",
-		Wants:   []want.Want{want.Env{File: environment, Name: trust, Value: "1", Warrant: want.Mine}},
-	}}, nil
+	return []checks.Finding{finding}, nil
 }

@@ -17,8 +17,9 @@ type limit struct {
 	chosen    func(facts.ContainerChoice) string // what the site says of it
 	offered   bool                               // whether what the site says nothing of is offered only, and held back
 	parse     func(string) (int64, error)        // of what the site says, unless that is auto
-	observed  func(facts.Usage) (int64, string)  // with head room, and of what; 0 where that is not known
-	wants     func(*facts.EngineFacts, int64) want.Limits
+	// observed is with head room, and of what; 0 where that is not known.
+	observed func(*facts.EngineFacts, facts.Usage) (int64, string)
+	wants    func(*facts.EngineFacts, int64) want.Limits
 }
 
 // ask adds to a finding what would settle it, or why nothing can.
@@ -93,7 +94,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
 		}
 	}
-	n, because := l.observed(u)
+	n, because := l.observed(e, u)
 	if n == 0 && unasked {
 		return limits, "", "" // a person chooses
 	}

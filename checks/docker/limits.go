@@ -54,7 +54,7 @@ var memoryLimit = limit{
 		}
 		return n, err
 	},
-	observed: func(u facts.Usage) (int64, string) {
+	observed: func(_ *facts.EngineFacts, u facts.Usage) (int64, string) {
 		if u.Memory == 0 {
 			return 0, ""
 		}
@@ -106,8 +106,8 @@ var cpuShares = limit{
 	supported: func(e *facts.EngineFacts) bool { return e.CPUShares },
 	chosen:    func(k facts.ContainerChoice) string { return k.CPUShares },
 	parse:     between(2, 262144),
-	observed: func(facts.Usage) (int64, string) {
-		return facts.DefaultShares / 2, "half of what a container has that was given none"
+	observed: func(e *facts.EngineFacts, _ facts.Usage) (int64, string) {
+		return facts.Shares(e.Info) / 2, "half of what a container has that was given none"
 	},
 	wants: func(_ *facts.EngineFacts, n int64) want.Limits { return want.Limits{CPUShares: n} },
 }
@@ -122,16 +122,19 @@ func between(low, high int64) func(string) (int64, error) {
 	}
 }
 
-// processors: 1024 shares are what everybody has.
+// processors: a share that everybody has is none.
 func processors(h *facts.Host, c *facts.Container) []checks.Finding {
 	hc := &c.HostConfig
-	if hc.NanoCPUs > 0 || hc.CPUQuota > 0 || hc.CPUSetCPUs != "" ||
-		hc.CPUShares != 0 && hc.CPUShares != facts.DefaultShares {
+	if hc.NanoCPUs > 0 || hc.CPUQuota > 0 || hc.CPUSetCPUs != "" {
 		return nil
 	}
 	got := "no share or limit of the processors"
-	if hc.CPUShares == facts.DefaultShares {
-		got = "1024 shares, which is what a container has that was given none"
+	if hc.CPUShares != 0 {
+		e, err := h.Engine()
+		if err != nil || hc.CPUShares != facts.Shares(e.Info) {
+			return nil
+		}
+		got = fmt.Sprintf("%d shares, which is what a container has that was given none", hc.CPUShares)
 	}
 	return cpuShares.ask(h, c, checks.Finding{Subject: subject(c), Got: got,
 		Must: "given a share, a limit or processors of its own"})
@@ -287,7 +290,7 @@ var pidsLimit = limit{
 	supported: func(e *facts.EngineFacts) bool { return e.PidsLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.PIDs },
 	parse:     between(1, 4194304),
-	observed: func(u facts.Usage) (int64, string) {
+	observed: func(_ *facts.EngineFacts, u facts.Usage) (int64, string) {
 		n := max(enoughPIDs, (4*u.PIDs+127)/128*128)
 		if u.PIDs == 0 {
 			return n, "enough for most programs"

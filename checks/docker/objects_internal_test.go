@@ -144,12 +144,12 @@ func TestRootSpelled(t *testing.T) {
 func TestHeadRoom(t *testing.T) {
 	for used, want := range map[int64]int64{0: 0, 1: 64 << 20, 40 << 20: 64 << 20, 43 << 20: 96 << 20,
 		1 << 30: 1536 << 20} {
-		if got, _ := memoryLimit.observed(facts.Usage{Memory: used}); got != want {
+		if got, _ := memoryLimit.observed(nil, facts.Usage{Memory: used}); got != want {
 			t.Errorf("over %d bytes: %d, want %d", used, got, want)
 		}
 	}
 	for used, want := range map[int64]int64{0: 2048, 1: 2048, 512: 2048, 513: 2176, 1000: 4096} {
-		if got, _ := pidsLimit.observed(facts.Usage{PIDs: used}); got != want {
+		if got, _ := pidsLimit.observed(nil, facts.Usage{PIDs: used}); got != want {
 			t.Errorf("over %d processes: %d, want %d", used, got, want)
 		}
 	}

@@ -52,8 +52,8 @@ var usernsRemap = &checks.Check{
 	Title: "root in a container is an ordinary user outside it",
 	Why: "root in a container is root for the kernel: one mistake in a mount or in the kernel, and it is root " +
 		"on the host",
-	Breaks: "existing images, containers and volumes are unavailable until it is disabled; " +
-		"files that containers share with the host change their owner",
+	Breaks: "existing images, containers and volumes are unavailable until it is disabled: " +
+		"`harden guide userns-remap` takes them along; files that containers share with the host change their owner",
 	Class:   want.Behaviour,
 	Named:   true,
 	Threats: []stride.ID{stride.DockerClientElevation},

@@ -36,7 +36,8 @@ type Rule struct {
 // Covers reports whether the rule by itself records every write to a path and every change of its attributes; with
 // dir, to all that is below it too. path is one with links followed, as Info.Path gives it.
 func (r Rule) Covers(path string, dir bool) bool {
-	return !r.Never && r.Narrow == "" && strings.Contains(r.Perms, "w") && strings.Contains(r.Perms, "a") && r.reaches(path, dir)
+	return !r.Never && r.Narrow == "" && strings.Contains(r.Perms, "w") && strings.Contains(r.Perms, "a") &&
+		r.reaches(path, dir)
 }
 
 func (r Rule) reaches(p string, dir bool) bool {
@@ -80,7 +81,8 @@ func (h *Host) readAudit() (*Audit, error) {
 		return nil, err
 	}
 	a.OnDisk = h.parseRules(lines)
-	a.Locks = slices.ContainsFunc(lines, func(l auditLine) bool { return slices.Equal(strings.Fields(l.text), []string{"-e", "2"}) })
+	a.Locks = slices.ContainsFunc(lines,
+		func(l auditLine) bool { return slices.Equal(strings.Fields(l.text), []string{"-e", "2"}) })
 	if h.after.Audited && a.LoadErr == nil {
 		a.Loaded = append(slices.Clone(a.Loaded), a.OnDisk...)
 	}

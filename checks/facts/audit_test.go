@@ -49,8 +49,10 @@ func TestAuditRules(t *testing.T) {
 		{"-w /var/run/docker.sock -p wa", with(func(r *facts.Rule) { r.Path = "/run/docker.sock" })},
 		{"-w /usr/bin/runc -p wa", with(func(r *facts.Rule) { r.Path = "/usr/bin/runc" })},
 		{"-a never,exit -F path=/usr/bin/dockerd -F perm=wa", with(func(r *facts.Rule) { r.Never = true })},
-		{"-a always,exit -F path=/usr/bin/dockerd -F perm=wa -F auid>=1000", with(func(r *facts.Rule) { r.Narrow = "auid>=1000" })},
-		{"-a always,exit -S openat -F path=/usr/bin/dockerd -F perm=wa", with(func(r *facts.Rule) { r.Narrow = "syscall=openat" })},
+		{"-a always,exit -F path=/usr/bin/dockerd -F perm=wa -F auid>=1000",
+			with(func(r *facts.Rule) { r.Narrow = "auid>=1000" })},
+		{"-a always,exit -S openat -F path=/usr/bin/dockerd -F perm=wa",
+			with(func(r *facts.Rule) { r.Narrow = "syscall=openat" })},
 		{"-a always,exit -F path!=/usr/bin/dockerd", nil},
 		{"-a always,exit -S adjtimex -k time", nil},
 		{"-a never,task", []facts.Rule{{Path: "/", Dir: true, Perms: "rwxa", Never: true}}},
@@ -62,8 +64,10 @@ func TestAuditRules(t *testing.T) {
 		{"-w /usr/bin/dockerd -p wa\n-W /usr/bin/dockerd -p wa", nil},
 		{"-w /usr/bin/dockerd -p wa\n-W /usr/bin/dockerd -p r", []facts.Rule{watch}},
 		{"-w /usr/bin/dockerd -p wa\n-d always,exit -F path=/usr/bin/dockerd -F perm=wa", nil},
-		{"-a always,exit -F arch=b64 -F path=/usr/bin/dockerd -F perm=wa", with(func(r *facts.Rule) { r.Narrow = "arch=b64" })},
-		{"-a always,exit -F arch=b64 -F path=/usr/bin/dockerd -F perm=wa\n-a always,exit -F arch=b32 -F path=/usr/bin/dockerd -F perm=wa",
+		{"-a always,exit -F arch=b64 -F path=/usr/bin/dockerd -F perm=wa",
+			with(func(r *facts.Rule) { r.Narrow = "arch=b64" })},
+		{"-a always,exit -F arch=b64 -F path=/usr/bin/dockerd -F perm=wa\n-a always,exit -F arch=b32 -F " +
+			"path=/usr/bin/dockerd -F perm=wa",
 			[]facts.Rule{watch, watch}},
 		{"-w /usr/bin/dockerd -p wa\n-A never,exit -F path=/usr/bin/dockerd", []facts.Rule{
 			{Path: "/usr/bin/dockerd", Perms: "rwxa", Never: true}, watch}},
@@ -74,7 +78,8 @@ func TestAuditRules(t *testing.T) {
 			t.Errorf("%s: %v", tt.text, err)
 			continue
 		}
-		if diff := cmp.Diff(tt.want, a.OnDisk, cmpopts.IgnoreFields(facts.Rule{}, "Text", "File"), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(tt.want, a.OnDisk, cmpopts.IgnoreFields(facts.Rule{}, "Text", "File"),
+			cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", tt.text, diff)
 		}
 	}
@@ -94,7 +99,8 @@ func TestAuditFiles(t *testing.T) {
 -- etc/audit/audit.rules --
 -w /compiled
 `)
-	m.audit, m.auditErr = facts.AuditState{Enabled: 1, Rules: []string{"-a always,exit -S all -F path=/loaded -F perm=wa -F key=k"}}, nil
+	m.audit, m.auditErr = facts.AuditState{Enabled: 1,
+		Rules: []string{"-a always,exit -S all -F path=/loaded -F perm=wa -F key=k"}}, nil
 	h := m.host()
 	a, err := h.Audit()
 	if err != nil {
@@ -152,13 +158,17 @@ func TestCovers(t *testing.T) {
 		{"a directory above", []facts.Rule{{Path: "/", Dir: true, Perms: "wa"}}, "/etc/docker", true, true},
 		{"the directory as a file", []facts.Rule{{Path: "/etc/docker", Perms: "wa"}}, "/etc/docker", true, false},
 		{"the beginning of a name", []facts.Rule{file, dir}, "/etc/docker-other", false, false},
-		{"a longer name", []facts.Rule{{Path: "/usr/bin/containerd-shim-runc-v2", Perms: "wa"}}, "/usr/bin/containerd-shim", false, false},
+		{"a longer name", []facts.Rule{{Path: "/usr/bin/containerd-shim-runc-v2", Perms: "wa"}}, "/usr/bin/containerd-shim",
+			false, false},
 		{"reads alone", []facts.Rule{{Path: "/a", Perms: "rx"}}, "/a", false, false},
 		{"writes alone", []facts.Rule{{Path: "/a", Perms: "w"}}, "/a", false, false},
 		{"some users", []facts.Rule{{Path: "/a", Perms: "wa", Narrow: "auid>=1000"}}, "/a", false, false},
-		{"silenced before", []facts.Rule{{Path: "/a", Perms: "rwxa", Never: true}, {Path: "/a", Perms: "wa"}}, "/a", false, false},
-		{"silenced after", []facts.Rule{{Path: "/a", Perms: "wa"}, {Path: "/a", Perms: "rwxa", Never: true}}, "/a", false, true},
-		{"everything silenced", []facts.Rule{{Path: "/", Dir: true, Perms: "rwxa", Never: true}, file}, "/etc/docker/daemon.json", false, false},
+		{"silenced before", []facts.Rule{{Path: "/a", Perms: "rwxa", Never: true}, {Path: "/a", Perms: "wa"}}, "/a", false,
+			false},
+		{"silenced after", []facts.Rule{{Path: "/a", Perms: "wa"}, {Path: "/a", Perms: "rwxa", Never: true}}, "/a", false,
+			true},
+		{"everything silenced", []facts.Rule{{Path: "/", Dir: true, Perms: "rwxa", Never: true}, file},
+			"/etc/docker/daemon.json", false, false},
 		{"nothing", nil, "/a", false, false},
 	}
 	for _, tt := range tests {

@@ -90,7 +90,8 @@ func (p *AuditPolicy) Records() bool {
 // match no ordinary request. Source: kubernetes apiserver/pkg/audit/policy/checker.go.
 func (p *AuditPolicy) Level(verb, group, resource string) string {
 	for _, r := range p.Rules {
-		if r.ordinary() && (len(r.Verbs) == 0 || slices.Contains(r.Verbs, verb) || slices.Contains(r.Verbs, "*")) && r.about(group, resource) {
+		if r.ordinary() && (len(r.Verbs) == 0 || slices.Contains(r.Verbs, verb) || slices.Contains(r.Verbs, "*")) &&
+			r.about(group, resource) {
 			return p.recorded(&r)
 		}
 	}
@@ -116,7 +117,8 @@ func (r *AuditPolicyRule) about(group, resource string) bool {
 		for _, pattern := range g.Resources {
 			main, sub, isSub := strings.Cut(resource, "/")
 			before, after, _ := strings.Cut(pattern, "/")
-			if pattern == resource || pattern == "*" || isSub && (before == main && after == "*" || before == "*" && after == sub) {
+			if pattern == resource || pattern == "*" ||
+				isSub && (before == main && after == "*" || before == "*" && after == sub) {
 				return true
 			}
 		}

@@ -19,12 +19,13 @@ type Origin struct {
 	OtherUsers        bool // it is in a user namespace that is not harden's: uid 0 there is anybody
 	OtherMounts       bool // its files are not those that harden sees
 	OtherNetwork      bool
-	Cgroup            string // as systemd and the kubelet name it: "/system.slice/docker.service"; empty where it is at the top
-	ProgramUID        uint32
-	ProgramMode       fs.FileMode
-	Deleted           bool   // the program's file has been removed or replaced since, as upgrades do
-	Elsewhere         bool   // Exe names another file than the one that runs
-	Unread            string // why its program or its arguments, which are then left out, could not be read
+	// as systemd and the kubelet name it: "/system.slice/docker.service"; empty where it is at the top
+	Cgroup      string
+	ProgramUID  uint32
+	ProgramMode fs.FileMode
+	Deleted     bool   // the program's file has been removed or replaced since, as upgrades do
+	Elsewhere   bool   // Exe names another file than the one that runs
+	Unread      string // why its program or its arguments, which are then left out, could not be read
 }
 
 // Doubt says why a process does not count as one of this host's own, empty when it does. systemd tells that it runs
@@ -82,7 +83,8 @@ func systemService(cgroup string) string {
 	service := ""
 	for name := range strings.SplitSeq(strings.Trim(cgroup, "/"), "/") {
 		switch {
-		case name == "user.slice", name == "machine.slice", name == "..", strings.HasPrefix(name, "user@"), strings.Contains(name, "kubepods"),
+		case name == "user.slice", name == "machine.slice", name == "..", strings.HasPrefix(name, "user@"),
+			strings.Contains(name, "kubepods"),
 			strings.HasSuffix(name, ".scope"), aContainers.MatchString(name):
 			return ""
 		case strings.HasSuffix(name, ".service"):

@@ -27,11 +27,15 @@ func TestDoubt(t *testing.T) {
 	}{
 		{"root's", func(*facts.Process) {}, false, "", "", false},
 		{"a service", func(p *facts.Process) { p.Cgroup = service }, true, "", "", false},
-		{"a service in a slice of its own", func(p *facts.Process) { p.Cgroup = "/runtime.slice/kubelet.service" }, true, "", "", false},
+		{"a service in a slice of its own", func(p *facts.Process) { p.Cgroup = "/runtime.slice/kubelet.service" }, true, "",
+			"", false},
 		{"upgraded since", func(p *facts.Process) { p.Deleted = true }, false, "", "", false},
-		{"a service with mounts of its own", func(p *facts.Process) { p.Cgroup, p.OtherMounts = service, true }, true, "", "", false},
-		{"a user's", func(p *facts.Process) { p.UID, p.RealUID, p.SavedUID = 1001, 1001, 1001 }, false, "", "it runs as uid 1001", true},
-		{"a service's user", func(p *facts.Process) { p.UID, p.Cgroup = 1001, service }, true, "", "it runs as uid 1001", false},
+		{"a service with mounts of its own", func(p *facts.Process) { p.Cgroup, p.OtherMounts = service, true }, true, "", "",
+			false},
+		{"a user's", func(p *facts.Process) { p.UID, p.RealUID, p.SavedUID = 1001, 1001, 1001 }, false, "",
+			"it runs as uid 1001", true},
+		{"a service's user", func(p *facts.Process) { p.UID, p.Cgroup = 1001, service }, true, "", "it runs as uid 1001",
+			false},
 		{"set-user-ID", func(p *facts.Process) { p.RealUID = 1001 }, false, "", "uid 1001 started it", true},
 		{"that can become root again", func(p *facts.Process) { p.SavedUID = 1001 }, false, "", "uid 1001 started it", true},
 		{"root of a user namespace", func(p *facts.Process) { p.OtherUsers = true }, false, "", "user namespace", true},
@@ -40,21 +44,36 @@ func TestDoubt(t *testing.T) {
 		{"in another's directory", func(*facts.Process) {}, false, "uid 1001 owns /srv", "uid 1001 owns /srv", true},
 		{"out of reach", func(p *facts.Process) { p.Exe = "(unreachable)/kubelet" }, false, "", "cannot be found", true},
 		{"another file by now", func(p *facts.Process) { p.Elsewhere = true }, false, "", "not the file", true},
-		{"a container in the host's process namespace", func(p *facts.Process) { p.OtherMounts = true }, false, "", "mount namespace", false},
-		{"gone, in other mounts", func(p *facts.Process) { p.OtherMounts, p.Deleted, p.Cgroup = true, true, service }, true, "", "not the file", false},
+		{"a container in the host's process namespace", func(p *facts.Process) { p.OtherMounts = true }, false, "",
+			"mount namespace", false},
+		{"gone, in other mounts", func(p *facts.Process) { p.OtherMounts, p.Deleted, p.Cgroup = true, true, service }, true,
+			"", "not the file", false},
 		{"by hand, where systemd runs", func(*facts.Process) {}, true, "", "control group is /", false},
-		{"of a session", func(p *facts.Process) { p.Cgroup = "/user.slice/user-0.slice/session-3.scope" }, true, "", "not a system service", false},
-		{"of a user's systemd", func(p *facts.Process) { p.Cgroup = "/user.slice/user-0.slice/user@0.service/app.slice/kubelet.service" }, true, "", "not a system service", false},
-		{"of a user's systemd, in a container", func(p *facts.Process) { p.Cgroup = "/docker/1/user.slice/user@0.service/kubelet.service" }, true, "", "not a system service", false},
-		{"in a container's scope", func(p *facts.Process) { p.Cgroup, p.OtherMounts = "/system.slice/docker-1.scope/kubelet.service", true }, true, "", "mount namespace", false},
-		{"of a session's scope", func(p *facts.Process) { p.Cgroup = "/system.slice/run-1.scope/kubelet.service" }, true, "", "not a system service", false},
-		{"of a container's own cgroup", func(p *facts.Process) { p.Cgroup = "/docker/" + strings.Repeat("0a", 32) + "/kubelet.service" }, true, "", "not a system service", false},
+		{"of a session", func(p *facts.Process) { p.Cgroup = "/user.slice/user-0.slice/session-3.scope" }, true, "",
+			"not a system service", false},
+		{"of a user's systemd", func(p *facts.Process) {
+			p.Cgroup = "/user.slice/user-0.slice/user@0.service/app.slice/kubelet.service"
+		}, true, "", "not a system service", false},
+		{"of a user's systemd, in a container",
+			func(p *facts.Process) { p.Cgroup = "/docker/1/user.slice/user@0.service/kubelet.service" }, true, "",
+			"not a system service", false},
+		{"in a container's scope",
+			func(p *facts.Process) { p.Cgroup, p.OtherMounts = "/system.slice/docker-1.scope/kubelet.service", true }, true, "",
+			"mount namespace", false},
+		{"of a session's scope", func(p *facts.Process) { p.Cgroup = "/system.slice/run-1.scope/kubelet.service" }, true, "",
+			"not a system service", false},
+		{"of a container's own cgroup",
+			func(p *facts.Process) { p.Cgroup = "/docker/" + strings.Repeat("0a", 32) + "/kubelet.service" }, true, "",
+			"not a system service", false},
 		{"of a container below a service", func(p *facts.Process) {
 			p.Cgroup = "/system.slice/docker.service/libpod-payload-" + strings.Repeat("0a", 32) + "/kubelet.service"
 		}, true, "", "not a system service", false},
-		{"whose arguments cannot be read", func(p *facts.Process) { p.Unread, p.Cgroup = "too many arguments", service }, true, "", "too many arguments", false},
-		{"of a pod", func(p *facts.Process) { p.Cgroup = "/kubepods.slice/x.service" }, true, "", "not a system service", false},
-		{"outside of what can be seen", func(p *facts.Process) { p.Cgroup = "/../system.slice/kubelet.service" }, true, "", "not a system service", false},
+		{"whose arguments cannot be read", func(p *facts.Process) { p.Unread, p.Cgroup = "too many arguments", service },
+			true, "", "too many arguments", false},
+		{"of a pod", func(p *facts.Process) { p.Cgroup = "/kubepods.slice/x.service" }, true, "", "not a system service",
+			false},
+		{"outside of what can be seen", func(p *facts.Process) { p.Cgroup = "/../system.slice/kubelet.service" }, true, "",
+			"not a system service", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := facts.Process{PID: 7, Exe: "/usr/bin/kubelet", Origin: facts.Origin{ProgramMode: 0o755}}
@@ -80,16 +99,20 @@ func TestInStaticPod(t *testing.T) {
 	}{
 		{"/kubepods/burstable/pod" + hash + "/0123", "", "", true},
 		{"/kubepods/pod" + hash + "/0123", "", "", true},
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + hash + ".slice/cri-containerd-1.scope", "", "", true},
-		{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" + hash + ".slice/x", "/kubelet", "", true},
+		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + hash + ".slice/cri-containerd-1.scope", "", "",
+			true},
+		{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" + hash +
+			".slice/x", "/kubelet", "", true},
 		{"/kubelet/kubepods/pod" + hash + "/x", "kubelet", "", true},
 		{"/kubepods/besteffort/pod8b5a1c1e-0000-4000-8000-000000000000/0123/pod" + hash, "", "", false}, // a pod's own making
 		{"/kubepods/besteffort/pod8b5a1c1e-0000-4000-8000-000000000000/poda-b-c", "", "a-b-c", false},
-		{"/kubepods.slice/kubepods-pod8b5a1c1e_0000_4000_8000_000000000000.slice/cri-1.scope/kubepods-pod" + hash + ".slice", "", "", false},
+		{"/kubepods.slice/kubepods-pod8b5a1c1e_0000_4000_8000_000000000000.slice/cri-1.scope/kubepods-pod" + hash + ".slice",
+			"", "", false},
 		{"/kubepods/burstable/poda-b-c/0123", "", "a-b-c", true},
 		{"/kubepods.slice/kubepods-poda_b_c.slice/0123", "", "a-b-c", true},
 		{"/kubepods/burstable/pod0f3c1c1e-96ab-4d1e-9a0e-0123456789ab/0123", "", "", false}, // the API server's
-		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0f3c1c1e_96ab_4d1e_9a0e_0123456789ab.slice/x", "", "", false},
+		{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0f3c1c1e_96ab_4d1e_9a0e_0123456789ab.slice/x", "",
+			"", false},
 		{"/user.slice/user-1001.slice/user@1001.service/kubepods/pod" + hash + "/x", "", "", false},
 		{"/user.slice/user-1001.slice/user@1001.service/kubepods/pod" + hash + "/x", "/kubelet", "", false},
 		{"/kubelet/kubepods/pod" + hash + "/x", "", "", false},
@@ -119,12 +142,14 @@ func TestExposed(t *testing.T) {
 		{"root's", []facts.Info{top, dir("/a", 0o755, 0), file(1001)}, false, ""},
 		{"to be made", []facts.Info{top, dir("/a", 0o755, 0)}, true, ""},
 		{"a user's directory", []facts.Info{top, dir("/a", 0o700, 1001), file(0)}, false, "uid 1001 owns /a"},
-		{"above root's", []facts.Info{top, dir("/a", 0o755, 1001), dir("/a/b", 0o755, 0), file(0)}, false, "uid 1001 owns /a"},
+		{"above root's", []facts.Info{top, dir("/a", 0o755, 1001), dir("/a/b", 0o755, 0), file(0)}, false,
+			"uid 1001 owns /a"},
 		{"a group's", []facts.Info{top, dir("/a", 0o775, 0), file(0)}, false, "gid 0 can write to /a"},
 		{"anybody's", []facts.Info{top, dir("/a", 0o757, 0), file(0)}, false, "everybody can write to /a"},
 		{"sticky, root's in it", []facts.Info{top, dir("/tmp", 0o1777, 0), dir("/tmp/a", 0o755, 0), file(0)}, false, ""},
 		{"sticky, a file of root's", []facts.Info{top, dir("/tmp", 0o1777, 0), file(0)}, false, ""},
-		{"sticky, a user's in it", []facts.Info{top, dir("/tmp", 0o1777, 0), file(1001)}, false, "everybody can write to /tmp"},
+		{"sticky, a user's in it", []facts.Info{top, dir("/tmp", 0o1777, 0), file(1001)}, false,
+			"everybody can write to /tmp"},
 		{"sticky, nothing there", []facts.Info{top, dir("/tmp", 0o1777, 0)}, true, "everybody can write to /tmp"},
 		{"sticky, and a user's", []facts.Info{top, dir("/a", 0o1777, 1001), file(0)}, false, "uid 1001 owns /a"},
 	} {
@@ -157,7 +182,8 @@ func TestAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := u.Flags()
-	for flag, by := range map[string]want.Authority{"icc": want.Root, "log-level": want.User, "data-root": want.User, "tlskey": want.Root} {
+	for flag, by := range map[string]want.Authority{"icc": want.Root, "log-level": want.User, "data-root": want.User,
+		"tlskey": want.Root} {
 		if got := flags[flag].By; got != by {
 			t.Errorf("--%s: %v, want %v", flag, got, by)
 		}

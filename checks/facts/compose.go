@@ -37,7 +37,8 @@ type composeDoc struct {
 	named    map[string]*yaml.Node // the services, aliases not followed
 	order    []string              // their names
 	includes []*Compose            // in its order, of which the first counts most
-	extended map[string]*Compose   // files of which services are extended, by how they are named; read when that is asked for
+	// files of which services are extended, by how they are named; read when that is asked for
+	extended map[string]*Compose
 	reader   *composeReader
 	users    serviceUsers
 	tags     bool // it has !reset or !override
@@ -248,8 +249,8 @@ func (s *Service) All(keys ...string) []ComposeValue {
 	return all
 }
 
-// Own is where the service's own settings are, for what is to be added; the path is nil where a change there would reach
-// others.
+// Own is where the service's own settings are, for what is to be added; the path is nil where a change there would
+// reach others.
 func (s *Service) Own() ComposeValue {
 	for _, l := range slices.Backward(s.layers) { // the file itself, and not its override
 		if l.path != nil {

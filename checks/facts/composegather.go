@@ -134,7 +134,8 @@ func (s *Service) merged(d *composeDoc, node *yaml.Node, depth int) {
 		switch {
 		case m.Kind != yaml.MappingNode || d.file.cost.Spend(budget.Expanded, 1, m.Line) != nil:
 		case depth >= maxChains:
-			s.Err = fmt.Errorf("%s: line %d: merge keys are nested deeper than %d levels, the limit", d.file.As, m.Line, maxChains)
+			s.Err = fmt.Errorf("%s: line %d: merge keys are nested deeper than %d levels, the limit", d.file.As, m.Line,
+				maxChains)
 		default:
 			s.add(composeLayer{node: m, doc: d, group: s.groups})
 			if d.tags {

@@ -75,8 +75,8 @@ func (r *composeReader) include(c *Compose, entry ComposeValue) (*Compose, error
 	return all[0], nil
 }
 
-// includeEnv gives an included file the values of its own environment files, which count less than those of who includes
-// it.
+// includeEnv gives an included file the values of its own environment files, which count less than those of who
+// includes it.
 func (r *composeReader) includeEnv(c, part *Compose, envFiles []string) error {
 	if envFiles == nil {
 		return r.host.composeEnv(part, []string{path.Join(part.Dir, envName)}, true)

@@ -31,7 +31,8 @@ type baseKey struct{ path, dir, env string }
 var errNothing = errors.New("nothing in it; Compose would not read it alone")
 
 func (h *Host) composeReader(open func(*Compose, string) (*SourceFile, error)) *composeReader {
-	return &composeReader{host: h, open: open, included: map[string]bool{}, bases: map[baseKey]*Compose{}, users: map[string]string{}}
+	return &composeReader{host: h, open: open, included: map[string]bool{}, bases: map[baseKey]*Compose{},
+		users: map[string]string{}}
 }
 
 // composeOf reads a Compose file that names no others, and the values of variables from environment files, of which the

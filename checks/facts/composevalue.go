@@ -28,8 +28,8 @@ func (v ComposeValue) Text() (string, error) { return v.File.text(v.Node) }
 // what the .env file holds.
 func (v ComposeValue) Said() string { return v.Node.Value }
 
-// Told is a scalar with the defaults that stand in it put in, and variables that the .env file sets by their names: what
-// can be split into parts and shown. Said cannot be split: a default may hold what it would be split at.
+// Told is a scalar with the defaults that stand in it put in, and variables that the .env file sets by their names:
+// what can be split into parts and shown. Said cannot be split: a default may hold what it would be split at.
 func (v ComposeValue) Told() string { return v.File.told(v.Node.Value) }
 
 // Items are the elements of a list, or the one value that stands for a list, with the place of each.

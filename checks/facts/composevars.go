@@ -12,8 +12,8 @@ import (
 	"example.com/harden/checks/budget"
 )
 
-// variables spends what it can cost to put the values of variables in. The template's parser looks at the rest of a line
-// again behind each brace, and a short text may name a long value often.
+// variables spends what it can cost to put the values of variables in. The template's parser looks at the rest of a
+// line again behind each brace, and a short text may name a long value often.
 func (c *Compose) variables(top *yaml.Node) error {
 	longest := 0
 	for _, v := range c.env {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/go-units"
 
 	"example.com/harden/checks/want"
@@ -128,8 +129,8 @@ type PortBinding struct {
 	HostPort string // empty where the Engine is to choose
 }
 
-// Published gives where a container's ports are, or will be once it runs. With the host's network, another container's or
-// none, the Engine keeps what was asked for and publishes nothing.
+// Published gives where a container's ports are, or will be once it runs. With the host's network, another container's
+// or none, the Engine keeps what was asked for and publishes nothing.
 func (c *Container) Published() Ports {
 	mode := c.HostConfig.NetworkMode
 	switch {
@@ -178,15 +179,16 @@ func ShortID(id string) string {
 }
 
 // Limits gives the container's present ones, spelled so that the Engine can be asked for them, but for a memory limit
-// that is not set: that stays 0.
-func (c *Container) Limits() want.Limits {
-	l := want.Limits{Memory: c.HostConfig.Memory, MemorySwap: c.HostConfig.MemorySwap, CPUShares: c.HostConfig.CPUShares, PIDs: -1,
+// that is not set: that stays 0. Where it was given no share of the processors, it has those of Shares.
+func (c *Container) Limits(shares int64) want.Limits {
+	l := want.Limits{Memory: c.HostConfig.Memory, MemorySwap: c.HostConfig.MemorySwap, CPUShares: c.HostConfig.CPUShares,
+		PIDs:    -1,
 		Restart: c.HostConfig.RestartPolicy.String()}
 	if l.MemorySwap == 0 {
 		l.MemorySwap = -1
 	}
 	if l.CPUShares == 0 {
-		l.CPUShares = DefaultShares
+		l.CPUShares = shares
 	}
 	if p := c.HostConfig.PidsLimit; p != nil && *p > 0 {
 		l.PIDs = *p
@@ -194,20 +196,32 @@ func (c *Container) Limits() want.Limits {
 	return l
 }
 
-// DefaultShares is the weight of a container that was given none.
-const DefaultShares = 1024
+// Shares is what a container has of the processors that was given no share, in the words of `docker run --cpu-shares`.
+// There is no way to ask an Engine for that again but by a number. Control groups of version 2 have weights instead, of
+// which each group has 100 by itself; runc before 1.3.2 made 39 of the 1,024 shares that version 1 gives.
+func Shares(info system.Info) int64 {
+	var major, minor, patch int
+	n, _ := fmt.Sscanf(strings.TrimPrefix(info.RuncCommit.ID, "v"), "%d.%d.%d", &major, &minor, &patch)
+	weighs := info.CgroupVersion == "2" && slices.Contains([]string{"runc", "io.containerd.runc.v2"}, info.DefaultRuntime)
+	if weighs && n == 3 && slices.Compare([]int{major, minor, patch}, []int{1, 3, 2}) < 0 {
+		return 2598 // 1 + (2598-2)*9999/262142 is 100
+	}
+	return 1024
+}
 
 // ParseRestart reads a policy as `docker run --restart` takes it.
 func ParseRestart(s string) (RestartPolicy, error) {
 	name, count, counted := strings.Cut(s, ":")
 	p := RestartPolicy{Name: container.RestartPolicyMode(name)}
 	if counted {
-		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 || p.Name != container.RestartPolicyOnFailure {
+		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 ||
+			p.Name != container.RestartPolicyOnFailure {
 			return p, fmt.Errorf("%q is no restart policy", s)
 		}
 	}
 	switch p.Name {
-	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped, container.RestartPolicyOnFailure:
+	case container.RestartPolicyDisabled, container.RestartPolicyAlways, container.RestartPolicyUnlessStopped,
+		container.RestartPolicyOnFailure:
 		return p, nil
 	}
 	return p, fmt.Errorf("%q is no restart policy (there are no, always, unless-stopped, on-failure and on-failure:N)", s)

@@ -70,9 +70,11 @@ var readers = []reader{
 	{"Compose", "/src/compose.yaml", map[string]string{"/src/.env": "A=" + strings.Repeat("a", 100_000)}, sourcesOf},
 	{".env", "/src/.env", map[string]string{"/src/compose.yaml": "services: {a: {image: $A}}"}, sourcesOf},
 	{"a unit", "/lib/systemd/system/docker.service", nil, unitOf},
-	{"a drop-in", "/etc/systemd/system/docker.service.d/a.conf", map[string]string{"/lib/systemd/system/docker.service": "[Service]\nExecStart=/a $A\n"}, unitOf},
+	{"a drop-in", "/etc/systemd/system/docker.service.d/a.conf",
+		map[string]string{"/lib/systemd/system/docker.service": "[Service]\nExecStart=/a $A\n"}, unitOf},
 	{"an environment file", "/etc/default/docker", map[string]string{
-		"/lib/systemd/system/docker.service": "[Service]\nEnvironmentFile=/etc/default/docker\nExecStart=/a $A ${A} $B\n"}, unitOf},
+		"/lib/systemd/system/docker.service": "[Service]\nEnvironmentFile=/etc/default/docker\nExecStart=/a $A ${A} $B\n"},
+		unitOf},
 	{"a document", "/a.yaml", nil, func(h *Host) error {
 		d, err := h.Document("/a.yaml")
 		if err == nil {
@@ -82,7 +84,8 @@ var readers = []reader{
 		}
 		return err
 	}},
-	{"a manifest", "/m/a.yaml", nil, func(h *Host) error { _, errs := h.staticPods("/m", want.Root); return errors.Join(errs...) }},
+	{"a manifest", "/m/a.yaml", nil,
+		func(h *Host) error { _, errs := h.staticPods("/m", want.Root); return errors.Join(errs...) }},
 	{"daemon.json", "/d", nil, func(h *Host) error {
 		f, _ := h.File("/d")
 		_, err := ParseKeys(f.Data)
@@ -169,16 +172,21 @@ func TestCost(t *testing.T) {
 		return b.String()
 	}
 	for name, text := range map[string]string{
-		"merge keys":     "x0: &m0 {a: b}\n" + doubled("x%[2]d: &m%[2]d {<<: [*m%[1]d, *m%[1]d]}\n", 30) + "services: {a: {<<: *m30}}\n",
-		"laughs":         "x0: &m0 [a, a]\n" + doubled("x%[2]d: &m%[2]d [*m%[1]d, *m%[1]d]\n", 40) + "services: {a: {environment: *m40}}\n",
+		"merge keys": "x0: &m0 {a: b}\n" + doubled("x%[2]d: &m%[2]d {<<: [*m%[1]d, *m%[1]d]}\n", 30) +
+			"services: {a: {<<: *m30}}\n",
+		"laughs": "x0: &m0 [a, a]\n" + doubled("x%[2]d: &m%[2]d [*m%[1]d, *m%[1]d]\n", 40) +
+			"services: {a: {environment: *m40}}\n",
 		"variables":      "FROM x\nENV A=aaaaaaaaaa\n" + rep("ENV A=$A$A\n", 40) + "USER $A\n",
 		"many variables": "services: {a: {user: \"" + rep("$A", 100_000) + "\"}}\n",
 		"words":          "[Service]\nEnvironment=A=" + rep("a", 100_000) + "\nExecStart=/a " + rep("${A}", 10_000) + "\n",
 		"assignments":    "A=" + rep("a ", 500_000) + "\nB=c\n",
-		"lines":          rep("A=b\n", 250_000), "blank lines": rep("\n", 1<<20), "commas": "{\"a\":[" + rep("0,", 500_000) + "0]}",
-		"brackets": rep("[", 1<<20), "braces": rep(`{"a":`, 200_000), "dashes": rep("- ", 500_000), "list": "a:\n" + rep("-\n", 500_000),
+		"lines":          rep("A=b\n", 250_000), "blank lines": rep("\n", 1<<20),
+		"commas":   "{\"a\":[" + rep("0,", 500_000) + "0]}",
+		"brackets": rep("[", 1<<20), "braces": rep(`{"a":`, 200_000), "dashes": rep("- ", 500_000),
+		"list":      "a:\n" + rep("-\n", 500_000),
 		"continued": "[Service]\nExecStart=/a \\\n" + rep("a\\\n", 300_000) + "b\n", "comments": rep("# a\n", 250_000),
-		"rules": rep("-A exit,always -w /a -p wa\n", 30_000), "removed rules": rep("-W /a -p wa\n", 29_000), "one line": rep("a", 1<<20), "dollars": rep("$", 1<<20),
+		"rules": rep("-A exit,always -w /a -p wa\n", 30_000), "removed rules": rep("-W /a -p wa\n", 29_000),
+		"one line": rep("a", 1<<20), "dollars": rep("$", 1<<20),
 	} {
 		for kind, r := range readers {
 			if size, err := costOf(kind, text); size > mostAllocated {
@@ -207,17 +215,22 @@ func FuzzCost(f *testing.F) {
 func TestWholeOrUnknown(t *testing.T) {
 	rep := strings.Repeat
 	for kind, text := range map[string]string{
-		"Dockerfile": "FROM x\n" + rep("RUN a\n", 5_000) + "USER a\n", "Compose": "services:\n  a: {image: b}\nx:\n" + rep("- a\n", 40_000),
-		".env": rep("A=b\n", 40_000), "a unit": "[Service]\nExecStart=/a\n" + rep("A=b\n", 40_000), "a drop-in": "[Service]\n" + rep("A=b\n", 40_000),
-		"an environment file": rep("A=b\n", 40_000), "a document": "a:\n" + rep("- a\n", 40_000), "a manifest": "kind: Pod\na:\n" + rep("- a\n", 40_000),
-		"daemon.json": `{"a":[` + rep("0,", 40_000) + "0]}", "audit rules": rep("-w /a -p wa\n", 40_000), "kernel settings": rep("a.b=c\n", 40_000),
+		"Dockerfile": "FROM x\n" + rep("RUN a\n", 5_000) + "USER a\n",
+		"Compose":    "services:\n  a: {image: b}\nx:\n" + rep("- a\n", 40_000),
+		".env":       rep("A=b\n", 40_000), "a unit": "[Service]\nExecStart=/a\n" + rep("A=b\n", 40_000),
+		"a drop-in":           "[Service]\n" + rep("A=b\n", 40_000),
+		"an environment file": rep("A=b\n", 40_000), "a document": "a:\n" + rep("- a\n", 40_000),
+		"a manifest":  "kind: Pod\na:\n" + rep("- a\n", 40_000),
+		"daemon.json": `{"a":[` + rep("0,", 40_000) + "0]}", "audit rules": rep("-w /a -p wa\n", 40_000),
+		"kernel settings": rep("a.b=c\n", 40_000),
 	} {
 		i := slices.IndexFunc(readers, func(r reader) bool { return r.kind == kind })
 		if _, err := costOf(i, text); !errors.Is(err, budget.Err) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	h := New(context.Background(), memory{files: map[string]string{path.Join("/k", rep("d/", 10), "a.conf"): ""}}, Choices{})
+	h := New(context.Background(), memory{files: map[string]string{path.Join("/k", rep("d/", 10), "a.conf"): ""}},
+		Choices{})
 	if all, err := h.confsBelow(budget.New("/k", nil), "/k", 0); err == nil {
 		t.Errorf("too deep, and told is %v", all)
 	}

@@ -18,12 +18,13 @@ import (
 // A Daemon is the dockerd of this host, in its three states: as it runs, as its files have it now, and as it would
 // run after a restart.
 type Daemon struct {
-	Process  *Process       // nil when none runs
-	Unseen   bool           // what runs cannot be seen (--root), so that one may run all the same
-	Others   []Other        // further daemons of this host, which are not judged
-	Flavour  string         // "package", "rootless", "snap"
-	UID      uint32         // whom it runs as
-	Unit     string         // "docker.service", "snap.docker.dockerd.service", OpenRC's "/etc/init.d/docker"; empty where no service starts it
+	Process *Process // nil when none runs
+	Unseen  bool     // what runs cannot be seen (--root), so that one may run all the same
+	Others  []Other  // further daemons of this host, which are not judged
+	Flavour string   // "package", "rootless", "snap"
+	UID     uint32   // whom it runs as
+	// "docker.service", "snap.docker.dockerd.service", OpenRC's "/etc/init.d/docker"; empty where no service starts it
+	Unit     string
 	Running  Flags          // of the process's argv; nil when none runs
 	Next     Flags          // of the argv it would get from its unit; Running where no unit starts it
 	File     string         // the daemon.json in use: --config-file, or the flavour's default

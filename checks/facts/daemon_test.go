@@ -33,7 +33,8 @@ func (answer) Network(context.Context, string) (network.Inspect, error) {
 
 // proc is a dockerd that starts after every file of the test has been written.
 func proc(pid int, unit, argv string) facts.Process {
-	return facts.Process{PID: pid, Exe: "/usr/bin/dockerd", Args: strings.Fields(argv), Unit: unit, Started: time.Now().Add(time.Hour)}
+	return facts.Process{PID: pid, Exe: "/usr/bin/dockerd", Args: strings.Fields(argv), Unit: unit,
+		Started: time.Now().Add(time.Hour)}
 }
 
 const ceArgv = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
@@ -47,7 +48,8 @@ type state struct {
 }
 
 func stateOf(d *facts.Daemon) state {
-	s := state{Flavour: d.Flavour, Unit: d.Unit, File: d.File, DataRoot: d.DataRoot, Explicit: d.Explicit, Keys: d.Keys != nil, Stale: d.Stale}
+	s := state{Flavour: d.Flavour, Unit: d.Unit, File: d.File, DataRoot: d.DataRoot, Explicit: d.Explicit,
+		Keys: d.Keys != nil, Stale: d.Stale}
 	if d.Process != nil {
 		s.PID = d.Process.PID
 	}
@@ -69,7 +71,8 @@ func TestDaemon(t *testing.T) {
 	)
 	rootless := proc(5, "docker.service", "dockerd --icc=false")
 	rootless.UID, rootless.Exe = 1000, "/home/u/bin/dockerd"
-	snap := proc(6, "snap.docker.dockerd.service", "dockerd --config-file=/var/snap/docker/9/config/daemon.json --data-root=/var/snap/docker/common/var-lib-docker")
+	snap := proc(6, "snap.docker.dockerd.service",
+		"dockerd --config-file=/var/snap/docker/9/config/daemon.json --data-root=/var/snap/docker/common/var-lib-docker")
 	snap.Exe = "/snap/docker/9/bin/dockerd"
 	other := proc(9, "", "dockerd")
 	other.Exe = "/usr/bin/tail"
@@ -83,23 +86,31 @@ func TestDaemon(t *testing.T) {
 			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root}},
 		{"installed, not running", ceUnit + systemd + "-- etc/docker/daemon.json --\n{\"data-root\": \"/data\"}\n", nil,
 			state{Flavour: "package", Unit: "docker.service", File: file, DataRoot: "/data", Keys: true}},
-		{"options of the environment file, added since", debianUnit + systemd + "-- etc/default/docker --\nDOCKER_OPTS=--icc=false\n",
-			[]facts.Process{proc(7, "docker.service", "/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock")},
-			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root, Stale: true, Next: "false /etc/default/docker"}},
+		{"options of the environment file, added since",
+			debianUnit + systemd + "-- etc/default/docker --\nDOCKER_OPTS=--icc=false\n",
+			[]facts.Process{proc(7, "docker.service",
+				"/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock")},
+			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root, Stale: true,
+				Next: "false /etc/default/docker"}},
 		{"a flag that a drop-in has taken away since", ceUnit + systemd,
 			[]facts.Process{proc(7, "docker.service", ceArgv+" --icc=false")},
-			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root, Stale: true, Running: "false process"}},
+			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root, Stale: true,
+				Running: "false process"}},
 		{"the same flags in another order", ceUnit + systemd,
-			[]facts.Process{proc(7, "docker.service", "/usr/bin/dockerd --containerd /run/containerd/containerd.sock --host=fd://")},
+			[]facts.Process{proc(7, "docker.service",
+				"/usr/bin/dockerd --containerd /run/containerd/containerd.sock --host=fd://")},
 			state{PID: 7, Flavour: "package", Unit: "docker.service", File: file, DataRoot: root}},
 		{"started by hand beside an installed unit", ceUnit + systemd + "-- srv/d.json --\n{}\n",
 			[]facts.Process{proc(7, "", "dockerd --icc=false --config-file /srv/d.json --data-root /srv/d")},
-			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true, Keys: true, Running: "false process", Next: "false process"}},
+			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true, Keys: true,
+				Running: "false process", Next: "false process"}},
 		{"a unit removed since", systemd, []facts.Process{proc(7, "docker.service", ceArgv)},
 			state{PID: 7, Flavour: "package", File: file, DataRoot: root}},
-		{"the unit names another file", systemd + "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=/usr/bin/dockerd --config-file=/etc/d.json\n",
+		{"the unit names another file", systemd +
+			"-- etc/systemd/system/docker.service --\n[Service]\nExecStart=/usr/bin/dockerd --config-file=/etc/d.json\n",
 			[]facts.Process{proc(7, "docker.service", "dockerd")},
-			state{PID: 7, Flavour: "package", Unit: "docker.service", File: "/etc/d.json", DataRoot: root, Explicit: true, Stale: true}},
+			state{PID: 7, Flavour: "package", Unit: "docker.service", File: "/etc/d.json", DataRoot: root, Explicit: true,
+				Stale: true}},
 		{"rootless", systemd + `-- home/u/.config/systemd/user/docker.service --
 [Service]
 ExecStart=/usr/bin/dockerd-rootless.sh --icc=false
@@ -108,7 +119,8 @@ root:x:0:0::/root:/bin/sh
 u:x:1000:1000::/home/u:/bin/sh
 -- home/u/.config/docker/daemon.json --
 {}
-`, []facts.Process{rootless}, state{PID: 5, Flavour: "rootless", Unit: "docker.service", File: "/home/u/.config/docker/daemon.json",
+`, []facts.Process{rootless}, state{PID: 5, Flavour: "rootless", Unit: "docker.service",
+			File:     "/home/u/.config/docker/daemon.json",
 			DataRoot: "/home/u/.local/share/docker", Keys: true, Running: "false process",
 			Next: "false /home/u/.config/systemd/user/docker.service"}},
 		{"snap", systemd + `-- etc/systemd/system/snap.docker.dockerd.service --
@@ -120,8 +132,10 @@ ExecStart=/usr/bin/snap run docker.dockerd
 			File: "/var/snap/docker/9/config/daemon.json", DataRoot: "/var/snap/docker/common/var-lib-docker", Keys: true}},
 		{"sysvinit", "-- etc/init.d/docker --\n#!/bin/sh\n-- etc/default/docker --\nDOCKER_OPTS=\"--icc=false -D\"\n",
 			[]facts.Process{proc(7, "", "/usr/sbin/dockerd -p /var/run/docker.pid --icc=true")},
-			state{PID: 7, Flavour: "package", File: file, DataRoot: root, Stale: true, Running: "true process", Next: "false /etc/default/docker"}},
-		{"sysvinit, but started by hand", "-- etc/init.d/docker --\n#!/bin/sh\n-- etc/default/docker --\nDOCKER_OPTS=--icc=false\n",
+			state{PID: 7, Flavour: "package", File: file, DataRoot: root, Stale: true, Running: "true process",
+				Next: "false /etc/default/docker"}},
+		{"sysvinit, but started by hand",
+			"-- etc/init.d/docker --\n#!/bin/sh\n-- etc/default/docker --\nDOCKER_OPTS=--icc=false\n",
 			[]facts.Process{proc(7, "", "dockerd")},
 			state{PID: 7, Flavour: "package", File: file, DataRoot: root}},
 		{"only a binary", "-- usr/bin/dockerd --\nx\n", nil, state{Flavour: "package", File: file, DataRoot: root}},
@@ -178,7 +192,8 @@ func TestDaemonOfEndpoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t, tt.archive+"-- srv/b.sock --\n")
-			m.processes = []facts.Process{proc(30, "", "dockerd"), proc(10, "", "dockerd"), proc(20, "", "dockerd"), proc(40, "", "dockerd")}
+			m.processes = []facts.Process{proc(30, "", "dockerd"), proc(10, "", "dockerd"), proc(20, "", "dockerd"),
+				proc(40, "", "dockerd")}
 			m.listeners = map[int][]facts.Listener{
 				10: {{Network: "unix", Address: "/srv/a.sock"}},
 				20: {{Network: "tcp", Address: "127.0.0.1:2376"}, {Network: "unix", Address: "/srv/b.sock"}},
@@ -216,7 +231,8 @@ func TestDaemonKeys(t *testing.T) {
 			t.Errorf("%s: keys %v, error %v; want error %q", tt.name, d.Keys, d.KeysErr, tt.want)
 		}
 	}
-	d, err := newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd --config-file=/gone\n").host().Daemon()
+	d, err := newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd "+
+		"--config-file=/gone\n").host().Daemon()
 	if err != nil || d.KeysErr == nil {
 		t.Errorf("a named file that does not exist: %v, %v", d, err)
 	}
@@ -324,11 +340,13 @@ func TestSettled(t *testing.T) {
 		want    map[string]bool
 	}{
 		{"nobody knows what was there", nil, map[string]bool{"icc": false, "live-restore": false}},
-		{"harden replaced it after the start", []facts.Version{{Data: []byte(`{"icc": false}`), Modified: before, Replaced: after}},
+		{"harden replaced it after the start",
+			[]facts.Version{{Data: []byte(`{"icc": false}`), Modified: before, Replaced: after}},
 			map[string]bool{"icc": true, "live-restore": false, "iptables": true}},
 		{"harden made it after the start", []facts.Version{{Replaced: after}},
 			map[string]bool{"icc": false, "live-restore": false, "iptables": true}},
-		{"somebody had changed it in between", []facts.Version{{Data: []byte(`{"icc": false}`), Modified: after, Replaced: after.Add(1)}},
+		{"somebody had changed it in between",
+			[]facts.Version{{Data: []byte(`{"icc": false}`), Modified: after, Replaced: after.Add(1)}},
 			map[string]bool{"icc": false, "live-restore": false}},
 		{"the first of two runs since the start counts", []facts.Version{
 			{Data: []byte(`{"icc": true}`), Modified: before.Add(-1), Replaced: before},

@@ -7,8 +7,8 @@ import (
 	"github.com/docker/docker/api/types/system"
 )
 
-// TestDaemonKeys reads odd daemon.json files as each Engine does; 20.10 was asked itself, which ends with "EOF" and "invalid
-// character 'ï'".
+// TestDaemonKeys reads odd daemon.json files as each Engine does; 20.10 was asked itself, which ends with "EOF" and
+// "invalid character 'ï'".
 func TestDaemonKeys(t *testing.T) {
 	const utf16 = "\xff\xfe{\x00}\x00"
 	for _, test := range []struct{ name, data, version, want string }{

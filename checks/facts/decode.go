@@ -13,15 +13,17 @@ import (
 // versions are the apiVersions of each kind that a program of Kubernetes accepts in a file of its own. With any other
 // it does not start. Source: the schemes of k8s.io/kubernetes and k8s.io/apiserver, 1.22 to 1.35.
 var versions = map[string][]string{
-	"Pod":                         {"v1"},
-	"KubeletConfiguration":        {"kubelet.config.k8s.io/v1beta1"},
-	"AuthenticationConfiguration": {"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1", "apiserver.config.k8s.io/v1alpha1"},
-	"AuthorizationConfiguration":  {"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1", "apiserver.config.k8s.io/v1alpha1"},
-	"EncryptionConfiguration":     {"apiserver.config.k8s.io/v1"},
-	"AdmissionConfiguration":      {"apiserver.config.k8s.io/v1", "apiserver.k8s.io/v1alpha1"},
-	"Configuration":               {"eventratelimit.admission.k8s.io/v1alpha1"}, // of EventRateLimit
-	"KubeProxyConfiguration":      {"kubeproxy.config.k8s.io/v1alpha1"},
-	"Policy":                      {"audit.k8s.io/v1"},
+	"Pod":                  {"v1"},
+	"KubeletConfiguration": {"kubelet.config.k8s.io/v1beta1"},
+	"AuthenticationConfiguration": {"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1",
+		"apiserver.config.k8s.io/v1alpha1"},
+	"AuthorizationConfiguration": {"apiserver.config.k8s.io/v1", "apiserver.config.k8s.io/v1beta1",
+		"apiserver.config.k8s.io/v1alpha1"},
+	"EncryptionConfiguration": {"apiserver.config.k8s.io/v1"},
+	"AdmissionConfiguration":  {"apiserver.config.k8s.io/v1", "apiserver.k8s.io/v1alpha1"},
+	"Configuration":           {"eventratelimit.admission.k8s.io/v1alpha1"}, // of EventRateLimit
+	"KubeProxyConfiguration":  {"kubeproxy.config.k8s.io/v1alpha1"},
+	"Policy":                  {"audit.k8s.io/v1"},
 	"KubeSchedulerConfiguration": {"kubescheduler.config.k8s.io/v1", "kubescheduler.config.k8s.io/v1beta3",
 		"kubescheduler.config.k8s.io/v1beta2", "kubescheduler.config.k8s.io/v1beta1"},
 }
@@ -64,7 +66,8 @@ func (d *Document) Is(kind string, more ...string) error {
 	return d.typed(d.Text("apiVersion"), kind)
 }
 
-// IsKubeconfig returns an error unless a program takes the document for a kubeconfig, which need not say that it is one.
+// IsKubeconfig returns an error unless a program takes the document for a kubeconfig, which need not say that it is
+// one.
 // Source: k8s.io/client-go tools/clientcmd, Load.
 func (d *Document) IsKubeconfig() error { return d.typed("v1", "Config") }
 
@@ -94,7 +97,8 @@ func (d *Document) onlyKnown(n *yaml.Node, at string, known map[string][]string)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Tag != mergeTag && !slices.Contains(allowed, key.Value) {
-			return fmt.Errorf("%s: line %d: unknown field %q: its program refuses the file; valid: %s", d.File, key.Line, key.Value, strings.Join(allowed, ", "))
+			return fmt.Errorf("%s: line %d: unknown field %q: its program refuses the file; valid: %s", d.File, key.Line,
+				key.Value, strings.Join(allowed, ", "))
 		}
 		if err := d.onlyKnown(n.Content[i+1], strings.TrimPrefix(at+"."+key.Value, "."), known); err != nil {
 			return err

@@ -25,7 +25,8 @@ func FuzzDockerfile(f *testing.F) {
 
 // FuzzCompose does so with Compose files.
 func FuzzCompose(f *testing.F) {
-	f.Add("x: &a {b: [c]}\nservices:\n  d: {<<: *a, extends: e}\n  e: *a\n  g: {extends: {service: d}, environment: [A=$B]}\n")
+	f.Add("x: &a {b: [c]}\nservices:\n  d: {<<: *a, extends: e}\n  e: *a\n  g: {extends: {service: d}, environment: " +
+		"[A=$B]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := absent.composeOf(&SourceFile{As: "compose.yaml", Data: []byte(text)}, "/")
 		if c.Err != nil {

@@ -42,8 +42,8 @@ var (
 	patternExpr   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*[#%/]`) })
 )
 
-// spend takes from the budget what a word can grow to at most, and what it takes to find that out. Each variable adds its
-// value. A replacement, as in "${A//a/$B}", multiplies it, and replacements can be nested.
+// spend takes from the budget what a word can grow to at most, and what it takes to find that out. Each variable adds
+// its value. A replacement, as in "${A//a/$B}", multiplies it, and replacements can be nested.
 func (d *Dockerfile) spend(word string, vars map[string]string, line int) error {
 	sum, product := len(word), 1.0
 	for _, m := range referenceExpr().FindAllStringSubmatch(word, -1) {
@@ -75,8 +75,8 @@ func (d *Dockerfile) assign(vars map[string]string, arg instructions.ArgCommand,
 	}
 }
 
-// variables are the values that ARG and ENV have given by the end of the final stage. It spends what Expand will for the
-// words of its USER.
+// variables are the values that ARG and ENV have given by the end of the final stage. It spends what Expand will for
+// the words of its USER.
 func (d *Dockerfile) variables() map[string]string {
 	vars := map[string]string{}
 	steps := d.Final().All()

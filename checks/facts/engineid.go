@@ -35,8 +35,8 @@ func (id EngineID) Same(other EngineID) bool {
 	return id.ID == other.ID
 }
 
-// Hides reports whether the Engine is the other one that uses other data meanwhile: containers of then are not gone, and
-// are there again once userns-remap is as it was.
+// Hides reports whether the Engine is the other one that uses other data meanwhile: containers of then are not gone,
+// and are there again once userns-remap is as it was.
 func (id EngineID) Hides(other EngineID) bool {
 	return id.Home != "" && id.Home == other.Home && id.Root != other.Root
 }

@@ -17,8 +17,10 @@ func TestEngineID(t *testing.T) {
 		same, hides bool
 	}{
 		{"the same", of("unix:///run/docker.sock", "A", "h", "/var/lib/docker"), true, false},
-		{"userns-remap from Docker 23", of("unix:///run/docker.sock", "B", "h", "/var/lib/docker/231072.231072"), false, true},
-		{"userns-remap of Docker 20.10, whose ID stays", of("unix:///run/docker.sock", "A", "h", "/var/lib/docker/1.1"), false, true},
+		{"userns-remap from Docker 23", of("unix:///run/docker.sock", "B", "h", "/var/lib/docker/231072.231072"), false,
+			true},
+		{"userns-remap of Docker 20.10, whose ID stays", of("unix:///run/docker.sock", "A", "h", "/var/lib/docker/1.1"),
+			false, true},
 		{"its data was removed", of("unix:///run/docker.sock", "B", "h", "/var/lib/docker"), true, false},
 		{"its data was moved", of("unix:///run/docker.sock", "A", "h", "/data/docker"), true, false},
 		{"another on this host", of("unix:///run/other.sock", "B", "h", "/var/lib/other"), false, false},

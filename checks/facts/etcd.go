@@ -48,9 +48,9 @@ func (c *Component) Say(name string) (Saying, bool, error) {
 	return Saying{}, false, nil
 }
 
-// Ran returns what the running process was told of an option, as Say does of the next one: its values, of which etcd and
-// the others take the last but for lists. since names the file that has changed after the process started, where what
-// that held then is not known.
+// Ran returns what the running process was told of an option, as Say does of the next one: its values, of which etcd
+// and the others take the last but for lists. since names the file that has changed after the process started, where
+// what that held then is not known.
 func (c *Component) Ran(name string) (values []string, since string) {
 	if c.Process == nil || c.anew {
 		s, ok, err := c.Say(name)

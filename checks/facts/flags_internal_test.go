@@ -15,12 +15,14 @@ func TestParseFlags(t *testing.T) {
 		{"-H fd:// --containerd=/run/c.sock", map[string]string{"host": "fd://", "containerd": "/run/c.sock"}},
 		{"--icc false --live-restore", map[string]string{"icc": "true", "live-restore": "true"}},
 		{"--icc=false --icc=true", map[string]string{"icc": "false|true"}},
-		{"-DH tcp://a:1 -Hunix:///b -H=fd:// -l debug", map[string]string{"debug": "true", "host": "tcp://a:1|unix:///b|fd://", "log-level": "debug"}},
+		{"-DH tcp://a:1 -Hunix:///b -H=fd:// -l debug",
+			map[string]string{"debug": "true", "host": "tcp://a:1|unix:///b|fd://", "log-level": "debug"}},
 		{"-Htcp://h?a=b", map[string]string{"host": "tcp://h?a=b"}},
 		{"-D=false", map[string]string{"debug": "false"}},
 		{"-g /data --graph=/more", map[string]string{"data-root": "/data|/more"}},
 		{"--label a=b --label=c=d", map[string]string{"label": "a=b|c=d"}},
-		{"--some-new-flag --other value --third=x", map[string]string{"some-new-flag": "true", "other": "value", "third": "x"}},
+		{"--some-new-flag --other value --third=x",
+			map[string]string{"some-new-flag": "true", "other": "value", "third": "x"}},
 		{"--tlsverify -- --icc=false", map[string]string{"tlsverify": "true"}},
 		{"stray - -p /run/docker.pid", map[string]string{"pidfile": "/run/docker.pid"}},
 		{"--seccomp-profile=", map[string]string{"seccomp-profile": ""}},
@@ -78,7 +80,8 @@ func TestFlagName(t *testing.T) {
 		"storage-opts": "storage-opt", "authorization-plugins": "authorization-plugin", "dns": "dns", "dns-opts": "dns-opt",
 		"runtimes": "add-runtime", "default-address-pools": "default-address-pool", "features": "feature",
 		"allow-nondistributable-artifacts": "allow-nondistributable-artifacts", "tls": "tls", "iptables": "iptables",
-		"log-driver": "log-driver", "exec-opts": "exec-opt", "graph": "data-root", "node-generic-resources": "node-generic-resource",
+		"log-driver": "log-driver", "exec-opts": "exec-opt", "graph": "data-root",
+		"node-generic-resources": "node-generic-resource",
 	} {
 		if got := FlagName(key); got != want {
 			t.Errorf("FlagName(%q) = %q, want %q", key, got, want)

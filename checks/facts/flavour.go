@@ -100,7 +100,8 @@ func (h *Host) argsFile(file string) ([]Token, error) {
 }
 
 // snapPaths are the variables that MicroK8s replaces in its files of arguments.
-var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current", "${SNAP_COMMON}", "/var/snap/microk8s/common",
+var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current", "${SNAP_COMMON}",
+	"/var/snap/microk8s/common",
 	"${SNAP}", "/snap/microk8s/current")
 
 // rancherArgs reads PROGRAM-arg of config.yaml and of config.yaml.d, whose files come in order: the last one that has

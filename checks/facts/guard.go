@@ -71,8 +71,8 @@ func (h *Host) Guarded(p string) (string, error) {
 	return Writable(chain[len(chain)-1]), nil
 }
 
-// Chain describes every directory above a path, the topmost first, and then the path itself where it exists. A link that
-// another could lead elsewhere stands for its owner.
+// Chain describes every directory above a path, the topmost first, and then the path itself where it exists. A link
+// that another could lead elsewhere stands for its owner.
 func (h *Host) Chain(p string) (chain []Info, exists bool, err error) {
 	at, err := h.Info(p)
 	exists = err == nil
@@ -129,15 +129,17 @@ func (h *Host) Vouch(file string, by want.Authority) want.Authority {
 // there whoever names it.
 func WellKnown(p string) bool {
 	dir, base := path.Split(p)
-	if slices.Contains([]string{".conf", ".yaml"}, path.Ext(base)) && (dir == "/etc/kubernetes/" || dir == "/etc/kubernetes/manifests/") {
+	if slices.Contains([]string{".conf", ".yaml"}, path.Ext(base)) &&
+		(dir == "/etc/kubernetes/" || dir == "/etc/kubernetes/manifests/") {
 		return true
 	}
 	return wellKnown[p] || strings.HasPrefix(p, "/etc/kubernetes/pki/")
 }
 
 var wellKnown = set("/run/docker.sock", "/etc/docker/daemon.json", "/etc/default/docker", "/etc/sysconfig/docker",
-	"/etc/default/kubelet", "/etc/sysconfig/kubelet", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/docker", "/var/lib/etcd", "/etc/kubernetes/pki",
-	"/var/lib/kubelet/config.yaml", "/var/lib/kubelet/instance-config.yaml", "/var/lib/kubelet/pki/kubelet-client-current.pem")
+	"/etc/default/kubelet", "/etc/sysconfig/kubelet", "/var/lib/kubelet/kubeadm-flags.env", "/var/lib/docker",
+	"/var/lib/etcd", "/etc/kubernetes/pki", "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/instance-config.yaml",
+	"/var/lib/kubelet/pki/kubelet-client-current.pem")
 
 // SystemDir reports whether a directory belongs to the whole system, so that no program's item is about it.
 func SystemDir(dir string) bool {
@@ -154,12 +156,14 @@ func SystemDir(dir string) bool {
 }
 
 var (
-	wholeSystems = set("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt", "proc",
-		"root", "run", "sbin", "snap", "srv", "sys", "tmp", "usr", "var")
-	wholeBelow = set("/var/backups", "/var/cache", "/var/crash", "/var/lib", "/var/local", "/var/lock", "/var/log", "/var/mail",
-		"/var/opt", "/var/run", "/var/snap", "/var/spool", "/var/tmp", "/var/www", "/etc/alternatives", "/etc/audit", "/etc/cron.d",
-		"/etc/default", "/etc/init.d", "/etc/kubernetes", "/etc/pam.d", "/etc/pki", "/etc/profile.d", "/etc/security", "/etc/ssh",
+	wholeSystems = set("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "media", "mnt", "opt",
+		"proc", "root", "run", "sbin", "snap", "srv", "sys", "tmp", "usr", "var")
+	wholeBelow = set("/var/backups", "/var/cache", "/var/crash", "/var/lib", "/var/local", "/var/lock", "/var/log",
+		"/var/mail", "/var/opt", "/var/run", "/var/snap", "/var/spool", "/var/tmp", "/var/www", "/etc/alternatives",
+		"/etc/audit", "/etc/cron.d", "/etc/default", "/etc/init.d", "/etc/kubernetes", "/etc/pam.d", "/etc/pki",
+		"/etc/profile.d", "/etc/security", "/etc/ssh",
 		"/etc/ssl", "/etc/sudoers.d", "/etc/sysconfig", "/etc/systemd", "/etc/udev", "/run/lock", "/run/systemd", "/run/user",
-		"/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share", "/usr/share/ca-certificates",
+		"/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share",
+		"/usr/share/ca-certificates",
 		"/root/.ssh")
 )

@@ -88,7 +88,8 @@ func (pod *podFile) identity(c *podContainer, file string) Identity {
 		}
 	}
 	id.Groups = append(id.Groups, p.More...)
-	if group == nil && user != nil && *user != 0 { // the image's passwd may name another: then no file of root's group is meant for it
+	// the image's passwd may name another: then no file of root's group is meant for it
+	if group == nil && user != nil && *user != 0 {
 		id.Groups = append(id.Groups, 0)
 	}
 	return id
@@ -110,7 +111,8 @@ func (c *Component) Identity() Identity {
 	case c.Unit != "":
 		id = c.host.unitIdentity(c.Unit)
 	}
-	if p := c.Process; p != nil && p.UID != 0 && id.Root() && !c.anew && !p.OtherUsers { // the image says so, or another program that starts it
+	// the image says so, or another program that starts it
+	if p := c.Process; p != nil && p.UID != 0 && id.Root() && !c.anew && !p.OtherUsers {
 		id = Identity{UID: p.UID, From: fmt.Sprintf("process %d", p.PID)}
 	}
 	return id
@@ -123,7 +125,8 @@ func (h *Host) unitIdentity(unit string) Identity {
 		return Identity{}
 	}
 	id := Identity{From: "User= of " + unit}
-	if dynamic, ok := u.Get("Service", "DynamicUser"); ok && slices.Contains([]string{"1", "yes", "true", "on"}, strings.ToLower(dynamic.Value)) {
+	if dynamic, ok := u.Get("Service", "DynamicUser"); ok &&
+		slices.Contains([]string{"1", "yes", "true", "on"}, strings.ToLower(dynamic.Value)) {
 		id.Unsure = true
 		return id
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// An Insider is a Source that can read what a process of this machine sees below its root directory. Nothing there leads
-// out of it.
+// An Insider is a Source that can read what a process of this machine sees below its root directory. Nothing there
+// leads out of it.
 type Insider interface {
 	Inside(ctx context.Context, pid int, path string) ([]byte, error)
 }
@@ -40,7 +40,8 @@ func (h *Host) readContainerUser(u containerUser) (uint32, error) {
 		data, err = h.seenInside(c)
 	default:
 		err = fmt.Errorf("Engine %s is not asked for the files of a container that others can change meanwhile: "+
-			"before %s that can change files of the host (CVE-2026-41568, CVE-2026-42306); update it", Clip(e.ServerVersion), safeEngine)
+			"before %s that can change files of the host (CVE-2026-41568, CVE-2026-42306); update it", Clip(e.ServerVersion),
+			safeEngine)
 	}
 	if err != nil {
 		return 0, err

@@ -80,8 +80,9 @@ var telling = map[want.Kind]*regexp.Regexp{
 	want.Manifest:   kindLine("Pod"),
 	// kubeadm's instance-config.yaml is a part of one, without its kind
 	want.KubeletConfig: regexp.MustCompile(kindLine("KubeletConfiguration").String() + `|(?m:^containerRuntimeEndpoint:)`),
-	want.EtcdConfig:    regexp.MustCompile(`(?m)^"?(data-dir|name|listen-client-urls|(client|peer)-transport-security)"?:`),
-	want.ComposeFile:   regexp.MustCompile(`(?m)^(x-[^:]*|services|version|name):`),
+	want.EtcdConfig: regexp.MustCompile(`(?m)^"?(data-dir|name|listen-client-urls|` +
+		`(client|peer)-transport-security)"?:`),
+	want.ComposeFile: regexp.MustCompile(`(?m)^(x-[^:]*|services|version|name):`),
 }
 
 func kindLine(kind string) *regexp.Regexp {
@@ -106,8 +107,9 @@ func dockerLayout(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !dockerMakes[n] })
 }
 
-var dockerMakes = set("aufs", "btrfs", "buildkit", "builder", "containerd", "containers", "devicemapper", "engine-id", "fuse-overlayfs",
-	"image", "network", "overlay2", "plugins", "runtimes", "swarm", "tmp", "trust", "vfs", "volumes", "zfs")
+var dockerMakes = set("aufs", "btrfs", "buildkit", "builder", "containerd", "containers", "devicemapper", "engine-id",
+	"fuse-overlayfs", "image", "network", "overlay2", "plugins", "runtimes", "swarm", "tmp", "trust", "vfs", "volumes",
+	"zfs")
 
 // looksLikePKI reports whether a directory holds certificates and keys, and next to nothing else.
 func looksLikePKI(names []string) bool {

@@ -11,8 +11,9 @@ import (
 
 func TestParseKubeFlags(t *testing.T) {
 	var tokens []Token
-	for _, w := range []string{"--anonymous_auth=false", "--config", "/c.yaml", "--profiling", "-v=2", "--pod-max-pids", "-1",
-		"--feature-gates=A=true,B=false", "--feature-gates", "C=true", "-auto-tls", "--seccomp-default", "stray", "--client-ca-file=", "--", "--last=1"} {
+	for _, w := range []string{"--anonymous_auth=false", "--config", "/c.yaml", "--profiling", "-v=2", "--pod-max-pids",
+		"-1", "--feature-gates=A=true,B=false", "--feature-gates", "C=true", "-auto-tls", "--seccomp-default", "stray",
+		"--client-ca-file=", "--", "--last=1"} {
 		tokens = append(tokens, Token{Text: w, File: "unit"})
 	}
 	flags := parseKubeFlags(tokens)
@@ -20,8 +21,10 @@ func TestParseKubeFlags(t *testing.T) {
 	for name, f := range flags {
 		got[name] = f.Values
 	}
-	want := map[string][]string{"anonymous-auth": {"false"}, "config": {"/c.yaml"}, "profiling": {"true"}, "v": {"2"}, "pod-max-pids": {"-1"},
-		"feature-gates": {"A=true,B=false", "C=true"}, "auto-tls": {"true"}, "seccomp-default": {"true"}, "client-ca-file": {""}}
+	want := map[string][]string{"anonymous-auth": {"false"}, "config": {"/c.yaml"}, "profiling": {"true"}, "v": {"2"},
+		"pod-max-pids":  {"-1"},
+		"feature-gates": {"A=true,B=false", "C=true"}, "auto-tls": {"true"}, "seccomp-default": {"true"},
+		"client-ca-file": {""}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -92,7 +95,8 @@ func TestLook(t *testing.T) {
 	}
 	d := &Document{File: "/f", root: root}
 	for field, want := range map[string]found{
-		"a": said, "a.b": said, "a.c": removed, "a.z": silent, "e": removed, "e.z": removed, "f.z": removed, "z": silent, "g": said,
+		"a": said, "a.b": said, "a.c": removed, "a.z": silent, "e": removed, "e.z": removed, "f.z": removed, "z": silent,
+		"g": said,
 	} {
 		if _, got := d.look(strings.Split(field, ".")); got != want {
 			t.Errorf("%s: %d, want %d", field, got, want)
@@ -109,7 +113,8 @@ func TestLook(t *testing.T) {
 }
 
 func TestHostPath(t *testing.T) {
-	p := StaticPod{Mounts: []Mounted{{Path: "/etc/kubernetes", HostPath: "/srv/k8s"}, {Path: "/etc/kubernetes/pki", HostPath: "/srv/pki"},
+	p := StaticPod{Mounts: []Mounted{{Path: "/etc/kubernetes", HostPath: "/srv/k8s"},
+		{Path: "/etc/kubernetes/pki", HostPath: "/srv/pki"},
 		{Path: "/run/file", HostPath: "/srv/file"}, {Path: "/", HostPath: ""}}}
 	for inside, want := range map[string]string{
 		"/etc/kubernetes/pki/ca.crt": "/srv/pki/ca.crt", "/etc/kubernetes/x": "/srv/k8s/x", "/etc/kubernetes": "/srv/k8s",
@@ -126,10 +131,12 @@ func TestAuditLevel(t *testing.T) {
 rules:
 - {level: None, users: ["system:kube-proxy"]}
 - {level: None, userGroups: ["system:nodes"]}
-- {level: RequestResponse, userGroups: ["system:authenticated"], verbs: [update], resources: [{group: "", resources: [configmaps]}]}
+- {level: RequestResponse, userGroups: ["system:authenticated"], verbs: [update],
+   resources: [{group: "", resources: [configmaps]}]}
 - {level: None, namespaces: [kube-system]}
 - {level: None, nonResourceURLs: ["/healthz*"]}
-- {level: Request, resources: [{group: "", resources: ["pods/*"]}, {group: "", resources: [secrets], resourceNames: [one]}]}
+- {level: Request, resources: [{group: "", resources: ["pods/*"]},
+   {group: "", resources: [secrets], resourceNames: [one]}]}
 - {level: Metadata, resources: [{group: "", resources: [pods]}, {group: apps}]}
 `))
 	if err != nil {
@@ -140,7 +147,8 @@ rules:
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ verb, group, resource, want string }{
-		{"create", "", "pods/exec", "Request"}, {"create", "", "pods", "Metadata"}, {"get", "apps", "deployments", "Metadata"},
+		{"create", "", "pods/exec", "Request"}, {"create", "", "pods", "Metadata"},
+		{"get", "apps", "deployments", "Metadata"},
 		{"update", "", "configmaps", "RequestResponse"}, {"get", "", "configmaps", "None"}, {"get", "", "secrets", "None"},
 		{"get", "", "services/proxy", "None"},
 	} {

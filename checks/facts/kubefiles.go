@@ -95,7 +95,8 @@ func MinorVersion(image string) (int, bool) {
 // First returns the providers that encrypt a resource of the core group: those of the first entry that names it.
 func (e *EncryptionConfig) First(resource string) []string {
 	for _, r := range e.Resources {
-		if !slices.Contains(r.Resources, resource) && !slices.Contains(r.Resources, "*.") && !slices.Contains(r.Resources, "*.*") {
+		if !slices.Contains(r.Resources, resource) && !slices.Contains(r.Resources, "*.") &&
+			!slices.Contains(r.Resources, "*.*") {
 			continue
 		}
 		names := []string{}

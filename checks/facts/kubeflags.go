@@ -43,9 +43,11 @@ var kubeBools = set("allocate-node-cidrs", "allow-privileged", "anonymous-auth",
 	"enable-aggregator-routing", "enable-bootstrap-token-auth", "enable-debugging-handlers", "enable-server",
 	"encryption-provider-config-automatic-reload", "fail-swap-on", "help", "keep-terminated-pod-volumes", "leader-elect",
 	"make-iptables-util-chains", "masquerade-all", "peer-auto-tls", "peer-client-cert-auth", "profiling",
-	"protect-kernel-defaults", "register-node", "rotate-certificates", "rotate-server-certificates", "runtime-cgroups-enabled",
+	"protect-kernel-defaults", "register-node", "rotate-certificates", "rotate-server-certificates",
+	"runtime-cgroups-enabled",
 	"seccomp-default", "serialize-image-pulls", "service-account-extend-token-expiration", "service-account-lookup",
-	"use-service-account-credentials", "enable-v2", "pre-vote", "strict-reconfig-check", "enable-grpc-gateway", "force-new-cluster")
+	"use-service-account-credentials", "enable-v2", "pre-vote", "strict-reconfig-check", "enable-grpc-gateway",
+	"force-new-cluster")
 
 // List returns the elements of a flag whose value is a list separated by commas; repeated flags add up, as they do
 // for kube-apiserver and the kubelet.

@@ -93,7 +93,8 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 		k.Open = k.Process == nil
 		if k.Process == nil {
-			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...))
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(),
+				By: want.Root}}, args...))
 		}
 		return true, nil
 	}
@@ -112,7 +113,8 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 			return true, nil
 		}
 		if k.Process == nil && len(u.Argv) > 0 {
-			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments cannot be told", KubeletUnit)
+			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments cannot be told",
+				KubeletUnit)
 			k.Open = true
 			return true, nil
 		}
@@ -145,7 +147,8 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 		{Text: "--config=" + kubeadmConfig, File: "kubeadm's unit", By: want.Root},
 	}
 	for _, e := range []struct{ file, variable string }{
-		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"}, {"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
+		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"},
+		{"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
 	} {
 		f, err := h.within(budget.New(e.file, nil), e.file)
 		if errors.Is(err, fs.ErrNotExist) {

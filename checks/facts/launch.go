@@ -38,8 +38,9 @@ var wrappers = map[string]wrapper{
 	"numactl": {takes: "-i --interleave -p --preferred -N --cpunodebind -m --membind -C --physcpubind"},
 	"timeout": {takes: "-s --signal -k --kill-after", words: 1},
 	"stdbuf":  {takes: "-i -o -e --input --output --error"},
-	"setpriv": {takes: "--reuid --regid --ruid --rgid --euid --egid --groups --bounding-set --inh-caps --ambient-caps --securebits"},
-	"gosu":    {words: 1}, "su-exec": {words: 1}, "chroot": {words: 1},
+	"setpriv": {takes: "--reuid --regid --ruid --rgid --euid --egid --groups --bounding-set --inh-caps --ambient-caps " +
+		"--securebits"},
+	"gosu": {words: 1}, "su-exec": {words: 1}, "chroot": {words: 1},
 	"nohup": {}, "setsid": {}, "exec": {},
 	"systemd-cat": {takes: "-t --identifier -p --priority"}, "prlimit": {},
 }
@@ -112,7 +113,8 @@ func shellLine(words []Token, name string) ([]Token, surety) {
 // mention reports whether any of the words names a program.
 func mention(words []Token, name string) surety {
 	for _, w := range words {
-		for _, part := range strings.FieldsFunc(w.Text, func(r rune) bool { return strings.ContainsRune(" \t\n'\"`;|&<>(){}", r) }) {
+		for _, part := range strings.FieldsFunc(w.Text,
+			func(r rune) bool { return strings.ContainsRune(" \t\n'\"`;|&<>(){}", r) }) {
 			if path.Base(part) == name || part == "hyperkube" || strings.HasSuffix(part, "/hyperkube") {
 				return maybe
 			}
@@ -129,6 +131,7 @@ func Before(argv []string, name string) (n int, ok bool) {
 		tokens[i].Text = a
 	}
 	args, sure := launch(tokens, name)
-	inShell := slices.ContainsFunc(argv[:len(argv)-len(args)], func(a string) bool { return slices.Contains(shellNames, path.Base(a)) })
+	inShell := slices.ContainsFunc(argv[:len(argv)-len(args)],
+		func(a string) bool { return slices.Contains(shellNames, path.Base(a)) })
 	return len(argv) - len(args), sure == surely && !inShell
 }

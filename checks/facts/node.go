@@ -78,7 +78,8 @@ func (h *Host) readNode() (*Node, error) {
 		return nil, err
 	}
 	if k := n.Kubelet; k != nil && k.Process == nil && !k.joined && f == "" {
-		return nil, fmt.Errorf("kubernetes: the kubelet is installed, and has no %s: this host has joined no cluster: %w", k.File, ErrAbsent)
+		return nil, fmt.Errorf("kubernetes: the kubelet is installed, and has no %s: this host has joined no cluster: %w",
+			k.File, ErrAbsent)
 	}
 	if n.Kubelet != nil {
 		n.readPods()
@@ -148,7 +149,8 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	switch {
 	case c.Pod == nil || sure == surely:
 	case c.Process == nil:
-		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments cannot be told", c.Pod.File, name)
+		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments cannot "+
+			"be told", c.Pod.File, name)
 	default:
 		c.Next = c.Running
 	}
@@ -213,7 +215,8 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 			return fmt.Errorf("%s (PID %d) is not counted: %s", c.Name, p.PID, p.Doubted)
 		}
 		if p.Contained && !p.OtherUsers && c.Name != KubeProxy && InStaticPod(p.Cgroup, n.Kubelet.CgroupRoot()) {
-			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its configuration cannot be told", c.Name, p.PID)
+			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its "+
+				"configuration cannot be told", c.Name, p.PID)
 		}
 	}
 	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)
@@ -337,5 +340,6 @@ func (c *Component) Document(flag string) (*Document, error) {
 
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.
 func (c *Component) Loaded(d *Document) bool {
-	return c.Process == nil || c.anew || !d.Changed.After(c.Process.Started.Add(tick)) && c.host.after.Files[d.File].Data == nil
+	return c.Process == nil || c.anew || !d.Changed.After(c.Process.Started.Add(tick)) &&
+		c.host.after.Files[d.File].Data == nil
 }

@@ -91,7 +91,8 @@ func (p *StaticPod) Entitled() want.Warrant {
 func (p *StaticPod) Host(inside string) (string, bool) {
 	best := Mounted{}
 	for _, m := range p.Mounts {
-		if (inside == m.Path || strings.HasPrefix(inside, strings.TrimSuffix(m.Path, "/")+"/")) && len(m.Path) > len(best.Path) {
+		if (inside == m.Path || strings.HasPrefix(inside, strings.TrimSuffix(m.Path, "/")+"/")) &&
+			len(m.Path) > len(best.Path) {
 			best = m
 		}
 	}
@@ -147,7 +148,8 @@ func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) 
 	}
 	var containers []StaticPod
 	for _, c := range pod.Spec.Containers {
-		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID, Name: cmp.Or(pod.Metadata.Namespace, "default") + "/" + pod.Metadata.Name,
+		p := StaticPod{File: doc.File, By: doc.By, NamedBy: by, UID: pod.Metadata.UID,
+			Name:      cmp.Or(pod.Metadata.Namespace, "default") + "/" + pod.Metadata.Name,
 			Container: c.Name, Image: c.Image, Runs: pod.identity(&c, doc.File)}
 		env := environ(c.Env, len(c.EnvFrom) > 0)
 		p.Env = env.values

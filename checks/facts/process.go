@@ -11,19 +11,21 @@ import (
 
 // A Process is one running program.
 type Process struct {
-	PID     int
-	Exe     string            // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
-	Args    []string          // argv, argv[0] included
-	Env     map[string]string // the options among its environment, which etcd reads: ETCD_*; nil where that was not looked at
-	UID     uint32            // whom it runs as
-	Unit    string            // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
+	PID  int
+	Exe  string   // what the kernel runs: /proc/PID/exe resolved, " (deleted)" cut off
+	Args []string // argv, argv[0] included
+	// the options among its environment, which etcd reads: ETCD_*; nil where that was not looked at
+	Env     map[string]string
+	UID     uint32 // whom it runs as
+	Unit    string // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
 	Started time.Time
 	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
 	Contained bool
 	Origin
 
-	By      want.Authority // whose word its arguments are; the Host settles it
-	Doubted string         // why it does not count as one of this host's; empty where it does, and of what is in a container
+	By want.Authority // whose word its arguments are; the Host settles it
+	// why it does not count as one of this host's; empty where it does, and of what is in a container
+	Doubted string
 }
 
 // Own leaves out the processes that run in containers, and those that do not count.

@@ -213,7 +213,7 @@ func (h *Host) provenance(p *Project) (doubt, err error) {
 			return why
 		}
 	}
-	doubt = h.engineDoubt()
+	doubt = h.EngineDoubt()
 	switch err := h.rootsAlone(p.Dir); {
 	case errors.Is(err, ErrNotRoots):
 		doubt = cmp.Or(doubt, err)
@@ -297,9 +297,9 @@ func (h *Host) local() bool {
 	return err == nil && e.Local
 }
 
-// engineDoubt is ErrNotRoots where the Engine is a user's own: its word is then no reason to change a file of root's,
+// EngineDoubt is ErrNotRoots where the Engine is a user's own: its word is then no reason to change a file of root's,
 // nor may what root's files hold be handed to it.
-func (h *Host) engineDoubt() error {
+func (h *Host) EngineDoubt() error {
 	e, err := h.Engine()
 	if err != nil || e.PID <= 1 { // systemd listens for a service of its own
 		return err

@@ -136,8 +136,10 @@ var claims = []claimTest{
 	// labels
 	{name: "another directory", archive: shop(plain, "srv/lab/x"), labels: []string{facts.LabelComposeDir, "/srv/lab"},
 		err: "neither above nor below"},
-	{name: "a file that is too long", archive: shop(plain + "\n" + strings.Repeat("#\n", 1<<19)), err: "the limit is 1048576"},
-	{name: "too many files", labels: []string{facts.LabelComposeFiles, strings.Repeat("/a,", 16) + "/a"}, err: "more than 16 files"},
+	{name: "a file that is too long", archive: shop(plain + "\n" + strings.Repeat("#\n", 1<<19)),
+		err: "the limit is 1048576"},
+	{name: "too many files", labels: []string{facts.LabelComposeFiles, strings.Repeat("/a,", 16) + "/a"},
+		err: "more than 16 files"},
 	{name: "no directory", labels: []string{facts.LabelComposeDir, ""}, err: "not a clean absolute path"},
 	{name: "a path that turns", labels: []string{facts.LabelComposeFiles, "/srv/x/../shop/compose.yaml"},
 		err: "not a clean absolute path"},

@@ -64,8 +64,8 @@ func (h *Host) ContainerReach(p string) (Reach, error) {
 	return r, err
 }
 
-// spans are all that containers can write, by path and by the name that the file system has for it: a bind mount shows one
-// directory in two places.
+// spans are all that containers can write, by path and by the name that the file system has for it: a bind mount shows
+// one directory in two places.
 type spans struct {
 	all    index
 	shared index // of containers' mounts
@@ -91,7 +91,8 @@ func keep(m map[string]span, key string, sp span) {
 	}
 }
 
-// ancestors yields what is above a path, the nearest first. A path may have a file system's name before its first slash.
+// ancestors yields what is above a path, the nearest first. A path may have a file system's name before its first
+// slash.
 func ancestors(p string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		root := strings.IndexByte(p, '/') + 1

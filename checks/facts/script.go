@@ -68,7 +68,8 @@ type shellReader struct {
 }
 
 // blockEnds are the words that end what others begin.
-var blockEnds = map[string]string{"if": "fi", "case": "esac", "for": "done", "while": "done", "until": "done", "{": "}", "()": "}"}
+var blockEnds = map[string]string{"if": "fi", "case": "esac", "for": "done", "while": "done", "until": "done", "{": "}",
+	"()": "}"}
 
 // statement reads one command to its end.
 func (r *shellReader) statement() error {

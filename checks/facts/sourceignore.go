@@ -85,7 +85,8 @@ func byBytes(s string) string {
 // nothing is an expression that matches nothing.
 const nothing = `[^\x00-\x{10FFFF}]`
 
-// globExpr is a pattern of a .gitignore as a regular expression on bytes, of a path or of one name. Source: git wildmatch.c.
+// globExpr is a pattern of a .gitignore as a regular expression on bytes, of a path or of one name. Source: git
+// wildmatch.c.
 func globExpr(glob string, named bool) string {
 	var b strings.Builder
 	for i := 0; i < len(glob); i++ {
@@ -213,18 +214,28 @@ func ignored(rules []ignoreRule, p string, dir bool) bool {
 // Ignored reports whether the .gitignore files of a source directory, from root down, leave out a file or a directory
 // above it.
 func (h *Host) Ignored(root, file string) bool {
-	var above []string
+	var rules []ignoreRule
+	for _, dir := range slices.Backward(dirsAbove(root, file)) {
+		if f, err := h.File(path.Join(dir, ".gitignore")); err == nil {
+			rules = append(rules, parseIgnore(dir, f.Data)...)
+		}
+	}
+	return ignoredBelow(rules, root, file)
+}
+
+// ignoredBelow reports whether rules leave out a file, or a directory between it and root.
+func ignoredBelow(rules []ignoreRule, root, file string) bool {
+	return ignored(rules, file, false) ||
+		slices.ContainsFunc(dirsAbove(root, file), func(dir string) bool { return ignored(rules, dir, true) })
+}
+
+// dirsAbove are the directories that a file is in, up to root, the nearest first.
+func dirsAbove(root, file string) (above []string) {
 	for dir := path.Dir(file); Within(dir, root); dir = path.Dir(dir) {
 		above = append(above, dir)
 		if dir == "/" || dir == "." {
 			break
 		}
 	}
-	var rules []ignoreRule
-	for _, dir := range slices.Backward(above) {
-		if f, err := h.File(path.Join(dir, ".gitignore")); err == nil {
-			rules = append(rules, parseIgnore(dir, f.Data)...)
-		}
-	}
-	return ignored(rules, file, false) || slices.ContainsFunc(above, func(dir string) bool { return ignored(rules, dir, true) })
+	return above
 }

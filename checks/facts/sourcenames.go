@@ -19,10 +19,10 @@ const (
 // Endings of what is named like a Dockerfile or a Compose file and is none: templates and copies, which are told, and
 // what nobody would take for one.
 var (
-	draftEndings = []string{".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb", ".in", ".m4", ".bak", ".orig", ".old", ".dist",
-		".sample", ".example"}
-	otherEndings = []string{".dockerignore", ".containerignore", ".md", ".rst", ".txt", ".swp", ".go", ".py", ".js", ".ts", ".sh", ".rb", ".rs",
-		".yml", ".yaml", ".json", ".html", ".css", ".png", ".svg", ".lock", ".mk", ".ps1"}
+	draftEndings = []string{".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb", ".in", ".m4", ".bak",
+		".orig", ".old", ".dist", ".sample", ".example"}
+	otherEndings = []string{".dockerignore", ".containerignore", ".md", ".rst", ".txt", ".swp", ".go", ".py", ".js", ".ts",
+		".sh", ".rb", ".rs", ".yml", ".yaml", ".json", ".html", ".css", ".png", ".svg", ".lock", ".mk", ".ps1"}
 	composeStems = []string{"compose", "docker-compose", "docker-stack", "stack"}
 	dockerStems  = []string{"dockerfile", "containerfile"}
 )

@@ -35,7 +35,8 @@ type Sources struct {
 	Composes    []*Compose    // sorted by path; an override is with the file that it overrides
 	Skipped     []string      // what was not looked at, and why
 	Outside     []string      // links to anything else that lead out of the directories, and are not followed
-	Left        []string      // what was left out as the site wishes, and what looks like a source and is not taken for one
+	// what was left out as the site wishes, and what looks like a source and is not taken for one
+	Left []string
 }
 
 // A SourceFile is where a source is.
@@ -82,7 +83,8 @@ func (w *sourceWalk) projects() {
 		env := path.Join(path.Dir(f.Path), envName)
 		c := r.project(f, path.Dir(f.Path), []string{env})
 		as := path.Join(path.Dir(f.As), envName)
-		if c.envErr != nil && !slices.ContainsFunc(w.found.Skipped, func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
+		if c.envErr != nil && !slices.ContainsFunc(w.found.Skipped,
+			func(s string) bool { return strings.HasPrefix(s, as+": ") }) {
 			w.found.Skipped = append(w.found.Skipped, as+": "+reasonOf(c.envErr))
 		}
 		if w.doubtful[f.Path] && !c.serves() {

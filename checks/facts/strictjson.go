@@ -33,9 +33,9 @@ func ParseKeys(data []byte) (*Keys, error) {
 	return keys, nil
 }
 
-// parseDaemonKeys reads a daemon.json as the Engine of this host does. From 23.0 on dockerd takes an empty file for one that
-// says nothing and goes by a byte order mark; before, it does not start with either. Where its version is not known, what
-// only some take is an error. Source: moby daemon/config/config.go, getConflictFreeConfiguration.
+// parseDaemonKeys reads a daemon.json as the Engine of this host does. From 23.0 on dockerd takes an empty file for one
+// that says nothing and goes by a byte order mark; before, it does not start with either. Where its version is not
+// known, what only some take is an error. Source: moby daemon/config/config.go, getConflictFreeConfiguration.
 func parseDaemonKeys(data []byte, engine *EngineFacts) (*Keys, error) {
 	text, odd := decoded(data)
 	if odd == "" {
@@ -45,7 +45,8 @@ func parseDaemonKeys(data []byte, engine *EngineFacts) (*Keys, error) {
 		return nil, fmt.Errorf("%s, which dockerd takes from 23.0 on only; write the file without it", odd)
 	}
 	if !engine.AtLeast(23, 0) {
-		return nil, fmt.Errorf("%s, with which dockerd %s does not start; write the file without it", odd, engine.ServerVersion)
+		return nil, fmt.Errorf("%s, with which dockerd %s does not start; write the file without it", odd,
+			engine.ServerVersion)
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return &Keys{Values: map[string]json.RawMessage{}}, nil
@@ -124,7 +125,8 @@ func strict(data []byte) error {
 			return at(data, len(before)-1, "trailing comma")
 		}
 	}
-	if rest := data[offset:]; bytes.HasPrefix(rest, []byte("//")) || bytes.HasPrefix(rest, []byte("/*")) || rest[0] == '#' {
+	if rest := data[offset:]; bytes.HasPrefix(rest, []byte("//")) || bytes.HasPrefix(rest, []byte("/*")) ||
+		rest[0] == '#' {
 		return at(data, offset, "comment, which JSON does not have")
 	}
 	return at(data, offset, syntax.Error())

@@ -45,7 +45,8 @@ func TestParseKeysRefuses(t *testing.T) {
 	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + "}")); err != nil {
 		t.Errorf("a hundred levels: %v", err)
 	}
-	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}")); !errors.Is(err, budget.Err) {
+	if _, err := ParseKeys([]byte(`{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "}")); !errors.Is(err,
+		budget.Err) {
 		t.Errorf("a hundred and one levels: %v", err)
 	}
 }

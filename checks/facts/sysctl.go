@@ -15,7 +15,8 @@ import (
 type Sysctl struct{ Value, File string }
 
 // Where systemd-sysctl and procps look for settings, what comes first wins. Source: sysctl.d(5).
-var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"}
+var sysctlDirs = []string{"/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d",
+	"/lib/sysctl.d"}
 
 // Sysctls returns the kernel settings that files make at boot, by dotted name. Files apply in the order of their names
 // whatever the directory; /etc/sysctl.conf, which procps reads and systemd only by a link, comes last.

@@ -7,14 +7,15 @@ import (
 
 // DefaultCapabilities are what the Docker Engine gives a container by itself, without CAP_, sorted.
 // Source: moby oci/caps/defaults.go.
-var DefaultCapabilities = []string{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+var DefaultCapabilities = []string{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
+	"NET_BIND_SERVICE",
 	"NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
 
 // systemDirs are the directories of which a container must not be able to write anything; of sharedDirs single entries
 // are anybody's.
 var (
-	systemDirs = []string{"/boot", "/dev", "/etc", "/proc", "/root", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-		"/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/systemd"}
+	systemDirs = []string{"/boot", "/dev", "/etc", "/proc", "/root", "/sys", "/usr", "/bin", "/sbin", "/lib", "/lib32",
+		"/lib64", "/libx32", "/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/systemd"}
 	sharedDirs = []string{"/home", "/run", "/var", "/var/lib", "/var/log"}
 )
 

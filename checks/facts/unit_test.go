@@ -74,8 +74,10 @@ ExecStart=/usr/bin/dockerd -H tcp://127.0.0.1:2375 \
 # a comment does not end the line
     --icc=false
 `, view{ce, []string{"/etc/systemd/system/docker.service.d/override.conf"},
-			in("/etc/systemd/system/docker.service.d/override.conf", "/usr/bin/dockerd", "-H", "tcp://127.0.0.1:2375", "--icc=false")}},
-		{"drop-ins sort by name over all directories, and the first of a name hides the others", ceUnit + `-- usr/lib/systemd/system/docker.service.d/50-a.conf --
+			in("/etc/systemd/system/docker.service.d/override.conf", "/usr/bin/dockerd", "-H", "tcp://127.0.0.1:2375",
+				"--icc=false")}},
+		{"drop-ins sort by name over all directories, and the first of a name hides the others", ceUnit +
+			`-- usr/lib/systemd/system/docker.service.d/50-a.conf --
 [Service]
 Environment=A=vendor B=vendor
 -- etc/systemd/system/docker.service.d/50-a.conf --
@@ -95,7 +97,8 @@ Environment=A=overridden
 			"/etc/systemd/system/docker.service.d/50-a.conf"}, append(
 			in("/run/systemd/system/docker.service.d/10-z.conf", "/usr/bin/dockerd", "adminx", "$A", "-admin"),
 			facts.Token{Text: "admin", File: "/etc/systemd/system/docker.service.d/50-a.conf"})}},
-		{"an administrator's copy hides the vendor's, a null link hides a drop-in", ceUnit + `-- etc/systemd/system/docker.service --
+		{"an administrator's copy hides the vendor's, a null link hides a drop-in", ceUnit +
+			`-- etc/systemd/system/docker.service --
 [Service]
 ExecStart=-/opt/dockerd
 -- usr/lib/systemd/system/docker.service.d/50-a.conf --
@@ -133,7 +136,8 @@ OPTS=--bip=10.0.0.1/24
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, view{u.Fragment, u.DropIns, u.Argv}, cmpopts.IgnoreFields(facts.Token{}, "By")); diff != "" {
+			if diff := cmp.Diff(tt.want, view{u.Fragment, u.DropIns, u.Argv},
+				cmpopts.IgnoreFields(facts.Token{}, "By")); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -148,12 +152,15 @@ func TestUnitThatCannotStart(t *testing.T) {
 		{"there is none", "-- etc/hostname --\nx\n", true},
 		{"masked by a link", ceUnit + "-- etc/systemd/system/docker.service@ --\n/dev/null\n", true},
 		{"masked by an empty file", ceUnit + "-- etc/systemd/system/docker.service --\n", true},
-		{"its environment file is missing", "-- etc/systemd/system/docker.service --\n[Service]\nEnvironmentFile=/etc/gone\nExecStart=/usr/bin/dockerd\n", false},
+		{"its environment file is missing",
+			"-- etc/systemd/system/docker.service --\n[Service]\nEnvironmentFile=/etc/gone\nExecStart=/usr/bin/dockerd\n",
+			false},
 		{"a directory in its place", "-- etc/systemd/system/docker.service/x --\n", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if u, err := newMachine(t, tt.archive).host().Unit("docker.service"); err == nil || errors.Is(err, facts.ErrAbsent) != tt.absent {
+			if u, err := newMachine(t, tt.archive).host().Unit("docker.service"); err == nil ||
+				errors.Is(err, facts.ErrAbsent) != tt.absent {
 				t.Errorf("got %v, %v; want an error that is ErrAbsent: %v", u, err, tt.absent)
 			}
 		})
@@ -184,7 +191,8 @@ ListenStream = /run/b.sock
 	}
 	mode, _ := u.Get("Socket", "SocketMode")
 	mode.By = 0 // TestAuthority is about that
-	if want := (facts.Setting{Section: "Socket", Key: "SocketMode", Value: "0660", File: "/etc/systemd/system/docker.socket"}); mode != want {
+	if want := (facts.Setting{Section: "Socket", Key: "SocketMode", Value: "0660",
+		File: "/etc/systemd/system/docker.socket"}); mode != want {
 		t.Errorf("mode is %v, want %v", mode, want)
 	}
 	if s, ok := u.Get("Service", "SocketMode"); ok {

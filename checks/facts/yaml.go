@@ -54,7 +54,8 @@ func (h *Host) readDocument(path string) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Document{File: f.Path, Changed: f.Modified, By: h.Vouch(path, want.Root), root: root, brace: JSONByBrace(f.Data)}, nil
+	return &Document{File: f.Path, Changed: f.Modified, By: h.Vouch(path, want.Root), root: root,
+		brace: JSONByBrace(f.Data)}, nil
 }
 
 // documentBy is Document, of a file that by names.

@@ -82,7 +82,7 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 				strings.Join(healthPaths[:3], ", "), d.File)
 			return []checks.Finding{f}, nil
 		}
-		if s, err := flag.read(c); err != nil || !s.value {
+		if s, err := flag.read(c); err != nil || !s.Value {
 			return nil, err
 		}
 		f.Got = "let in: neither --anonymous-auth nor " + file + " says otherwise"
@@ -95,7 +95,7 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.value {
+	if !s.Value {
 		return flag.Must(be.False).Judge(h)
 	}
 	f.Got = "let in, --anonymous-auth being " + s.String()
@@ -107,7 +107,7 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 // kubelet's own probes are anonymous: it would start the API server again for ever.
 func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Want, string) {
 	if n.Flavour.Generated() || c.Pod == nil {
-		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
+		return change(n, c, "anonymous-auth", s.from, "false", nil)
 	}
 	probed := slices.ContainsFunc(c.Pod.Probes, func(p facts.Probe) bool { return !p.Proof })
 	minor, known := facts.MinorVersion(c.Pod.Image)
@@ -124,7 +124,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		why = fmt.Sprintf("the version of %s cannot be told, and an API server before 1.32 cannot limit anonymous callers "+
 			"to paths", c.Pod.Image)
 	case minor < 32 && !probed:
-		return change(n, c, "anonymous-auth", s.Saying, "false", nil)
+		return change(n, c, "anonymous-auth", s.from, "false", nil)
 	case minor < 32:
 		why = fmt.Sprintf("Kubernetes 1.%d cannot limit them to paths", minor)
 	}
@@ -148,7 +148,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 	flag, _ := change(n, c, "authentication-config", facts.Saying{}, file, nil, oursMounted)
 	wants = append(wants, flag...)
 	if s.ok {
-		gone, _ := change(n, c, "anonymous-auth", s.Saying, "", &want.PodFlag{Gone: true})
+		gone, _ := change(n, c, "anonymous-auth", s.from, "", &want.PodFlag{Gone: true})
 		wants = append(wants, gone...)
 	}
 	return wants, ""
@@ -232,7 +232,7 @@ func encryption(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil && !c.Open {
 		return nil, err
 	}
-	if s.value != "" {
+	if s.Value != "" {
 		var config facts.EncryptionConfig
 		_, err := c.Config(flag, &config)
 		return nil, err

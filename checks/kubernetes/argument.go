@@ -48,16 +48,9 @@ func component(h *facts.Host, program string) (*facts.Node, *facts.Component, er
 
 // A said is what a component is told of one flag, and where.
 type said[T any] struct {
-	value T
-	facts.Saying
-	ok bool
-}
-
-func (s said[T]) String() string {
-	if s.ok {
-		return fmt.Sprintf("%s by %s in %s", cmp.Or(flagText(s.value), "empty"), flagName(s.Saying), s.Where)
-	}
-	return rule.ByDefault(flagText(s.value))
+	rule.Reading[T]
+	from facts.Saying
+	ok   bool
 }
 
 func flagName(s facts.Saying) string {
@@ -70,7 +63,8 @@ func flagName(s facts.Saying) string {
 // read reads the argument as the program would be started next.
 func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	s, ok, err := c.Say(a.name)
-	out := said[T]{a.unset, s, ok}
+	r := rule.Reading[T]{Value: a.unset, Text: rule.ByDefault(flagText(a.unset))}
+	out := said[T]{r, s, ok}
 	if err != nil {
 		return out, err
 	}
@@ -80,25 +74,27 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if !ok {
 		return out, nil
 	}
+	out.Where, out.By = flagName(s)+" in "+s.Where, s.By
 	values := []string{s.Value}
 	if f, isFlag := c.Next[a.name]; isFlag && s.Field == nil {
 		values = f.Values
 		if f.Unclear != "" && !strings.HasPrefix(s.Value, "https://") { // of a URL its scheme is what counts
-			return out, fmt.Errorf("%s in %s: it comes from the variable %s, whose value cannot be told "+
-				"here", flagName(s), s.Where, f.Unclear)
+			return out, fmt.Errorf("%s: it comes from the variable %s, whose value cannot be told here",
+				out.Where, f.Unclear)
 		}
 	}
-	if err := parseFlag(values, &out.value); err != nil {
-		return out, fmt.Errorf("%s in %s: not a %T", flagName(s), s.Where, out.value)
+	if err := parseFlag(values, &out.Value); err != nil {
+		return out, fmt.Errorf("%s: not a %T", out.Where, out.Value)
 	}
-	if list, ok := any(out.value).([]string); ok {
+	if list, ok := any(out.Value).([]string); ok {
 		for _, e := range list {
 			if strings.TrimSpace(e) != e {
-				return out, fmt.Errorf("%s in %s: to %s the blank is part of the name %q, which it does not know; take the "+
-					"blank out", flagName(s), s.Where, c.Name, e)
+				return out, fmt.Errorf("%s: to %s the blank is part of the name %q, which it does not know; take the blank out",
+					out.Where, c.Name, e)
 			}
 		}
 	}
+	out.Text = cmp.Or(flagText(out.Value), "empty") + " by " + out.Where
 	return out, nil
 }
 
@@ -110,52 +106,73 @@ func open(c *facts.Component, name string) error {
 
 // Must is the rule that the argument meets cond, as the program runs and as it would be started next.
 func (a argument[T]) Must(cond be.Cond[T]) checks.Rule {
-	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+	on := rule.Setting[T]{Subject: a.program + " --" + a.name, On: func(h *facts.Host) (rule.Told[T], error) {
 		n, c, err := component(h, a.program)
-		if err != nil {
-			return nil, err
-		}
-		s, err := a.read(c)
-		if err != nil {
-			return nil, err
-		}
-		f := checks.Finding{Subject: a.program + " --" + a.name, Got: s.String(), Must: cond.Text}
-		if cond.Holds(s.value) {
-			if a.takenUp(c, cond, &f) {
-				return nil, nil
+		return ofComponent[T]{a, n, c}, err
+	}}
+	if a.refuse != nil {
+		on.Refuse = func(h *facts.Host, v T) string {
+			_, c, err := component(h, a.program)
+			if err != nil {
+				return err.Error()
 			}
-			return []checks.Finding{f}, nil
+			return a.refuse(h, c, v)
 		}
-		v, ok := cond.Nearest(s.value)
-		switch {
-		case !ok:
-		case a.refuse != nil && a.refuse(h, c, v) != "":
-			f.Reason = a.refuse(h, c, v)
-		default:
-			f.Wants, f.Reason = a.ask(n, c, s, v)
-		}
-		return []checks.Finding{f}, nil
-	})
+	}
+	return on.Must(cond)
 }
 
-// takenUp reports whether the program runs with a good value too; otherwise it makes f say what is to be done.
+// takenUp reports whether a program runs with a good value too; otherwise it makes f say what is to be done.
 func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Finding) bool {
+	return rule.TakenUp(ofComponent[T]{argument: a, component: c}, cond, f)
+}
+
+// ofComponent is an argument as one of the control plane's programs, or etcd, has it.
+type ofComponent[T any] struct {
+	argument[T]
+	node      *facts.Node
+	component *facts.Component
+}
+
+func (a ofComponent[T]) Reading() (rule.Reading[T], error) {
+	s, err := a.read(a.component)
+	return s.Reading, err
+}
+
+func (a ofComponent[T]) Running() rule.Running[T] {
+	c := a.component
 	if c.Process == nil {
-		return true
+		return rule.Running[T]{Settled: true}
 	}
 	values, since := c.Ran(a.name)
-	v := a.unset
-	if len(values) > 0 && parseFlag(values, &v) != nil || since == "" && cond.Holds(v) {
-		return true
+	r := rule.Running[T]{Value: a.unset, Since: fmt.Sprintf("%s changed after %s started", since, c.Name)}
+	r.Settled = len(values) > 0 && parseFlag(values, &r.Value) != nil
+	r.Known = since == "" && !r.Settled
+	r.Text = cmp.Or(flagText(r.Value), rule.Unset) + " in the running process"
+	return r
+}
+
+// Ask wants the argument to be v. Of a list it asks for single elements, so that those that are not named stay.
+func (a ofComponent[T]) Ask(v T) ([]want.Want, string) {
+	s, err := a.read(a.component)
+	if err != nil {
+		return nil, err.Error()
 	}
-	f.Pending = true
-	if since != "" {
-		f.Got += fmt.Sprintf("; what runs is not known, since %s changed after %s started: not taken up yet", since, c.Name)
-	} else {
-		f.Got += fmt.Sprintf(", %s in the running process: not taken up yet", cmp.Or(flagText(v), rule.Unset))
+	was, isList := any(s.Value).([]string)
+	text, shape := flagText(v), (*want.PodFlag)(nil)
+	switch {
+	case isList:
+		is := any(v).([]string)
+		shape = &want.PodFlag{Add: without(is, was), Drop: without(was, is)}
+	case text == "":
+		shape = &want.PodFlag{Gone: true}
 	}
-	f.Wants, f.Reason = takeUp(c, a.name)
-	return false
+	return change(a.node, a.component, a.name, s.from, text, shape)
+}
+
+func (a ofComponent[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) {
+	wants, why = takeUp(a.component, a.name)
+	return wants, why, "not taken up yet"
 }
 
 // takeUp says how a program takes up what its manifest or unit says.
@@ -169,19 +186,6 @@ func takeUp(c *facts.Component, key string) ([]want.Want, string) {
 	return nil, fmt.Sprintf("the kubelet has not started the pod of %s again: see `crictl ps -a --name %s` and "+
 		"`journalctl -u kubelet`",
 		c.Pod.File, c.Name)
-}
-
-// ask wants the argument to be v. Of a list it asks for single elements, so that those that are not named stay.
-func (a argument[T]) ask(n *facts.Node, c *facts.Component, s said[T], v T) ([]want.Want, string) {
-	was, isList := any(s.value).([]string)
-	switch {
-	case !isList && flagText(v) == "":
-		return change(n, c, a.name, s.Saying, "", &want.PodFlag{Gone: true})
-	case !isList:
-		return change(n, c, a.name, s.Saying, flagText(v), nil)
-	}
-	is := any(v).([]string)
-	return change(n, c, a.name, s.Saying, flagText(v), &want.PodFlag{Add: without(is, was), Drop: without(was, is)})
 }
 
 func without(list, gone []string) []string {

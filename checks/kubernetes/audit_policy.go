@@ -266,16 +266,16 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := checks.Finding{Subject: "kube-apiserver --audit-log-path", Got: s.String(), Must: "a file on a volume, with a " +
-		"policy that fills it"}
-	if s.value == "-" {
+	f := checks.Finding{Subject: "kube-apiserver --audit-log-path", Got: s.String(),
+		Must: "a file on a volume, with a policy that fills it"}
+	if s.Value == "-" {
 		f.Got = "standard output"
 		f.Reason = "name a file on a volume, or waive this if something collects the pod's output: the runtime keeps " +
 			"little of it"
 		return []checks.Finding{f}, nil
 	}
-	if s.value != "" {
-		problem, ok := onVolume(c, s.value)
+	if s.Value != "" {
+		problem, ok := onVolume(c, s.Value)
 		switch {
 		case !ok:
 			f.Got = problem
@@ -284,7 +284,7 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 				return []checks.Finding{f}, nil
 			}
 		case p == nil:
-			f.Got = s.value + ", to which nothing is written: there is no policy"
+			f.Got = s.Value + ", to which nothing is written: there is no policy"
 			f.Wants, f.Reason = askPolicy(h, n, c)
 			return []checks.Finding{f}, nil
 		default:
@@ -297,7 +297,7 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 	f.Wants, f.Reason = askLog(h, n, c)
 	if p == nil && f.Reason == "" {
 		f.Wants, f.Reason = askPolicy(h, n, c)
-		if s.value != "" { // which names a place inside the container
+		if s.Value != "" { // which names a place inside the container
 			log, _ := askLog(h, n, c)
 			f.Wants = append(f.Wants, log...)
 		}

@@ -164,7 +164,7 @@ func proven(flag, authority string, unless func(*facts.Host, *facts.Component, b
 			return nil, err
 		}
 		s, err := arg(facts.Etcd, authority, "").read(c)
-		if err != nil || s.value != "" {
+		if err != nil || s.Value != "" {
 			return findings, err
 		}
 		f := &findings[0]
@@ -209,16 +209,16 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	f := checks.Finding{Subject: "etcd --trusted-ca-file", Got: s.String(), Must: "an authority of etcd's own"}
-	if s.value == "" {
+	if s.Value == "" {
 		return []checks.Finding{f}, nil
 	}
-	same := be.Cond[string]{Holds: func(v string) bool { return v == s.value }}
+	same := be.Cond[string]{Holds: func(v string) bool { return v == s.Value }}
 	if !arg(facts.Etcd, "trusted-ca-file", "").takenUp(c, same, &f) {
 		return []checks.Finding{f}, nil
 	}
-	file, ok := c.HostPath(s.value)
+	file, ok := c.HostPath(s.Value)
 	if !ok {
-		return nil, fmt.Errorf("--trusted-ca-file=%s is in no volume of %s", s.value, c.Where())
+		return nil, fmt.Errorf("--trusted-ca-file=%s is in no volume of %s", s.Value, c.Where())
 	}
 	own, err := certificates(h, file)
 	if err != nil {

@@ -101,7 +101,8 @@ func (k Key[T]) told(h *facts.Host) (v T, ok bool) {
 
 func inDaemon(v any) string { return text(v) + " in the running daemon" }
 
-// An elsewhere is another machine's engine, which is judged by what it tells of itself: all that can be known from here.
+// An elsewhere is another machine's engine, which is judged by what it tells of itself: all that can be known from
+// here.
 type elsewhere[T any] struct {
 	Key[T]
 	host *facts.Host
@@ -131,9 +132,10 @@ type dockerd[T any] struct {
 func (d dockerd[T]) Reading() (Reading[T], error) { return d.Next(d.daemon) }
 
 func (d dockerd[T]) Running() Running[T] {
-	v, known := d.told(d.host)
+	v, told := d.told(d.host)
 	restarted := d.host.Restarted(Service(d.daemon)) // what the Engine tells is of before it
-	return Running[T]{Value: v, Known: known && !restarted, Text: inDaemon(v),
+	told = told && !restarted
+	return Running[T]{Value: v, Known: told, Asked: told, Text: inDaemon(v),
 		Settled: restarted || d.daemon.Settled(d.name), Since: "the configuration changed after dockerd started"}
 }
 

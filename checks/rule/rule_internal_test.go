@@ -272,7 +272,8 @@ func TestTakeUp(t *testing.T) {
 	}
 	look := func(name string, d facts.Daemon, inFile bool) taken {
 		if inFile {
-			d.Keys = &facts.Keys{Order: []string{name}, Values: map[string]json.RawMessage{name: json.RawMessage("true")}}
+			d.Keys = &facts.Keys{Order: []string{name},
+				Values: map[string]json.RawMessage{name: json.RawMessage("true")}}
 		}
 		wants, why, how := dockerd[bool]{Key: Daemon(name, true), daemon: &d}.TakeUp(be.False)
 		return taken{how, why, len(wants)}

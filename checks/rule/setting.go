@@ -10,8 +10,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// A Setting is one thing that a program can be told, by whatever means: a key, a field, a flag. It has a value that runs
-// and a value that would run after a restart, and both must meet what is required.
+// A Setting is one thing that a program can be told, by whatever means: a key, a field, a flag. It has a value that
+// runs and a value that would run after a restart, and both must meet what is required.
 type Setting[T any] struct {
 	Subject string // how reports call it: "daemon icc"
 
@@ -36,15 +36,15 @@ type Told[T any] interface {
 	// Ask is what tells it v instead, or why nothing can.
 	Ask(v T) (wants []want.Want, why string)
 
-	// TakeUp is what makes it run with what it is told already, or why nothing can; how says in a few words what the value
-	// waits for. A value that meets cond may be asked for where only that brings it into force.
+	// TakeUp is what makes it run with what it is told already, or why nothing can; how says in a few words what the
+	// value waits for. A value that meets cond may be asked for where only that brings it into force.
 	TakeUp(cond be.Cond[T]) (wants []want.Want, why, how string)
 }
 
 // A Reading is what a program would start with.
 type Reading[T any] struct {
 	Value T
-	Where string         // what says so: "--icc in docker.service", a file; empty where nothing does, which is the default
+	Where string         // what says so: "--icc in docker.service", a file; empty for the default
 	By    want.Authority // whose word it is
 	Text  string         // how reports tell of it: "false in /etc/docker/daemon.json"
 
@@ -58,6 +58,7 @@ func (r Reading[T]) String() string { return r.Text }
 type Running[T any] struct {
 	Value   T
 	Known   bool
+	Asked   bool   // the program itself has told it, so that it counts whatever is configured
 	Text    string // how reports tell of a known value: "false in the running daemon"
 	Settled bool   // it is what the program would start with, known or not
 	Since   string // what changed where it is not known: "the configuration changed after dockerd started"
@@ -82,7 +83,7 @@ func (s Setting[T]) Must(cond be.Cond[T]) checks.Rule {
 		}
 		r, err := t.Reading()
 		if err != nil {
-			if run := t.Running(); run.Known && !cond.Holds(run.Value) { // what runs is bad, whatever is configured
+			if run := t.Running(); run.Asked && !cond.Holds(run.Value) { // what runs is bad, whatever is configured
 				return []checks.Finding{{Subject: s.Subject, Got: run.Text, Must: cond.Text,
 					Reason: fmt.Sprintf("what is configured cannot be read: %v", err)}}, err
 			}
@@ -97,7 +98,7 @@ func (s Setting[T]) Must(cond be.Cond[T]) checks.Rule {
 			f.Reason = r.Stuck
 			return []checks.Finding{f}, nil
 		case !cond.Holds(r.Value):
-			if run := t.Running(); run.Known && cond.Holds(run.Value) {
+			if run := t.Running(); run.Asked && cond.Holds(run.Value) {
 				f.Got += ", from the next start on; " + run.Text
 			}
 			s.repair(h, t, r, cond, &f)

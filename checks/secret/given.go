@@ -23,8 +23,8 @@ func Given(name, value string) string {
 	return inConnection(value)
 }
 
-// Alarms are the hits that are worth an alarm: a rule that knows no kind of secret by its form is believed only where the
-// name before the value says that it is one.
+// Alarms are the hits that are worth an alarm: a rule that knows no kind of secret by its form is believed only where
+// the name before the value says that it is one.
 func Alarms(text []byte, hits []Hit) []Hit {
 	return slices.DeleteFunc(slices.Clone(hits), func(h Hit) bool {
 		value := string(text[h.Start:h.End])
@@ -73,14 +73,17 @@ var (
 	commonplace = Pattern(`(?i)^(?:pass|password|passwd|pwd|secret|user|username|example|test|foo|bar|token)$`)
 	// What stands where a secret is to be put.
 	toReplace = Pattern(`(?i)chang(?:e[-_ ]?(?:me|it|this|that|before|in)\b|eme)|change[-_ ]?(?:me|this)|` +
-		`^(?:replace|insert|enter|put|choose|provide|paste|fill|define|generate)[-_ ]?(?:me|with|your|here|an?[-_ ]|some|strong|in)|` +
+		`^(?:replace|insert|enter|put|choose|provide|paste|fill|define|generate)` +
+		`[-_ ]?(?:me|with|your|here|an?[-_ ]|some|strong|in)|` +
 		`^your[-_ ]|^your[A-Za-z]|[-_ ]here$|` +
 		`(?:^|[^a-z])x{3,}(?:[^a-z]|$)|^<[^<>]*>$|^\[[^][]*\]$|^\{[^{}]*\}$|^%[^%]+%$|^\.\.\.$|…|` +
-		`^(?:todo|tbd|fixme|dummy|placeholder|redacted|removed|hidden|optional|required|disabled|enabled|default|auto|random|unset|empty|undefined)$`)
+		`^(?:todo|tbd|fixme|dummy|placeholder|redacted|removed|hidden|optional|required|disabled|enabled|` +
+		`default|auto|random|unset|empty|undefined)$`)
 	filler = Pattern(`[-_.*#?\s]`)
 	// Where a secret is kept, and what everybody may know.
 	located = Pattern(`^(?:[~.]{0,2}|%[a-z._]+%|[A-Za-z]:)[/\\][A-Za-z0-9._@%/\\-]*$|` +
-		`^[A-Za-z0-9_./-]+\.(?:pem|key|crt|cer|der|p12|pfx|jks|keystore|txt|json|ya?ml|conf|ini|pub|token|kubeconfig|gpg|asc|jwt)$|` +
+		`^[A-Za-z0-9_./-]+\.(?:pem|key|crt|cer|der|p12|pfx|jks|keystore|txt|json|` +
+		`ya?ml|conf|ini|pub|token|kubeconfig|gpg|asc|jwt)$|` +
 		`^https?://[^@\s]*$|^[a-z0-9-]+:/[^:@\s]*$`)
 	public = Pattern(`^(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-\S+|age1\S+|` +
 		`-----BEGIN (?:CERTIFICATE|[A-Z ]*PUBLIC KEY|DH PARAMETERS|X9\.42 DH PARAMETERS|EC PARAMETERS|PGP PUBLIC KEY BLOCK))`)
@@ -148,7 +151,8 @@ func InCommand(text string) (found []Argument) {
 }
 
 var (
-	echoed   = Pattern(`(?:echo|printf)\s+(?:-[neE]+\s+)?["']?[A-Za-z_][A-Za-z0-9_.-]*:([^"'|\s]+)["']?\s*\|\s*(?:sudo\s+)?(?:/usr/s?bin/)?chpasswd\b`)
+	echoed = Pattern(`(?:echo|printf)\s+(?:-[neE]+\s+)?["']?[A-Za-z_][A-Za-z0-9_.-]*:([^"'|\s]+)["']?` +
+		`\s*\|\s*(?:sudo\s+)?(?:/usr/s?bin/)?chpasswd\b`)
 	signsIn  = Pattern(`\b(?:login|sshpass|smbpasswd)\b[^|;&\n]*$`)
 	hereText = Pattern(`\bchpasswd\b[^\n]*<<<\s*["']?[A-Za-z_][A-Za-z0-9_.-]*:([^"'\s]+)`)
 	entered  = Pattern(`(?m)^[ \t]*[A-Za-z_][A-Za-z0-9_.-]*:([^\s:]+)[ \t]*$`)

@@ -67,8 +67,8 @@ func lowered(text []byte) []byte {
 	return out
 }
 
-// Of a long text a rule sees what is around its keywords: a secret begins at most so far before one, and ends at most so
-// far behind it. The longest is a private key.
+// Of a long text a rule sees what is around its keywords: a secret begins at most so far before one, and ends at most
+// so far behind it. The longest is a private key.
 const (
 	whole  = 64 << 10 // a text that every rule sees all of
 	before = 1 << 10
@@ -91,7 +91,8 @@ func (r *rule) windows(lower []byte) [][2]int {
 				break
 			}
 			start := max(0, i+j-before)
-			start = bytes.LastIndexByte(lower[max(0, start-before):start], '\n') + 1 + max(0, start-before) // the line's beginning, if it is near
+			// the line's beginning, if it is near
+			start = bytes.LastIndexByte(lower[max(0, start-before):start], '\n') + 1 + max(0, start-before)
 			end := min(len(lower), i+j+behind)
 			at = append(at, [2]int{start, end})
 			i = max(i+j+len(k), end-behind/2) // what is between is in this window already
@@ -112,7 +113,8 @@ func (r *rule) windows(lower []byte) [][2]int {
 // locate puts hits in order, drops those inside others, and tells their lines.
 func locate(text []byte, hits []Hit) []Hit {
 	slices.SortFunc(hits, func(a, b Hit) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), vague(a)-vague(b), strings.Compare(a.Rule, b.Rule))
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End), vague(a)-vague(b),
+			strings.Compare(a.Rule, b.Rule))
 	})
 	var out []Hit
 	line, from, end, begins := 1, 0, 0, 0

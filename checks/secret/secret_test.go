@@ -17,7 +17,8 @@ var (
 	github  = "ghp_" + "x7Kq2LmZ9vBt4RyWs8NdPf3Gh6JcTa1Ue5Xo"
 	aws     = "AKIA" + "Q3EGRTL7XWYZ2PVN"
 	generic = "9fQ2x" + "Lr7Zt0vWm4Kc8Bd1"
-	key     = "-----BEGIN RSA PRIVATE " + "KEY-----\n" + strings.Repeat("MIIEpAIBAAKCAQEAx7Kq2LmZ9vBt4RyWs8NdPf3Gh6JcTa1Ue5Xo\n", 3) + "-----END RSA PRIVATE " + "KEY-----"
+	key     = "-----BEGIN RSA PRIVATE " + "KEY-----\n" +
+		strings.Repeat("MIIEpAIBAAKCAQEAx7Kq2LmZ9vBt4RyWs8NdPf3Gh6JcTa1Ue5Xo\n", 3) + "-----END RSA PRIVATE " + "KEY-----"
 )
 
 func TestFind(t *testing.T) {
@@ -76,7 +77,8 @@ func FuzzFind(f *testing.F) {
 			t.Fatalf("%d MiB for %d bytes", size>>20, len(text))
 		}
 		for i, h := range hits {
-			if h.Start >= h.End || h.End > len(text) || h.Line != 1+strings.Count(text[:h.Start], "\n") || i > 0 && hits[i-1].End > h.Start {
+			if h.Start >= h.End || h.End > len(text) || h.Line != 1+strings.Count(text[:h.Start], "\n") ||
+				i > 0 && hits[i-1].End > h.Start {
 				t.Fatalf("%+v", hits)
 			}
 		}
@@ -87,7 +89,8 @@ func FuzzFind(f *testing.F) {
 }
 
 func BenchmarkFind(b *testing.B) {
-	text := []byte(strings.Repeat("RUN apt-get update && apt-get install -y api-client token-tool password-gen\n", 100) + github)
+	text := []byte(strings.Repeat("RUN apt-get update && apt-get install -y api-client token-tool password-gen\n", 100) +
+		github)
 	for b.Loop() {
 		if len(secret.Find(text)) != 1 {
 			b.Fatal("not found")

@@ -27,8 +27,8 @@ var (
 	FilePath = Pattern(`^/[A-Za-z0-9._/-]*$`)
 )
 
-// Pattern is an expression that is compiled when it is first needed: at the start of every program all of them would take
-// milliseconds that an audit does not have.
+// Pattern is an expression that is compiled when it is first needed: at the start of every program all of them would
+// take milliseconds that an audit does not have.
 func Pattern(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

@@ -16,7 +16,8 @@ func TestWindows(t *testing.T) {
 		strings.Repeat("MIIEpAIBAAKCAQEAx7Kq2LmZ9vBt4RyWs8NdPf3Gh6JcTa1Ue5Xo\n", 60)+"-----END RSA PRIVATE "+"KEY-----\n"
 	var b strings.Builder
 	for i := range 40 {
-		fmt.Fprintf(&b, "%s\nENV T%d=%s https://u:%d-hunter2@h/\n%s%s", strings.Repeat("RUN echo token\n", 400), i, pat, i, pem, strings.Repeat("x", 3000))
+		fmt.Fprintf(&b, "%s\nENV T%d=%s https://u:%d-hunter2@h/\n%s%s", strings.Repeat("RUN echo token\n", 400), i, pat, i,
+			pem, strings.Repeat("x", 3000))
 	}
 	text := []byte(b.String())
 	var all []Hit
@@ -32,7 +33,8 @@ func TestWindows(t *testing.T) {
 		t.Errorf("%d and %d hits", len(want), len(got))
 	}
 	for _, h := range got {
-		if h.Line != 1+bytes.Count(text[:h.Start], []byte("\n")) || h.Column != h.Start-bytes.LastIndexByte(text[:h.Start], '\n') {
+		if h.Line != 1+bytes.Count(text[:h.Start], []byte("\n")) ||
+			h.Column != h.Start-bytes.LastIndexByte(text[:h.Start], '\n') {
 			t.Errorf("%+v", h)
 		}
 	}

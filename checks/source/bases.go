@@ -14,21 +14,27 @@ type base struct {
 
 // bases are those that many images start from, each with the file that says so.
 var bases = []base{
-	{"gcr.io/distroless/*", "*nonroot*", "65532"},               // github.com/GoogleContainerTools/distroless, README.md
-	{"nginxinc/nginx-unprivileged", "", "101"},                  // github.com/nginx/docker-nginx-unprivileged, stable/debian/Dockerfile
-	{"ghcr.io/nginx/nginx-unprivileged", "", "101"},             // likewise
-	{"ghcr.io/nginxinc/nginx-unprivileged", "", "101"},          // likewise
-	{"quay.io/nginx/nginx-unprivileged", "", "101"},             // likewise
-	{"public.ecr.aws/nginx/nginx-unprivileged", "", "101"},      // likewise
-	{"jenkins/jenkins", "", "jenkins"},                          // github.com/jenkinsci/docker, debian/bookworm/hotspot/Dockerfile
-	{"jupyter/*-notebook", "", "${NB_UID}, 1000"},               // github.com/jupyter/docker-stacks, base-notebook/Dockerfile
-	{"quay.io/jupyter/*-notebook", "", "${NB_UID}, 1000"},       // likewise
-	{"quay.io/keycloak/keycloak", "", "1000"},                   // github.com/keycloak/keycloak, quarkus/container/Dockerfile
-	{"bitnami/[^m]*", "", "1001"},                               // github.com/bitnami/containers, README.md: all but minideb
-	{"docker.io/bitnami/[^m]*", "", "1001"},                     // likewise
-	{"bitnami/m[^i]*", "", "1001"},                              // likewise: mariadb, mongodb …
-	{"docker.io/bitnami/m[^i]*", "", "1001"},                    // likewise
-	{"mcr.microsoft.com/dotnet/*", "*-chiseled*", "${APP_UID}"}, // github.com/dotnet/dotnet-docker, documentation/distroless.md
+	{"gcr.io/distroless/*", "*nonroot*", "65532"}, // github.com/GoogleContainerTools/distroless, README.md
+	// github.com/nginx/docker-nginx-unprivileged, stable/debian/Dockerfile
+	{"nginxinc/nginx-unprivileged", "", "101"},
+	{"ghcr.io/nginx/nginx-unprivileged", "", "101"},        // likewise
+	{"ghcr.io/nginxinc/nginx-unprivileged", "", "101"},     // likewise
+	{"quay.io/nginx/nginx-unprivileged", "", "101"},        // likewise
+	{"public.ecr.aws/nginx/nginx-unprivileged", "", "101"}, // likewise
+	// github.com/jenkinsci/docker, debian/bookworm/hotspot/Dockerfile
+	{"jenkins/jenkins", "", "jenkins"},
+	// github.com/jupyter/docker-stacks, base-notebook/Dockerfile
+	{"jupyter/*-notebook", "", "${NB_UID}, 1000"},
+	{"quay.io/jupyter/*-notebook", "", "${NB_UID}, 1000"}, // likewise
+	// github.com/keycloak/keycloak, quarkus/container/Dockerfile
+	{"quay.io/keycloak/keycloak", "", "1000"},
+	// github.com/bitnami/containers, README.md: all but minideb
+	{"bitnami/[^m]*", "", "1001"},
+	{"docker.io/bitnami/[^m]*", "", "1001"},  // likewise
+	{"bitnami/m[^i]*", "", "1001"},           // likewise: mariadb, mongodb …
+	{"docker.io/bitnami/m[^i]*", "", "1001"}, // likewise
+	// github.com/dotnet/dotnet-docker, documentation/distroless.md
+	{"mcr.microsoft.com/dotnet/*", "*-chiseled*", "${APP_UID}"},
 }
 
 // namesUser returns the user whom an image is known to name; empty where nothing is known.
@@ -57,7 +63,8 @@ func nameAndTag(image string) (name, tag string) {
 func ofWindows(image string) bool {
 	name, _ := nameAndTag(strings.ToLower(image))
 	rest, ours := strings.CutPrefix(name, "mcr.microsoft.com/")
-	return ours && strings.HasPrefix(rest, "windows") || strings.Contains(name, "nanoserver") || strings.Contains(name, "servercore") ||
+	return ours && strings.HasPrefix(rest, "windows") || strings.Contains(name, "nanoserver") ||
+		strings.Contains(name, "servercore") ||
 		strings.Contains(strings.ToLower(image), "windowsservercore")
 }
 

@@ -103,17 +103,23 @@ func TestDockerfiles(t *testing.T) {
 // TestBases holds what is known of images that others start from.
 func TestBases(t *testing.T) {
 	for image, want := range map[string]string{
-		"debian:12": "USER", "nginx": "USER", "bitnami/minideb": "USER", "bitnami/redis:7": "", "docker.io/bitnami/mariadb": "",
-		"gcr.io/distroless/static:nonroot": "", "gcr.io/distroless/static-debian12:debug-nonroot": "", "gcr.io/distroless/static": "USER",
-		"nginxinc/nginx-unprivileged:1.27": "", "jenkins/jenkins:lts-jdk21": "", "quay.io/jupyter/base-notebook": "", "quay.io/keycloak/keycloak:26": "",
-		"mcr.microsoft.com/windows/servercore:ltsc2022": "", "mcr.microsoft.com/windows/nanoserver:1809": "", "mcr.microsoft.com/dotnet/runtime:8.0": "USER",
-		"mcr.microsoft.com/dotnet/runtime:8.0-jammy-chiseled": "", "python:3.13-windowsservercore-ltsc2022": "", "evil/bitnami/redis": "USER",
+		"debian:12": "USER", "nginx": "USER", "bitnami/minideb": "USER", "bitnami/redis:7": "",
+		"docker.io/bitnami/mariadb":        "",
+		"gcr.io/distroless/static:nonroot": "", "gcr.io/distroless/static-debian12:debug-nonroot": "",
+		"gcr.io/distroless/static":         "USER",
+		"nginxinc/nginx-unprivileged:1.27": "", "jenkins/jenkins:lts-jdk21": "", "quay.io/jupyter/base-notebook": "",
+		"quay.io/keycloak/keycloak:26":                  "",
+		"mcr.microsoft.com/windows/servercore:ltsc2022": "", "mcr.microsoft.com/windows/nanoserver:1809": "",
+		"mcr.microsoft.com/dotnet/runtime:8.0":                "USER",
+		"mcr.microsoft.com/dotnet/runtime:8.0-jammy-chiseled": "", "python:3.13-windowsservercore-ltsc2022": "",
+		"evil/bitnami/redis": "USER",
 	} {
 		if got := found(t, "user", facts.Choices{}, map[string]string{"Dockerfile": "FROM " + image + "\n"}); got != want {
 			t.Errorf("%s: %q, want %q", image, got, want)
 		}
 	}
-	if got := found(t, "user", facts.Choices{}, map[string]string{"Dockerfile": "FROM bitnami/redis\nUSER root\n"}); got != "USER" {
+	if got := found(t, "user", facts.Choices{},
+		map[string]string{"Dockerfile": "FROM bitnami/redis\nUSER root\n"}); got != "USER" {
 		t.Errorf("root again: %q", got)
 	}
 }
@@ -122,13 +128,15 @@ func TestBases(t *testing.T) {
 func TestTrusted(t *testing.T) {
 	choices := facts.Choices{TrustedRegistries: []string{"docker.io/library", "registry.example:5000"}}
 	for image, want := range map[string]string{
-		"debian:12": "", "registry.example:5000/a/b:1": "", "evil/debian:12": "FROM evil/debian:12", "registry.example.org/a": "FROM registry.example.org/a",
+		"debian:12": "", "registry.example:5000/a/b:1": "", "evil/debian:12": "FROM evil/debian:12",
+		"registry.example.org/a": "FROM registry.example.org/a",
 	} {
 		if got := found(t, "trusted-images", choices, map[string]string{"Dockerfile": "FROM " + image + "\n"}); got != want {
 			t.Errorf("%s: %q, want %q", image, got, want)
 		}
 	}
-	if got := found(t, "trusted-images", choices, map[string]string{"compose.yaml": "services: {a: {image: x/y}, b: {image: nginx}}\n"}); got != "a image x/y" {
+	if got := found(t, "trusted-images", choices,
+		map[string]string{"compose.yaml": "services: {a: {image: x/y}, b: {image: nginx}}\n"}); got != "a image x/y" {
 		t.Errorf("Compose: %q", got)
 	}
 }
@@ -138,7 +146,8 @@ func TestComposes(t *testing.T) {
 	const volume = "\nvolumes:\n  v:\n    driver_opts: {type: none, o: bind, device: /etc}\n"
 	for _, test := range []struct{ id, text, env, ignore, want string }{
 		{"sensitive-mounts", "volumes: [{type: bind, source: /etc, target: /x}]", "", "", "a volumes /etc"},
-		{"sensitive-mounts", "volumes: [{type: bind, source: ../../../../../../../etc, target: /x}]", "", "", "a volumes /etc"},
+		{"sensitive-mounts", "volumes: [{type: bind, source: ../../../../../../../etc, target: /x}]", "", "",
+			"a volumes /etc"},
 		{"sensitive-mounts", "volumes: [../../../../../../../etc:/x]", "", "", "a volumes /etc"},
 		{"sensitive-mounts", "volumes: [{type: bind, source: ./etc, target: /x}]", "", "", ""},
 		{"sensitive-mounts", "volumes: [{type: bind, source: ./etc, target: /x, read_only: true}]", "", "", ""},

@@ -56,7 +56,8 @@ func (judge Service) One(h *facts.Host, s *facts.Service) ([]checks.Finding, err
 
 // about is a finding of a service's key; v is where it says it, or the service itself where it says nothing.
 func about(s *facts.Service, v facts.ComposeValue, key, got, must string) checks.Finding {
-	return checks.Finding{Subject: v.File.As + " " + s.Name + " " + key, Got: masked(got), Must: must, Place: v.File.At(v.Line)}
+	return checks.Finding{Subject: v.File.As + " " + s.Name + " " + key, Got: masked(got), Must: must,
+		Place: v.File.At(v.Line)}
 }
 
 // absent is a finding of a key that a service does not have.
@@ -72,8 +73,8 @@ type change struct {
 	breaks string
 }
 
-// fixed gives a finding the change that settles it, or the reason why it is left: what the service shares with others is
-// not changed for all of them.
+// fixed gives a finding the change that settles it, or the reason why it is left: what the service shares with others
+// is not changed for all of them.
 func fixed(s *facts.Service, at facts.ComposeValue, f checks.Finding, c change) checks.Finding {
 	own := s.Own()
 	switch {
@@ -220,13 +221,15 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 			findings = append(findings, f)
 		}
 	}
-	dropped := slices.ContainsFunc(drops, func(c string) bool { return capability(c) == "NET_RAW" || capability(c) == "ALL" })
+	dropped := slices.ContainsFunc(drops,
+		func(c string) bool { return capability(c) == "NET_RAW" || capability(c) == "ALL" })
 	if errors.Join(errAdd, errDrop) != nil {
 		return findings, errors.Join(errAdd, errDrop)
 	}
 	if !dropped && !raw {
 		f := absent(s, "cap_drop", "not NET_RAW, nor ALL", "without NET_RAW")
-		findings = append(findings, appended(s, f, "cap_drop", "NET_RAW", false, s.Name+" cannot ping, nor open any other raw socket"))
+		findings = append(findings, appended(s, f, "cap_drop", "NET_RAW", false,
+			s.Name+" cannot ping, nor open any other raw socket"))
 	}
 	return findings, nil
 }
@@ -270,7 +273,8 @@ func unconfined(name, value string) Service {
 			n, v, _ := strings.Cut(strings.Replace(t, "=", ":", 1), ":")
 			if n == name && v == value {
 				f := about(s, items[i], "security_opt", items[i].Said(), "left out")
-				findings = append(findings, fixed(s, items[i], f, change{keyOf(items[i]), nil, true, s.Name + " may do something that the protection refuses"}))
+				findings = append(findings, fixed(s, items[i], f,
+					change{keyOf(items[i]), nil, true, s.Name + " may do something that the protection refuses"}))
 			}
 		}
 		return findings, err

@@ -35,7 +35,8 @@ var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks
 	if !off {
 		return nil, nil
 	}
-	return []checks.Finding{about(s, v, "healthcheck", "switched off", "a command that tells whether the service works")}, nil
+	return []checks.Finding{about(s, v, "healthcheck", "switched off", "a command that tells whether the service works")},
+		nil
 }
 
 // Restart wants an end to starting again what fails.
@@ -121,8 +122,9 @@ func chosen(h *facts.Host, s *facts.Service, of func(facts.ContainerChoice) stri
 // Limits of what a service may use up.
 var (
 	Memory = limit("memory", "mem_limit", []string{"memory"}, func(k facts.ContainerChoice) string { return k.Memory })
-	CPU    = limit("cpu-shares", "cpu_shares", []string{"cpus"}, func(k facts.ContainerChoice) string { return k.CPUShares }, "cpus", "cpu_quota", "cpuset")
-	PIDs   = limit("pids", "pids_limit", []string{"pids"}, func(k facts.ContainerChoice) string { return k.PIDs })
+	CPU    = limit("cpu-shares", "cpu_shares", []string{"cpus"},
+		func(k facts.ContainerChoice) string { return k.CPUShares }, "cpus", "cpu_quota", "cpuset")
+	PIDs = limit("pids", "pids_limit", []string{"pids"}, func(k facts.ContainerChoice) string { return k.PIDs })
 )
 
 // limit wants a limit, in the one place or the other that Compose has for it. Its value is the site's to choose.
@@ -149,7 +151,8 @@ func limit(what, key string, deploy []string, of func(facts.ContainerChoice) str
 		}
 		value := chosen(h, s, of)
 		if value == "" {
-			f.Reason = fmt.Sprintf("choose what %s needs, in harden's configuration (choices, containers, %s) or in the file", s.Name, what)
+			f.Reason = fmt.Sprintf("choose what %s needs, in harden's configuration (choices, containers, %s) or in the file",
+				s.Name, what)
 			return []checks.Finding{f}, nil
 		}
 		if _, ok := s.Get("deploy", "resources", "limits"); ok && key != "cpu_shares" {

@@ -46,7 +46,8 @@ func composeSecrets(c *facts.Compose, env *environments) ([]checks.Finding, erro
 		hits, err := secret.FindWithin(c.Data, budget.New(c.As, nil))
 		unknown = errors.Join(unknown, err)
 		for _, hit := range secret.Alarms(c.Data, hits) {
-			l.add(c, hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start, hit.Column, hit.Rule))
+			l.add(c, hit.Line, "line", fmt.Sprintf("a secret of %d bytes in column %d, of the kind %s", hit.End-hit.Start,
+				hit.Column, hit.Rule))
 		}
 	}
 	slices.SortStableFunc(l.findings, func(a, b checks.Finding) int {

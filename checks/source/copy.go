@@ -15,7 +15,8 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// Copy wants COPY where ADD does no more (4.9). ADD fetches URLs and unpacks archives, which a word away looks the same.
+// Copy wants COPY where ADD does no more (4.9). ADD fetches URLs and unpacks archives, which a word away looks the
+// same.
 var Copy = dockerfiles(func(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range d.Stages {

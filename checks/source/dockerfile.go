@@ -51,7 +51,8 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	case !found && namesUser(base.Base) != "":
 		return nil, nil
 	case !found && strings.Contains(base.Base, "nonroot"):
-		return nil, manual("%s: it names no user, and its base image %s says by its name that it does: `docker image inspect` tells",
+		return nil, manual("%s: it names no user, and its base image %s says by its name that it does: `docker image "+
+			"inspect` tells",
 			d.At(base.Line), masked(base.Base))
 	case !found:
 		f.Got = "unset, so that of " + masked(base.Image) + ", which is root unless that says otherwise"
@@ -70,7 +71,8 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 
 func healthcheck(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	final := d.Final()
-	f := checks.Finding{Subject: d.As + " HEALTHCHECK", Got: "unset", Must: "a command that tells whether the service works",
+	f := checks.Finding{Subject: d.As + " HEALTHCHECK", Got: "unset",
+		Must:  "a command that tells whether the service works",
 		Place: d.At(final.Line)}
 	for _, s := range final.All() {
 		if c, ok := s.Command.(*instructions.HealthCheckCommand); ok && c.Health != nil {
@@ -133,11 +135,12 @@ func trusted(h *facts.Host, image string) bool {
 	return slices.ContainsFunc(h.Choices.TrustedRegistries, func(t string) bool { return facts.Within(r, t) })
 }
 
-// unpinned is the finding of an image that neither its digest nor where it is from vouches for. What settles it is said.
-// told is the image as people are shown it, with the names of variables whose values they are not shown.
+// unpinned is the finding of an image that neither its digest nor where it is from vouches for. What settles it is
+// said. told is the image as people are shown it, with the names of variables whose values they are not shown.
 func unpinned(h *facts.Host, image, told string) checks.Finding {
 	f := checks.Finding{Got: tagOf(image, told), Must: "pinned by its digest (name:tag@sha256:…)",
-		Reason: "pin it by the digest of what was looked at, or name the registries that you trust (trusted-registries in harden's configuration)"}
+		Reason: "pin it by the digest of what was looked at, or name the registries that you trust (trusted-registries in " +
+			"harden's configuration)"}
 	if from := h.Choices.TrustedRegistries; from != nil {
 		f.Got += ", from " + masked(registryTold(told))
 		f.Must = "pinned by its digest, or from one of " + strings.Join(from, ", ")
@@ -179,7 +182,8 @@ func update(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 // cached reports whether the package index is kept in a cache of the build, in which no layer grows old.
 func cached(run *instructions.RunCommand) bool {
 	for _, m := range instructions.GetMounts(run) {
-		if m.Type == instructions.MountTypeCache && (strings.HasPrefix(m.Target, "/var/lib/apt") || strings.HasPrefix(m.Target, "/var/cache")) {
+		if m.Type == instructions.MountTypeCache &&
+			(strings.HasPrefix(m.Target, "/var/lib/apt") || strings.HasPrefix(m.Target, "/var/cache")) {
 			return true
 		}
 	}
@@ -187,8 +191,10 @@ func cached(run *instructions.RunCommand) bool {
 }
 
 var (
-	updates  = map[string]string{"apt-get": "update", "apt": "update", "aptitude": "update", "apk": "update", "yum": "makecache", "dnf": "makecache", "microdnf": "makecache", "zypper": "refresh", "pacman": "-Sy"}
-	installs = map[string]bool{"install": true, "upgrade": true, "dist-upgrade": true, "full-upgrade": true, "build-dep": true, "add": true, "satisfy": true, "reinstall": true, "in": true, "dup": true, "up": true}
+	updates = map[string]string{"apt-get": "update", "apt": "update", "aptitude": "update", "apk": "update",
+		"yum": "makecache", "dnf": "makecache", "microdnf": "makecache", "zypper": "refresh", "pacman": "-Sy"}
+	installs = map[string]bool{"install": true, "upgrade": true, "dist-upgrade": true, "full-upgrade": true,
+		"build-dep": true, "add": true, "satisfy": true, "reinstall": true, "in": true, "dup": true, "up": true}
 )
 
 // updateAlone returns the command that fetches a package index where nothing in the same layer uses it.
@@ -221,7 +227,8 @@ func updateAlone(commands [][]string) string {
 func setuid(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	found := func(what string, line int) {
-		findings = append(findings, checks.Finding{Subject: d.As + " " + masked(what), Got: "sets the set-user-ID or set-group-ID bit",
+		findings = append(findings, checks.Finding{Subject: d.As + " " + masked(what),
+			Got:  "sets the set-user-ID or set-group-ID bit",
 			Must: "without it", Place: d.At(line)})
 	}
 	// What an earlier stage sets comes along with COPY --from: every stage counts.

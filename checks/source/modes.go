@@ -31,7 +31,8 @@ func setsID(command []string) bool {
 				}
 				continue
 			}
-			if mode, ok := strings.CutPrefix(w, "-m"); ok && (idMode(mode) || mode == "" && i+1 < len(command) && idMode(command[i+1])) {
+			if mode, ok := strings.CutPrefix(w, "-m"); ok &&
+				(idMode(mode) || mode == "" && i+1 < len(command) && idMode(command[i+1])) {
 				return true
 			}
 		}
@@ -75,8 +76,8 @@ func groupOnly(mode string) bool {
 }
 
 // knownDirs are directories wherever they are named.
-var knownDirs = []string{"/tmp", "/var/tmp", "/opt", "/srv", "/home", "/root", "/run", "/var/log", "/var/lib", "/var/cache", "/var/run", "/var/spool",
-	"/var/mail", "/etc", "/usr/local", "/usr/share", "/usr/src", "/mnt", "/media"}
+var knownDirs = []string{"/tmp", "/var/tmp", "/opt", "/srv", "/home", "/root", "/run", "/var/log", "/var/lib",
+	"/var/cache", "/var/run", "/var/spool", "/var/mail", "/etc", "/usr/local", "/usr/share", "/usr/src", "/mnt", "/media"}
 
 // A tree is what the steps so far have told of directories.
 type tree map[string]bool
@@ -121,7 +122,8 @@ func (t tree) made(command []string) {
 func directories(command []string) bool {
 	for i, w := range command {
 		if w == "-d" || w == "--directory" || w == "-type" && i+1 < len(command) && command[i+1] == "d" ||
-			strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "--") && strings.HasSuffix(w, "d") && path.Base(command[0]) == "install" {
+			strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "--") && strings.HasSuffix(w, "d") &&
+				path.Base(command[0]) == "install" {
 			return true
 		}
 	}
@@ -150,9 +152,11 @@ func (t tree) shares(command []string) bool {
 			}
 		}
 		isDir := func(w string) bool {
-			return strings.HasSuffix(w, "/") || t[path.Clean(w)] || slices.Contains(knownDirs, path.Clean(w)) || strings.HasPrefix(w, "/home/") && strings.Count(w, "/") == 2
+			return strings.HasSuffix(w, "/") || t[path.Clean(w)] || slices.Contains(knownDirs, path.Clean(w)) ||
+				strings.HasPrefix(w, "/home/") && strings.Count(w, "/") == 2
 		}
-		return groupOnly(mode) && !recursive && len(targets) > 0 && !slices.ContainsFunc(targets, func(w string) bool { return !isDir(w) })
+		return groupOnly(mode) && !recursive && len(targets) > 0 &&
+			!slices.ContainsFunc(targets, func(w string) bool { return !isDir(w) })
 	}
 	return false
 }

@@ -59,7 +59,8 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Fin
 	slices.SortStableFunc(leaks, func(a, b leak) int { return cmp.Compare(a.line, b.line) })
 	var findings []checks.Finding
 	for _, l := range leaks {
-		findings = append(findings, checks.Finding{Subject: d.As + " " + l.what, Got: l.got, Must: mustSecret, Place: d.At(l.line)})
+		findings = append(findings, checks.Finding{Subject: d.As + " " + l.what, Got: l.got, Must: mustSecret,
+			Place: d.At(l.line)})
 	}
 	return findings, unknown
 })
@@ -123,15 +124,16 @@ func script(c *instructions.RunCommand) string {
 
 // Files that hold keys and passwords, by their names.
 var (
-	keyNames = []string{"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".my.cnf",
-		".htpasswd", ".git-credentials", ".dockercfg", "credentials.json", "service-account.json", "kubeconfig", "secrets.yml", "secrets.yaml",
-		"secrets.json", ".vault-token", ".terraformrc"}
+	keyNames = []string{"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", ".env", ".netrc", "_netrc", ".npmrc", ".pypirc",
+		".pgpass", ".my.cnf", ".htpasswd", ".git-credentials", ".dockercfg", "credentials.json", "service-account.json",
+		"kubeconfig", "secrets.yml", "secrets.yaml", "secrets.json", ".vault-token", ".terraformrc"}
 	keyEndings = []string{".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk"}
 	keyPaths   = []string{".aws/credentials", ".docker/config.json", ".kube/config", ".ssh"}
 )
 
 // publicNames are endings that keys share with what everybody may have.
-var publicNames = []string{"ca.pem", "cert.pem", "certs.pem", "chain.pem", "bundle.pem", "public.pem", "pub.pem", "pub.key", "public.key", "ca-certificates.pem",
+var publicNames = []string{"ca.pem", "cert.pem", "certs.pem", "chain.pem", "bundle.pem", "public.pem", "pub.pem",
+	"pub.key", "public.key", "ca-certificates.pem",
 	"keyring.gpg", "release.gpg", "archive.key", "release.key", "archive-keyring.gpg"}
 
 // publicParts are what names of keys have in them by which packages are verified, and of others that are public.
@@ -147,7 +149,8 @@ func keyFiles(instruction string, line int, sources []string) []leak {
 			slices.ContainsFunc(publicParts, func(n string) bool { return strings.Contains(base, n) })
 		if slices.Contains(keyNames, base) || !public && slices.ContainsFunc(keyEndings, ends) ||
 			slices.ContainsFunc(keyPaths, func(p string) bool { return strings.HasSuffix(clean, "/"+p) }) {
-			leaks = append(leaks, leak{line: line, what: instruction + " " + masked(s), got: "by its name a file of secrets, which a layer keeps for ever"})
+			leaks = append(leaks, leak{line: line, what: instruction + " " + masked(s),
+				got: "by its name a file of secrets, which a layer keeps for ever"})
 		}
 	}
 	return leaks

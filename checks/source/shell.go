@@ -106,14 +106,16 @@ func shellWords(text string) [][]string {
 }
 
 // starters are programs that start another, behind options and numbers of their own.
-var starters = []string{"sudo", "doas", "exec", "env", "time", "eatmydata", "timeout", "nice", "ionice", "nohup", "xargs", "retry", "stdbuf", "setarch",
+var starters = []string{"sudo", "doas", "exec", "env", "time", "eatmydata", "timeout", "nice", "ionice", "nohup",
+	"xargs", "retry", "stdbuf", "setarch",
 	"command", "then", "do", "else", "if", "elif", "while", "until", "!"}
 
 // ownWord is what a starter has behind it before the program: an option, a number, a time, a placeholder.
 var ownWord = secret.Pattern(`^(?:-.*|[0-9][0-9.]*[smhd]?|\{\}|[A-Za-z_][A-Za-z0-9_]*=.*)$`)
 
 // valued are options of starters that have a word of their own behind them.
-var valued = map[string]bool{"-a": true, "-I": true, "-d": true, "-E": true, "-k": true, "-s": true, "-u": true, "-g": true}
+var valued = map[string]bool{"-a": true, "-I": true, "-d": true, "-E": true, "-k": true, "-s": true, "-u": true,
+	"-g": true}
 
 // program takes away what may stand before a program: keywords, assignments, and programs that start others.
 func program(command []string) []string {

@@ -36,14 +36,19 @@ func TestArguments(t *testing.T) {
 		{`{"only": ""}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": []}`, `only: the value is empty; omit it, or give it one`},
 		{`{"only": ["docker/icc", ""]}`, `only: the value is empty; omit it, or give it one`},
-		{`{"only": "docker/icc,,3.20"}`, `only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it one`},
-		{`{"root": "", "config": "", "allow": ""}`, `allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
-			`root: the value is empty; omit it, or give it one`},
-		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`, `allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
+		{`{"only": "docker/icc,,3.20"}`,
+			`only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it one`},
+		{`{"root": "", "config": "", "allow": ""}`,
+			`allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
+				`root: the value is empty; omit it, or give it one`},
+		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`,
+			`allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
 		{`{"mode": "check", "restart_timeout": "10m"}`, `restart_timeout: mode check plans and applies nothing; remove it`},
-		{`{"mode": "rollback", "run": "newest", "restart_timeout": "10m"}`, `rollback run="newest" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"mode": "rollback", "run": "newest", "restart_timeout": "10m"}`,
+			`rollback run="newest" dry=false diff=false only=[] level=0 fail=false`},
 		{`{"restart_timeout": 600}`, `restart_timeout: must be text, and is 600`},
-		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`, `rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
+		{`{"mode": "rollback", "run": "0001-20260101T000000Z"}`,
+			`rollback run="0001-20260101T000000Z" dry=false diff=false only=[] level=0 fail=false`},
 		{`{"_ansible_check_mode": "perhaps"}`, `_ansible_check_mode: must be yes or no, and is text`},
 		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
 		{`{"fail_on_findings": []}`, `fail_on_findings: must be yes or no, and is a list`},
@@ -90,8 +95,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestReturnsAreDocumented holds the documentation of what the module returns to what it does, field by field. What Ansible
-// itself knows of every module is not repeated there.
+// TestReturnsAreDocumented holds the documentation of what the module returns to what it does, field by field. What
+// Ansible itself knows of every module is not repeated there.
 func TestReturnsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../scripts/ansible/plugins/modules/harden.yml")
 	if err != nil {

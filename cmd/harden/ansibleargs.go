@@ -92,7 +92,8 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 			"fail_on_findings", "fail_on", "wait_lock"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
 		}
-		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock", "restart_timeout", "fail_on"}, name) {
+		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock",
+			"restart_timeout", "fail_on"}, name) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: mode check plans and applies nothing; remove it", name))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/guide"
 	"example.com/harden/remediate/report"
 )
 
@@ -57,6 +58,9 @@ func (s *session) runNotes() (notes []string) {
 		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
 	} else if errors.Is(err, apply.ErrDamaged) {
 		note("%s", s.redactor.RedactText(err.Error()))
+	}
+	if j, err := guide.Open(s.State); s.running() && err == nil && j != nil && !j.Done(guide.Verify) {
+		note("the move to userns-remap is unfinished: `harden guide userns-remap` goes on, with --back it goes back")
 	}
 	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
 		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome,

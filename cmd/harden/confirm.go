@@ -41,9 +41,10 @@ the deadline this command shows the outcome of the run. Confirming a run twice i
 // expireCommand is what systemd calls when a run was not confirmed.
 func expireCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:    "expire [RUN]",
-		Short:  "Roll back a run that was not confirmed in time",
-		Long:   "Roll back a run that was not confirmed in time; without RUN at boot, before a program reads the changed files.",
+		Use:   "expire [RUN]",
+		Short: "Roll back a run that was not confirmed in time",
+		Long: "Roll back a run that was not confirmed in time; without RUN at boot, before a program reads the changed " +
+			"files.",
 		Hidden: true,
 		Args:   atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,8 +103,9 @@ func (c *Config) guard() apply.Guard {
 const minWithin, maxWithin = 10 * time.Second, 24 * time.Hour
 
 func addWithin(cmd *cobra.Command) {
-	cmd.Flags().Duration("confirm-within", 0, "roll the run back after this `TIME`, such as 5m, unless you run harden confirm; also after\n"+
-		"a lost connection and after a reboot")
+	cmd.Flags().Duration("confirm-within", 0,
+		"roll the run back after this `TIME`, such as 5m, unless you run harden confirm; also after\n"+
+			"a lost connection and after a reboot")
 }
 
 // setWithin reads --confirm-within, and refuses it where nothing could take a run back.

@@ -29,13 +29,15 @@ func addRoot(cmd *cobra.Command) {
 
 // addKubeconfig adds the flag of what changes the files of a Kubernetes node.
 func addKubeconfig(cmd *cobra.Command) {
-	cmd.Flags().String("kubeconfig", "", "kubeconfig `FILE` of the cluster, to also update kubeadm-config and kubelet-config\n(default "+adminConf+")")
+	cmd.Flags().String("kubeconfig", "",
+		"kubeconfig `FILE` of the cluster, to also update kubeadm-config and kubelet-config\n(default "+adminConf+")")
 	_ = cmd.MarkFlagFilename("kubeconfig")
 }
 
 // addDeep adds the flag of what judges images.
 func addDeep(cmd *cobra.Command) {
-	cmd.Flags().Bool("deep", false, "also read the files in every image, for set-user-ID programs, private keys and package\ncaches; slow")
+	cmd.Flags().Bool("deep", false,
+		"also read the files in every image, for set-user-ID programs, private keys and package\ncaches; slow")
 }
 
 // addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has
@@ -48,7 +50,8 @@ func addState(cmd *cobra.Command) {
 // addSelection adds the flags that say which checks.
 func addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSlice("only", nil, "select only these checks: `SPEC` is docker/icc, docker/audit-*, 3.20, docker@1.2.0:3.20,\ndocker:3, stride:tampering or docker/host/tampering")
+	f.StringSlice("only", nil, "select only these checks: `SPEC` is docker/icc, docker/audit-*, 3.20, "+
+		"docker@1.2.0:3.20,\ndocker:3, stride:tampering or docker/host/tampering")
 	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
 	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
 	addBenchmark(cmd)
@@ -58,8 +61,10 @@ func addSelection(cmd *cobra.Command) {
 }
 
 func addBenchmark(cmd *cobra.Command) {
-	cmd.Flags().String("benchmark", "", "use this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas\n(default the newest of each)")
-	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cmd.Flags().String("benchmark", "",
+		"use this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas\n(default the newest of each)")
+	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(
+		*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, b := range cis.Editions {
 			names = append(names, string(b))
@@ -98,7 +103,8 @@ func addVerbose(cmd *cobra.Command) {
 
 // addFailOn adds the flag that has an apply fail for what it leaves open.
 func addFailOn(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("fail-on", nil, "add 8 to the exit code if a check is left in this `STATE`:\n"+report.Join(report.OpenStates)+" or all")
+	cmd.Flags().StringSlice("fail-on", nil,
+		"add 8 to the exit code if a check is left in this `STATE`:\n"+report.Join(report.OpenStates)+" or all")
 	var names []string
 	for _, s := range report.OpenStates {
 		names = append(names, string(s))
@@ -124,7 +130,8 @@ func addWait(cmd *cobra.Command, wait time.Duration) {
 
 // addRestart adds the flag that says how long a restart may take.
 func addRestart(cmd *cobra.Command) {
-	cmd.Flags().String("restart-timeout", "", "maximum `TIME`, such as 10m, for a service to restart and answer\n(default from its unit)")
+	cmd.Flags().String("restart-timeout", "",
+		"maximum `TIME`, such as 10m, for a service to restart and answer\n(default from its unit)")
 }
 
 // addResolution adds the flags that say what becomes of files that somebody has changed since a run.
@@ -132,7 +139,8 @@ func addResolution(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.Bool("skip-conflicts", false, "leave every file that somebody has changed since the run as it is")
 	f.StringArray("theirs", nil, "leave the file at this `PATH`, or the container of this name, as it is")
-	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, anyway;\nthe current content is kept in the run's journal")
+	f.StringArray("ours", nil, "write the file at this `PATH`, or the container of this name, anyway;\nthe current "+
+		"content is kept in the run's journal")
 	for _, name := range []string{"theirs", "ours"} {
 		_ = cmd.MarkFlagFilename(name)
 	}
@@ -168,7 +176,8 @@ func addExitZero(cmd *cobra.Command) {
 }
 
 func addAllow(cmd *cobra.Command) {
-	cmd.Flags().StringSlice("allow", nil, "also apply fixes of this `CLASS`: restart, workload, behaviour or all\n(none and reload always are)")
+	cmd.Flags().StringSlice("allow", nil,
+		"also apply fixes of this `CLASS`: restart, workload, behaviour or all\n(none and reload always are)")
 	var names []string
 	for _, c := range want.Classes {
 		names = append(names, c.String())

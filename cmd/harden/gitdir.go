@@ -12,8 +12,8 @@ import (
 )
 
 // gitDir is where git keeps its own of a worktree or a submodule, by the file .git there. That file came with the
-// repository, whose text must not choose where harden writes: the directory has to name the file back, as git has it do,
-// and nobody who could not write there makes it.
+// repository, whose text must not choose where harden writes: the directory has to name the file back, as git has it
+// do, and nobody who could not write there makes it.
 func gitDir(file string) (string, error) {
 	text, err := gitText(file)
 	if err != nil {
@@ -33,7 +33,8 @@ func gitDir(file string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("%s: it names %s, which does not name it back (by gitdir, or core.worktree in config), so the repository may have "+
+	return "", fmt.Errorf("%s: it names %s, which does not name it back (by gitdir, or core.worktree in config), so "+
+		"the repository may have "+
 		"chosen where harden writes; use --state DIR", file, dir)
 }
 
@@ -53,7 +54,8 @@ func gitBack(dir string) (files []string) {
 		if strings.HasPrefix(line, "[") {
 			section = strings.ToLower(line)
 		}
-		if key, value, ok := strings.Cut(line, "="); ok && section == "[core]" && strings.EqualFold(strings.TrimSpace(key), "worktree") {
+		if key, value, ok := strings.Cut(line, "="); ok && section == "[core]" &&
+			strings.EqualFold(strings.TrimSpace(key), "worktree") {
 			files = append(files, filepath.Join(beside(dir, strings.Trim(strings.TrimSpace(value), `"`)), ".git"))
 		}
 	}

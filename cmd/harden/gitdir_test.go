@@ -12,7 +12,8 @@ import (
 // git runs the real one, with a configuration of the test's own.
 func git(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "protocol.file.allow=always",
+	cmd := exec.Command("git", append([]string{"-c", "user.name=t", "-c", "user.email=t@example.com", "-c",
+		"protocol.file.allow=always",
 		"-c", "init.defaultBranch=main"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
@@ -35,8 +36,8 @@ func gitRepository(t *testing.T, dir string) repository {
 	return r
 }
 
-// TestWorktrees writes below a worktree and a submodule, as git makes them, and takes it back. What is remembered is where
-// git keeps its own of them, which git status does not see.
+// TestWorktrees writes below a worktree and a submodule, as git makes them, and takes it back. What is remembered is
+// where git keeps its own of them, which git status does not see.
 func TestWorktrees(t *testing.T) {
 	top := t.TempDir()
 	main := gitRepository(t, filepath.Join(top, "main"))
@@ -83,21 +84,25 @@ func TestGitDirRefused(t *testing.T) {
 		"another repository's": {"gitdir: DIR\n", func(dir, _ string) error {
 			return os.WriteFile(dir+"/config", []byte("[core]\n\tbare = false\n"), 0o644)
 		}, names},
-		"another worktree's": {"gitdir: DIR\n", func(dir, _ string) error { return os.WriteFile(dir+"/gitdir", []byte(dir+"/tree/.git\n"), 0o644) }, names},
+		"another worktree's": {"gitdir: DIR\n", func(dir, _ string) error {
+			return os.WriteFile(dir+"/gitdir", []byte(dir+"/tree/.git\n"), 0o644)
+		}, names},
 		"another submodule's": {"gitdir: DIR\n", func(dir, _ string) error {
 			return os.WriteFile(dir+"/config", []byte("[core]\n\tworktree = ../tree\n"), 0o644)
 		}, names},
 		"of a section": {"gitdir: DIR\n", func(dir, file string) error {
 			return os.WriteFile(dir+"/config", []byte("[x]\n\tworktree = "+filepath.Dir(file)+"\n"), 0o644)
 		}, names},
-		"a link that names it":  {"gitdir: DIR\n", func(dir, file string) error { return os.Symlink(file, dir+"/gitdir") }, names},
+		"a link that names it": {"gitdir: DIR\n", func(dir, file string) error { return os.Symlink(file, dir+"/gitdir") },
+			names},
 		"a way up":              {"gitdir: ../../../../../../../../../../../../../etc\n", nil, "it names /etc, " + names},
 		"nothing that is there": {"gitdir: /no/such\n", nil, `it names "/no/such": `},
 		"no text of git's":      {"see DIR\n", nil, "not a file of git's"},
 		"two lines":             {"gitdir: DIR\nx\n", nil, "not a file of git's"},
 		"too much":              {"gitdir: " + strings.Repeat("/", 1<<20) + "DIR\n", nil, "larger than 1048576 bytes"},
-		"a FIFO":                {"", func(_, file string) error { return syscall.Mkfifo(file, 0o644) }, "neither a directory nor a regular file"},
-		"a link":                {"", func(dir, file string) error { return os.Symlink(dir, file) }, "a symbolic link"},
+		"a FIFO": {"", func(_, file string) error { return syscall.Mkfifo(file, 0o644) },
+			"neither a directory nor a regular file"},
+		"a link": {"", func(dir, file string) error { return os.Symlink(dir, file) }, "a symbolic link"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRepository(t, map[string]string{"compose.yaml": webService})

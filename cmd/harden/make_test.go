@@ -20,10 +20,12 @@ type checkout struct {
 func newCheckout(t *testing.T) checkout {
 	t.Helper()
 	c := checkout{t, t.TempDir(), t.TempDir()}
-	for _, dir := range []string{"Makefile", "go.mod", "cmd/harden/VERSION", "scripts/go", "scripts/version", "scripts/ansible"} {
+	for _, dir := range []string{"Makefile", "go.mod", "cmd/harden/VERSION", "scripts/go", "scripts/version",
+		"scripts/ansible"} {
 		c.copy(dir)
 	}
-	for _, name := range []string{"awk", "bash", "chmod", "cp", "dirname", "env", "find", "make", "mkdir", "readlink", "rm", "sed", "sh"} {
+	for _, name := range []string{"awk", "bash", "chmod", "cp", "dirname", "env", "find", "make", "mkdir", "readlink",
+		"rm", "sed", "sh"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Skipf("there is no %s", name)
@@ -49,14 +51,16 @@ func (c checkout) copy(name string) {
 // program puts a shell script into the PATH.
 func (c checkout) program(name, text string) {
 	c.Helper()
-	if err := os.WriteFile(filepath.Join(c.bin, name), []byte("#!"+filepath.Join(c.bin, "bash")+"\n"+text), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(c.bin, name), []byte("#!"+filepath.Join(c.bin, "bash")+"\n"+text),
+		0o755); err != nil {
 		c.Fatal(err)
 	}
 }
 
 func (c checkout) make(args ...string) (stdout, stderr string, err error) {
 	c.Helper()
-	cmd := exec.Command(filepath.Join(c.bin, "make"), append([]string{"SHELL=" + filepath.Join(c.bin, "bash")}, args...)...)
+	cmd := exec.Command(filepath.Join(c.bin, "make"), append([]string{"SHELL=" + filepath.Join(c.bin, "bash")},
+		args...)...)
 	cmd.Dir, cmd.Env = c.dir, []string{"PATH=" + c.bin, "HOME=" + c.bin, "CACHE=" + filepath.Join(c.bin, "cache")}
 	var out, said strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -89,7 +93,8 @@ case "$*" in
 esac
 `
 
-// TestMakeRun: make run works with the Go of Debian 12 and 13, and says in one line what to install where there is none.
+// TestMakeRun: make run works with the Go of Debian 12 and 13, and says in one line what to install where there is
+// none.
 func TestMakeRun(t *testing.T) {
 	t.Run("Debian 13", func(t *testing.T) {
 		c := newCheckout(t)
@@ -159,7 +164,8 @@ func TestMakeAnsible(t *testing.T) {
 	}
 }
 
-// TestMakeTimeouts: go test gives up after ten minutes, which a machine with other work exceeds. Each target gives more.
+// TestMakeTimeouts: go test gives up after ten minutes, which a machine with other work exceeds. Each target gives
+// more.
 func TestMakeTimeouts(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {

@@ -24,8 +24,8 @@ var manual string
 // configuration is the manual's section that is harden.yaml(5); harden(8) has the others.
 const configuration = "Configuration"
 
-// manCommands writes the man pages. The binary that travels to hosts does not contain what this needs: `make man` builds
-// its own.
+// manCommands writes the man pages. The binary that travels to hosts does not contain what this needs: `make man`
+// builds its own.
 func manCommands() []*cobra.Command {
 	return []*cobra.Command{{
 		Use: "man DIR", Short: "Write the man pages", Args: exactly(1),
@@ -67,7 +67,8 @@ func manualPages(dir string) error {
 	if err := os.WriteFile(file, page, 0o644); err != nil {
 		return err
 	}
-	page = fmt.Appendf(nil, "'\\\" t\n.nh\n.TH \"HARDEN.YAML\" \"5\" \"\" \"harden %s\" \"harden\"\n%s", version(), roff(yaml.String()))
+	page = fmt.Appendf(nil, "'\\\" t\n.nh\n.TH \"HARDEN.YAML\" \"5\" \"\" \"harden %s\" \"harden\"\n%s", version(),
+		roff(yaml.String()))
 	return os.WriteFile(filepath.Join(dir, "harden.yaml.5"), page, 0o644)
 }
 

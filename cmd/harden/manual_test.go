@@ -44,7 +44,8 @@ func TestManualCodes(t *testing.T) {
 				told = append(told, strings.Split(cell, ", ")...)
 			}
 		}
-		for _, code := range []int{exitOK, exitError, exitFindings, exitFailed, exitFindings | exitFailed, exitOpen, exitUsage,
+		for _, code := range []int{exitOK, exitError, exitFindings, exitFailed, exitFindings | exitFailed, exitOpen,
+			exitUsage,
 			exitInternal, exitLocked, exitConfig, exitUnheard, 129, 130, 143} {
 			if !slices.Contains(told, strconv.Itoa(code)) {
 				t.Errorf("%s: exit code %d is not in the table %q", page, code, told)

@@ -153,7 +153,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
 		confirmCommand(), expireCommand(), historyCommand(), driftCommand(),
-		scheduleCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
+		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
 		ansibleCommand())
 	root.InitDefaultCompletionCmd()
 	addVersion(root)

@@ -61,7 +61,8 @@ Without --apply, the units that apply are removed.`,
 	}
 	f := cmd.Flags()
 	f.Bool("apply", false, "also apply what the configuration allows, with a second timer")
-	f.String("on-calendar", "daily", "audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
+	f.String("on-calendar", "daily",
+		"audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
 	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
 	f.Duration("randomized-delay", time.Hour, "random delay of each start, up to `TIME`")
 	f.String("program", "", "path of harden on that host: `FILE` (default this program)")

@@ -18,7 +18,9 @@ import (
 
 // addSource adds the flag that has files judged, and changed, instead of a host.
 func addSource(cmd *cobra.Command) {
-	cmd.Flags().StringArray("source", nil, "audit the Dockerfiles and Compose files in `DIR` instead of a host; needs neither Docker\nnor root; several are allowed if nothing is written")
+	cmd.Flags().StringArray("source", nil,
+		"audit the Dockerfiles and Compose files in `DIR` instead of a host; needs neither Docker\nnor root; several are "+
+			"allowed if nothing is written")
 	_ = cmd.MarkFlagDirname("source")
 }
 

@@ -11,10 +11,11 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestSourceChoices holds choices.sources: read from the configuration, applied to what is judged and written, and refused
-// where they are not what the site has agreed to.
+// TestSourceChoices holds choices.sources: read from the configuration, applied to what is judged and written, and
+// refused where they are not what the site has agreed to.
 func TestSourceChoices(t *testing.T) {
-	const ours, vendored, modules, ignored = "compose.yaml", "vendor/x/compose.yaml", "node_modules/y/compose.yaml", "local/compose.yaml"
+	const ours, vendored, modules, ignored = "compose.yaml", "vendor/x/compose.yaml", "node_modules/y/compose.yaml",
+		"local/compose.yaml"
 	for name, test := range map[string]struct {
 		config  string // none where it is empty
 		mode    os.FileMode
@@ -22,16 +23,21 @@ func TestSourceChoices(t *testing.T) {
 		code    int
 		says    []string
 	}{
-		"no configuration": {"", 0, []string{ours, ignored}, 0, []string{"vendor: other people's sources", "node_modules: other people's sources"}},
-		"vendor":           {"choices: {sources: {vendor: true}}\n", 0o600, []string{ours, vendored, modules, ignored}, 0, nil},
-		"not vendor":       {"choices: {sources: {vendor: false}}\n", 0o600, []string{ours, ignored}, 0, []string{"vendor: other people's sources"}},
-		"skip-ignored":     {"choices: {sources: {skip-ignored: true}}\n", 0o600, []string{ours}, 0, []string{"local: a .gitignore names it"}},
-		"both":             {"choices: {sources: {vendor: true, skip-ignored: true}}\n", 0o600, []string{ours, vendored, modules}, 0, nil},
+		"no configuration": {"", 0, []string{ours, ignored}, 0, []string{"vendor: other people's sources",
+			"node_modules: other people's sources"}},
+		"vendor": {"choices: {sources: {vendor: true}}\n", 0o600, []string{ours, vendored, modules, ignored}, 0, nil},
+		"not vendor": {"choices: {sources: {vendor: false}}\n", 0o600, []string{ours, ignored}, 0,
+			[]string{"vendor: other people's sources"}},
+		"skip-ignored": {"choices: {sources: {skip-ignored: true}}\n", 0o600, []string{ours}, 0,
+			[]string{"local: a .gitignore names it"}},
+		"both": {"choices: {sources: {vendor: true, skip-ignored: true}}\n", 0o600,
+			[]string{ours, vendored, modules}, 0, nil},
 		"a key that is none": {"choices:\n  sources:\n    vender: true\n", 0o600, nil, 78, []string{
 			"harden.yaml:3", "vender"}},
-		"a value that is none":        {"choices:\n  sources:\n    vendor: perhaps\n", 0o600, nil, 78, []string{"harden.yaml:3"}},
-		"not under choices":           {"sources: {vendor: true}\n", 0o600, nil, 78, []string{"sources"}},
-		"what others could have said": {"choices: {sources: {vendor: true}}\n", 0o666, nil, 78, []string{"nobody but its owner may be able to write to it"}},
+		"a value that is none": {"choices:\n  sources:\n    vendor: perhaps\n", 0o600, nil, 78, []string{"harden.yaml:3"}},
+		"not under choices":    {"sources: {vendor: true}\n", 0o600, nil, 78, []string{"sources"}},
+		"what others could have said": {"choices: {sources: {vendor: true}}\n", 0o666, nil, 78,
+			[]string{"nobody but its owner may be able to write to it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"harden.yaml": "choices: {sources: {vendor: true}}\n", ".gitignore": "/local/\n"}
@@ -64,8 +70,8 @@ func TestSourceChoices(t *testing.T) {
 	}
 }
 
-// TestLibrariesAreSilent holds that what libraries have to say of sources reaches nobody: of every construct of the corpus,
-// harden's own words are all there is, as text and for programs, looked at and planned.
+// TestLibrariesAreSilent holds that what libraries have to say of sources reaches nobody: of every construct of the
+// corpus, harden's own words are all there is, as text and for programs, looked at and planned.
 func TestLibrariesAreSilent(t *testing.T) {
 	data, err := os.ReadFile("../../fixtures/source/corpus/constructs.txtar")
 	if err != nil {
@@ -83,7 +89,8 @@ func TestLibrariesAreSilent(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"check"}, {"check", "--format", "json"}, {"--dry-run"}, {"--dry-run", "--format", "json"}} {
+	for _, args := range [][]string{{"check"}, {"check", "--format", "json"}, {"--dry-run"},
+		{"--dry-run", "--format", "json"}} {
 		out, said, code := ran(t, "harden", nil, noFile, append(args, "--source", dir)...)
 		if said != "" || code != 2 || strings.Contains(out, "level=warning") {
 			t.Errorf("%q of %d constructs: %d, on stderr:\n%s", args, cases, code, said)

@@ -49,7 +49,8 @@ func TestChangelog(t *testing.T) {
 	}
 }
 
-// TestVersionOfTree builds nothing: it asks scripts/version of a repository, tagged and not, and of a release's archive.
+// TestVersionOfTree builds nothing: it asks scripts/version of a repository, tagged and not, and of a release's
+// archive.
 func TestVersionOfTree(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"scripts/version", "cmd/harden/VERSION"} {
@@ -74,7 +75,8 @@ func TestVersionOfTree(t *testing.T) {
 	} {
 		cmd := exec.Command("bash", "-c", step.do+" && scripts/version")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
+		cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@b",
 			"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 		out, err := cmd.CombinedOutput()
 		if !regexp.MustCompile("^"+step.want+"\n$").Match(out) || err != nil {

@@ -31,7 +31,11 @@ func (s *Services) Limits(ctx context.Context, id string) (want.Limits, error) {
 		CPUShares: hc.CPUShares,
 		PidsLimit: hc.PidsLimit, RestartPolicy: facts.RestartPolicy{Name: hc.RestartPolicy.Name,
 			MaximumRetryCount: hc.RestartPolicy.MaximumRetryCount}}}
-	return now.Limits(), nil
+	if hc.CPUShares != 0 {
+		return now.Limits(0), nil
+	}
+	info, err := c.Info(ctx)
+	return now.Limits(facts.Shares(info)), err
 }
 
 // Update asks the Engine for limits of one container, in one call, of which it does all or nothing.

@@ -60,7 +60,8 @@ func (s *Services) ends(ctx context.Context) {
 	for _, c := range list {
 		names = append(names, c.Name)
 	}
-	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which OpenRC cannot " +
+	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which " +
+		"OpenRC cannot " +
 		"keep on for one start: " + gate.Join(names))
 }
 

@@ -48,7 +48,8 @@ func restarts(dir string, d *testdocker.Daemon) {
 // stops restarts a daemon that has live-restore in memory alone, as rolling back does: what that stops is said.
 func stops(t *testing.T, s *Services, dir string, d *testdocker.Daemon, said *heard) {
 	t.Helper()
-	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"}, remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
+	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"},
+		remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
 	standIn(t, dir, d) // of the daemon that runs now
 	write(t, d.ConfigFile, `{"live-restore": true}`)
 	mentions(t, s.Activate(t.Context(), reload), "")
@@ -71,8 +72,9 @@ func TestOpenRC(t *testing.T) {
 	d := testdocker.Start(t)
 	dir := t.TempDir()
 	var said heard
-	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: without, event: testTimeout, Unit: "/etc/init.d/docker", Progress: said.add,
-		openrc: []string{standIn(t, dir, d)}, initd: dir})
+	s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: without, event: testTimeout, Unit: "/etc/init.d/docker",
+		Progress: said.add,
+		openrc:   []string{standIn(t, dir, d)}, initd: dir})
 	reload, restart := remediate.Activation{Kind: remediate.Reload, Unit: "/etc/init.d/docker"},
 		remediate.Activation{Kind: remediate.Restart, Unit: "/etc/init.d/docker"}
 	before := snap(t, s)

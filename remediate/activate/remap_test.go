@@ -1,10 +1,8 @@
 package activate
 
 import (
-	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,46 +18,10 @@ import (
 	"example.com/harden/scripts/testdocker"
 )
 
-// withSubordinates has the test run in mounts of its own, where the user "daemon" has subordinate IDs: userns-remap
-// needs a user that has, and this machine keeps its own files.
-func withSubordinates(t *testing.T) bool {
-	t.Helper()
-	const inside = "HARDEN_TEST_REMAP"
-	if os.Getenv(inside) != "" {
-		for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-			ours := filepath.Join(t.TempDir(), "sub")
-			write(t, ours, "daemon:100000:65536\n")
-			if err := syscall.Mount(ours, file, "", syscall.MS_BIND, ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return true
-	}
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: it mounts")
-	}
-	for _, file := range []string{"/etc/subuid", "/etc/subgid"} {
-		if _, err := os.Stat(file); err != nil {
-			t.Skipf("needs a place for subordinate IDs: %v", err)
-		}
-	}
-	c := exec.Command("unshare", "--mount", "--propagation", "private", "/proc/self/exe", "-test.run=^"+t.Name()+"$",
-		"-test.v", "-test.count=1")
-	if self, err := os.Executable(); err == nil {
-		c.Args[4] = self
-	}
-	c.Env = append(os.Environ(), inside+"=1")
-	out, err := c.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
-		t.Fatalf("inside: %v\n%s", err, out)
-	}
-	return false
-}
-
 // TestRemapLeavesNobodyBehind takes a real dockerd into a user namespace and back: no restart leaves a container
 // running that no Engine knows any more. live-restore, which would, is on.
 func TestRemapLeavesNobodyBehind(t *testing.T) {
-	if !withSubordinates(t) {
+	if !testdocker.WithSubordinates(t) {
 		return
 	}
 	d := testdocker.Start(t)

@@ -38,8 +38,8 @@ type Drift struct {
 // A Difference is one thing that differs. The two sides are for people: "0644", "root:root", a hash; empty where there
 // is nothing to show, as with the values of extended attributes.
 type Difference struct {
-	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn; of a container
-	// "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
+	// of a file "existence", "type", "content", "mode", "owner", "xattr NAME", LoadedRule, InForce or DropIn; of a
+	// container "existence", "container" or a limit as `docker update` names it; else "verdict", "state" or "content"
 	What string `json:"what"`
 	Was  string `json:"was"`
 	Now  string `json:"now"`

@@ -58,6 +58,7 @@ const (
 	hiAbandon  = "abandon"
 	hiRepair   = "repair"   // What is damaged and about to be set aside, and where
 	hiRepaired = "repaired" // and was
+	hiRemark   = "remark"   // What was done by who has a journal of his own
 	hiRestart  = "restart"  // the records after the one before this were set aside; What says where, with their SHA-256
 	hiTorn     = "torn"     // the line before this one was cut off by a crash; What is its SHA-256
 )

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,8 @@ type moment struct {
 // A kernelFault makes one call fail. Without a number it makes none fail and lists the first call of each place.
 type kernelFault struct {
 	moment
+	every     bool // each call of that number fails, as in an older kernel
+	errno     unix.Errno
 	calls     map[int32]int
 	failed    string // where the call was made that failed
 	first     []moment
@@ -128,7 +131,7 @@ func (f *kernelFault) serve(t *testing.T) {
 		}
 		a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		if !ofGo(n) && f.ask(n.nr) {
-			a.err, a.flags = -int32(unix.EIO), 0
+			a.err, a.flags = -int32(cmp.Or(f.errno, unix.EIO)), 0
 		}
 		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(f.fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&a)))
 	}
@@ -142,6 +145,9 @@ func ofGo(n notice) bool {
 
 // ask counts a call and reports whether it is to fail.
 func (f *kernelFault) ask(nr int32) bool {
+	if f.every {
+		return true
+	}
 	f.calls[nr]++
 	if f.nth != 0 && f.calls[nr] != f.nth {
 		return false

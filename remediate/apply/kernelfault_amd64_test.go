@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // TestKernelFault has a call of the kernel fail at each place that makes one, in each thing that harden does. As in
@@ -160,4 +162,20 @@ func (w world) everything(t *testing.T) map[string]string {
 		all["state:"+name] = text
 	}
 	return all
+}
+
+// TestKernelOld sets aside what is damaged on file systems and kernels that lack the rename which replaces nothing.
+func TestKernelOld(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EINVAL, unix.ENOSYS} {
+		w := newWorld(t)
+		ends["repair"](t, w)
+		f := &kernelFault{moment: moment{nr: unix.SYS_RENAMEAT2}, every: true, errno: errno}
+		must(t, f.during(t, func() error { return doEnd("repair", w.options()) }))
+		if ds, err := Diagnose(w.options()); len(ds) > 0 || err != nil {
+			t.Errorf("%v: still damaged: %+v, %v", errno, ds, err)
+		}
+		if aside, _ := filepath.Glob(filepath.Join(w.state, "damaged-*", "*")); len(aside) < 2 {
+			t.Errorf("%v: set aside: %v", errno, aside)
+		}
+	}
 }

@@ -130,7 +130,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		case now == nil && err != nil:
 			c.unknown(g.String(), g.run.ID, err.Error())
 		default:
-			if d := g.compare(now, byName[g.Name]); d != nil {
+			if d := g.compare(now, byName[g.Name], facts.Shares(engine.Info)); d != nil {
 				c.Updated = append(c.Updated, *d)
 			}
 		}
@@ -138,7 +138,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 }
 
 // compare returns nil when the container is as it was left. Now is nil where it is gone; named is the one of its name.
-func (g given) compare(now, named *facts.Container) *ContainerDrift {
+func (g given) compare(now, named *facts.Container, shares int64) *ContainerDrift {
 	d := &ContainerDrift{Run: g.run.ID, Update: remediate.Update{ID: g.ID, Name: g.Name, Before: g.After, After: g.After}}
 	switch {
 	case now == nil && named == nil:
@@ -149,7 +149,7 @@ func (g given) compare(now, named *facts.Container) *ContainerDrift {
 		d.Differences = []Difference{{"container", facts.ShortID(g.ID), "recreated as " + facts.ShortID(named.ID)}}
 		now = named
 	}
-	d.Update.After = now.Limits().Of(g.After)
+	d.Update.After = now.Limits(shares).Of(g.After)
 	d.Differences = append(d.Differences, limitsDiffer(g.After, d.Update.After)...)
 	if len(d.Differences) == 0 {
 		return nil

@@ -58,7 +58,7 @@ func TestDriftedContainers(t *testing.T) {
 	must(t, err)
 	a1, b2 := container("a1", "web", e.have["a1"]), container("b2", "db", e.have["b2"])
 	with := func(c facts.Container, l want.Limits) facts.Container {
-		return container(c.ID, c.ShortName(), c.Limits().With(l))
+		return container(c.ID, c.ShortName(), c.Limits(1024).With(l))
 	}
 	unknown := func(why string) []string {
 		return []string{"? container db (b2) " + second.ID + ": " + why, "? container web (a1) " + first.ID + ": " + why}
@@ -66,7 +66,7 @@ func TestDriftedContainers(t *testing.T) {
 	on := func(cs ...facts.Container) running { return running{engine: "E", containers: cs} }
 	db := func(text string) string { return "db " + second.ID + " " + text }
 	web := func(text string) string { return "web " + first.ID + " " + text }
-	renamed := container("b2", "other", b2.Limits())
+	renamed := container("b2", "other", b2.Limits(1024))
 	recreated := container("c3", "db", want.Limits{Memory: 64, MemorySwap: 128, Restart: "no"})
 	partly := on(b2)
 	partly.err = errors.New("a1: timeout")

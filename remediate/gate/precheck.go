@@ -26,11 +26,22 @@ import (
 // check ID, why a fix must not be made at all. It knows what the facts know and changes nothing.
 func Precheck(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string,
 	refusals map[string]string) {
+	return judged(plan, h, false)
+}
+
+// PrecheckMoved is Precheck where somebody takes along what userns-remap hides: the containers are made again.
+func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warnings map[string][]string,
+	refusals map[string]string) {
+	return judged(plan, h, true)
+}
+
+func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string,
+	refusals map[string]string) {
 	d, err := h.Daemon()
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
-	p := &precheck{host: h, daemon: d, warnings: map[string][]string{}, refusals: map[string]string{}}
+	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
 		p.engine, p.blind = h.Engine()
 		if p.blind == nil {
@@ -66,6 +77,7 @@ type precheck struct {
 	engine     *facts.EngineFacts // nil when none answers
 	containers []facts.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
+	moved      bool  // somebody takes along what userns-remap hides
 	settings   map[string]setting
 	updates    map[string]want.Limits // of the plan, by container
 	warnings   map[string][]string
@@ -178,9 +190,9 @@ func (p *precheck) running() (out []facts.Container) {
 	return out
 }
 
-// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it. OpenRC
-// has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of /etc
-// alone, and take nothing from the environment.
+// unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it.
+// OpenRC has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of
+// /etc alone, and take nothing from the environment.
 func (p *precheck) unbridged(cs []*checks.Check) {
 	if _, ok := p.settings["live-restore"]; !ok || !facts.OpenRC(p.daemon.Unit) {
 		return
@@ -190,7 +202,8 @@ func (p *precheck) unbridged(cs []*checks.Check) {
 		names = append(names, nameOf(c))
 	}
 	if len(names) > 0 {
-		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one start: it "+
+		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one "+
+			"start: it "+
 			"stops these containers: %s", Join(names))
 	}
 }

@@ -36,10 +36,10 @@ func (p *precheck) remap(s setting) {
 	case len(run) > 0:
 		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first",
 			Join(run))
-	case len(host) > 0:
+	case len(host) > 0 && !p.moved:
 		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
 			"userns-remap: %s", Join(host))
-	default:
+	case !p.moved:
 		if what := hides(p.engine, p.containers); what != "" {
 			p.warn(s.checks, "until userns-remap is taken back the daemon no longer sees %s; they stay in %s", what,
 				p.engine.DockerRootDir)

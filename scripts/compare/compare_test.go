@@ -51,18 +51,20 @@ func TestVerdicts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("on a virtual machine: not in a -short run")
 	}
-	m := vm.Start(t, vm.Careless(t))
-	m.Install("example.com/harden/cmd/harden", "/usr/local/sbin/harden")
 	bench := os.Getenv("DOCKER_BENCH_DIR")
 	theirs, ours := verdicts{}, verdicts{}
-	for _, host := range []string{"careless", "hardened"} {
-		if host == "hardened" {
-			// dockerd with live-restore keeps its default bridge as it is while a container of it runs
-			m.OK("docker stop -t 0 early web; harden --yes --allow all --skip docker/userns-remap; docker start early web")
-		}
-		harden(t, m, host, ours)
-		if bench != "" {
-			dockerBench(t, m, bench, host, theirs)
+	for suffix, debian := range map[string]vm.Host{"": vm.Debian12, "-13": vm.Debian13} {
+		m := vm.Start(t, vm.Careless(t, debian))
+		m.Install("example.com/harden/cmd/harden", "/usr/local/sbin/harden")
+		for _, host := range []string{"careless" + suffix, "hardened" + suffix} {
+			if strings.HasPrefix(host, "hardened") {
+				// dockerd with live-restore keeps its default bridge as it is while a container of it runs
+				m.OK("docker stop -t 0 early web; harden --yes --allow all; docker start early web")
+			}
+			harden(t, m, host, ours)
+			if bench != "" {
+				dockerBench(t, m, bench, host, theirs)
+			}
 		}
 	}
 	switch {

@@ -133,6 +133,8 @@ func (f *finder) Visit(n ast.Node) ast.Visitor {
 		}
 	case *ast.ReturnStmt:
 		f.beside(n)
+	case *ast.CallExpr:
+		f.opens(n)
 	case *ast.BasicLit:
 		f.constant(n)
 	}
@@ -151,6 +153,17 @@ func (f *finder) beside(r *ast.ReturnStmt) {
 	}
 	for _, e := range r.Results {
 		f.seen[e] = true
+	}
+}
+
+// opens leaves alone the mode 0 of what is opened and not made: the kernel does not look at it.
+func (f *finder) opens(c *ast.CallExpr) {
+	s, ok := c.Fun.(*ast.SelectorExpr)
+	if !ok || !slices.Contains([]string{"Open", "Openat", "OpenFile"}, s.Sel.Name) || len(c.Args) < 3 {
+		return
+	}
+	if last := c.Args[len(c.Args)-1]; f.text(last) == "0" && !strings.Contains(f.text(c), "O_CREAT") {
+		f.seen[last] = true
 	}
 }
 

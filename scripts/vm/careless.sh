@@ -1,10 +1,16 @@
 # Makes the test host as careless as hosts are: defaults everywhere, two files of root's in a user's hands, containers at work.
+# store names where the Engine keeps its images; empty leaves that to it.
 set -euo pipefail
 
 useradd --create-home developer
 touch /etc/environment
 mkdir -p /etc/docker
-printf '{\n\t"max-concurrent-downloads": 4,\n\t"labels": ["rack=7"]\n}\n' >/etc/docker/daemon.json
+case $store in
+containerd) features=',\n\t"features": {"containerd-snapshotter": true}' ;;
+overlay2) features=',\n\t"features": {"containerd-snapshotter": false}' ;;
+*) features= ;;
+esac
+printf '{\n\t"max-concurrent-downloads": 4,\n\t"labels": ["rack=7"]'"$features"'\n}\n' >/etc/docker/daemon.json
 chown developer:developer /etc/docker/daemon.json
 chmod 666 /etc/docker/daemon.json /etc/default/docker
 setfattr -n user.ticket -v INC-1234 /etc/docker/daemon.json

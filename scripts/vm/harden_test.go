@@ -12,9 +12,14 @@ import (
 // careless starts an unhardened host with harden installed.
 func careless(t *testing.T) *vm.Machine {
 	t.Helper()
+	return carelessOf(t, vm.Debian12)
+}
+
+func carelessOf(t *testing.T, host vm.Host) *vm.Machine {
+	t.Helper()
 	needsVM(t)
 	t.Parallel()
-	m := vm.Start(t, vm.Careless(t))
+	m := vm.Start(t, vm.Careless(t, host))
 	m.Install("example.com/harden/cmd/harden", "/usr/local/sbin/harden")
 	return m
 }
@@ -88,27 +93,49 @@ func (r report) planned(id string) bool {
 	return false
 }
 
-// portrait is all that a rollback must give back: each file below /etc with its kind, mode, owner, bytes and extended
-// attributes, a line each, and the audit rules of the kernel. augenrules keeps its last output beside the present one,
-// whoever runs it and at boot too: that copy is auditd's own affair.
+// portrait is all that a rollback must give back: each file below /etc, systemd's own and Compose projects' with its kind,
+// mode, owner, bytes and extended attributes, a line each, and the audit rules of the kernel. augenrules keeps its last
+// output beside the present one, whoever runs it and at boot too: that copy is auditd's own affair.
 func portrait(m *vm.Machine) string {
 	return m.OK(`
-		find /etc -xdev ! -type f -printf '%p %y %m %u:%g %l\n' | sort
-		find /etc -xdev -type f ! -path /etc/audit/audit.rules.prev -printf '%p %y %m %u:%g ' -exec sha256sum -z {} \; | tr '\0' '\n' | sort
-		getfattr -R -P --absolute-names -d -m - -e hex /etc 2>/dev/null
+		at='/etc /usr/lib/systemd /srv'
+		find $at -xdev ! -path /etc/audit/audit.rules.prev -printf '%p %y %m %u:%g %l\n' | sort
+		find $at -xdev -type f ! -path /etc/audit/audit.rules.prev -print0 | sort -z | xargs -0 sha256sum
+		getfattr -R -P --absolute-names -d -m - -e hex $at 2>/dev/null
 		auditctl -l`)
 }
 
-// identity is what a run that writes nothing leaves alone: every inode and time below /etc, and the daemon.
+// identity is what a run that writes nothing leaves alone: every inode and time of those files, and the daemon.
 func identity(m *vm.Machine) string {
 	return m.OK(`
-		find /etc /lib/systemd /var/lib/docker/containers -xdev -printf '%p %i %m %U:%G %s %T@ %C@\n' | sort
+		find /etc /lib/systemd /srv /var/lib/docker/containers -xdev -printf '%p %i %m %U:%G %s %T@ %C@\n' | sort
 		systemctl show docker auditd -p MainPID,InvocationID,NRestarts`)
 }
 
-// pids gives each container that runs, with its process and the time it was started.
-func pids(m *vm.Machine) string {
-	return m.OK(`docker ps -q --no-trunc | xargs -r docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}' | sort`)
+// limits is what the Engine and the kernel say of each container that runs, or of each of those named, whoever made it. The
+// Engine has more than one word for what was not given, and cannot unset a memory limit, which the plan says: it is left out.
+// So is the kernel's limit of processes: systemd gives one to what has none, and again only when the container starts again.
+func limits(m *vm.Machine, names ...string) string {
+	return m.OK(these(names) + `
+		docker inspect $all | jq -S 'sort_by(.Name)[] | {Name} + (.HostConfig | del(.Memory, .MemorySwap, .CpuShares) |
+			.PidsLimit |= if . == 0 then null else . end | map_values(select(. != null and . != [])))'
+		docker inspect -f '{{.Name}} {{.Id}}' $all | sort | while read name id; do
+			cd /sys/fs/cgroup/system.slice/docker-$id.scope
+			echo $name weight $(cat cpu.weight) processors $(cat cpu.max)
+		done`)
+}
+
+// pids gives each container that runs, or each of those named, with its process and the time it was started.
+func pids(m *vm.Machine, names ...string) string {
+	return m.OK(these(names) + `docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}' $all | sort`)
+}
+
+// these sets a script's variable all to containers: those named, or where none is, those that run.
+func these(names []string) string {
+	if len(names) == 0 {
+		return "all=$(docker ps -q --no-trunc)\n"
+	}
+	return "all='" + strings.Join(names, " ") + "'\n"
 }
 
 // lines gives the difference of two portraits, so that a failure shows files and not a page of hashes.

@@ -26,16 +26,16 @@ var recipe embed.FS
 //go:embed careless.sh
 var careless string
 
-// Build gives the test host as it is after its first boot: Debian 12 with dockerd and auditd running and nothing hardened.
-// The first call on a machine makes it, in about three minutes, and keeps it in the user's cache; needs root.
-func Build(t testing.TB) Snapshot {
+// Build gives the test host as it is after its first boot: dockerd and auditd running and nothing hardened. The first
+// call on a machine makes it, in about three minutes, and keeps it in the user's cache; needs root.
+func Build(t testing.TB, host Host) Snapshot {
 	t.Helper()
-	key, err := recipeKey()
+	key, err := recipeKey(host)
 	if err != nil {
 		t.Fatalf("the test host's image: %v", err)
 	}
-	return kept(t, "debian", key, func(dir string) Snapshot {
-		off, err := debian(dir)
+	return kept(t, host.Name, key, func(dir string) Snapshot {
+		off, err := debian(host, dir)
 		if err != nil {
 			t.Fatalf("the test host's image: %v", err)
 		}
@@ -48,13 +48,14 @@ func Build(t testing.TB) Snapshot {
 }
 
 // Careless gives the test host as hosts often are: see careless.sh.
-func Careless(t testing.TB) Snapshot {
+func Careless(t testing.TB, host Host) Snapshot {
 	t.Helper()
-	base := Build(t)
-	sum := sha256.Sum256([]byte(base.disk + careless))
-	return kept(t, "careless", hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
+	base := Build(t, host)
+	script := "store=" + host.store + "\n" + careless
+	sum := sha256.Sum256([]byte(base.disk + script))
+	return kept(t, "careless"+host.store+"-"+host.Name, hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
 		m := StartIn(t, base, dir)
-		m.OK(careless)
+		m.OK(script)
 		return m.Snapshot()
 	})
 }
@@ -111,7 +112,7 @@ func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapsh
 }
 
 // debian makes the disk of a host that has never booted.
-func debian(dir string) (Snapshot, error) {
+func debian(host Host, dir string) (Snapshot, error) {
 	mirror, err := output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian", "Label: Debian")
 	if err != nil {
 		return Snapshot{}, err
@@ -131,15 +132,16 @@ func debian(dir string) (Snapshot, error) {
 	if err := os.WriteFile(script, text, 0o755); err != nil {
 		return Snapshot{}, err
 	}
-	if _, err := output("/bin/bash", script, dir, agent, mirror); err != nil {
+	if _, err := output("/bin/bash", script, dir, agent, mirror, host.suite, strings.Join(host.packages, ",")); err != nil {
 		return Snapshot{}, err
 	}
 	return Snapshot{disk: filepath.Join(dir, "disk.img"), kernel: filepath.Join(dir, "vmlinuz"), initrd: filepath.Join(dir, "initrd")}, nil
 }
 
 // recipeKey names an image by what made it. The emulator counts: the state of a machine is its own affair.
-func recipeKey() (string, error) {
+func recipeKey(host Host) (string, error) {
 	h := sha256.New()
+	fmt.Fprintln(h, host.suite, host.packages)
 	err := fs.WalkDir(recipe, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Builds the disk of the test host: image.sh OUT AGENT MIRROR makes OUT/{disk.img,vmlinuz,initrd}. Needs root, debootstrap and
-# e2fsprogs; takes about two minutes. Anything changed here builds a new image: its name is the hash of what goes into it.
+# Builds the disk of a test host: image.sh OUT AGENT MIRROR SUITE PACKAGES makes OUT/{disk.img,vmlinuz,initrd}. Needs root,
+# debootstrap and e2fsprogs; takes about two minutes. Anything changed here builds a new image: its name is the hash of what goes into it.
 set -euo pipefail
-out=$1 agent=$2 mirror=$3 root=$1/root
+out=$1 agent=$2 mirror=$3 suite=$4 root=$1/root
 packages=systemd,systemd-sysv,dbus,udev,kmod,procps,iproute2,linux-image-cloud-amd64,initramfs-tools,zstd,docker.io,apparmor,auditd
-packages+=,busybox-static,jq,attr,acl,patch,strace
+packages+=,busybox-static,jq,attr,acl,patch,strace,$5
 mkdir "$root"
 
 # the tools of the initial ram disk are chosen before the kernel's package makes it: what is not there need not be unpacked
@@ -15,7 +15,7 @@ printf '%s\n' virtio_pci virtio_blk ext4 >"$root/etc/initramfs-tools/modules"
 # a half-made image is thrown away: dpkg need not wait for the disk after each file
 mkdir -p "$root/etc/dpkg/dpkg.cfg.d"
 echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/test-host"
-debootstrap --variant=minbase --include="$packages" bookworm "$root" "$mirror"
+debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror"
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 
 install -m 755 "$agent" "$root/usr/local/sbin/agent"

@@ -14,7 +14,7 @@ import (
 func TestMachine(t *testing.T) {
 	needsVM(t)
 	t.Parallel()
-	m := vm.Start(t, vm.Build(t))
+	m := vm.Start(t, vm.Build(t, vm.Debian12))
 
 	kind := m.OK(`cat /proc/1/comm; stat -f -c %T /sys/fs/cgroup; systemctl is-active docker auditd`)
 	if diff := cmp.Diff("systemd\ncgroup2fs\nactive\nactive\n", kind); diff != "" {

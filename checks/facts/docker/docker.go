@@ -1,5 +1,6 @@
-// Package docker holds what is known of how dockerd behaves on a host: what it refuses to start with, and what a setting
-// would change for the containers that are there. Checks judge by it, and plans are checked by it before they are offered.
+// Package docker holds what is known of how dockerd behaves on a host: what it refuses to start with, and what a
+// setting would change for the containers that are there. Checks judge by it, and plans are checked by it before they
+// are offered.
 package docker
 
 import (
@@ -32,8 +33,8 @@ func SecurityOption(options []string, name, key string) (value string, ok bool) 
 // OnDefaultBridge reports whether a container is on the bridge that dockerd makes by itself.
 func OnDefaultBridge(c *facts.Container) bool { return c.NetworkSettings.Networks["bridge"] != nil }
 
-// NeedsHostUsers reports whether dockerd refuses a container under userns-remap, unless it is made with --userns=host: it
-// is privileged, or in one of the host's own namespaces.
+// NeedsHostUsers reports whether dockerd refuses a container under userns-remap, unless it is made with
+// --userns=host: it is privileged, or in one of the host's own namespaces.
 func NeedsHostUsers(c *facts.Container) bool {
 	hc := &c.HostConfig
 	return !hc.UsernsMode.IsHost() &&

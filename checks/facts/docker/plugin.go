@@ -13,8 +13,8 @@ import (
 // PluginDirs are where dockerd looks for plugins that run by themselves. Source: moby pkg/plugins/discovery.go.
 var PluginDirs = []string{"/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"}
 
-// Plugin reports whether dockerd would find a plugin of that name: one that runs by itself, or an enabled one that dockerd
-// manages. dockerd ends itself 16 seconds after it was told to use one that it cannot find.
+// Plugin reports whether dockerd would find a plugin of that name: one that runs by itself, or an enabled one that
+// dockerd manages. dockerd ends itself 16 seconds after it was told to use one that it cannot find.
 func Plugin(h *facts.Host, d *facts.Daemon, name string) (bool, error) {
 	candidates := []string{path.Join(PluginDirs[0], name+".sock"), path.Join(PluginDirs[0], name, name+".sock")}
 	for _, dir := range PluginDirs[1:] {

@@ -46,11 +46,15 @@ func TestAudit(t *testing.T) {
 		rule string // words separated by |
 		want string
 	}{
-		{"-w|" + file + "|-p|wa|-k|harden-test", `-a always,exit -S all -F path="` + file + `" -F perm=wa -F key=harden-test`},
+		{"-w|" + file + "|-p|wa|-k|harden-test", `-a always,exit -S all -F path="` + file +
+			`" -F perm=wa -F key=harden-test`},
 		{"-w|" + dir + "|-p|rwxa", "-a always,exit -S all -F dir=" + dir + " -F perm=rwxa"},
-		{"-a|always,exit|-F|path=" + dir + "|-F|perm=w|-F|auid!=unset|-F|uid>=1000", "-a always,exit -S all -F path=" + dir + " -F perm=w -F auid!=unset -F uid>=1000"},
-		{"-a|never,exit|-F|arch=b64|-S|2,257|-F|dir=" + dir + "|-F|exe=/bin/true", "-a never,exit -F arch=b64 -S 2,257 -F dir=" + dir + " -F exe=/bin/true"},
-		{"-a|always,exit|-F|arch=b32|-S|5|-F|exit=-13|-F|success=0", "-a always,exit -F arch=b32 -S 5 -F exit=-13 -F success=0"},
+		{"-a|always,exit|-F|path=" + dir + "|-F|perm=w|-F|auid!=unset|-F|uid>=1000",
+			"-a always,exit -S all -F path=" + dir + " -F perm=w -F auid!=unset -F uid>=1000"},
+		{"-a|never,exit|-F|arch=b64|-S|2,257|-F|dir=" + dir + "|-F|exe=/bin/true",
+			"-a never,exit -F arch=b64 -S 2,257 -F dir=" + dir + " -F exe=/bin/true"},
+		{"-a|always,exit|-F|arch=b32|-S|5|-F|exit=-13|-F|success=0",
+			"-a always,exit -F arch=b32 -S 5 -F exit=-13 -F success=0"},
 		{"-a|always,exclude|-F|msgtype=1327", "-a always,exclude -F msgtype=1327"},
 	}
 	var want []string
@@ -75,7 +79,8 @@ func TestAudit(t *testing.T) {
 	// What the kernel says must also mean what was asked for.
 	a, err := facts.New(t.Context(), machine, facts.Choices{}).Audit()
 	must(t, err)
-	if a.LoadErr != nil || !facts.Covered(a.Loaded, file, false) || !facts.Covered(a.Loaded, dir, true) || facts.Covered(a.Loaded, dir+"-other", false) {
+	if a.LoadErr != nil || !facts.Covered(a.Loaded, file, false) || !facts.Covered(a.Loaded, dir, true) ||
+		facts.Covered(a.Loaded, dir+"-other", false) {
 		t.Errorf("rules read as %v, %v", a.Loaded, a.LoadErr)
 	}
 }

@@ -104,7 +104,8 @@ func permissions(mask uint32) string {
 	for _, p := range []struct {
 		bit  uint32
 		name string
-	}{{unix.AUDIT_PERM_READ, "r"}, {unix.AUDIT_PERM_WRITE, "w"}, {unix.AUDIT_PERM_EXEC, "x"}, {unix.AUDIT_PERM_ATTR, "a"}} {
+	}{{unix.AUDIT_PERM_READ, "r"}, {unix.AUDIT_PERM_WRITE, "w"}, {unix.AUDIT_PERM_EXEC, "x"},
+		{unix.AUDIT_PERM_ATTR, "a"}} {
 		if mask&p.bit != 0 {
 			s += p.name
 		}
@@ -134,11 +135,13 @@ var (
 		unix.AUDIT_BIT_TEST: "&=", 0: "=",
 	}
 	fieldNames = map[uint32]string{
-		unix.AUDIT_PID: "pid", unix.AUDIT_UID: "uid", unix.AUDIT_EUID: "euid", unix.AUDIT_SUID: "suid", unix.AUDIT_FSUID: "fsuid",
-		unix.AUDIT_GID: "gid", unix.AUDIT_EGID: "egid", unix.AUDIT_SGID: "sgid", unix.AUDIT_FSGID: "fsgid",
+		unix.AUDIT_PID: "pid", unix.AUDIT_UID: "uid", unix.AUDIT_EUID: "euid", unix.AUDIT_SUID: "suid",
+		unix.AUDIT_FSUID: "fsuid",
+		unix.AUDIT_GID:   "gid", unix.AUDIT_EGID: "egid", unix.AUDIT_SGID: "sgid", unix.AUDIT_FSGID: "fsgid",
 		unix.AUDIT_LOGINUID: "auid", unix.AUDIT_PERS: "pers", unix.AUDIT_ARCH: "arch", unix.AUDIT_MSGTYPE: "msgtype",
 		unix.AUDIT_SUBJ_USER: "subj_user", unix.AUDIT_SUBJ_ROLE: "subj_role", unix.AUDIT_SUBJ_TYPE: "subj_type",
-		unix.AUDIT_PPID: "ppid", unix.AUDIT_OBJ_USER: "obj_user", unix.AUDIT_OBJ_ROLE: "obj_role", unix.AUDIT_OBJ_TYPE: "obj_type",
+		unix.AUDIT_PPID: "ppid", unix.AUDIT_OBJ_USER: "obj_user", unix.AUDIT_OBJ_ROLE: "obj_role",
+		unix.AUDIT_OBJ_TYPE:     "obj_type",
 		unix.AUDIT_LOGINUID_SET: "auid_set", unix.AUDIT_SESSIONID: "sessionid", unix.AUDIT_FSTYPE: "fstype",
 		unix.AUDIT_DEVMAJOR: "devmajor", unix.AUDIT_DEVMINOR: "devminor", unix.AUDIT_INODE: "inode", unix.AUDIT_EXIT: "exit",
 		unix.AUDIT_SUCCESS: "success", unix.AUDIT_WATCH: "path", unix.AUDIT_PERM: "perm", unix.AUDIT_DIR: "dir",

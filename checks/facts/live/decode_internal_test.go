@@ -26,7 +26,8 @@ func FuzzDecode(f *testing.F) {
 	}
 	for _, answer := range []string{
 		`{"Id":"1","id":"2","ID":"3"}`,
-		`{"Name":"\ud800 \u001b[2J","Config":{"Env":["A=` + "\xff\xfe" + `"],"Labels":{"a":"1","a":"2","` + "\x80" + `":""}}}`,
+		`{"Name":"\ud800 \u001b[2J","Config":{"Env":["A=` + "\xff\xfe" + `"],"Labels":{"a":"1","a":"2","` + "\x80" +
+			`":""}}}`,
 		`{"HostConfig":{"Memory":1e3}}`, `{"HostConfig":{"Memory":"1"}}`, `{"HostConfig":{"Memory":9223372036854775808}}`,
 		`{"HostConfig":{"PidsLimit":5,"PidsLimit":null,"CapAdd":["A","B"],"CapAdd":["C"],"capadd":null}}`,
 		`{"NetworkSettings":{"Ports":{"80/tcp":null,"81/tcp":[{"HostIp":"::"}]},"Networks":{"a":null,"b":{}}}}`,

@@ -79,7 +79,8 @@ func (s *Source) choose() (facts.Endpoint, error) {
 	}
 	// What a user's own engine says is not to steer root unless root asks for it: the user may be lying.
 	if others, _ := filepath.Glob("/run/user/*/docker.sock"); len(others) > 0 {
-		return facts.Endpoint{}, fmt.Errorf("no engine of the system, but a user's: --docker-host unix://%s audits it", others[0])
+		return facts.Endpoint{}, fmt.Errorf("no engine of the system, but a user's: --docker-host unix://%s audits it",
+			others[0])
 	}
 	return facts.Endpoint{}, fmt.Errorf("%s: %w", standard, facts.ErrAbsent)
 }
@@ -130,7 +131,8 @@ func (e *engine) connect(host *url.URL, options []client.Opt) (err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: questions, IdleConnTimeout: answerTimeout, ReadBufferSize: 16 << 10}
 	// The client puts tracing around the transport that it is given; one look at each of ten thousand needs none.
 	e.http = &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
-	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect})}, options...)
+	options = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport,
+		CheckRedirect: client.CheckRedirect})}, options...)
 	e.client, err = client.NewClientWithOpts(append(options, client.WithHost(e.endpoint.Host))...)
 	switch {
 	case host.Scheme == "unix":
@@ -190,7 +192,8 @@ func (s *Source) dialSocket(path string) (local bool, pid int, err error) {
 	if peer.Pid == 1 {
 		return true, 1, nil
 	}
-	ps, err := s.Processes(context.Background(), "dockerd") // the name that the kernel keeps is the program's own to choose
+	// the name that the kernel keeps is the program's own to choose
+	ps, err := s.Processes(context.Background(), "dockerd")
 	local = slices.ContainsFunc(ps, func(p facts.Process) bool { return p.PID == int(peer.Pid) && !p.Contained })
 	return local, int(peer.Pid), err
 }
@@ -254,7 +257,8 @@ type engine struct {
 // once, and not once for each of its containers.
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
-		return v, fmt.Errorf("docker engine at %s: not asked any more: it has left an earlier question without an answer", e.endpoint.Host)
+		return v, fmt.Errorf("docker engine at %s: not asked any more: it has left an earlier question without an answer",
+			e.endpoint.Host)
 	}
 	patience := cmp.Or(e.patience, answerTimeout)
 	timeout := fmt.Errorf("no answer within %s", patience)

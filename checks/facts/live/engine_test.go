@@ -154,7 +154,8 @@ func testDaemon(t *testing.T, d *testdocker.Daemon) {
 		got, err := facts.New(t.Context(), at(d.Host), facts.Choices{}).Daemon()
 		must(t, err)
 		must(t, got.KeysErr)
-		if got.Process.PID != d.PID || got.File != d.ConfigFile || !got.Explicit || got.DataRoot != d.DataRoot || got.Unit != "" || got.Flavour != "package" {
+		if got.Process.PID != d.PID || got.File != d.ConfigFile || !got.Explicit || got.DataRoot != d.DataRoot ||
+			got.Unit != "" || got.Flavour != "package" {
 			t.Errorf("found %+v", got)
 		}
 		return got
@@ -171,7 +172,8 @@ func testDaemon(t *testing.T, d *testdocker.Daemon) {
 		t.Errorf("rewritten: stale %v, keys %v", second.Stale, second.Keys)
 	}
 	d.Restart("--live-restore")
-	if third := daemon(); third.Stale || third.Option("live-restore").Running == nil || third.Option("live-restore").Next == nil {
+	if third := daemon(); third.Stale || third.Option("live-restore").Running == nil ||
+		third.Option("live-restore").Next == nil {
 		t.Errorf("restarted: stale %v, live-restore %+v", third.Stale, third.Option("live-restore"))
 	}
 	ls, err := machine.Listeners(t.Context(), d.PID)
@@ -198,7 +200,8 @@ func TestEngineThatDoesNotAnswer(t *testing.T) {
 		"tcp://127.0.0.1":         "missing port",
 	} {
 		_, endpoint, err := at(host).Engine(t.Context())
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), host) || errors.Is(err, facts.ErrAbsent) || endpoint.Host != host {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), host) ||
+			errors.Is(err, facts.ErrAbsent) || endpoint.Host != host {
 			t.Errorf("%s gives %v of %v, want %q", host, err, endpoint, want)
 		}
 	}
@@ -239,7 +242,8 @@ func TestEngineOfEnvironment(t *testing.T) {
 	if _, endpoint, err := at("").Engine(t.Context()); err == nil || endpoint.From != "DOCKER_HOST" {
 		t.Errorf("chosen by %q, %v", endpoint.From, err)
 	}
-	if _, endpoint, _ := at("ssh://root@192.0.2.2").Engine(t.Context()); endpoint.From != "--docker-host" || endpoint.Host != "ssh://root@192.0.2.2" {
+	if _, endpoint, _ := at("ssh://root@192.0.2.2").Engine(t.Context()); endpoint.From != "--docker-host" ||
+		endpoint.Host != "ssh://root@192.0.2.2" {
 		t.Errorf("a flag against a variable: %+v", endpoint)
 	}
 }

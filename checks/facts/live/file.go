@@ -172,7 +172,8 @@ func (s *Source) readFile(name string) ([]byte, error) {
 
 var kinds = map[fs.FileMode]string{
 	fs.ModeDir: "a directory", fs.ModeSocket: "a socket", fs.ModeNamedPipe: "a FIFO",
-	fs.ModeDevice: "a block device", fs.ModeDevice | fs.ModeCharDevice: "a character device", fs.ModeIrregular: "something unknown",
+	fs.ModeDevice: "a block device", fs.ModeDevice | fs.ModeCharDevice: "a character device",
+	fs.ModeIrregular: "something unknown",
 }
 
 // maxNames is how many names of a directory are ever read.

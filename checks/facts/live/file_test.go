@@ -48,7 +48,8 @@ func TestStat(t *testing.T) {
 	must(t, os.Link(file, file+".second"))
 	got, err := machine.Stat(t.Context(), file)
 	must(t, err)
-	want := facts.Info{Path: file, Mode: 0o4666, UID: 0, GID: 65533, User: "root", Group: "65533", Size: 3, Links: 2, Modified: when}
+	want := facts.Info{Path: file, Mode: 0o4666, UID: 0, GID: 65533, User: "root", Group: "65533", Size: 3, Links: 2,
+		Modified: when}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -173,9 +174,11 @@ func TestRead(t *testing.T) {
 	must(t, os.Truncate(big, 1<<30))
 	must(t, unix.Mkfifo(fifo, 0o600))
 	for path, want := range map[string]string{
-		big: "1073741824 bytes", fifo: "a FIFO", dir: "a directory", "/dev/null": "a character device", "/dev/zero": "a character device",
+		big: "1073741824 bytes", fifo: "a FIFO", dir: "a directory", "/dev/null": "a character device",
+		"/dev/zero": "a character device",
 	} {
-		if data, err := machine.Read(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || data != nil {
+		if data, err := machine.Read(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), path) || data != nil {
 			t.Errorf("%s gives %d bytes, %v; want an error that says %q", path, len(data), err, want)
 		}
 	}
@@ -293,7 +296,8 @@ func TestNobody(t *testing.T) {
 	_, process := machine.Processes(t.Context(), strings.TrimSpace(string(comm)))
 	_, listeners := machine.Listeners(t.Context(), 1)
 	for what, err := range map[string]error{
-		"stat below a closed directory": below, "read": read, "list": list, "audit": audit, "process": process, "listeners": listeners,
+		"stat below a closed directory": below, "read": read, "list": list, "audit": audit, "process": process,
+		"listeners": listeners,
 	} {
 		if !errors.Is(err, fs.ErrPermission) || errors.Is(err, facts.ErrAbsent) {
 			t.Errorf("%s gives %v", what, err)

@@ -26,10 +26,11 @@ const maxObject = 32 << 20
 
 // Containers inspects every container, several at a time.
 func (e *engine) Containers(ctx context.Context) ([]facts.Container, error) {
-	return every(ctx, e, "/containers/json?all=1", func(id string, answer func(string, any) error) (*facts.Container, error) {
-		c := new(facts.Container)
-		return c, answer("/containers/"+url.PathEscape(id)+"/json", c)
-	}, func(c *facts.Container) string { return c.ID })
+	return every(ctx, e, "/containers/json?all=1",
+		func(id string, answer func(string, any) error) (*facts.Container, error) {
+			c := new(facts.Container)
+			return c, answer("/containers/"+url.PathEscape(id)+"/json", c)
+		}, func(c *facts.Container) string { return c.ID })
 }
 
 // Images inspects every image, several at a time, with its history.
@@ -44,9 +45,10 @@ func (e *engine) Images(ctx context.Context) ([]facts.Image, error) {
 	}, func(i *facts.Image) string { return i.ID })
 }
 
-// every lists objects and looks at each as soon as it is listed, a bounded number at a time; they come sorted by ID. One
-// that is gone meanwhile is left out; with an error come those that could be looked at.
-func every[T any](ctx context.Context, e *engine, list string, look func(id string, answer func(string, any) error) (*T, error),
+// every lists objects and looks at each as soon as it is listed, a bounded number at a time; they come sorted by ID.
+// One that is gone meanwhile is left out; with an error come those that could be looked at.
+func every[T any](ctx context.Context, e *engine, list string,
+	look func(id string, answer func(string, any) error) (*T, error),
 	id func(*T) string) ([]T, error) {
 	var ids queue
 	var mu sync.Mutex

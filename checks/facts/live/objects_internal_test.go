@@ -76,7 +76,8 @@ func TestCrowd(t *testing.T) {
 	if c.most > questions {
 		t.Errorf("%d questions at once, and %d were to be the most", c.most, questions)
 	}
-	if !slices.IsSortedFunc(all, func(a, b facts.Container) int { return strings.Compare(a.ID, b.ID) }) || all[0].ID != "0001" || all[0].HostConfig.Memory != 5 {
+	if !slices.IsSortedFunc(all, func(a, b facts.Container) int { return strings.Compare(a.ID, b.ID) }) ||
+		all[0].ID != "0001" || all[0].HostConfig.Memory != 5 {
 		t.Errorf("not by ID: %+v", all[0])
 	}
 }
@@ -120,7 +121,8 @@ func TestCrowdFallsSilent(t *testing.T) {
 	e := c.reach(t)
 	e.patience = 500 * time.Millisecond
 	all, err := e.Containers(t.Context())
-	if len(all) < 100-questions || len(all) > 100 || err == nil || !strings.Contains(err.Error(), "could not be looked at") {
+	if len(all) < 100-questions || len(all) > 100 || err == nil ||
+		!strings.Contains(err.Error(), "could not be looked at") {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
 	c.mu.Lock()

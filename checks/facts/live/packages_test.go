@@ -106,7 +106,8 @@ func TestPackaging(t *testing.T) {
 			}
 			p, err := host.Packaging()
 			must(t, err)
-			want := live.Packager{Name: test.name, File: test.file, PID: locker.Process.Pid, UID: os.Geteuid(), Command: "live.test"}
+			want := live.Packager{Name: test.name, File: test.file, PID: locker.Process.Pid, UID: os.Geteuid(),
+				Command: "live.test"}
 			if test.how == "ofd" { // such a lock is not a process's
 				want.PID, want.UID, want.Command = 0, 0, ""
 			}

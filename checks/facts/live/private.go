@@ -25,7 +25,8 @@ func (s *Source) trusted() ([]facts.Process, error) {
 	return ps, err
 }
 
-// deserted reports whether a socket is left of somebody who no longer listens there. To ask systemd would start dockerd.
+// deserted reports whether a socket is left of somebody who no longer listens there. To ask systemd would start
+// dockerd.
 func (s *Source) deserted(socket string) bool {
 	if s.holds(1, socket) {
 		return false
@@ -37,8 +38,8 @@ func (s *Source) deserted(socket string) bool {
 	return errors.Is(err, unix.ECONNREFUSED)
 }
 
-// listening is where a dockerd answers that does not listen on the usual socket: the eldest that counts, on a unix socket
-// that the kernel says is its own, else on a TCP port where it asks for no certificate.
+// listening is where a dockerd answers that does not listen on the usual socket: the eldest that counts, on a unix
+// socket that the kernel says is its own, else on a TCP port where it asks for no certificate.
 func (s *Source) listening() (facts.Endpoint, bool) {
 	ps, err := s.trusted()
 	if err != nil {
@@ -103,5 +104,6 @@ func serves(p facts.Process, address string) bool {
 			return true
 		}
 	}
-	return !told && address[0] == '/' && !strings.Contains(address, "/libnetwork/") && !strings.Contains(address, "/plugins/")
+	return !told && address[0] == '/' && !strings.Contains(address, "/libnetwork/") &&
+		!strings.Contains(address, "/plugins/")
 }

@@ -59,7 +59,8 @@ func (s *Source) Census(ctx context.Context) (func(name string) ([]facts.Process
 	}
 	return func(name string) ([]facts.Process, error) {
 		var ps []facts.Process
-		roots := budget.NewTogether("command lines of " + name) // anybody can call a program so, and give it megabytes to keep
+		// anybody can call a program so, and give it megabytes to keep
+		roots := budget.NewTogether("command lines of " + name)
 		others := budget.NewTogether("command lines of others' " + name)
 		for _, pid := range slices.Sorted(slices.Values(slices.Concat(byName[name], unknown))) {
 			p, err := process(pid, name, mine)
@@ -124,7 +125,8 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 
 // same reports whether two looks saw one program, run by the same.
 func same(a, b *facts.Process) bool {
-	return a.Exe == b.Exe && a.UID == b.UID && a.RealUID == b.RealUID && a.SavedUID == b.SavedUID && a.Cgroup == b.Cgroup &&
+	return a.Exe == b.Exe && a.UID == b.UID && a.RealUID == b.RealUID && a.SavedUID == b.SavedUID &&
+		a.Cgroup == b.Cgroup &&
 		a.Contained == b.Contained && a.OtherUsers == b.OtherUsers
 }
 
@@ -347,8 +349,8 @@ func unitOf(cgroup string) string {
 	return ""
 }
 
-// Contained finds programs of these names in containers, by the control group that an engine gives each. The kernel's own
-// name of a process is enough: what has another one can have any.
+// Contained finds programs of these names in containers, by the control group that an engine gives each. The kernel's
+// own name of a process is enough: what has another one can have any.
 func (s *Source) Contained(ctx context.Context, names ...string) (map[string]string, error) {
 	if err := s.running(); err != nil {
 		return nil, err
@@ -379,8 +381,8 @@ func (s *Source) Contained(ctx context.Context, names ...string) (map[string]str
 	return found, nil
 }
 
-// containerOf is the ID of the container that a process's control groups belong to: the last part of some path is it, or
-// "docker-ID.scope". Empty for any other process.
+// containerOf is the ID of the container that a process's control groups belong to: the last part of some path is it,
+// or "docker-ID.scope". Empty for any other process.
 func containerOf(cgroup string) string {
 	const digits = 64
 	for line := range strings.Lines(cgroup) {

@@ -40,8 +40,10 @@ func TestProcesses(t *testing.T) {
 	must(t, os.Remove(named)) // as an upgrade does
 	ps, err := machine.Processes(t.Context(), "some-daemon")
 	must(t, err)
-	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"}, UID: uint32(os.Geteuid()),
-		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()), ProgramMode: 0o755, Deleted: true}}}
+	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"},
+		UID: uint32(os.Geteuid()),
+		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()),
+			ProgramMode: 0o755, Deleted: true}}}
 	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit", "Cgroup")); diff != "" {
 		t.Fatalf("(-want +got)\n%s", diff)
 	}
@@ -62,7 +64,8 @@ func TestOptions(t *testing.T) {
 	program, err := os.ReadFile("/bin/sleep")
 	must(t, err)
 	dir := t.TempDir()
-	for name, want := range map[string]map[string]string{"etcd": {"ETCD_AUTO_TLS": "true", "ETCD_NAME": "a=b"}, "other-store": nil} {
+	for name, want := range map[string]map[string]string{"etcd": {"ETCD_AUTO_TLS": "true", "ETCD_NAME": "a=b"},
+		"other-store": nil} {
 		named := filepath.Join(dir, name)
 		must(t, os.WriteFile(named, program, 0o755))
 		cmd := exec.Command(named, "600")
@@ -77,8 +80,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut off, and
-// hides no other of that name.
+// TestLongCommandLine gives a program megabytes of arguments to keep, as anybody can: that is told of it, and not cut
+// off, and hides no other of that name.
 func TestLongCommandLine(t *testing.T) {
 	named := filepath.Join(t.TempDir(), "wordy-daemon")
 	program, err := os.ReadFile("/bin/sleep")

@@ -36,8 +36,8 @@ func sources(t *testing.T) string {
 	write("node_modules/x/Dockerfile", "FROM d\n")
 	write("odd\x1b[31m\n/Dockerfile", "FROM e\n")
 	write("fine/docker-compose.prod.yaml", "{")
-	for link, to := range map[string]string{"ring": "sub", "sub/up": "..", "elsewhere": other, "sub/Dockerfile": filepath.Join(other, "Dockerfile"),
-		"again.Dockerfile": "Dockerfile", "gone.Dockerfile": "nowhere",
+	for link, to := range map[string]string{"ring": "sub", "sub/up": "..", "elsewhere": other,
+		"sub/Dockerfile": filepath.Join(other, "Dockerfile"), "again.Dockerfile": "Dockerfile", "gone.Dockerfile": "nowhere",
 		"round.Dockerfile": "round.Dockerfile", "absolute.Dockerfile": filepath.Join(dir, "Dockerfile"),
 		"sub/deep/.env": "/proc/self/environ", "fine/.env": "../../" + filepath.Base(other) + "/env"} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
@@ -60,8 +60,8 @@ func sources(t *testing.T) string {
 	return dir
 }
 
-// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that nobody
-// may read, a name that terminals would obey.
+// TestSources walks real directories: links in a ring and to elsewhere, a file as large as no Dockerfile, one that
+// nobody may read, a name that terminals would obey.
 func TestSources(t *testing.T) {
 	dir := sources(t)
 	dirs := []facts.SourceDir{{Path: dir, As: "src"}}

@@ -68,7 +68,8 @@ func TestHolds(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "real/s.sock")
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "real"), 0o755), os.Symlink("real", filepath.Join(dir, "link"))); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "real"), 0o755),
+		os.Symlink("real", filepath.Join(dir, "link"))); err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("unix", socket)
@@ -77,7 +78,8 @@ func TestHolds(t *testing.T) {
 	}
 	defer l.Close()
 	s := New("/", DockerOptions{})
-	for path, want := range map[string]bool{socket: true, filepath.Join(dir, "link/s.sock"): true, filepath.Join(dir, "other"): false} {
+	for path, want := range map[string]bool{socket: true, filepath.Join(dir, "link/s.sock"): true,
+		filepath.Join(dir, "other"): false} {
 		if got := s.holds(os.Getpid(), path); got != want {
 			t.Errorf("we hold %s: %v, want %v", path, got, want)
 		}

@@ -1,0 +1,68 @@
+package vm_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/scripts/vm"
+)
+
+// swarm makes the host the one manager of a swarm, with a service of one task.
+const swarm = `
+	docker swarm init --advertise-addr 127.0.0.1 >/dev/null
+	docker service create --detach --no-resolve-image --name mill sleeper /bin/busybox sleep 1000000 >/dev/null
+	` + milling
+
+// milling waits until the swarm has its task at work.
+const milling = `timeout 240 sh -c 'until docker service ls --format "{{.Replicas}}" 2>/dev/null | grep -qx 1/1; do sleep 1; done'
+`
+
+// TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: it is
+// left, so that a restart stops the containers, which the plan says.
+func TestSwarm(t *testing.T) {
+	eachHost(t, func(t *testing.T, m *vm.Machine) {
+		m.OK(swarm)
+		before, had, ran := portrait(m), limits(m, "early", "web"), pids(m)
+
+		plan := harden(t, m, "--dry-run", 2)
+		left := ""
+		for _, l := range plan.Plan.Left {
+			if l.ID == "docker/live-restore" {
+				left += l.Reason
+			}
+		}
+		if !strings.Contains(left, "the host is part of a Swarm") {
+			t.Errorf("live-restore is left because %q", left)
+		}
+		text, _ := m.Run("harden --dry-run --allow restart")
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), "the restart stops these containers, and no restart policy starts them again: early, web") {
+			t.Errorf("the plan does not say what its restart stops:\n%s", text)
+		}
+
+		apply(t, m, "")
+		if diff := cmp.Diff(ran, pids(m)); diff != "" {
+			t.Errorf("the containers that ran before (-want +got):\n%s", diff)
+		}
+		for _, allow := range []string{" --allow restart", " --allow all"} {
+			apply(t, m, allow)
+			m.OK(milling + "docker start early web")
+		}
+		if r := harden(t, m, "check --only docker/live-restore,docker/icc,docker/no-new-privileges,docker/userland-proxy", 2); r.Summary.States["pass"] != 3 {
+			t.Errorf("the settings after all runs: %v", r.Summary.States)
+		}
+
+		m.OK("harden rollback --yes && harden rollback --yes && harden rollback --yes")
+		m.OK(milling + "docker start early web")
+		if diff := lines(before, portrait(m)); diff != "" {
+			t.Errorf("after taking all runs back (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(had, limits(m, "early", "web")); diff != "" {
+			t.Errorf("the containers' limits after taking all runs back (-want +got):\n%s", diff)
+		}
+		if got := m.OK("docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.SecurityOptions}}'"); !strings.HasPrefix(got, "active true ") || strings.Contains(got, "no-new-privileges") {
+			t.Errorf("the daemon after taking all runs back: %s", got)
+		}
+	})
+}
