@@ -1,6 +1,7 @@
 package vm_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ const milling = `timeout 240 sh -c 'until docker service ls --format "{{.Replica
 // TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: a
 // restart stops the containers, which the plan says.
 func TestSwarm(t *testing.T) {
+	if os.Getenv("HARDEN_MATRIX") != "full" {
+		t.Skip("`make matrix` takes swarms too")
+	}
 	eachHost(t, func(t *testing.T, m *vm.Machine) {
 		m.OK(swarm)
 		before, had, ran := portrait(m), limits(m, "early", "web"), pids(m)
