@@ -1,7 +1,11 @@
 package kubernetes
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
@@ -12,371 +16,382 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// kubeadm's directory of certificates and keys.
-const pki = "/etc/kubernetes/pki/"
-
-// apiServer is section 1.2, how the API server is told to run.
-var apiServer = []*checks.Check{
-	{
-		ID:    "kubernetes/apiserver-anonymous",
-		Items: cis.K8sAlways("1.2.1"),
-		Title: "anonymous callers reach the API server's health paths at most",
-		Why:   "every anonymous call is one that no audit record can be held to, and one mistake in a role binding away from rights",
-		Breaks: "`kubeadm join` with a token reads a ConfigMap anonymously: while nodes join, add the path " +
-			"/api/v1/namespaces/kube-public/configmaps/cluster-info to the conditions",
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Rule:    checks.Func(anonymous),
-	},
-	{
-		ID:      "kubernetes/apiserver-token-file",
-		Items:   cis.K8sAlways("1.2.2"),
-		Title:   "no file of passwords or tokens lets callers in",
-		Why:     "its tokens are kept in clear text, never expire, and cannot be revoked without a restart",
-		Breaks:  "everybody who logs in with a token of that file: give them another way first",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Rule:    rule.All(arg(facts.APIServer, "token-auth-file", "").Must(be.Unset), arg(facts.APIServer, "basic-auth-file", "").Must(be.Unset)),
-	},
-	{
-		ID:      "kubernetes/apiserver-external-ips",
-		Items:   cis.K8sAlways("1.2.3"),
-		Title:   "services cannot claim addresses outside the cluster",
-		Why:     "whoever may create a Service with externalIPs draws other people's traffic to a pod of their own (CVE-2020-8554)",
-		Breaks:  "new Services with spec.externalIPs, and changes to such: list them first with kubectl",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesNodeTampering},
-		Level:   1,
-		Rule:    admits("DenyServiceExternalIPs"),
-	},
-	{
-		ID:      "kubernetes/apiserver-kubelet-client",
-		Items:   cis.K8sAlways("1.2.4"),
-		Title:   "the API server shows kubelets a certificate",
-		Why:     "to a kubelet a caller without one is anonymous, so that either it lets everybody in or nothing reaches it",
-		Class:   want.Workload,
-		Breaks:  restarts,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Manual:  "issue a client certificate for the API server by the authority that the kubelets trust, and name it and its key",
-		Rule: namedFile(facts.APIServer, [2]string{"kubelet-client-certificate", pki + "apiserver-kubelet-client.crt"},
-			[2]string{"kubelet-client-key", pki + "apiserver-kubelet-client.key"}),
-	},
-	{
-		ID:      "kubernetes/apiserver-kubelet-authority",
-		Items:   cis.K8sAlways("1.2.5"),
-		Title:   "the API server verifies kubelets' certificates",
-		Why:     "whoever answers in a kubelet's name reads what is sent to containers there, passwords typed into a shell among it",
-		Class:   want.Workload,
-		Breaks:  "logs, exec, port-forward and metrics of every node whose kubelet serves a certificate that it has signed itself",
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests approved: 4.2.9 on each " +
-			"node), then pass --kubelet-certificate-authority=" + pki + "ca.crt; before that, logs and exec fail on the nodes that do not",
-		Rule: arg(facts.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
-			Text:    "set",
-			Holds:   func(s string) bool { return s != "" },
-			Nearest: func(s string) (string, bool) { return s, false },
-		}),
-	},
-	{
-		ID:      "kubernetes/apiserver-always-allow",
-		Items:   cis.K8sAlways("1.2.6"),
-		Title:   "the API server does not allow whatever anybody asks",
-		Why:     "with AlwaysAllow every caller, anonymous ones included, is an administrator of the cluster",
-		Breaks:  "every caller that has no rights of its own yet",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    authorized("without AlwaysAllow", func(modes []string) bool { return !slices.Contains(modes, "AlwaysAllow") }),
-	},
-	{
-		ID:      "kubernetes/apiserver-node-authorizer",
-		Items:   cis.K8sAlways("1.2.7"),
-		Title:   "kubelets may only touch what is on their own node",
-		Why:     "without the Node authorizer one stolen kubelet certificate has to be given the Secrets of all nodes to work at all",
-		Breaks:  "every caller that has no role yet",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    authorized("with Node", func(modes []string) bool { return slices.Contains(modes, "Node") }),
-	},
-	{
-		ID:      "kubernetes/apiserver-rbac",
-		Items:   cis.K8sAlways("1.2.8"),
-		Title:   "rights are given by roles",
-		Why:     "without RBAC there is nothing to give anybody less than everything by",
-		Breaks:  "every caller that has no role yet",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    authorized("with RBAC", func(modes []string) bool { return slices.Contains(modes, "RBAC") }),
-	},
-	{
-		ID:      "kubernetes/apiserver-event-rate",
-		Items:   cis.K8sAlways("1.2.9"),
-		Title:   "the rate of events is limited",
-		Why:     "one client in a loop fills etcd with events and starves everything else",
-		Breaks:  "clients that send more events than the limits (50 a second for each namespace, 5000 for all) lose some",
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDenial},
-		Level:   1,
-		Rule:    checks.Func(eventRate),
-	},
-	{
-		ID:      "kubernetes/apiserver-always-admit",
-		Items:   cis.K8sAlways("1.2.10"),
-		Title:   "the plugin that admits everything is not switched on",
-		Why:     "AlwaysAdmit looks at nothing; that it is there says that nobody chose what should be looked at",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesNodeTampering},
-		Level:   1,
-		Rule:    admission(lacking("AlwaysAdmit"), arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit"))),
-	},
-	{
-		ID:      "kubernetes/apiserver-always-pull",
-		Items:   cis.K8sAlways("1.2.11"),
-		Title:   "every start of a pod asks the registry for its image",
-		Why:     "otherwise whoever knows the name of a private image that some node has already can run and read it",
-		Breaks:  "pods do not start while their registry cannot be reached, and images that were only loaded onto nodes never do",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
-		Level:   1,
-		Rule:    admits("AlwaysPullImages"),
-	},
-	{
-		ID:      "kubernetes/apiserver-service-account-plugin",
-		Items:   cis.K8s("1.2.13", "1.2.12", "1.2.12", "1.2.12"),
-		Title:   "every pod runs with a service account that exists",
-		Why:     "without the plugin a pod can name an account that it has no right to",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    defaultPlugin("ServiceAccount"),
-	},
-	{
-		ID:      "kubernetes/apiserver-namespace-lifecycle",
-		Items:   cis.K8s("1.2.14", "1.2.13", "1.2.13", "1.2.13"),
-		Title:   "nothing is created in namespaces that do not exist or are going away",
-		Why:     "such objects escape the quotas and policies of their namespace, and keep it from ever being deleted",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDenial, stride.KubernetesNodeTampering},
-		Level:   1,
-		Rule:    defaultPlugin("NamespaceLifecycle"),
-	},
-	{
-		ID:      "kubernetes/apiserver-node-restriction",
-		Items:   cis.K8s("1.2.15", "1.2.14", "1.2.14", "1.2.14"),
-		Title:   "a kubelet can change its own node's objects alone",
-		Why:     "with one node's credentials an intruder otherwise labels other nodes, and draws their secrets and pods over",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesNodeTampering, stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    admits("NodeRestriction"),
-	},
-	{
-		ID:      "kubernetes/apiserver-secure-port",
-		Items:   cis.K8s("1.2.16", "", "", ""),
-		Own:     true,
-		Title:   "the API server has a port with TLS",
-		Why:     "without one everything that is said to it can be read and changed on the way",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Rule: rule.All(arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
-			passed(facts.APIServer, "insecure-port", arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
-	},
-	{
-		ID:      "kubernetes/apiserver-profiling",
-		Items:   cis.K8s("1.2.17", "1.2.15", "1.2.15", "1.2.15"),
-		Title:   "the API server's profiling endpoint is off",
-		Why:     "profiles show what the server holds in memory, and making one slows it down",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "profiling", true).Must(be.False),
-	},
-	{
-		ID:      "kubernetes/apiserver-audit-log",
-		Items:   cis.K8s("1.2.18", "1.2.16", "1.2.16", "1.2.16"),
-		Title:   "the API server's audit log is a file that outlives the server",
-		Why:     "without a log, or with one inside the container or without a policy, nobody can tell afterwards who did what",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
-		Level:   1,
-		Rule:    checks.Func(auditLog),
-	},
-	{
-		ID:      "kubernetes/apiserver-audit-age",
-		Items:   cis.K8s("1.2.19", "1.2.17", "1.2.17", "1.2.17"),
-		Title:   "audit logs are kept for 30 days",
-		Why:     "most intrusions are found weeks later, when the log of that day must still be there",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "audit-log-maxage", 0).Must(be.AtLeast(30, 30)),
-	},
-	{
-		ID:      "kubernetes/apiserver-audit-backups",
-		Items:   cis.K8s("1.2.20", "1.2.18", "1.2.18", "1.2.18"),
-		Title:   "ten rotated audit logs are kept",
-		Why:     "with fewer an intruder who makes noise rotates their own traces away",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "audit-log-maxbackup", 0).Must(be.AtLeast(10, 10)),
-	},
-	{
-		ID:      "kubernetes/apiserver-audit-size",
-		Items:   cis.K8s("1.2.21", "1.2.19", "1.2.19", "1.2.19"),
-		Title:   "audit logs grow to 100 MB before they rotate",
-		Why:     "small files rotate fast, so that the same number of them holds less",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "audit-log-maxsize", 0).Must(be.AtLeast(100, 100)),
-	},
-	{
-		ID:      "kubernetes/apiserver-request-timeout",
-		Items:   cis.K8s("1.2.22", "1.2.20", "1.2.20", "1.2.20"),
-		Title:   "requests that take minutes are ended",
-		Why:     "requests that may go on for ever tie the server up; those that end at once fail on slow links",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDenial},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "request-timeout", "1m0s").Must(between("1s", "5m0s", "1m0s")),
-	},
-	{
-		ID:      "kubernetes/apiserver-token-lookup",
-		Items:   cis.K8s("1.2.23", "1.2.21", "1.2.21", "1.2.21"),
-		Title:   "a service account's token ends with the account",
-		Why:     "otherwise a token stays good after its account, or its Secret, was deleted",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "service-account-lookup", true).Must(be.True),
-	},
-	{
-		ID:      "kubernetes/apiserver-token-key",
-		Items:   cis.K8s("1.2.24", "1.2.22", "1.2.22", "1.2.22"),
-		Title:   "service accounts' tokens are verified by a key of their own",
-		Why:     "without one the server's TLS key signs them too, and cannot be renewed without breaking every pod",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Manual:  "name the public half of the key that the controller manager signs tokens with (--service-account-key-file)",
-		Rule:    checks.Func(tokenKey),
-	},
-	{
-		ID:      "kubernetes/apiserver-etcd-client",
-		Items:   cis.K8s("1.2.25", "1.2.23", "1.2.23", "1.2.23"),
-		Title:   "the API server shows etcd a certificate",
-		Why:     "an etcd that serves callers without one serves everybody who reaches its port",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Manual:  "issue a client certificate for the API server by etcd's authority, and name it and its key",
-		Rule: rule.All(namedFile(facts.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
-			[2]string{"etcd-keyfile", pki + "apiserver-etcd-client.key"}),
-			passed(facts.APIServer, "etcd-servers", urls(facts.APIServer, "etcd-servers", "",
-				"have etcd serve its clients over TLS (2.1), then make it https://"))),
-	},
-	{
-		ID:      "kubernetes/apiserver-tls",
-		Items:   cis.K8s("1.2.26", "1.2.24", "1.2.24", "1.2.24"),
-		Title:   "the API server serves a certificate that it was given",
-		Why:     "nobody can verify one that it makes for itself, so that clients learn to trust anything",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Manual:  "issue a serving certificate by the cluster's authority, and name it and its key",
-		Rule: namedFile(facts.APIServer, [2]string{"tls-cert-file", pki + "apiserver.crt"},
-			[2]string{"tls-private-key-file", pki + "apiserver.key"}),
-	},
-	{
-		ID:      "kubernetes/apiserver-client-ca",
-		Items:   cis.K8s("1.2.27", "1.2.25", "1.2.25", "1.2.25"),
-		Title:   "the API server verifies clients' certificates",
-		Why:     "without an authority to verify them by, kubelets and controllers can only prove themselves by tokens, or not at all",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
-		Level:   1,
-		Manual:  "name the certificate authority of the cluster's clients (--client-ca-file)",
-		Rule:    namedFile(facts.APIServer, [2]string{"client-ca-file", pki + "ca.crt"}),
-	},
-	{
-		ID:      "kubernetes/apiserver-etcd-ca",
-		Items:   cis.K8s("1.2.28", "1.2.26", "1.2.26", "1.2.26"),
-		Title:   "the API server verifies etcd's certificate",
-		Why:     "whoever answers in etcd's name decides what the cluster is",
-		Breaks:  restarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Manual:  "name the certificate authority of etcd (--etcd-cafile)",
-		Rule:    namedFile(facts.APIServer, [2]string{"etcd-cafile", pki + "etcd/ca.crt"}),
-	},
-	{
-		ID:      "kubernetes/apiserver-encryption",
-		Items:   cis.K8s("1.2.29", "1.2.27", "1.2.27", "1.2.27"),
-		Title:   "what is in etcd can be encrypted",
-		Why:     "otherwise every backup and every disk of etcd holds the Secrets in clear text",
-		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
-		Level:   1,
-		Manual:  encryptionSteps,
-		Rule:    checks.Func(encryption),
-	},
-	{
-		ID:      "kubernetes/apiserver-encryption-provider",
-		Items:   cis.K8s("1.2.30", "1.2.28", "1.2.28", "1.2.28"),
-		Title:   "Secrets are written encrypted",
-		Why:     "the first provider writes: with identity first everything still goes to etcd in clear text",
-		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
-		Level:   1,
-		Manual: "put secretbox, kms or aescbc first among the providers of secrets and keep the others after it, once every control-plane node has " +
-			"the key; then write the Secrets again (`kubectl get secrets -A -o json | kubectl replace -f -`)",
-		Rule: checks.Func(encryptsSecrets),
-	},
-	{
-		ID:      "kubernetes/apiserver-ciphers",
-		Items:   cis.K8s("1.2.31", "1.2.29", "1.2.29", "1.2.29"),
-		Title:   "the API server speaks only strong ciphers",
-		Why:     "by default it still accepts suites whose block mode has been broken before",
-		Breaks:  "clients that know neither TLS 1.3 nor AES-GCM or ChaCha20",
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneDisclosure},
-		Level:   1,
-		Rule:    checks.Func(apiServerCiphers),
-	},
-	{
-		ID:      "kubernetes/apiserver-token-extension",
-		Items:   cis.K8s("", "", "1.2.30", "1.2.30"),
-		Title:   "tokens of pods end after an hour, not after a year",
-		Why:     "the API server makes them good for a year for the sake of old clients; a stolen one is as good for as long",
-		Breaks:  "clients that read their token once and never again: see the metric serviceaccount_stale_tokens_total first",
-		Class:   want.Behaviour,
-		Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
-		Level:   1,
-		Rule:    arg(facts.APIServer, "service-account-extend-token-expiration", true).Must(be.False),
-	},
+// apiServerChecks is section 1.2, how the API server is told to run.
+var apiServerChecks = []*checks.Check{
+	apiserverAnonymous, apiserverTokenFile, apiserverExternalIPs, apiserverKubeletClient, apiserverKubeletAuthority,
+	apiserverAlwaysAllow, apiserverNodeAuthorizer, apiserverRBAC, apiserverEventRate, apiserverAlwaysAdmit,
+	apiserverAlwaysPull, apiserverServiceAccountPlugin, apiserverNamespaceLifecycle, apiserverNodeRestriction,
+	apiserverSecurePort, apiserverProfiling, apiserverAuditLog, apiserverAuditAge, apiserverAuditBackups,
+	apiserverAuditSize, apiserverRequestTimeout, apiserverTokenLookup, apiserverTokenKey, apiserverEtcdClient,
+	apiserverTLS, apiserverClientCA, apiserverEtcdCA, apiserverEncryption, apiserverEncryptionProvider,
+	apiserverCiphers, apiserverTokenExtension,
 }
 
-const restarts = "the pod is started again: for as long as that takes, this node's part of the control plane does not answer"
+var apiserverAnonymous = &checks.Check{
+	ID:    "kubernetes/apiserver-anonymous",
+	Items: cis.K8sAlways("1.2.1"),
+	Title: "anonymous callers reach the API server's health paths at most",
+	Why: "every anonymous call is one that no audit record can be held to, and one mistake in a role binding " +
+		"away from rights",
+	Breaks: "`kubeadm join` with a token reads a ConfigMap anonymously: while nodes join, add the path " +
+		"/api/v1/namespaces/kube-public/configmaps/cluster-info to the conditions",
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Rule:    checks.Func(anonymous),
+}
+
+// healthPaths are what may be asked without credentials; the last is what `kubeadm join` reads.
+var healthPaths = []string{"/livez", "/readyz", "/healthz", "/api/v1/namespaces/kube-public/configmaps/cluster-info"}
+
+// anonymous judges --anonymous-auth and the file that can limit it to paths; only one of the two may say it.
+func anonymous(h *facts.Host) ([]checks.Finding, error) {
+	n, c, err := component(h, facts.APIServer)
+	if err != nil {
+		return nil, err
+	}
+	flag := arg(facts.APIServer, "anonymous-auth", true)
+	f := checks.Finding{Subject: "kube-apiserver anonymous callers",
+		Must: "refused, or limited to " + strings.Join(healthPaths[:3], ", ")}
+	if file, ok := c.Next.Last("authentication-config"); ok {
+		var config facts.AuthenticationConfig
+		d, err := c.Config("authentication-config", &config)
+		if err != nil {
+			return nil, err
+		}
+		if a := config.Anonymous; a != nil {
+			var wide []string
+			for _, cond := range a.Conditions {
+				if !slices.Contains(healthPaths, cond.Path) {
+					wide = append(wide, cond.Path)
+				}
+			}
+			switch {
+			case !a.Enabled || len(a.Conditions) > 0 && len(wide) == 0:
+				if runs, _ := c.Running.Last("authentication-config"); c.Process == nil || runs == file && c.Loaded(d) {
+					return nil, nil
+				}
+				f.Got, f.Pending = "limited in "+d.File+", which the running process has not read", true
+				f.Wants, f.Reason = takeUp(c, "authentication-config")
+				return []checks.Finding{f}, nil
+			case len(wide) > 0:
+				f.Got = fmt.Sprintf("let in to %s by %s", strings.Join(wide, ", "), d.File)
+			default:
+				f.Got = "let in everywhere by " + d.File
+			}
+			f.Reason = fmt.Sprintf("leave only the paths %s in anonymous.conditions of %s, and start the API server "+
+				"again",
+				strings.Join(healthPaths[:3], ", "), d.File)
+			return []checks.Finding{f}, nil
+		}
+		if s, err := flag.read(c); err != nil || !s.Value {
+			return nil, err
+		}
+		f.Got = "let in: neither --anonymous-auth nor " + file + " says otherwise"
+		f.Reason = fmt.Sprintf("add to %s: `anonymous: {enabled: true, conditions: [{path: /livez}, {path: /readyz}, "+
+			"{path: /healthz}]}`, "+
+			"and start the API server again", file)
+		return []checks.Finding{f}, nil
+	}
+	s, err := flag.read(c)
+	if err != nil {
+		return nil, err
+	}
+	if !s.Value {
+		return flag.Must(be.False).Judge(h)
+	}
+	f.Got = "let in, --anonymous-auth being " + s.String()
+	f.Wants, f.Reason = limitAnonymous(n, c, s)
+	return []checks.Finding{f}, nil
+}
+
+// limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the
+// kubelet's own probes are anonymous: it would start the API server again for ever.
+func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Want, string) {
+	if n.Flavour.Generated() || c.Pod == nil {
+		return change(n, c, "anonymous-auth", s.from, "false", nil)
+	}
+	probed := slices.ContainsFunc(c.Pod.Probes, func(p facts.Probe) bool { return !p.Proof })
+	minor, known := facts.MinorVersion(c.Pod.Image)
+	why := ""
+	for name := range c.Next {
+		if strings.HasPrefix(name, "oidc-") {
+			why = "--" + name + " cannot stand beside a file of --authentication-config: move what it says into jwt " +
+				"of such a file first"
+		}
+	}
+	switch {
+	case why != "":
+	case !known:
+		why = fmt.Sprintf("the version of %s cannot be told, and an API server before 1.32 cannot limit anonymous "+
+			"callers to paths", c.Pod.Image)
+	case minor < 32 && !probed:
+		return change(n, c, "anonymous-auth", s.from, "false", nil)
+	case minor < 32:
+		why = fmt.Sprintf("Kubernetes 1.%d cannot limit them to paths", minor)
+	}
+	if why != "" && probed {
+		why += ". --anonymous-auth=false is refused here: the kubelet's own probes are anonymous, and it would start " +
+			"the API server again for ever"
+	}
+	if why != "" {
+		return nil, why
+	}
+	version := "apiserver.config.k8s.io/v1"
+	if minor < 34 {
+		version += "beta1"
+	}
+	file := ours + "/authentication.yaml"
+	wants := []want.Want{fileFor(c, file, "# Written by harden; \"harden rollback\" takes it back.\n"+
+		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n"+
+		"apiVersion: "+version+"\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n"+
+		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n")}
+	flag, _ := change(n, c, "authentication-config", facts.Saying{}, file, nil, oursMounted)
+	wants = append(wants, flag...)
+	if s.ok {
+		gone, _ := change(n, c, "anonymous-auth", s.from, "", &want.PodFlag{Gone: true})
+		wants = append(wants, gone...)
+	}
+	return wants, ""
+}
+
+var apiserverTokenFile = &checks.Check{
+	ID:      "kubernetes/apiserver-token-file",
+	Items:   cis.K8sAlways("1.2.2"),
+	Title:   "no file of passwords or tokens lets callers in",
+	Why:     "its tokens are kept in clear text, never expire, and cannot be revoked without a restart",
+	Breaks:  "everybody who logs in with a token of that file: give them another way first",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Rule: rule.All(arg(facts.APIServer, "token-auth-file", "").Must(be.Unset),
+		arg(facts.APIServer, "basic-auth-file", "").Must(be.Unset)),
+}
+
+var apiserverKubeletClient = &checks.Check{
+	ID:    "kubernetes/apiserver-kubelet-client",
+	Items: cis.K8sAlways("1.2.4"),
+	Title: "the API server shows kubelets a certificate",
+	Why: "to a kubelet a caller without one is anonymous, so that either it lets everybody in or nothing " +
+		"reaches it",
+	Class:   want.Workload,
+	Breaks:  restarts,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Manual: "issue a client certificate for the API server by the authority that the kubelets trust, and name " +
+		"it and its key",
+	Rule: namedFile(facts.APIServer, [2]string{"kubelet-client-certificate", pki + "apiserver-kubelet-client.crt"},
+		[2]string{"kubelet-client-key", pki + "apiserver-kubelet-client.key"}),
+}
+
+var apiserverKubeletAuthority = &checks.Check{
+	ID:    "kubernetes/apiserver-kubelet-authority",
+	Items: cis.K8sAlways("1.2.5"),
+	Title: "the API server verifies kubelets' certificates",
+	Why: "whoever answers in a kubelet's name reads what is sent to containers there, passwords typed into a " +
+		"shell among it",
+	Class: want.Workload,
+	Breaks: "logs, exec, port-forward and metrics of every node whose kubelet serves a certificate that it has " +
+		"signed itself",
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests " +
+		"approved: 4.2.9 on each node), then pass --kubelet-certificate-authority=" + pki +
+		"ca.crt; before that, logs and exec fail on the nodes that do not",
+	Rule: arg(facts.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
+		Text:    "set",
+		Holds:   func(s string) bool { return s != "" },
+		Nearest: func(s string) (string, bool) { return s, false },
+	}),
+}
+
+var apiserverAlwaysAllow = &checks.Check{
+	ID:      "kubernetes/apiserver-always-allow",
+	Items:   cis.K8sAlways("1.2.6"),
+	Title:   "the API server does not allow whatever anybody asks",
+	Why:     "with AlwaysAllow every caller, anonymous ones included, is an administrator of the cluster",
+	Breaks:  "every caller that has no rights of its own yet",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule: authorized("without AlwaysAllow",
+		func(modes []string) bool { return !slices.Contains(modes, "AlwaysAllow") }),
+}
+
+// authorized judges the authorizers that the API server asks, by the flag or by the file that takes its place. Where
+// neither says anything it asks none and allows all.
+func authorized(must string, holds func(modes []string) bool) checks.Rule {
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		_, c, err := component(h, facts.APIServer)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := c.Next.Last("authorization-config"); ok {
+			return authorizedByFile(c, must, holds)
+		}
+		return arg(facts.APIServer, "authorization-mode", []string{"AlwaysAllow"}).Must(be.Cond[[]string]{
+			Text:  must,
+			Holds: holds,
+			Nearest: func(got []string) ([]string, bool) {
+				kept := without(got, []string{"AlwaysAllow", "Node", "RBAC"})
+				return append([]string{"Node", "RBAC"}, kept...), true
+			},
+		}).Judge(h)
+	})
+}
+
+func authorizedByFile(c *facts.Component, must string, holds func(modes []string) bool) ([]checks.Finding, error) {
+	var config facts.AuthorizationConfig
+	d, err := c.Config("authorization-config", &config)
+	if err != nil {
+		return nil, err
+	}
+	var modes []string
+	for _, a := range config.Authorizers {
+		modes = append(modes, a.Type)
+	}
+	f := checks.Finding{Subject: "kube-apiserver --authorization-config",
+		Got: cmp.Or(flagText(modes), rule.Unset) + " by " + d.File, Must: must}
+	if holds(modes) {
+		return nil, nil // the API server reads this file again by itself when it changes
+	}
+	f.Reason = fmt.Sprintf("make the authorizers of %s Node and RBAC, each `{type: …, name: …}`, and none of them "+
+		"AlwaysAllow; the API "+
+		"server takes it up by itself", d.File)
+	return []checks.Finding{f}, nil
+}
+
+var apiserverNodeAuthorizer = &checks.Check{
+	ID:    "kubernetes/apiserver-node-authorizer",
+	Items: cis.K8sAlways("1.2.7"),
+	Title: "kubelets may only touch what is on their own node",
+	Why: "without the Node authorizer one stolen kubelet certificate has to be given the Secrets of all " +
+		"nodes to work at all",
+	Breaks:  "every caller that has no role yet",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    authorized("with Node", func(modes []string) bool { return slices.Contains(modes, "Node") }),
+}
+
+var apiserverRBAC = &checks.Check{
+	ID:      "kubernetes/apiserver-rbac",
+	Items:   cis.K8sAlways("1.2.8"),
+	Title:   "rights are given by roles",
+	Why:     "without RBAC there is nothing to give anybody less than everything by",
+	Breaks:  "every caller that has no role yet",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    authorized("with RBAC", func(modes []string) bool { return slices.Contains(modes, "RBAC") }),
+}
+
+var apiserverSecurePort = &checks.Check{
+	ID:      "kubernetes/apiserver-secure-port",
+	Items:   cis.K8s("1.2.16", "", "", ""),
+	Own:     true,
+	Title:   "the API server has a port with TLS",
+	Why:     "without one everything that is said to it can be read and changed on the way",
+	Breaks:  restarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Rule: rule.All(arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
+		passed(facts.APIServer, "insecure-port", arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
+}
+
+var apiserverProfiling = &checks.Check{
+	ID:      "kubernetes/apiserver-profiling",
+	Items:   cis.K8s("1.2.17", "1.2.15", "1.2.15", "1.2.15"),
+	Title:   "the API server's profiling endpoint is off",
+	Why:     "profiles show what the server holds in memory, and making one slows it down",
+	Breaks:  restarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
+	Level:   1,
+	Rule:    arg(facts.APIServer, "profiling", true).Must(be.False),
+}
+
+var apiserverRequestTimeout = &checks.Check{
+	ID:      "kubernetes/apiserver-request-timeout",
+	Items:   cis.K8s("1.2.22", "1.2.20", "1.2.20", "1.2.20"),
+	Title:   "requests that take minutes are ended",
+	Why:     "requests that may go on for ever tie the server up; those that end at once fail on slow links",
+	Breaks:  restarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneDenial},
+	Level:   1,
+	Rule:    arg(facts.APIServer, "request-timeout", "1m0s").Must(between("1s", "5m0s", "1m0s")),
+}
+
+// between requires a duration within bounds.
+func between(least, most, propose string) be.Cond[string] {
+	low, _ := time.ParseDuration(least)
+	high, _ := time.ParseDuration(most)
+	holds := func(s string) bool {
+		d, err := time.ParseDuration(s)
+		return err == nil && low <= d && d <= high
+	}
+	return be.Cond[string]{
+		Text:  fmt.Sprintf("between %s and %s", least, most),
+		Holds: holds,
+		Nearest: func(s string) (string, bool) {
+			if !holds(s) {
+				s = propose
+			}
+			return s, true
+		},
+	}
+}
+
+var apiserverTokenLookup = &checks.Check{
+	ID:      "kubernetes/apiserver-token-lookup",
+	Items:   cis.K8s("1.2.23", "1.2.21", "1.2.21", "1.2.21"),
+	Title:   "a service account's token ends with the account",
+	Why:     "otherwise a token stays good after its account, or its Secret, was deleted",
+	Breaks:  restarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    arg(facts.APIServer, "service-account-lookup", true).Must(be.True),
+}
+
+var apiserverTokenKey = &checks.Check{
+	ID:      "kubernetes/apiserver-token-key",
+	Items:   cis.K8s("1.2.24", "1.2.22", "1.2.22", "1.2.22"),
+	Title:   "service accounts' tokens are verified by a key of their own",
+	Why:     "without one the server's TLS key signs them too, and cannot be renewed without breaking every pod",
+	Breaks:  restarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Manual: "name the public half of the key that the controller manager signs tokens with " +
+		"(--service-account-key-file)",
+	Rule: checks.Func(tokenKey),
+}
+
+// tokenKey is given by a file, or by a signer outside that also says how to verify.
+func tokenKey(h *facts.Host) ([]checks.Finding, error) {
+	_, c, err := component(h, facts.APIServer)
+	if err != nil {
+		return nil, err
+	}
+	if e, ok := c.Next.Last("service-account-signing-endpoint"); ok && e != "" {
+		return nil, nil
+	}
+	return namedFile(facts.APIServer, [2]string{"service-account-key-file", pki + "sa.pub"}).Judge(h)
+}
+
+var apiserverTokenExtension = &checks.Check{
+	ID:    "kubernetes/apiserver-token-extension",
+	Items: cis.K8s("", "", "1.2.30", "1.2.30"),
+	Title: "tokens of pods end after an hour, not after a year",
+	Why: "the API server makes them good for a year for the sake of old clients; a stolen one is as good for " +
+		"as long",
+	Breaks: "clients that read their token once and never again: see the metric " +
+		"serviceaccount_stale_tokens_total first",
+	Class:   want.Behaviour,
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    arg(facts.APIServer, "service-account-extend-token-expiration", true).Must(be.False),
+}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -89,7 +91,8 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if list, ok := any(out.Value).([]string); ok {
 		for _, e := range list {
 			if strings.TrimSpace(e) != e {
-				return out, fmt.Errorf("%s: to %s the blank is part of the name %q, which it does not know; take the blank out",
+				return out, fmt.Errorf("%s: to %s the blank is part of the name %q, which it does not know; take the "+
+					"blank out",
 					out.Where, c.Name, e)
 			}
 		}
@@ -183,7 +186,8 @@ func takeUp(c *facts.Component, key string) ([]want.Want, string) {
 	if c.Pod == nil {
 		return nil, fmt.Sprintf("restart %s (process %d) the way it was started", c.Name, c.Process.PID)
 	}
-	return nil, fmt.Sprintf("the kubelet has not started the pod of %s again: see `crictl ps -a --name %s` and `journalctl -u kubelet`",
+	return nil, fmt.Sprintf("the kubelet has not started the pod of %s again: see `crictl ps -a --name %s` and "+
+		"`journalctl -u kubelet`",
 		c.Pod.File, c.Name)
 }
 
@@ -199,7 +203,8 @@ func without(list, gone []string) []string {
 
 // change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
 // from.
-func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag, mounts ...want.Mount) ([]want.Want, string) {
+func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag,
+	mounts ...want.Mount) ([]want.Want, string) {
 	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
 	if s.Name != "" && s.Field == nil && !variable {
 		name = s.Name
@@ -216,7 +221,8 @@ func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, valu
 		return []want.Want{want.Field{File: s.Where, Field: s.Field, Value: typed(value), Unit: c.Unit,
 			Warrant: want.Warrant{By: s.By, From: "--config-file", Kind: want.EtcdConfig}}}, ""
 	case s.Field != nil:
-		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again", name, value, s.Where, c.Name)
+		return nil, fmt.Sprintf("set %s to %s in %s, which %s reads instead of its flags, and have it start again",
+			name, value, s.Where, c.Name)
 	case variable && s.Env:
 		return []want.Want{want.Env{File: s.Where, Name: s.Name, Value: value, Unit: c.Unit,
 			Warrant: want.Warrant{By: s.By, From: "EnvironmentFile= of " + c.Unit}}}, ""
@@ -304,4 +310,57 @@ var set = be.Cond[string]{
 	Text:    "set",
 	Holds:   func(s string) bool { return s != "" },
 	Nearest: func(s string) (string, bool) { return s, s != "" },
+}
+
+// kubeadm's directory of certificates and keys.
+const pki = "/etc/kubernetes/pki/"
+
+// ours is the directory of the files that harden gives the API server. The whole of it is mounted into the pod: a file
+// that is mounted by itself stays what it was when it is replaced.
+const ours = "/etc/kubernetes/harden"
+
+var oursMounted = want.Mount{Path: ours, Type: "DirectoryOrCreate", ReadOnly: true}
+
+// lacking requires a list without one element.
+func lacking(element string) be.Cond[[]string] {
+	return be.Cond[[]string]{
+		Text:    "without " + element,
+		Holds:   func(got []string) bool { return !slices.Contains(got, element) },
+		Nearest: func(got []string) ([]string, bool) { return without(got, []string{element}), true },
+	}
+}
+
+// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
+// person must.
+func urls(program, name, unset, how string) checks.Rule {
+	plain := func(u string) bool {
+		u = strings.ToLower(strings.TrimSpace(u))
+		return strings.HasPrefix(u, "http://") && !(name == metricsURLs && loopbackURL(u))
+	}
+	must := arg(program, name, unset).Must(be.Cond[string]{
+		Text:    "https:// alone",
+		Holds:   func(s string) bool { return !slices.ContainsFunc(strings.Split(s, ","), plain) },
+		Nearest: func(string) (string, bool) { return "", false },
+	})
+	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
+		findings, err := must.Judge(h)
+		for i := range findings {
+			if !findings[i].Pending {
+				findings[i].Reason = how
+			}
+		}
+		return findings, err
+	})
+}
+
+// metricsURLs is where etcd tells its metrics and whether it is well. Its clients' certificates do not guard it.
+const metricsURLs = "listen-metrics-urls"
+
+func loopbackURL(text string) bool {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -5,10 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"slices"
-	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
@@ -19,130 +15,44 @@ import (
 	"example.com/harden/checks/want"
 )
 
-const etcdRestarts = "etcd is started again: a cluster with one member does not answer for that long, one of three must have the other two healthy"
-
-// etcd is section 2.
-var etcd = []*checks.Check{
-	{
-		ID:      "kubernetes/etcd-tls",
-		Items:   cis.K8sAlways("2.1"),
-		Title:   "etcd serves its clients over TLS",
-		Why:     "every object of the cluster passes here: without TLS whoever is on the way reads and changes it",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Manual:  "issue a serving certificate by etcd's authority, name it and its key, and make the client URLs https://",
-		Rule: rule.All(
-			namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"}, [2]string{"key-file", pki + "etcd/server.key"}),
-			urls(facts.Etcd, "listen-client-urls", "http://localhost:2379", "make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together"),
-			passed(facts.Etcd, metricsURLs, urls(facts.Etcd, metricsURLs, "",
-				"make it https://, or an address of this host alone (http://127.0.0.1:2381), and its manifest's probes with it"))),
-	},
-	{
-		ID:      "kubernetes/etcd-client-certificates",
-		Items:   cis.K8sAlways("2.2"),
-		Title:   "etcd answers only clients with a certificate",
-		Why:     "etcd knows no users of Kubernetes: who reaches the port is an administrator of the cluster",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Rule:    proven("client-cert-auth", "trusted-ca-file", unproven),
-	},
-	{
-		ID:      "kubernetes/etcd-auto-tls",
-		Items:   cis.K8sAlways("2.3"),
-		Title:   "etcd does not make certificates for itself to show to clients",
-		Why:     "nobody can verify them, so that anybody can answer in etcd's name",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Rule:    arg(facts.Etcd, "auto-tls", false).Must(be.False),
-	},
-	{
-		ID:      "kubernetes/etcd-peer-tls",
-		Items:   cis.K8sAlways("2.4"),
-		Title:   "etcd's members talk over TLS",
-		Why:     "what members tell each other is the cluster's data, and who can speak as a member writes it",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Manual:  "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, --peer-key-file), and change the peer URLs with `etcdctl member update` first",
-		Rule: rule.All(
-			namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"}, [2]string{"peer-key-file", pki + "etcd/peer.key"}),
-			urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380", "run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
-	},
-	{
-		ID:      "kubernetes/etcd-peer-certificates",
-		Items:   cis.K8sAlways("2.5"),
-		Title:   "etcd's members accept only members with a certificate",
-		Why:     "whoever can join as a member gets a copy of all data and a vote",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Rule:    proven("peer-client-cert-auth", "peer-trusted-ca-file", nil),
-	},
-	{
-		ID:      "kubernetes/etcd-peer-auto-tls",
-		Items:   cis.K8sAlways("2.6"),
-		Title:   "etcd's members do not make certificates for themselves",
-		Why:     "nobody can verify them, so that anybody can join in a member's name",
-		Breaks:  etcdRestarts,
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   1,
-		Rule:    arg(facts.Etcd, "peer-auto-tls", false).Must(be.False),
-	},
-	{
-		ID:      "kubernetes/etcd-own-authority",
-		Items:   cis.K8sAlways("2.7"),
-		Title:   "etcd believes an authority that signs for nothing else",
-		Why:     "with the cluster's own authority every kubelet's certificate opens etcd",
-		Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-		Level:   2,
-		Manual: "make an authority for etcd alone and move to it in steps: let all members and API servers believe both, issue new certificates " +
-			"by the new one, then take the old one away",
-		Rule: checks.Func(ownAuthority),
-	},
+// etcdChecks is section 2.
+var etcdChecks = []*checks.Check{
+	etcdTLS, etcdClientCertificates, etcdAutoTLS, etcdPeerTLS, etcdPeerCertificates, etcdPeerAutoTLS, etcdOwnAuthority,
 }
 
-// urls is the rule that none of a list of URLs is without TLS. Changing one means changing others with it, so that a
-// person must.
-func urls(program, name, unset, how string) checks.Rule {
-	plain := func(u string) bool {
-		u = strings.ToLower(strings.TrimSpace(u))
-		return strings.HasPrefix(u, "http://") && !(name == metricsURLs && loopbackURL(u))
-	}
-	must := arg(program, name, unset).Must(be.Cond[string]{
-		Text:    "https:// alone",
-		Holds:   func(s string) bool { return !slices.ContainsFunc(strings.Split(s, ","), plain) },
-		Nearest: func(string) (string, bool) { return "", false },
-	})
-	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		findings, err := must.Judge(h)
-		for i := range findings {
-			if !findings[i].Pending {
-				findings[i].Reason = how
-			}
-		}
-		return findings, err
-	})
+const etcdRestarts = "etcd is started again: a cluster with one member does not answer for that long, one of three " +
+	"must have the other two healthy"
+
+var etcdTLS = &checks.Check{
+	ID:      "kubernetes/etcd-tls",
+	Items:   cis.K8sAlways("2.1"),
+	Title:   "etcd serves its clients over TLS",
+	Why:     "every object of the cluster passes here: without TLS whoever is on the way reads and changes it",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Manual:  "issue a serving certificate by etcd's authority, name it and its key, and make the client URLs https://",
+	Rule: rule.All(
+		namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"},
+			[2]string{"key-file", pki + "etcd/server.key"}),
+		urls(facts.Etcd, "listen-client-urls", "http://localhost:2379",
+			"make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together"),
+		passed(facts.Etcd, metricsURLs, urls(facts.Etcd, metricsURLs, "",
+			"make it https://, or an address of this host alone (http://127.0.0.1:2381), and its manifest's probes "+
+				"with it"))),
 }
 
-// metricsURLs is where etcd tells its metrics and whether it is well. Its clients' certificates do not guard it.
-const metricsURLs = "listen-metrics-urls"
-
-func loopbackURL(text string) bool {
-	u, err := url.Parse(strings.TrimSpace(text))
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+var etcdClientCertificates = &checks.Check{
+	ID:      "kubernetes/etcd-client-certificates",
+	Items:   cis.K8sAlways("2.2"),
+	Title:   "etcd answers only clients with a certificate",
+	Why:     "etcd knows no users of Kubernetes: who reaches the port is an administrator of the cluster",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Rule:    proven("client-cert-auth", "trusted-ca-file", unproven),
 }
 
 // proven is the rule that etcd asks for certificates. To verify them it needs an authority, which is asked for with it.
@@ -184,10 +94,77 @@ func unproven(h *facts.Host, _ *facts.Component, _ bool) string {
 	if err != nil {
 		return "" // it is on another node, or none of this node's business
 	}
-	if s, ok, err := api.Say("etcd-certfile"); err == nil && ok && s.Value != "" || sees(h, api, pki+"apiserver-etcd-client.crt") {
+	if s, ok, err := api.Say("etcd-certfile"); err == nil && ok && s.Value != "" ||
+		sees(h, api, pki+"apiserver-etcd-client.crt") {
 		return "" // shown already, or by the fix of 1.2.23
 	}
 	return "first give the API server a certificate for etcd (1.2.23): it would be locked out"
+}
+
+var etcdAutoTLS = &checks.Check{
+	ID:      "kubernetes/etcd-auto-tls",
+	Items:   cis.K8sAlways("2.3"),
+	Title:   "etcd does not make certificates for itself to show to clients",
+	Why:     "nobody can verify them, so that anybody can answer in etcd's name",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Rule:    arg(facts.Etcd, "auto-tls", false).Must(be.False),
+}
+
+var etcdPeerTLS = &checks.Check{
+	ID:      "kubernetes/etcd-peer-tls",
+	Items:   cis.K8sAlways("2.4"),
+	Title:   "etcd's members talk over TLS",
+	Why:     "what members tell each other is the cluster's data, and who can speak as a member writes it",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Manual: "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, " +
+		"--peer-key-file), and change the peer URLs with `etcdctl member update` first",
+	Rule: rule.All(
+		namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"},
+			[2]string{"peer-key-file", pki + "etcd/peer.key"}),
+		urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380",
+			"run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
+}
+
+var etcdPeerCertificates = &checks.Check{
+	ID:      "kubernetes/etcd-peer-certificates",
+	Items:   cis.K8sAlways("2.5"),
+	Title:   "etcd's members accept only members with a certificate",
+	Why:     "whoever can join as a member gets a copy of all data and a vote",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Rule:    proven("peer-client-cert-auth", "peer-trusted-ca-file", nil),
+}
+
+var etcdPeerAutoTLS = &checks.Check{
+	ID:      "kubernetes/etcd-peer-auto-tls",
+	Items:   cis.K8sAlways("2.6"),
+	Title:   "etcd's members do not make certificates for themselves",
+	Why:     "nobody can verify them, so that anybody can join in a member's name",
+	Breaks:  etcdRestarts,
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Rule:    arg(facts.Etcd, "peer-auto-tls", false).Must(be.False),
+}
+
+var etcdOwnAuthority = &checks.Check{
+	ID:      "kubernetes/etcd-own-authority",
+	Items:   cis.K8sAlways("2.7"),
+	Title:   "etcd believes an authority that signs for nothing else",
+	Why:     "with the cluster's own authority every kubelet's certificate opens etcd",
+	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
+	Level:   2,
+	Manual: "make an authority for etcd alone and move to it in steps: let all members and API servers believe both, " +
+		"issue new certificates by the new one, then take the old one away",
+	Rule: checks.Func(ownAuthority),
 }
 
 // ownAuthority compares the public keys of the authority that etcd believes and of the cluster's.
@@ -250,5 +227,6 @@ func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
 	if ca := clusterCA(h); ca != "" {
 		return ca, nil
 	}
-	return "", errors.New("the cluster's certificate authority is not on this node, so that etcd's cannot be compared with it")
+	return "", errors.New("the cluster's certificate authority is not on this node, so that etcd's cannot be " +
+		"compared with it")
 }

@@ -23,12 +23,14 @@ func everyPod(r checks.Rule) checks.Rule {
 		for _, v := range views[1:] {
 			more, extraErr := r.Judge(v.Host)
 			for _, f := range more {
-				if !slices.ContainsFunc(findings, func(g checks.Finding) bool { return g.Subject == f.Subject && g.Got == f.Got }) {
+				if !slices.ContainsFunc(findings,
+					func(g checks.Finding) bool { return g.Subject == f.Subject && g.Got == f.Got }) {
 					f.Subject = inFile(f.Subject, v.Extra)
 					findings = append(findings, f)
 				}
 			}
-			if extraErr != nil && !errors.Is(extraErr, facts.ErrAbsent) && (err == nil || err.Error() != extraErr.Error()) {
+			if extraErr != nil && !errors.Is(extraErr, facts.ErrAbsent) &&
+				(err == nil || err.Error() != extraErr.Error()) {
 				errs = append(errs, extraErr)
 			}
 		}
@@ -55,7 +57,8 @@ func leaveTwin(n *facts.Node, f *checks.Finding) {
 		if p, ok := w.(want.PodFlag); ok {
 			if twin := n.Twin(p.Manifest); twin != "" {
 				f.Wants = nil
-				f.Reason = fmt.Sprintf("%s and %s define one pod, and the kubelet runs either: move the copy out of %s first", p.Manifest, twin, path.Dir(twin))
+				f.Reason = fmt.Sprintf("%s and %s define one pod, and the kubelet runs either: move the copy out of "+
+					"%s first", p.Manifest, twin, path.Dir(twin))
 				return
 			}
 		}

@@ -19,11 +19,14 @@ var sections = map[cis.Benchmark]map[string]struct {
 	holes []int
 }{
 	// 1.2.12 asked for a plugin that has been removed from Kubernetes.
-	cis.K8s124: {"1.1": {last: 21}, "1.2": {31, []int{12}}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7}, "3.1": {last: 1},
+	cis.K8s124: {"1.1": {last: 21}, "1.2": {31, []int{12}}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7},
+		"3.1": {last: 1},
 		"3.2": {last: 2}, "4.1": {last: 10}, "4.2": {last: 13}},
-	cis.K8s110: {"1.1": {last: 21}, "1.2": {last: 29}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7}, "3.1": {last: 3},
+	cis.K8s110: {"1.1": {last: 21}, "1.2": {last: 29}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7},
+		"3.1": {last: 3},
 		"3.2": {last: 2}, "4.1": {last: 10}, "4.2": {last: 13}, "4.3": {last: 1}},
-	cis.K8s111: {"1.1": {last: 21}, "1.2": {last: 30}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7}, "3.1": {last: 3},
+	cis.K8s111: {"1.1": {last: 21}, "1.2": {last: 30}, "1.3": {last: 7}, "1.4": {last: 2}, "2": {last: 7},
+		"3.1": {last: 3},
 		"3.2": {last: 2}, "4.1": {last: 10}, "4.2": {last: 14}, "4.3": {last: 1}},
 }
 
@@ -58,8 +61,9 @@ func TestThreats(t *testing.T) {
 	for threat, items := range map[stride.ID]string{
 		stride.KubernetesControlPlaneSpoofing:  "1.2.1 1.2.2 1.2.4 1.2.5 1.2.6 1.2.8 1.2.24 1.2.25 1.2.29",
 		stride.KubernetesControlPlaneTampering: "2.1 2.2 2.3 2.4 2.5 2.6 2.7 1.1.7 1.1.8 1.1.11 1.1.12 1.2.23 1.2.26",
-		stride.KubernetesNodeRepudiation:       "4.2.1 4.2.2 4.2.3 4.2.4 4.2.9 4.2.10 4.2.11 4.1.1 4.1.2 4.1.5 4.1.6 4.1.9 4.1.10",
-		stride.KubernetesNodeDisclosure:        "4.1.4",
+		stride.KubernetesNodeRepudiation: "4.2.1 4.2.2 4.2.3 4.2.4 4.2.9 4.2.10 4.2.11 4.1.1 4.1.2 4.1.5 4.1.6 " +
+			"4.1.9 4.1.10",
+		stride.KubernetesNodeDisclosure: "4.1.4",
 	} {
 		for item := range strings.FieldsSeq(items) {
 			found := false

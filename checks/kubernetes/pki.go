@@ -3,22 +3,175 @@ package kubernetes
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
+	"example.com/harden/checks"
+	"example.com/harden/checks/be"
+	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/rule"
+	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
 
-// Which of the API server's flags name certificates, and which keys.
-var (
-	certificateFlags = []string{"client-ca-file", "tls-cert-file", "etcd-cafile", "etcd-certfile", "kubelet-certificate-authority",
-		"kubelet-client-certificate", "proxy-client-cert-file", "requestheader-client-ca-file"}
-	keyFlags = []string{"tls-private-key-file", "etcd-keyfile", "kubelet-client-key", "proxy-client-key-file",
-		"service-account-signing-key-file"}
-)
+// pkiChecks is the part of section 1.1 about what the control plane proves itself with.
+var pkiChecks = []*checks.Check{
+	adminKubeconfigMode, adminKubeconfigOwner, schedulerKubeconfigMode, schedulerKubeconfigOwner,
+	controllerManagerKubeconfigMode, controllerManagerKubeconfigOwner, pkiOwner, pkiCertificateMode, pkiKeyMode,
+}
+
+var adminKubeconfigMode = &checks.Check{
+	ID:      "kubernetes/admin-kubeconfig-mode",
+	Items:   cis.K8sAlways("1.1.13"),
+	Title:   "administrators' kubeconfigs are readable by root alone",
+	Why:     "the key in it is an administrator of the cluster, that of super-admin.conf one whom no role can restrict",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    mode(adminConfigs, be.Within(0o600)),
+}
+
+// adminConfigs are the kubeconfigs of administrators that a flavour makes.
+func adminConfigs(h *facts.Host) ([]facts.Place, error) {
+	n, err := h.Node()
+	if err != nil {
+		return nil, err
+	}
+	switch n.Flavour {
+	case facts.K3s, facts.RKE2:
+		name := strings.ToLower(string(n.Flavour))
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", h.DataDir(n.Flavour)+"/server/cred/admin.kubeconfig"),
+			nil
+	case facts.MicroK8s:
+		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
+	}
+	return rule.Known("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"), nil
+}
+
+var adminKubeconfigOwner = &checks.Check{
+	ID:      "kubernetes/admin-kubeconfig-owner",
+	Items:   cis.K8sAlways("1.1.14"),
+	Title:   "administrators' kubeconfigs belong to root",
+	Why:     "whoever owns the file can read the key in it, which is an administrator of the cluster",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    owner(adminConfigs),
+}
+
+var schedulerKubeconfigMode = &checks.Check{
+	ID:      "kubernetes/scheduler-kubeconfig-mode",
+	Items:   cis.K8sAlways("1.1.15"),
+	Title:   "the scheduler's kubeconfig is readable by root alone",
+	Why:     "with the key in it pods can be put onto any node",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    mode(kubeconfig(facts.Scheduler, "scheduler"), be.Within(0o600)),
+}
+
+// kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its
+// own.
+func kubeconfig(program, rancher string) rule.Paths {
+	return func(h *facts.Host) ([]facts.Place, error) {
+		_, c, err := component(h, program)
+		if err != nil {
+			return nil, err
+		}
+		switch c.Within {
+		case "k3s":
+			return rule.Known(h.DataDir(facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
+		}
+		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
+		// It beats --kubeconfig.
+		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler {
+			d, err := schedulerConfig(c)
+			if err != nil {
+				return nil, err
+			}
+			if inside := d.Text("clientConnection", "kubeconfig"); inside != "" {
+				on, ok := c.HostPath(inside)
+				if !ok {
+					return nil, fmt.Errorf("%s: clientConnection.kubeconfig: %s is in no volume of %s", d.File, inside,
+						c.Where())
+				}
+				by := want.Warrant{By: min(d.By, c.Next["config"].By), From: "clientConnection.kubeconfig in " + d.File,
+					Kind: want.Kubeconfig}
+				files = append(files, rule.Named(by, on)...)
+			}
+		}
+		if len(files) == 0 {
+			return nil, rule.Inapplicable("%s is given no kubeconfig", program)
+		}
+		return files, nil
+	}
+}
+
+// schedulerConfig is the file that the scheduler reads.
+func schedulerConfig(c *facts.Component) (*facts.Document, error) {
+	d, err := c.Document("config")
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Is("KubeSchedulerConfiguration")
+}
+
+var schedulerKubeconfigOwner = &checks.Check{
+	ID:      "kubernetes/scheduler-kubeconfig-owner",
+	Items:   cis.K8sAlways("1.1.16"),
+	Title:   "the scheduler's kubeconfig belongs to root",
+	Why:     "whoever owns the file can read the key in it",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    owner(kubeconfig(facts.Scheduler, "scheduler")),
+}
+
+var controllerManagerKubeconfigMode = &checks.Check{
+	ID:      "kubernetes/controller-manager-kubeconfig-mode",
+	Items:   cis.K8sAlways("1.1.17"),
+	Title:   "the controller manager's kubeconfig is readable by root alone",
+	Why:     "with the key in it tokens of every service account can be made",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    mode(kubeconfig(facts.ControllerManager, "controller"), be.Within(0o600)),
+}
+
+var controllerManagerKubeconfigOwner = &checks.Check{
+	ID:      "kubernetes/controller-manager-kubeconfig-owner",
+	Items:   cis.K8sAlways("1.1.18"),
+	Title:   "the controller manager's kubeconfig belongs to root",
+	Why:     "whoever owns the file can read the key in it",
+	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
+	Level:   1,
+	Rule:    owner(kubeconfig(facts.ControllerManager, "controller")),
+}
+
+var pkiOwner = &checks.Check{
+	ID:      "kubernetes/pki-owner",
+	Items:   cis.K8sAlways("1.1.19"),
+	Title:   "the cluster's certificates and keys belong to root",
+	Why:     "whoever owns a directory or file of them replaces the authority that everybody believes",
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneTampering},
+	Level:   1,
+	Rule:    owner(pkiTree),
+}
+
+// pkiTree is the directory of certificates and all that is below it.
+func pkiTree(h *facts.Host) ([]facts.Place, error) {
+	p, err := thePKI(h)
+	if err != nil {
+		return nil, err
+	}
+	if p.dir == nil {
+		return append(slices.Clone(p.certs), p.keys...), nil
+	}
+	tree := []facts.Place{*p.dir}
+	err = walk(h, p.dir.Path, 5, func(file string, _ facts.Info) {
+		tree = append(tree, facts.Place{Path: file, Warrant: p.dir.Warrant})
+	})
+	return tree, err
+}
 
 // A pkiPlace is where the certificates of the control plane are: a directory made for them, such as kubeadm's
 // certificatesDir, or, where what holds them holds other things too, the files that flags name.
@@ -36,7 +189,8 @@ func thePKI(h *facts.Host) (*pkiPlace, error) {
 	if c.Within == "k3s" {
 		return &pkiPlace{dir: &rule.Known(h.DataDir(facts.K3s) + "/server/tls")[0]}, nil
 	}
-	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...), keys: flagFiles(c, want.PrivateKey, keyFlags...)}
+	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...),
+		keys: flagFiles(c, want.PrivateKey, keyFlags...)}
 	for _, flag := range []string{"client-ca-file", "tls-cert-file"} {
 		f, ok := c.Path(flag, want.PKI)
 		if !ok {
@@ -66,20 +220,23 @@ func thePKI(h *facts.Host) (*pkiPlace, error) {
 	return p, nil
 }
 
-// pkiTree is the directory of certificates and all that is below it.
-func pkiTree(h *facts.Host) ([]facts.Place, error) {
-	p, err := thePKI(h)
-	if err != nil {
-		return nil, err
-	}
-	if p.dir == nil {
-		return append(slices.Clone(p.certs), p.keys...), nil
-	}
-	tree := []facts.Place{*p.dir}
-	err = walk(h, p.dir.Path, 5, func(file string, _ facts.Info) {
-		tree = append(tree, facts.Place{Path: file, Warrant: p.dir.Warrant})
-	})
-	return tree, err
+// Which of the API server's flags name certificates, and which keys.
+var (
+	certificateFlags = []string{"client-ca-file", "tls-cert-file", "etcd-cafile", "etcd-certfile",
+		"kubelet-certificate-authority", "kubelet-client-certificate", "proxy-client-cert-file",
+		"requestheader-client-ca-file"}
+	keyFlags = []string{"tls-private-key-file", "etcd-keyfile", "kubelet-client-key", "proxy-client-key-file",
+		"service-account-signing-key-file"}
+)
+
+var pkiCertificateMode = &checks.Check{
+	ID:      "kubernetes/pki-certificate-mode",
+	Items:   cis.K8sAlways("1.1.20"),
+	Title:   "the cluster's certificates are writable by root alone",
+	Why:     "whoever can rewrite an authority's certificate decides who is believed",
+	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Rule:    mode(pkiFiles(false), be.Within(0o644)),
 }
 
 // pkiFiles are the private keys below the directory of certificates, or the certificates. What is in a file counts, and
@@ -132,4 +289,14 @@ func pkiBelow(h *facts.Host, dir facts.Place, keys bool) ([]facts.Place, error) 
 		}
 	}
 	return files, nil
+}
+
+var pkiKeyMode = &checks.Check{
+	ID:      "kubernetes/pki-key-mode",
+	Items:   cis.K8sAlways("1.1.21"),
+	Title:   "the cluster's private keys are readable by root alone",
+	Why:     "with a key of an authority anybody can be made",
+	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneSpoofing},
+	Level:   1,
+	Rule:    mode(pkiFiles(true), be.Within(0o600)),
 }

@@ -17,19 +17,65 @@ import (
 	"example.com/harden/checks/want"
 )
 
-// proxy is section 4.3.
-var proxy = []*checks.Check{
-	{
-		ID:      "kubernetes/proxy-metrics-address",
-		Items:   cis.K8s("", "4.3.1", "4.3.1", "4.3.1"),
-		Title:   "kube-proxy's metrics are on loopback alone",
-		Why:     "the endpoint tells everybody who reaches the node which services there are, and lets them change how much is logged",
-		Breaks:  "monitoring that reads port 10249 from another machine",
-		Class:   want.Workload,
-		Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
-		Level:   1,
-		Rule:    checks.Func(proxyMetrics),
-	},
+var proxyKubeconfigExposed = &checks.Check{
+	ID:    "kubernetes/proxy-kubeconfig-exposed",
+	Items: cis.Items{},
+	Own:   true,
+	Title: "kube-proxy's kubeconfig is writable by root alone",
+	Why: "whoever can rewrite it sends kube-proxy to an API server of their own; the threat model asks for " +
+		"644, the item for 600",
+	Threats: []stride.ID{stride.KubernetesNodeDisclosure},
+	Level:   1,
+	Rule:    checks.Func(func(h *facts.Host) ([]checks.Finding, error) { return proxyMode(h, 0o644) }),
+}
+
+// proxyMode judges the mode of kube-proxy's kubeconfig. That of a ConfigMap's volume is in the DaemonSet.
+func proxyMode(h *facts.Host, limit fs.FileMode) ([]checks.Finding, error) {
+	findings, err := mode(proxyKubeconfig, be.Within(limit)).Judge(h)
+	p, proxyErr := theProxy(h)
+	if proxyErr != nil || !p.volume {
+		return findings, err
+	}
+	for i := range findings {
+		findings[i].Wants = nil
+		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: run "+
+			"`kubectl -n kube-system patch "+
+			`daemonset kube-proxy -p '{"spec":{"template":{"spec":{"volumes":[{"name":"kube-proxy",`+
+			`"configMap":{"defaultMode":%d}}]}}}}'`+
+			"`, and again after `kubeadm upgrade`", limit)
+	}
+	return findings, err
+}
+
+var proxyKubeconfigMode = &checks.Check{
+	ID:      "kubernetes/proxy-kubeconfig-mode",
+	Items:   cis.K8sAlways("4.1.3"),
+	Title:   "kube-proxy's kubeconfig is readable and writable by root alone",
+	Why:     "a credential in it lets whoever reads it speak as this node's kube-proxy; kubeadm's has none in it",
+	Threats: []stride.ID{stride.KubernetesNodeSpoofing},
+	Level:   1,
+	Rule:    checks.Func(func(h *facts.Host) ([]checks.Finding, error) { return proxyMode(h, 0o600) }),
+}
+
+var proxyKubeconfigOwner = &checks.Check{
+	ID:      "kubernetes/proxy-kubeconfig-owner",
+	Items:   cis.K8sAlways("4.1.4"),
+	Title:   "kube-proxy's kubeconfig belongs to root",
+	Why:     "whoever owns it sends kube-proxy to an API server of their own",
+	Threats: []stride.ID{stride.KubernetesNodeDisclosure, stride.KubernetesNodeSpoofing},
+	Level:   1,
+	Rule:    owner(proxyKubeconfig),
+}
+
+func proxyKubeconfig(h *facts.Host) ([]facts.Place, error) {
+	p, err := theProxy(h)
+	if err != nil {
+		return nil, err
+	}
+	if p.kube == "" {
+		return nil, rule.Inapplicable("kube-proxy is given no kubeconfig")
+	}
+	return rule.Named(p.entitled, p.kube), nil
 }
 
 // proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet
@@ -51,7 +97,8 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	volume, volumeErr := proxyVolume(h)
 	if errors.Is(err, facts.ErrAbsent) && volume != "" {
 		n, err = h.Node()
-		c = &facts.Component{Name: facts.KubeProxy, Next: facts.Flags{"config": {Name: "config", Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
+		c = &facts.Component{Name: facts.KubeProxy,
+			Next: facts.Flags{"config": {Name: "config", Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
 	}
 	if err != nil {
 		return nil, err
@@ -83,11 +130,13 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 			return nil, err
 		}
 		p.kube = p.conf.Text("clientConnection", "kubeconfig")
-		p.entitled = want.Warrant{By: min(c.Next["config"].By, p.conf.By), From: "clientConnection.kubeconfig in " + p.config, Kind: want.Kubeconfig}
+		p.entitled = want.Warrant{By: min(c.Next["config"].By, p.conf.By),
+			From: "clientConnection.kubeconfig in " + p.config, Kind: want.Kubeconfig}
 	}
 	if file, ok := c.Next.Last("kubeconfig"); ok && p.config == "" {
 		p.kube = file
-		p.entitled = want.Warrant{By: c.Next["kubeconfig"].By, From: "--kubeconfig in " + c.Next["kubeconfig"].Origin, Kind: want.Kubeconfig}
+		p.entitled = want.Warrant{By: c.Next["kubeconfig"].By, From: "--kubeconfig in " + c.Next["kubeconfig"].Origin,
+			Kind: want.Kubeconfig}
 	}
 	if p.kube != "" {
 		p.kube = translate(p.kube)
@@ -114,31 +163,22 @@ func proxyVolume(h *facts.Host) (string, error) {
 	return "", nil
 }
 
-func proxyKubeconfig(h *facts.Host) ([]facts.Place, error) {
-	p, err := theProxy(h)
-	if err != nil {
-		return nil, err
-	}
-	if p.kube == "" {
-		return nil, rule.Inapplicable("kube-proxy is given no kubeconfig")
-	}
-	return rule.Named(p.entitled, p.kube), nil
+// proxyChecks is section 4.3.
+var proxyChecks = []*checks.Check{
+	proxyMetricsAddress,
 }
 
-// proxyMode judges the mode of kube-proxy's kubeconfig. That of a ConfigMap's volume is in the DaemonSet.
-func proxyMode(h *facts.Host, limit fs.FileMode) ([]checks.Finding, error) {
-	findings, err := mode(proxyKubeconfig, be.Within(limit)).Judge(h)
-	p, proxyErr := theProxy(h)
-	if proxyErr != nil || !p.volume {
-		return findings, err
-	}
-	for i := range findings {
-		findings[i].Wants = nil
-		findings[i].Reason = fmt.Sprintf("the kubelet writes it from a ConfigMap, as the DaemonSet says: run `kubectl -n kube-system patch "+
-			`daemonset kube-proxy -p '{"spec":{"template":{"spec":{"volumes":[{"name":"kube-proxy","configMap":{"defaultMode":%d}}]}}}}'`+
-			"`, and again after `kubeadm upgrade`", limit)
-	}
-	return findings, err
+var proxyMetricsAddress = &checks.Check{
+	ID:    "kubernetes/proxy-metrics-address",
+	Items: cis.K8s("", "4.3.1", "4.3.1", "4.3.1"),
+	Title: "kube-proxy's metrics are on loopback alone",
+	Why: "the endpoint tells everybody who reaches the node which services there are, and lets them change " +
+		"how much is logged",
+	Breaks:  "monitoring that reads port 10249 from another machine",
+	Class:   want.Workload,
+	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure},
+	Level:   1,
+	Rule:    checks.Func(proxyMetrics),
 }
 
 // proxyMetrics judges where kube-proxy's metrics are. With --config the flag does not count.
@@ -156,8 +196,9 @@ func proxyMetrics(h *facts.Host) ([]checks.Finding, error) {
 		f.Got = address + " by " + p.config
 		f.Reason = fmt.Sprintf("set `metricsBindAddress: \"\"` in %s and start kube-proxy again", p.config)
 		if p.volume {
-			f.Reason = "set `metricsBindAddress: \"\"` in config.conf of the ConfigMap (`kubectl -n kube-system edit configmap kube-proxy`), then " +
-				"`kubectl -n kube-system rollout restart daemonset kube-proxy`; kubeadm keeps it"
+			f.Reason = "set `metricsBindAddress: \"\"` in config.conf of the ConfigMap (`kubectl -n kube-system edit " +
+				"configmap kube-proxy`), then `kubectl -n kube-system rollout restart daemonset kube-proxy`; kubeadm " +
+				"keeps it"
 		}
 	default:
 		var given bool

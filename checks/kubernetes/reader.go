@@ -35,12 +35,14 @@ func locksOut(h *facts.Host, n *facts.Node, w want.Want) string {
 			if id.Reads(after) {
 				continue
 			}
-			return fmt.Sprintf("%s runs as %s (%s) and could not read %s with mode %04o: %s", c.Name, id, id.From, file, m.Mode, stays(id, now))
+			return fmt.Sprintf("%s runs as %s (%s) and could not read %s with mode %04o: %s", c.Name, id, id.From, file,
+				m.Mode, stays(id, now))
 		}
 		if id.Class(now) == 0o004 { // it is read as anybody reads it, whoever owns it
 			continue
 		}
-		return fmt.Sprintf("%s runs as %s (%s) and could not read %s if it belonged to root:root: %s", c.Name, id, id.From, file, stays(id, now))
+		return fmt.Sprintf("%s runs as %s (%s) and could not read %s if it belonged to root:root: %s", c.Name, id,
+			id.From, file, stays(id, now))
 	}
 	return ""
 }

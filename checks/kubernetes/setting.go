@@ -119,7 +119,8 @@ func (s ofKubelet[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) {
 
 func restart(k *facts.Kubelet, field string) ([]want.Want, string) {
 	if k.Unit == "" {
-		return nil, fmt.Sprintf("restart the kubelet (process %d) the way it was started: no systemd unit of its own does", k.Process.PID)
+		return nil, fmt.Sprintf("restart the kubelet (process %d) the way it was started: no systemd unit of its own "+
+			"does", k.Process.PID)
 	}
 	return []want.Want{want.Service{Unit: k.Unit, Key: field}}, ""
 }
@@ -130,12 +131,14 @@ func ask(n *facts.Node, k *facts.Kubelet, field, flag string, v any, o facts.Kub
 	if n.Flavour.Generated() {
 		argument := fmt.Sprintf("%s=%s", flag, flagText(v))
 		if flag == "" {
-			return nil, fmt.Sprintf("set %s: %s in the kubelet configuration that %s is given", field, flagText(v), n.Flavour)
+			return nil, fmt.Sprintf("set %s: %s in the kubelet configuration that %s is given", field, flagText(v),
+				n.Flavour)
 		}
 		return nil, instead(n.Flavour, "kubelet", argument)
 	}
 	if k.Process != nil && k.Unit == "" {
-		return nil, fmt.Sprintf("set %s to %s where the kubelet (process %d) is started: no systemd unit of its own does",
+		return nil, fmt.Sprintf("set %s to %s where the kubelet (process %d) is started: no systemd unit of its own "+
+			"does",
 			field, flagText(v), k.Process.PID)
 	}
 	file := k.File
@@ -147,13 +150,16 @@ func ask(n *facts.Node, k *facts.Kubelet, field, flag string, v any, o facts.Kub
 	}
 	if file == "" { // there is no file, so that a flag is all that can say it
 		if flag == "" {
-			return nil, fmt.Sprintf("start the kubelet with --config, and set %s to %s in that file", field, flagText(v))
+			return nil, fmt.Sprintf("start the kubelet with --config, and set %s to %s in that file", field,
+				flagText(v))
 		}
-		return []want.Want{want.Flag{Unit: facts.KubeletUnit, Name: flag, Value: flagText(v), Warrant: kubeletStart(k)}}, ""
+		return []want.Want{want.Flag{Unit: facts.KubeletUnit, Name: flag, Value: flagText(v),
+			Warrant: kubeletStart(k)}}, ""
 	}
 	var wants []want.Want
 	if o.Next != nil {
-		wants = append(wants, want.Flag{Unit: facts.KubeletUnit, Name: o.Next.Name, Gone: true, Warrant: kubeletStart(k)})
+		wants = append(wants, want.Flag{Unit: facts.KubeletUnit, Name: o.Next.Name, Gone: true,
+			Warrant: kubeletStart(k)})
 	}
 	return append(wants, want.Field{File: file, Field: strings.Split(field, "."), Value: v, Unit: facts.KubeletUnit,
 		Warrant: k.Entitled(file)}), ""
@@ -183,3 +189,5 @@ func parseFlag(values []string, into any) error {
 	}
 	return rule.ParseFlag(values, into)
 }
+
+const gate = "RotateKubeletServerCertificate"

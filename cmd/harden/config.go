@@ -88,11 +88,7 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if err := v.UnmarshalExact(&values); err != nil {
 		return nil, configError{err}
 	}
-	subject := report.OfOther
-	if cmd.CommandPath() == "harden" {
-		subject = report.OfPlan
-	}
-	if err := c.take(values, subject); err != nil {
+	if err := c.take(values, subject(cmd)); err != nil {
 		return nil, err
 	}
 	if err := excluded(cmd, c.Root); err != nil {
@@ -102,13 +98,22 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	return c, c.takeSources(cmd)
 }
 
+// subject is what a command tells.
+func subject(cmd *cobra.Command) report.Subject {
+	if cmd.CommandPath() == "harden" {
+		return report.OfPlan
+	}
+	return report.OfOther
+}
+
 // A setting is a key that the configuration file, the environment and a flag may each hold.
 var defaults = []struct {
 	key   string
 	value any
 }{
 	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
-	{"docker-host", ""}, {"kubeconfig", ""}, {"format", "text"}, {"color", "auto"}, {"state", defaultState},
+	{"docker-host", ""}, {"kubeconfig", ""}, {"format", report.Views[0].Name()}, {"color", "auto"},
+	{"state", defaultState},
 	{"quiet", false},
 	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
 	{"restart-timeout", ""},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,8 +83,11 @@ func addOutput(cmd *cobra.Command) {
 
 // addFormat adds the flags of what tells a line or two.
 func addFormat(cmd *cobra.Command) {
-	cmd.Flags().String("format", "text", "output `FORMAT`: text or json")
-	fixed(cmd, "format", "text", "json")
+	formats := report.Formats(subject(cmd))
+	last := len(formats) - 1
+	cmd.Flags().String("format", formats[0],
+		"output `FORMAT`: "+strings.Join(formats[:last], ", ")+" or "+formats[last])
+	fixed(cmd, "format", formats...)
 	addConfig(cmd)
 }
 

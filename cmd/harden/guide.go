@@ -42,10 +42,10 @@ func guideRemapCommand() *cobra.Command {
 		Use:   "userns-remap",
 		Short: "Turn userns-remap on and take images, volumes and containers along",
 		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had.
-This command takes it along. It shows what moves, how much room that needs, in which order, and what does not come along.
-Then, with --yes or asking at each step on a terminal, it does it: images go by an archive or are pulled again, volumes
-are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from their
-recorded options. Containers are stopped from the second step to the last but one.
+This command takes it along. It shows what moves, how much room that needs, in which order, and what does not come
+along. Then, with --yes or asking at each step on a terminal, it does it: images go by an archive or are pulled again,
+volumes are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from
+their recorded options. Containers are stopped from the second step to the last but one.
 
 The old data root stays as it is: --back goes back to it at any time. Each step is journaled: a move that was
 interrupted goes on when the command is called again. A step that fails before containers were started is rolled back,

@@ -220,8 +220,13 @@ func (p *precheck) restart(cs []*checks.Check) {
 		p.warn(cs, "the restart ends every container, and which those are cannot be told: %v", p.blind)
 		return
 	}
-	var stay, back []string
+	var stay, back, tasks []string
 	for _, c := range p.running() {
+		// a label is anybody's: it counts for what is said alone, and only where there is a swarm
+		if c.Config.Labels[facts.LabelSwarmService] != "" && docker.SwarmNode(p.host, p.daemon) != "" {
+			tasks = append(tasks, nameOf(c))
+			continue
+		}
 		policy := c.HostConfig.RestartPolicy.Name
 		if next, err := facts.ParseRestart(p.updates[c.ID].Restart); err == nil {
 			policy = next.Name // the plan changes it before it restarts dockerd
@@ -237,6 +242,9 @@ func (p *precheck) restart(cs []*checks.Check) {
 	}
 	if len(back) > 0 {
 		p.warn(cs, "the restart interrupts these containers: %s", Join(back))
+	}
+	if len(tasks) > 0 {
+		p.warn(cs, "the restart ends these tasks, and the swarm starts others in their place: %s", Join(tasks))
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 
 func TestPrecheck(t *testing.T) {
 	stopped := func(c *facts.Container) { c.State = facts.ContainerState{Status: "exited"} }
+	task := func(c *facts.Container) { c.Config.Labels = map[string]string{facts.LabelSwarmService: "s1"} }
 	policy := func(name container.RestartPolicyMode) func(*facts.Container) {
 		return func(c *facts.Container) { c.HostConfig.RestartPolicy.Name = name }
 	}
@@ -73,6 +74,16 @@ func TestPrecheck(t *testing.T) {
 				workloadOf("old", stopped)}},
 			want: []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: job, try",
 				"warn nnp: the restart interrupts these containers: web"}},
+		{name: "restart in a Swarm", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))},
+			restart: true,
+			machine: machine{info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}},
+				containers: []facts.Container{workloadOf("job"), workloadOf("mill.1", task)}},
+			want: []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: job",
+				"warn nnp: the restart ends these tasks, and the swarm starts others in their place: mill.1"}},
+		{name: "restart with a task's label and no Swarm", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))},
+			restart: true,
+			machine: machine{containers: []facts.Container{workloadOf("mill.1", task)}},
+			want:    []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: mill.1"}},
 		{name: "restart with live-restore in the plan", checks: []*checks.Check{live}, restart: true,
 			machine: machine{containers: []facts.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in the plan, by OpenRC", checks: []*checks.Check{live}, restart: true,

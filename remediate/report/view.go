@@ -56,19 +56,24 @@ type View interface {
 // Views are all formats, the default first. A format is a file of this package, and its value here.
 var Views = []View{textView{}, jsonView{}, patchView{}, prometheusView{}}
 
+// Formats names the formats of a subject, the default first.
+func Formats(of Subject) (names []string) {
+	for _, v := range Views {
+		if v.Of(of) {
+			names = append(names, v.Name())
+		}
+	}
+	return names
+}
+
 // ViewOf finds a format of a subject by its name.
 func ViewOf(name string, of Subject) (View, error) {
-	var names []string
 	for _, v := range Views {
-		if !v.Of(of) {
-			continue
-		}
-		if v.Name() == name {
+		if v.Of(of) && v.Name() == name {
 			return v, nil
 		}
-		names = append(names, v.Name())
 	}
-	return nil, fmt.Errorf("--format: %q; valid: %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("--format: %q; valid: %s", name, strings.Join(Formats(of), ", "))
 }
 
 // A textView is for people.

@@ -3,17 +3,12 @@ package kube_test
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -22,110 +17,8 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/gate"
-	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/kube"
-	"example.com/harden/scripts/vm"
 )
-
-// report is what a test reads of harden's JSON.
-type report struct {
-	Results []struct {
-		ID, Number, Status, State string
-	}
-	Plan *struct {
-		Changes []struct{ Target string }
-		Held    []any
-		Left    []struct{ Check, Reason string }
-	}
-	Run *struct {
-		Outcome, Reason string
-		Activations     []struct{ Kind, Unit, State, Reason string }
-	}
-}
-
-// states gives the checks of Kubernetes that apply, by their state.
-func (r report) states() map[string][]string {
-	all := map[string][]string{}
-	for _, x := range r.Results {
-		if id, ok := strings.CutPrefix(x.ID, "kubernetes/"); ok && x.State != "n/a" && x.State != "pass" {
-			all[x.State] = append(all[x.State], id)
-		}
-	}
-	for _, ids := range all {
-		slices.Sort(ids)
-	}
-	return all
-}
-
-// harden is the program, compiled.
-func harden(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "harden")
-	if err := vm.Compile(program, "example.com/harden/cmd/harden"); err != nil {
-		t.Fatal(err)
-	}
-	return program
-}
-
-// offline runs harden on a node's files, from outside.
-type offline struct {
-	t             *testing.T
-	program, root string
-	state         string
-}
-
-func (o offline) run(want int, args ...string) (r report) {
-	o.t.Helper()
-	cmd := exec.Command(o.program, append(args, "--root", o.root, "--state", o.state, "--config", "none", "--format", "json")...)
-	var said strings.Builder
-	cmd.Env, cmd.Stderr = child.Environ(), &said
-	out, _ := cmd.Output()
-	if err := json.Unmarshal(out, &r); err != nil || cmd.ProcessState.ExitCode() != want {
-		o.t.Fatalf("harden %q exited %d, want %d: %v\n%s%s", args, cmd.ProcessState.ExitCode(), want, err, out, said.String())
-	}
-	return r
-}
-
-// tree tells all that a rollback must give back below some folders: of each file its mode, owner and content.
-func tree(t *testing.T, root string, folders ...string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, folder := range folders {
-		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			st := info.Sys().(*syscall.Stat_t)
-			content := ""
-			if info.Mode().IsRegular() {
-				text, err := os.ReadFile(path)
-				if err != nil {
-					return err
-				}
-				content = string(text)
-			}
-			all[strings.TrimPrefix(path, root)] = fmt.Sprintf("%v %d:%d\n%s", info.Mode(), st.Uid, st.Gid, content)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all
-}
-
-// decoded gives a document as plain values.
-func decoded(t *testing.T, text string) (v map[string]any) {
-	t.Helper()
-	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return v
-}
 
 // ciphers are the suites that are left, in the order of the fix.
 var ciphers = []any{"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
@@ -247,6 +140,38 @@ func TestFixed(t *testing.T) {
 		t.Errorf("the second plan has %v and %v; states (-want +got):\n%s", again.Plan.Changes, again.Plan.Held, diff)
 	}
 
+	edited(t, n, before)
+	fixedRuns(t, n, manifests)
+
+	o.run(0, "rollback", "--yes")
+	likeBefore(t, n, was)
+}
+
+// likeBefore holds a node's files to what they were, but for what the programs have written since.
+func likeBefore(t *testing.T, n *kube.Node, was map[string]string) {
+	t.Helper()
+	is := tree(t, n.Root, "etc", "var")
+	for path := range is { // what the programs themselves have written since
+		for _, theirs := range []string{"/var/lib/etcd", "/var/log/kubernetes", "/var/run", "/var/lib/kubelet/"} {
+			if _, ok := was[path]; !ok && strings.HasPrefix(path, theirs) {
+				delete(is, path)
+			}
+		}
+	}
+	for path := range was {
+		if strings.HasPrefix(path, "/var/lib/etcd") {
+			delete(was, path)
+			delete(is, path)
+		}
+	}
+	if diff := cmp.Diff(was, is); diff != "" {
+		t.Errorf("after the rollback (-before +after):\n%s", diff)
+	}
+}
+
+// edited holds what was written to the files that were before to what was meant, and that to what Kubernetes takes.
+func edited(t *testing.T, n *kube.Node, before map[string]string) {
+	t.Helper()
 	for path, text := range before {
 		after := n.Read(path)
 		if filepath.Base(path) == "etcd.yaml" {
@@ -264,26 +189,6 @@ func TestFixed(t *testing.T) {
 		if err := schema.Document([]byte(after), nil); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-	}
-	fixedRuns(t, n, manifests)
-
-	o.run(0, "rollback", "--yes")
-	is := tree(t, n.Root, "etc", "var")
-	for path := range is { // what the programs themselves have written since
-		for _, theirs := range []string{"/var/lib/etcd", "/var/log/kubernetes", "/var/run", "/var/lib/kubelet/"} {
-			if _, ok := was[path]; !ok && strings.HasPrefix(path, theirs) {
-				delete(is, path)
-			}
-		}
-	}
-	for path := range was {
-		if strings.HasPrefix(path, "/var/lib/etcd") {
-			delete(was, path)
-			delete(is, path)
-		}
-	}
-	if diff := cmp.Diff(was, is); diff != "" {
-		t.Errorf("after the rollback (-before +after):\n%s", diff)
 	}
 }
 
