@@ -9,10 +9,15 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // Revive starts the containers again that ran before, that a restart of ours has ended, and that dockerd does not start
-// by itself. What has come to its own end before the restart is left alone.
+// by itself. What has come to its own end before the restart is left alone, and so are the tasks of a swarm, which has
+// others by then.
 func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []string, err error) {
 	var was snapshot
 	if err := json.Unmarshal(before, &was); err != nil {
@@ -29,6 +34,12 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 		return nil, err
 	}
 	defer cli.Close()
+	info, err := cli.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	swarming := docker.Swarming(&facts.EngineFacts{Info: info})
+	deadline := time.Now().Add(s.opts.event)
 	var errs []error
 	for _, c := range was.Containers {
 		if recreated[c.Service] {
@@ -51,8 +62,11 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) starts it again",
 				c.Name, c.Policy))
 			continue
+		case swarming && now.Config.Labels[facts.LabelSwarmService] != "":
+			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm starts another in its place", c.Name))
+			continue
 		}
-		if err := cli.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
+		if err := start(ctx, cli, c.ID, deadline); err != nil {
 			errs = append(errs, fmt.Errorf("container %s ended with the restart, and cannot be started again: %w", c.Name, err))
 			continue
 		}
@@ -60,4 +74,20 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 		said = append(said, fmt.Sprintf("container %s ended with the restart, and was started again", c.Name))
 	}
 	return said, errors.Join(errs...)
+}
+
+// start starts a container. What ended with dockerd may be there in containerd a moment longer, so that it is tried again
+// until the deadline, though once at least.
+func start(ctx context.Context, cli *client.Client, id string, deadline time.Time) error {
+	for {
+		err := cli.ContainerStart(ctx, id, container.StartOptions{})
+		if err == nil || errdefs.IsNotFound(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }

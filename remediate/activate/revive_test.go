@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/harden/checks/facts"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -43,6 +45,40 @@ func TestRevive(t *testing.T) {
 	}
 	if !stateOf(t, d, once).Running || stateOf(t, d, done).Running {
 		t.Errorf("once runs: %v, done runs: %v", stateOf(t, d, once).Running, stateOf(t, d, done).Running)
+	}
+}
+
+// TestReviveTask: a swarm has another task by the time that its last one could be started again; where there is no swarm, a
+// task's label is only a label.
+func TestReviveTask(t *testing.T) {
+	for name, swarming := range map[string]bool{"in a swarm": true, "with the label alone": false} {
+		t.Run(name, func(t *testing.T) {
+			d := testdocker.Start(t)
+			_, bus := newManager(t, d)
+			if swarming {
+				init := swarm.InitRequest{ListenAddr: "127.0.0.1:0", AdvertiseAddr: "127.0.0.1"}
+				if _, err := d.Client.SwarmInit(t.Context(), init); err != nil {
+					t.Fatal(err)
+				}
+			}
+			id := d.Run("mill.1", func(c *container.Config, _ *container.HostConfig) {
+				c.Labels = map[string]string{facts.LabelSwarmService: "s1"}
+			})
+			s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout})
+			before := snap(t, s)
+			mentions(t, s.Activate(t.Context(), restart), "")
+			got, err := s.Revive(t.Context(), before)
+			want := []string{"container mill.1 ended with the restart, and was started again"}
+			if swarming {
+				want = []string{"container mill.1 ended with the restart, and the swarm starts another in its place"}
+			}
+			if d := cmp.Diff(want, got); d != "" || err != nil {
+				t.Errorf("said (-want +got):\n%s\n%v", d, err)
+			}
+			if stateOf(t, d, id).Running == swarming {
+				t.Errorf("it runs: %v", !swarming)
+			}
+		})
 	}
 }
 
