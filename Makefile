@@ -1,7 +1,7 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man ansible clean
+.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man ansible check-new clean
 
 # The installed Go, or a newer one where that is too old.
 GO := scripts/go
@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./harden, static and reproducible
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.release=$$(scripts/version)" -o harden ./cmd/harden
@@ -63,6 +63,10 @@ man: ## write the man pages to dist/man
 ANSIBLE_OUT := dist/ansible
 ansible: ## build the Ansible collection in dist/ansible, for amd64 and arm64
 	scripts/ansible/build $(ANSIBLE_OUT)
+
+# make check-new ID=docker/publish-all-ports KIND=container; FILE is another file of the catalogue than the kind's own.
+check-new: ## write the literal and the recordings of a new check: ID=docker/ip6tables
+	$(GO) run ./scripts/newcheck -kind "$(KIND)" -file "$(FILE)" "$(ID)"
 
 clean: ## remove what was built here
 	rm -rf harden dist

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +16,6 @@ import (
 
 	"example.com/harden/checks/archive"
 	"example.com/harden/checks/budget"
-	"example.com/harden/checks/want"
 )
 
 // ErrAbsent means that the thing asked about is no part of this host: no Docker, no auditd. A check that meets it
@@ -49,9 +46,11 @@ type Info struct {
 	Size        int64
 	Links       uint64 // names of the file; more than 1 makes a regular file unsafe to change
 	Modified    time.Time
-	Capable     bool   // it has file capabilities, so that it runs with more than who starts it has
-	ACL         bool   // a POSIX ACL grants more than the mode says
-	Locked      string // why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached through a link that uid 1000 can change"; else empty
+	Capable     bool // it has file capabilities, so that it runs with more than who starts it has
+	ACL         bool // a POSIX ACL grants more than the mode says
+	// Locked is why nothing can change it: "immutable", "append-only", "read-only file system", "mount point", "reached
+	// through a link that uid 1000 can change"; else empty.
+	Locked string
 }
 
 // Owner is "user:group".
@@ -139,35 +138,6 @@ type Counter interface {
 	Census(ctx context.Context) (processes func(name string) ([]Process, error), err error)
 }
 
-// Choices are what the site has decided and no machine can: they come from the configuration.
-type Choices struct {
-	TrustedUsers         []string            // who may drive the daemon (members of the socket's group)
-	LogDriver            string              // daemon-wide log driver
-	LogOpts              map[string]string   // its options
-	AuthorizationPlugins []string            // plugins that gate API calls
-	DefaultUlimits       map[string][2]int64 // name to soft and hard limit of new containers
-	TLSCACert            string              // files of the TCP listener
-	TLSCert              string
-	TLSKey               string
-	PublishAddress       string            // the host's address that Compose files are to publish ports on
-	Swarm                bool              // Swarm mode is wanted on this host
-	TrustedRegistries    []string          // where images may come from: "docker.io/library", "registry.example:5000"
-	ImageMaxAge          time.Duration     // after which an image counts as not rebuilt; 0 is 90 days
-	Containers           []ContainerChoice // the first that matches and says something of a limit counts
-	Sources              SourceChoices
-}
-
-// A ContainerChoice is what the site has decided of some containers. Values are numbers as `docker run` takes them
-// ("512m" of memory), or "auto": from what the container is known to have used, with head room; empty says nothing.
-type ContainerChoice struct {
-	Name      string // glob of names; empty matches all
-	Label     string // "key" or "key=value", globs; empty matches all
-	Memory    string
-	CPUShares string
-	PIDs      string
-	Restart   string // as `docker run --restart` takes it
-}
-
 // A Host answers questions about one machine. Each fact is read when it is first asked for and never again, its
 // error included, so any number of checks may ask at once and all of them see the same machine.
 type Host struct {
@@ -222,7 +192,9 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
 	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
 	h.processes = perKey(h.believed(processes(ctx, src)))
-	h.contained = perKey(func(names string) (map[string]string, error) { return src.Contained(ctx, strings.Fields(names)...) })
+	h.contained = perKey(func(names string) (map[string]string, error) {
+		return src.Contained(ctx, strings.Fields(names)...)
+	})
 	h.unit = perKey(h.readUnit)
 	h.engine = sync.OnceValues(h.readEngine)
 	h.containers = sync.OnceValues(h.readContainers)
@@ -253,7 +225,8 @@ func New(ctx context.Context, src Source, choices Choices) *Host {
 func (h *Host) Prefetch(objects bool) {
 	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }, func() { h.node() }}
 	if objects {
-		reads = append(reads, func() { h.containers() }, func() { h.images() }, func() { h.network("bridge") }, func() { h.networks() })
+		reads = append(reads, func() { h.containers() }, func() { h.images() }, func() { h.network("bridge") },
+			func() { h.networks() })
 	}
 	for _, read := range reads {
 		go func() {
@@ -341,73 +314,6 @@ func Absent(err error) error {
 		return fmt.Errorf("%w: %w", ErrAbsent, err)
 	}
 	return err
-}
-
-// An Overlay is what a plan would have changed.
-type Overlay struct {
-	Files     map[string]File        // by path; the Data of an attribute-only change is nil
-	Restarted map[string]bool        // services that would have been restarted, or reloaded where that is enough
-	Audited   bool                   // audit rules on disk would have been loaded
-	Recreated map[string]bool        // services of Compose projects, as "project/service", made again from their files
-	Updated   map[string]want.Limits // containers, by ID, and what would have been changed of them in place
-}
-
-// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused, but for
-// what the Docker Engine has said: that is of before the plan, and the same were it asked again.
-func (h *Host) With(o Overlay) *Host {
-	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
-	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
-	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
-	return n
-}
-
-// Restarted reports whether a plan would have made the service take up what is on disk. What the Engine says of
-// itself is then of before the plan: rules must judge what is configured alone.
-func (h *Host) Restarted(unit string) bool { return h.after.Restarted[unit] }
-
-type overlaid struct {
-	Source
-	files map[string]File
-}
-
-// find looks a path up by itself and by where it really is, since a plan names files by the latter.
-func (o overlaid) find(ctx context.Context, path string) (File, bool) {
-	if f, ok := o.files[path]; ok {
-		return f, true
-	}
-	info, err := o.Source.Stat(ctx, path)
-	if err != nil {
-		return File{}, false
-	}
-	f, ok := o.files[info.Path]
-	return f, ok
-}
-
-func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
-	if f, ok := o.find(ctx, path); ok {
-		return f.Info, nil
-	}
-	return o.Source.Stat(ctx, path)
-}
-
-func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
-	if f, ok := o.find(ctx, path); ok && f.Data != nil {
-		return f.Data, nil
-	}
-	return o.Source.Read(ctx, path)
-}
-
-func (o overlaid) List(ctx context.Context, dir string) ([]string, error) {
-	names, err := o.Source.List(ctx, dir)
-	for p := range o.files {
-		if filepath.Dir(p) == dir && !slices.Contains(names, filepath.Base(p)) {
-			names, err = append(slices.Clone(names), filepath.Base(p)), nil
-		}
-	}
-	slices.Sort(names)
-	return names, err
 }
 
 // perKey makes f run once per key and remember its answer.

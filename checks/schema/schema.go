@@ -220,7 +220,8 @@ func (j *judge) merge(at string, n *yaml.Node, kind string, depth int) {
 	}
 }
 
-var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number", "duration": `duration such as "5m"`, "scalar": "scalar"}
+var words = map[string]string{"string": "string", "bool": "boolean", "int": "whole number", "number": "number",
+	"duration": `duration such as "5m"`, "scalar": "scalar"}
 
 // fits judges a scalar as the decoder of Kubernetes does, which reads YAML 1.1.
 func fits(n *yaml.Node, kind string) bool {

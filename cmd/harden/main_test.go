@@ -22,6 +22,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/docker"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/diff"
@@ -307,7 +308,7 @@ func TestNode(t *testing.T) {
 	for _, line := range []string{"  kubernetes kubeadm\n",
 		"             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",
 		"             the kubelet reads /var/lib/kubelet/config.yaml\n",
-		"docker: nothing of it is on this host (122 checks not applicable; -v lists them)\n",
+		fmt.Sprintf("docker: nothing of it is on this host (%d checks not applicable; -v lists them)\n", len(docker.All)),
 		"  ✗ fail      4.2.14  pods that say nothing get the runtime's seccomp profile\n"} {
 		if !strings.Contains(b.String(), line) {
 			t.Errorf("no line %q in\n%s", line, b.String())

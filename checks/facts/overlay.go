@@ -1,0 +1,76 @@
+package facts
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"example.com/harden/checks/want"
+)
+
+// An Overlay is what a plan would have changed.
+type Overlay struct {
+	Files     map[string]File        // by path; the Data of an attribute-only change is nil
+	Restarted map[string]bool        // services that would have been restarted, or reloaded where that is enough
+	Audited   bool                   // audit rules on disk would have been loaded
+	Recreated map[string]bool        // services of Compose projects, as "project/service", made again from their files
+	Updated   map[string]want.Limits // containers, by ID, and what would have been changed of them in place
+}
+
+// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused, but for
+// what the Docker Engine has said: that is of before the plan, and the same were it asked again.
+func (h *Host) With(o Overlay) *Host {
+	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
+	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
+	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
+	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
+	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
+	return n
+}
+
+// Restarted reports whether a plan would have made the service take up what is on disk. What the Engine says of
+// itself is then of before the plan: rules must judge what is configured alone.
+func (h *Host) Restarted(unit string) bool { return h.after.Restarted[unit] }
+
+type overlaid struct {
+	Source
+	files map[string]File
+}
+
+// find looks a path up by itself and by where it really is, since a plan names files by the latter.
+func (o overlaid) find(ctx context.Context, path string) (File, bool) {
+	if f, ok := o.files[path]; ok {
+		return f, true
+	}
+	info, err := o.Source.Stat(ctx, path)
+	if err != nil {
+		return File{}, false
+	}
+	f, ok := o.files[info.Path]
+	return f, ok
+}
+
+func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
+	if f, ok := o.find(ctx, path); ok {
+		return f.Info, nil
+	}
+	return o.Source.Stat(ctx, path)
+}
+
+func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
+	if f, ok := o.find(ctx, path); ok && f.Data != nil {
+		return f.Data, nil
+	}
+	return o.Source.Read(ctx, path)
+}
+
+func (o overlaid) List(ctx context.Context, dir string) ([]string, error) {
+	names, err := o.Source.List(ctx, dir)
+	for p := range o.files {
+		if filepath.Dir(p) == dir && !slices.Contains(names, filepath.Base(p)) {
+			names, err = append(slices.Clone(names), filepath.Base(p)), nil
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
