@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -25,9 +24,6 @@ const milling = `
 // TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: a
 // restart stops the containers, which the plan says.
 func TestSwarm(t *testing.T) {
-	if os.Getenv("HARDEN_MATRIX") != "full" {
-		t.Skip("`make matrix` takes swarms too")
-	}
 	eachHost(t, func(t *testing.T, m *vm.Machine) {
 		m.OK(swarm)
 		before, had, ran := portrait(m), limits(m, "early", "web"), pids(m)
