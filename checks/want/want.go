@@ -40,8 +40,8 @@ func (c *Class) UnmarshalText(text []byte) error {
 	return fmt.Errorf("no disruption class is called %q (there are %s)", text, strings.Join(classNames, ", "))
 }
 
-// A Want is one desired fact. The set is closed: each kind has a file here with all that is said of it, and an editor in
-// remediate.
+// A Want is one desired fact. The set is closed: each kind has a file here with all that is said of it, and an editor
+// in remediate.
 type Want interface {
 	// Class is the least that bringing the want about disturbs.
 	Class() Class

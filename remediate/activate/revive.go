@@ -63,7 +63,8 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 				c.Name, c.Policy))
 			continue
 		case swarming && now.Config.Labels[facts.LabelSwarmService] != "":
-			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm starts another in its place", c.Name))
+			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm starts another in its place",
+				c.Name))
 			continue
 		}
 		if err := start(ctx, cli, c.ID, deadline); err != nil {
@@ -76,8 +77,8 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 	return said, errors.Join(errs...)
 }
 
-// start starts a container. What ended with dockerd may be there in containerd a moment longer, so that it is tried again
-// until the deadline, though once at least.
+// start starts a container. What ended with dockerd may be there in containerd a moment longer, so that it is tried
+// again until the deadline, though once at least.
 func start(ctx context.Context, cli *client.Client, id string, deadline time.Time) error {
 	for {
 		err := cli.ContainerStart(ctx, id, container.StartOptions{})

@@ -48,8 +48,8 @@ func TestRevive(t *testing.T) {
 	}
 }
 
-// TestReviveTask: a swarm has another task by the time that its last one could be started again; where there is no swarm, a
-// task's label is only a label.
+// TestReviveTask: a swarm has another task by the time that its last one could be started again; where there is no
+// swarm, a task's label is only a label.
 func TestReviveTask(t *testing.T) {
 	for name, swarming := range map[string]bool{"in a swarm": true, "with the label alone": false} {
 		t.Run(name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package apply carries out a plan, and takes it back. Only it writes to the files of a host; a guided move, which copies
-// a data root beside what is there, is the one thing besides (remediate/guide).
+// Package apply carries out a plan, and takes it back. Only it writes to the files of a host; a guided move, which
+// copies a data root beside what is there, is the one thing besides (remediate/guide).
 //
 // A run is made twice: first as a journal, whole and on disk before the first file is touched, then for real. So a
 // run that is cut short at any instant leaves enough behind to finish it or to undo it, and what a file is now is

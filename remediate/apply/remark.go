@@ -1,6 +1,7 @@
 package apply
 
-// Remark writes to the history what somebody does who holds the lock and has a journal of his own, such as a guided move.
+// Remark writes to the history what somebody does who holds the lock and has a journal of his own, such as a guided
+// move.
 func Remark(o Options, what string) error {
 	o, err := o.defaults()
 	if err != nil {

@@ -81,14 +81,14 @@ func TestVerdicts(t *testing.T) {
 	differ(t, "docker-bench-security", differences, alike, theirs, ours)
 }
 
-// remaining holds what docker-bench-security still warns of on a host to which harden has applied all that it may: number,
-// why.
+// remaining holds what docker-bench-security still warns of on a host to which harden has applied all that it may:
+// number, why.
 //
 //go:embed remaining.tsv
 var remaining string
 
-// TestRemaining holds the hardened hosts to that: nothing else is left on Debian 12, nor on 13, and none of it is harden's to
-// do.
+// TestRemaining holds the hardened hosts to that: nothing else is left on Debian 12, nor on 13, and none of it is
+// harden's to do.
 func TestRemaining(t *testing.T) {
 	for _, host := range []string{"hardened", "hardened-13"} {
 		var left, told []string

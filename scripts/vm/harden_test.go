@@ -93,9 +93,9 @@ func (r report) planned(id string) bool {
 	return false
 }
 
-// portrait is all that a rollback must give back: each file below /etc, systemd's own and Compose projects' with its kind,
-// mode, owner, bytes and extended attributes, a line each, and the audit rules of the kernel. augenrules keeps its last
-// output beside the present one, whoever runs it and at boot too: that copy is auditd's own affair.
+// portrait is all that a rollback must give back: each file below /etc, systemd's own and Compose projects' with its
+// kind, mode, owner, bytes and extended attributes, a line each, and the audit rules of the kernel. augenrules keeps its
+// last output beside the present one, whoever runs it and at boot too: that copy is auditd's own affair.
 func portrait(m *vm.Machine) string {
 	return m.OK(`
 		at='/etc /usr/lib/systemd /srv'
@@ -112,9 +112,10 @@ func identity(m *vm.Machine) string {
 		systemctl show docker auditd -p MainPID,InvocationID,NRestarts`)
 }
 
-// limits is what the Engine and the kernel say of each container that runs, or of each of those named, whoever made it. The
-// Engine has more than one word for what was not given, and cannot unset a memory limit, which the plan says: it is left out.
-// So is the kernel's limit of processes: systemd gives one to what has none, and again only when the container starts again.
+// limits is what the Engine and the kernel say of each container that runs, or of each of those named, whoever made it.
+// The Engine has more than one word for what was not given, and cannot unset a memory limit, which the plan says: it is
+// left out. So is the kernel's limit of processes: systemd gives one to what has none, and gives it again only when the
+// container starts again.
 func limits(m *vm.Machine, names ...string) string {
 	return m.OK(these(names) + `
 		docker inspect $all | jq -S 'sort_by(.Name)[] | {Name} + (.HostConfig | del(.Memory, .MemorySwap, .CpuShares) |

@@ -11,7 +11,7 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-// hosts are the real hosts that harden is taken through: each Engine that Debian has, each place that it keeps images in.
+// hosts are the real hosts that harden is taken through: each Engine that Debian has, each place for its images.
 // `make test` takes the first two Debians; `make matrix`, which sets HARDEN_MATRIX=full, takes all.
 var hosts = []struct {
 	name    string
@@ -45,8 +45,8 @@ func eachHost(t *testing.T, test func(t *testing.T, m *vm.Machine)) {
 	}
 }
 
-// excused are all that a hardened host does not pass, by check, with a text that harden's reason must hold: what a person
-// must do, decide or judge.
+// excused are all that a hardened host does not pass, by check, with a text that harden's reason must hold: what a
+// person must do, decide or judge.
 var excused = map[string]string{
 	// named, and never part of --allow all
 	"docker/userns-remap": "",
@@ -55,23 +55,27 @@ var excused = map[string]string{
 	"docker/default-ulimits":      "choose the limits",
 	"docker/authorization-plugin": "choose a plugin",
 	"docker/log-driver":           "choose a driver",
-	"docker/memory":               "choose a limit", "docker/cpu": "choose its shares", // of a Compose project's containers
+	"docker/memory":               "choose a limit", // of a Compose project's containers
+	"docker/cpu":                  "choose its shares",
 	// a person must judge it
 	"docker/host-hardened":  "run the benchmark of Debian GNU/Linux ",
 	"docker/engine-version": "a distribution's own build",
 	"docker/rootless":       "dockerd runs as root",
 	"docker/trusted-images": "name those you trust", "docker/needed-packages": "see what the images hold",
 	"docker/image-age": "no image is older", "docker/image-setuid": "--deep", "docker/verified-packages": "history",
-	"docker/signed-artifacts": "pin them by digest", "docker/needed-ports": "web 127.0.0.1:8080", "docker/image-current": "not pinned by digest",
+	"docker/signed-artifacts": "pin them by digest", "docker/needed-ports": "web 127.0.0.1:8080",
+	"docker/image-current": "not pinned by digest",
 	// the containers have to be made again, or from another image
-	"docker/user": "--user", "docker/image-healthcheck": "HEALTHCHECK", "docker/capabilities": "--cap-drop", "docker/read-only": "--read-only",
+	"docker/user": "--user", "docker/image-healthcheck": "HEALTHCHECK",
+	"docker/capabilities": "--cap-drop", "docker/read-only": "--read-only",
 	"docker/container-no-new-privileges": "no-new-privileges", "docker/container-healthcheck": "--health-cmd",
 	"docker/default-bridge": "--network", "docker/host-userns": "userns-remap",
 }
 
 // held are those that are not passed either until --allow all: people will notice, or containers are made again.
 var held = map[string]string{
-	"docker/icc": "", "docker/content-trust": "", "docker/memory": "", "docker/cpu": "", "docker/pids": "", "docker/restart-policy": "",
+	"docker/icc": "", "docker/content-trust": "", "docker/memory": "", "docker/cpu": "",
+	"docker/pids": "", "docker/restart-policy": "",
 }
 
 // shop is a Compose project of root's, which says itself that it is to be started again for ever.
@@ -108,7 +112,8 @@ func TestHost(t *testing.T) {
 			}
 		}
 		hardened(t, m, "--allow restart", excused, held)
-		if r := harden(t, m, "check --only docker/icc,docker/content-trust,docker/userns-remap", 2); r.Summary.States["fail"] != 3 {
+		r := harden(t, m, "check --only docker/icc,docker/content-trust,docker/userns-remap", 2)
+		if r.Summary.States["fail"] != 3 {
 			t.Errorf("what is held back as behaviour is not left as it was: %v", r.Summary.States)
 		}
 
@@ -135,7 +140,8 @@ func TestHost(t *testing.T) {
 			t.Errorf("the containers' limits after taking all runs back (-want +got):\n%s", diff)
 		}
 		m.OK("docker stop -t 0 $(docker ps -q) && systemctl restart docker")
-		if got := m.OK("docker info -f '{{.LiveRestoreEnabled}} {{.SecurityOptions}}'"); !strings.HasPrefix(got, "false ") || strings.Contains(got, "no-new-privileges") {
+		got := m.OK("docker info -f '{{.LiveRestoreEnabled}} {{.SecurityOptions}}'")
+		if !strings.HasPrefix(got, "false ") || strings.Contains(got, "no-new-privileges") {
 			t.Errorf("the daemon goes on as if it were hardened: %s", got)
 		}
 	})
@@ -178,8 +184,8 @@ func apply(t *testing.T, m *vm.Machine, allow string) {
 	}
 }
 
-// all applies what was held back: the Compose project's container is made again, as the plan says, and no other. What is
-// left once dockerd has been restarted is a person's.
+// all applies what was held back: the Compose project's container is made again, as the plan says, and no other. What
+// is left once dockerd has been restarted is a person's.
 func all(t *testing.T, m *vm.Machine) {
 	t.Helper()
 	plan, _ := m.Run("harden --dry-run --allow all")
@@ -202,7 +208,8 @@ func all(t *testing.T, m *vm.Machine) {
 	if r := harden(t, m, waits, 2); r.Summary.States["pass"] != 1 || r.Summary.States["pending-restart"] != 1 {
 		t.Errorf("with containers that outlive a restart, which leaves their network as it is: %v", r.Summary.States)
 	}
-	m.OK("docker stop -t 0 $(docker ps -q) && systemctl restart docker && docker start early web $(docker ps -aq -f name=shop)")
+	m.OK(`docker stop -t 0 $(docker ps -q) && systemctl restart docker
+		docker start early web $(docker ps -aq -f name=shop)`)
 	if r := harden(t, m, waits, 0); r.Summary.States["pass"] != 2 {
 		t.Errorf("2.2 and 4.5 once applied: %v", r.Summary.States)
 	}
@@ -227,7 +234,8 @@ func hardened(t *testing.T, m *vm.Machine, allow string, excuses ...map[string]s
 			continue
 		}
 		reason := x.Reason + reasons[x.ID]
-		if !slices.ContainsFunc(excuses, func(e map[string]string) bool { want, ok := e[x.ID]; return ok && strings.Contains(reason, want) }) {
+		excuse := func(e map[string]string) bool { want, ok := e[x.ID]; return ok && strings.Contains(reason, want) }
+		if !slices.ContainsFunc(excuses, excuse) {
 			t.Errorf("%s %s is %s on a hardened host (%s)", x.Number, x.ID, x.Status, reason)
 		}
 	}

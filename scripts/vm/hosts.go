@@ -8,8 +8,8 @@ type Host struct {
 	store    string   // where its Engine keeps images, of those that careless.sh knows; empty for where it does by itself
 }
 
-// The hosts that there are images of: an Engine 20.10 with Compose 1.29, a 26.1 with Compose 2.26, and what is newest in
-// Debian.
+// The hosts that there are images of: an Engine 20.10 with Compose 1.29, a 26.1 with Compose 2.26, and what is newest
+// in Debian.
 var (
 	Debian12 = Host{Name: "debian12", suite: "bookworm", packages: []string{"docker-compose"}}
 	Debian13 = Host{Name: "debian13", suite: "trixie", packages: []string{"docker-cli", "docker-compose", "iptables"}}

@@ -17,7 +17,8 @@ const swarm = `
 	` + milling
 
 // milling waits until the swarm has its task at work.
-const milling = `timeout 240 sh -c 'until docker service ls --format "{{.Replicas}}" 2>/dev/null | grep -qx 1/1; do sleep 1; done'
+const milling = `
+	timeout 240 sh -c 'until docker service ls --format "{{.Replicas}}" 2>/dev/null | grep -qx 1/1; do sleep 1; done'
 `
 
 // TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: a
@@ -34,8 +35,10 @@ func TestSwarm(t *testing.T) {
 			t.Errorf("live-restore beside a swarm: %v", r.Summary.States)
 		}
 		plan, _ := m.Run("harden --dry-run --allow restart")
-		for _, said := range []string{"the restart stops these containers, and no restart policy starts them again: early, web",
-			"the restart ends these tasks, and the swarm starts others in their place: mill.1."} {
+		for _, said := range []string{
+			"the restart stops these containers, and no restart policy starts them again: early, web",
+			"the restart ends these tasks, and the swarm starts others in their place: mill.1.",
+		} {
 			if !strings.Contains(strings.Join(strings.Fields(plan), " "), said) {
 				t.Errorf("the plan does not say that %s:\n%s", said, plan)
 			}
@@ -52,7 +55,8 @@ func TestSwarm(t *testing.T) {
 			m.OK(milling + "docker start early web")
 			apply(t, m, allow) // the task that the swarm has started since is another container, without a limit
 		}
-		if r := harden(t, m, "check --only docker/live-restore,docker/icc,docker/no-new-privileges,docker/userland-proxy", 0); r.Summary.States["pass"] != 3 {
+		const settings = "docker/live-restore,docker/icc,docker/no-new-privileges,docker/userland-proxy"
+		if r := harden(t, m, "check --only "+settings, 0); r.Summary.States["pass"] != 3 {
 			t.Errorf("the settings after all runs: %v", r.Summary.States)
 		}
 
@@ -64,7 +68,8 @@ func TestSwarm(t *testing.T) {
 		if diff := cmp.Diff(had, limits(m, "early", "web")); diff != "" {
 			t.Errorf("the containers' limits after taking all runs back (-want +got):\n%s", diff)
 		}
-		if got := m.OK("docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.SecurityOptions}}'"); !strings.HasPrefix(got, "active true ") || strings.Contains(got, "no-new-privileges") {
+		got := m.OK("docker info -f '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.SecurityOptions}}'")
+		if !strings.HasPrefix(got, "active true ") || strings.Contains(got, "no-new-privileges") {
 			t.Errorf("the daemon after taking all runs back: %s", got)
 		}
 	})
