@@ -53,7 +53,8 @@ func TestNewChecks(t *testing.T) {
 	run(t, dir, "go", "test", "-timeout", "30m", "./fixtures", "-run", "TestRecordings|TestPlans", "-update")
 	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run", "TestCatalogue|TestGolden", "-update")
 	run(t, dir, "go", "test", "-timeout", "30m", "./fixtures", "./checks/...", "./remediate", "./remediate/report")
-	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run", "TestCatalogue|TestGolden|TestNode|TestPlain|TestRecordings")
+	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run",
+		"TestCatalogue|TestGolden|TestNode|TestPlain|TestRecordings")
 
 	for name, is := range read(t, dir) {
 		was, old := before[name]
