@@ -50,10 +50,11 @@ func TestNewChecks(t *testing.T) {
 		want = append(want, a.literal, recording+".txtar", recording+"-passes.txtar")
 	}
 	written := read(t, dir)
-	run(t, dir, "go", "test", "./fixtures", "-run", "TestRecordings|TestPlans", "-update")
-	run(t, dir, "go", "test", "./cmd/harden", "-run", "TestCatalogue|TestGolden", "-update")
-	run(t, dir, "go", "test", "./fixtures", "./checks/...", "./remediate", "./remediate/report")
-	run(t, dir, "go", "test", "./cmd/harden", "-run", "TestCatalogue|TestGolden|TestNode|TestPlain|TestRecordings")
+	run(t, dir, "go", "test", "-timeout", "30m", "./fixtures", "-run", "TestRecordings|TestPlans", "-update")
+	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run", "TestCatalogue|TestGolden", "-update")
+	run(t, dir, "go", "test", "-timeout", "30m", "./fixtures", "./checks/...", "./remediate", "./remediate/report")
+	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run",
+		"TestCatalogue|TestGolden|TestNode|TestPlain|TestRecordings")
 
 	for name, is := range read(t, dir) {
 		was, old := before[name]
