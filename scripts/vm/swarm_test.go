@@ -24,7 +24,7 @@ const milling = `
 // TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: a
 // restart stops the containers, which the plan says.
 func TestSwarm(t *testing.T) {
-	eachHost(t, func(t *testing.T, m *vm.Machine) {
+	eachHost(t, []string{"debian12", "debian13"}, func(t *testing.T, m *vm.Machine) {
 		m.OK(swarm)
 		before, had, ran := portrait(m), limits(m, "early", "web"), pids(m)
 
