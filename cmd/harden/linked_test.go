@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -24,6 +26,26 @@ var unlinked = map[string]string{
 	"example.com/harden/fixtures":        "tests",
 	"example.com/harden/scripts":         "tests",
 	"testing":                            "tests",
+}
+
+// TestNoTemplates: a template of cobra's links text/template, which calls methods by their names. The linker then leaves
+// out none of any type, and the binary is a quarter larger.
+func TestNoTemplates(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range []string{"Version", "Usage", "Help"} {
+			if !strings.HasSuffix(name, "_test.go") && strings.Contains(string(text), ".Set"+call+"Template(") {
+				t.Errorf("%s gives cobra a template: Set%sTemplate", name, call)
+			}
+		}
+	}
 }
 
 // TestLinked holds what is linked to what is needed. Of docker's module that is the client and the types that it speaks

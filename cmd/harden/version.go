@@ -46,10 +46,10 @@ func built(v string, info *debug.BuildInfo) string {
 	return v + "+" + commit + dirty
 }
 
-// addVersion has cmd print what the command version does when it is asked by --version.
+// addVersion has cmd print what the command version does when it is asked by --version: in cobra's own form, for a
+// template of ours would link text/template, and with that all methods of all types.
 func addVersion(cmd *cobra.Command) {
 	cmd.Version = version()
-	cmd.SetVersionTemplate("harden {{.Version}}\n")
 	cmd.Flags().Bool("version", false, "print the version")
 }
 
@@ -59,7 +59,7 @@ func versionCommand() *cobra.Command {
 		Short: "Print the version",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "harden", version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "harden version", version())
 			return err
 		},
 	}
