@@ -159,10 +159,15 @@ func (d *Daemon) close() {
 			p.stop()
 		}
 	}
-	d.unmount()
-	if err := os.RemoveAll(d.dir); err != nil {
-		d.t.Errorf("testdocker leaves something behind: %v", err)
+	var err error
+	for range 50 { // the list of mounts may leave one out while others come and go
+		d.unmount()
+		if err = os.RemoveAll(d.dir); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
+	d.t.Errorf("testdocker leaves something behind: %v", err)
 }
 
 // unmount takes off what dockerd mounts below its directory and leaves there.
