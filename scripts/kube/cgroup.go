@@ -38,13 +38,28 @@ func (n *Node) contain(pod, root string, argv []string) (*Process, error) {
 	return p, nil // it has ended, as its log tells
 }
 
+// enter makes a control group and moves a process to it. The one before it in that pod may take the group away at the
+// same time.
+func enter(dir string, pid int) (err error) {
+	for range 100 {
+		if err = os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		err = os.WriteFile(dir+"/cgroup.procs", fmt.Append(nil, pid), 0)
+		if !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENOENT) {
+			break
+		}
+	}
+	return err
+}
+
 // join moves a pod's program to its control group, until it ends.
 func (n *Node) join(p *Process, pod string) error {
 	hash := md5.Sum([]byte(n.dir + pod))
 	dirs := controlGroups("/kubepods/burstable/pod" + hex.EncodeToString(hash[:]))
 	var err error
 	for _, dir := range dirs {
-		err = errors.Join(err, os.MkdirAll(dir, 0o755), os.WriteFile(dir+"/cgroup.procs", fmt.Append(nil, p.PID), 0))
+		err = errors.Join(err, enter(dir, p.PID))
 	}
 	if errors.Is(err, unix.ESRCH) {
 		err = nil // it has ended meanwhile
