@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Images gives, by reference, the images that kubeadm's manifests name and the one that holds a pod's namespaces, each as
-// an archive for "ctr images import": FROM scratch, with one program in /usr/bin.
+// Images gives, by reference, the images that kubeadm's manifests name and the one that holds a pod's namespaces, each
+// as an archive for "ctr images import": FROM scratch, with one program in /usr/bin.
 func Images(t testing.TB, b Binaries) map[string][]byte {
 	t.Helper()
 	list, err := output(b.Path("kubeadm"), "config", "images", "list", "--kubernetes-version", Release)
@@ -64,7 +64,8 @@ func image(ref, program string, text []byte) ([]byte, error) {
 		return nil, err
 	}
 	names := struct{ config, layer string }{digest(config) + ".json", "layer.tar"}
-	manifest, err := json.Marshal([]map[string]any{{"Config": names.config, "RepoTags": []string{ref}, "Layers": []string{names.layer}}})
+	manifest, err := json.Marshal([]map[string]any{{"Config": names.config, "RepoTags": []string{ref},
+		"Layers": []string{names.layer}}})
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,8 @@ func (n *Node) Pod(name string) (*Process, error) {
 				get.Port = p.ContainerPort
 			}
 		}
-		process.probes = append(process.probes, fmt.Sprintf("%s://%s%s", strings.ToLower(get.Scheme), net.JoinHostPort(get.Host, get.Port), get.Path))
+		process.probes = append(process.probes, fmt.Sprintf("%s://%s%s", strings.ToLower(get.Scheme),
+			net.JoinHostPort(get.Host, get.Port), get.Path))
 	}
 	return process, nil
 }

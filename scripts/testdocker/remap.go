@@ -16,7 +16,8 @@ const Subordinate = "daemon"
 func subordinates() (map[string]string, error) {
 	const ranges = Subordinate + ":100000:65536\ndockremap:300000:65536\n"
 	files := map[string]string{"/etc/subuid": ranges, "/etc/subgid": ranges}
-	for file, line := range map[string]string{"/etc/passwd": "dockremap:x:64990:64990::/:/usr/sbin/nologin\n", "/etc/group": "dockremap:x:64990:\n"} {
+	for file, line := range map[string]string{"/etc/passwd": "dockremap:x:64990:64990::/:/usr/sbin/nologin\n",
+		"/etc/group": "dockremap:x:64990:\n"} {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
@@ -27,8 +28,8 @@ func subordinates() (map[string]string, error) {
 }
 
 // WithSubordinates has the test run in mounts of its own, where the user Subordinate has subordinate IDs from 100000 on
-// and dockremap from 300000 on: userns-remap needs a user that has, and this machine keeps its own files. It returns true
-// inside; false outside, where all is done.
+// and dockremap from 300000 on: userns-remap needs a user that has, and this machine keeps its own files. It returns
+// true inside; false outside, where all is done.
 func WithSubordinates(t *testing.T) bool {
 	t.Helper()
 	const inside = "HARDEN_TEST_REMAP"
@@ -60,7 +61,8 @@ func WithSubordinates(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command("unshare", "--mount", "--propagation", "private", self, "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	c := exec.Command("unshare", "--mount", "--propagation", "private", self,
+		"-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
 	c.Env = append(os.Environ(), inside+"=1")
 	out, err := c.CombinedOutput()
 	if bytes.Contains(out, []byte("--- SKIP: "+t.Name())) {

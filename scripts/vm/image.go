@@ -113,7 +113,8 @@ func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapsh
 
 // debian makes the disk of a host that has never booted.
 func debian(host Host, dir string) (Snapshot, error) {
-	mirror, err := output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian", "Label: Debian")
+	mirror, err := output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian",
+		"Label: Debian")
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -132,10 +133,12 @@ func debian(host Host, dir string) (Snapshot, error) {
 	if err := os.WriteFile(script, text, 0o755); err != nil {
 		return Snapshot{}, err
 	}
-	if _, err := output("/bin/bash", script, dir, agent, mirror, host.suite, strings.Join(host.packages, ",")); err != nil {
+	if _, err := output("/bin/bash", script, dir, agent, mirror, host.suite,
+		strings.Join(host.packages, ",")); err != nil {
 		return Snapshot{}, err
 	}
-	return Snapshot{disk: filepath.Join(dir, "disk.img"), kernel: filepath.Join(dir, "vmlinuz"), initrd: filepath.Join(dir, "initrd")}, nil
+	return Snapshot{disk: filepath.Join(dir, "disk.img"), kernel: filepath.Join(dir, "vmlinuz"),
+		initrd: filepath.Join(dir, "initrd")}, nil
 }
 
 // recipeKey names an image by what made it. The emulator counts: the state of a machine is its own affair.
@@ -161,8 +164,8 @@ func recipeKey(host Host) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
-// Compile builds the static program out from the package pkg of this module. The compiler is another process, whose reading go test cannot
-// see: to have a test run again when the program has changed, each source is looked at here too.
+// Compile builds the static program out from the package pkg of this module. The compiler is another process,
+// whose reading go test cannot see: to have a test run again when the program has changed, each source is looked at here too.
 func Compile(out, pkg string) error {
 	module, err := output("go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
@@ -198,7 +201,8 @@ func output(name string, args ...string) (string, error) {
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
 		all := said.String() + out.String()
-		return "", fmt.Errorf("%s: %w (scripts/setup installs what the tests need)\n%s", name, err, all[max(0, len(all)-2000):])
+		return "", fmt.Errorf("%s: %w (scripts/setup installs what the tests need)\n%s", name, err,
+			all[max(0, len(all)-2000):])
 	}
 	return out.String(), nil
 }
