@@ -26,7 +26,8 @@ func controlGroups(group string) (dirs []string) {
 // group of a static pod, whose name is a hash.
 func (n *Node) contain(pod, root string, argv []string) (*Process, error) {
 	// a program of another process namespace cannot make a further one by itself
-	p := n.start("/", "/usr/bin/unshare", append([]string{"--pid", "--fork", "--kill-child", "--root=" + root, "--"}, argv...))
+	p := n.start("/", "/usr/bin/unshare", append([]string{"--pid", "--fork", "--kill-child", "--root=" + root,
+		"--"}, argv...))
 	children := fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", p.PID)
 	for p.Running() {
 		text, err := os.ReadFile(children)
@@ -67,12 +68,7 @@ func (n *Node) join(p *Process, pod string) error {
 	go func() {
 		<-p.done
 		for _, dir := range dirs {
-			for range 100 { // what ran in it may still be being buried
-				if unix.Rmdir(dir) != unix.EBUSY {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
+			clearGroup(dir)
 		}
 	}()
 	return err

@@ -34,8 +34,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
       SystemdCgroup = false
 `
 
-// kubeletFits makes kubeadm's configuration of a kubelet one for a node that is not a machine: with version 1 of control
-// groups, without systemd, and with as much room on its disk as the machine of the test happens to have.
+// kubeletFits makes kubeadm's configuration of a kubelet one for a node that is not a machine: with version 1 of
+// control groups, without systemd, and with as much room on its disk as the machine of the test happens to have.
 const kubeletFits = `cgroupDriver: cgroupfs
 cgroupRoot: %s
 failCgroupV1: false
@@ -52,8 +52,8 @@ evictionHard:
 var tunables = map[string]string{"vm/overcommit_memory": "1", "vm/panic_on_oom": "0", "kernel/panic": "10",
 	"kernel/panic_on_oops": "1", "kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000"}
 
-// RealKubelet starts containerd, and a kubelet that runs the node's static pods by it: the real ones, in containers made
-// by runc. What the node lacks for that is systemd, so that nothing starts the kubelet again, and a network for pods of
+// RealKubelet starts containerd, and a kubelet that runs the node's static pods by it: the real ones, in containers
+// made by runc. What the node lacks for that is systemd, so that nothing starts the kubelet again, and a network for pods of
 // their own, so that only those on the node's network run.
 func (n *Node) RealKubelet() (kubelet *Process) {
 	n.t.Helper()
@@ -139,7 +139,7 @@ func clearGroup(dir string) {
 		return nil
 	})
 	for _, d := range slices.Backward(dirs) {
-		for range 100 {
+		for range 100 { // what ran in it may still be being buried
 			if unix.Rmdir(d) != unix.EBUSY {
 				break
 			}
