@@ -47,9 +47,15 @@ func (s *State) Remapped() bool {
 	return false
 }
 
+// moveID names a move by when it was planned. What it keeps aside stands under that name, so two moves must not share
+// one, however soon the second follows.
+func moveID(now time.Time) string {
+	return strings.Replace(now.UTC().Format("20060102T150405.000000000Z"), ".", "", 1)
+}
+
 // Plan says what there is to move, in which order, and what does not come along. It changes nothing.
 func Plan(s *State, now time.Time) (*Move, error) {
-	m := &Move{ID: now.UTC().Format("20060102T150405Z"), Made: now.UTC(), Engine: s.Host, From: s.Info.DockerRootDir}
+	m := &Move{ID: moveID(now), Made: now.UTC(), Engine: s.Host, From: s.Info.DockerRootDir}
 	p := &planner{State: s, Move: m}
 	if err := p.containers(); err != nil {
 		return nil, err

@@ -266,3 +266,12 @@ func TestJournal(t *testing.T) {
 		t.Errorf("ended: %+v, %v", read, err)
 	}
 }
+
+// TestMoveID: a move that follows another within a second keeps what it leaves under another name.
+func TestMoveID(t *testing.T) {
+	at := time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC)
+	one, two := moveID(at), moveID(at.Add(time.Millisecond))
+	if one == two || !strings.HasPrefix(one, "20261128T160000") || !strings.HasSuffix(one, "Z") {
+		t.Errorf("%s and %s", one, two)
+	}
+}
