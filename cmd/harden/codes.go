@@ -21,14 +21,19 @@ func (s *session) nothing(r *report.Report) error {
 	return ended(code)
 }
 
+// pending ends a command that has shown what there is to do.
+func (c *Config) pending() error {
+	if c.ExitZero {
+		return nil
+	}
+	return status(exitFindings)
+}
+
 // code is what a verdict means to a caller who only looked.
 func (c *Config) code(r *report.Report) error {
 	switch r.Summary.Verdict {
 	case report.Findings:
-		if c.ExitZero {
-			return nil
-		}
-		return status(exitFindings)
+		return c.pending()
 	case report.Doubt:
 		return status(exitError)
 	}

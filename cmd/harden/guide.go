@@ -117,7 +117,7 @@ func (g *guided) fresh() error {
 	if err != nil {
 		return err
 	}
-	if state.Remapped() {
+	if guide.Remapped(state.Info) {
 		return g.show(whole(&report.Guide{State: "nothing",
 			Why: "containers of this Docker Engine are in a user namespace already"}))
 	}
@@ -126,7 +126,6 @@ func (g *guided) fresh() error {
 		return err
 	}
 	r := moveReport(move, nil)
-	r.State = "planned"
 	if err := g.announce(whole(r), g.dry); err != nil {
 		return err
 	}
@@ -169,12 +168,6 @@ func (g *guided) lookAround() (*guide.State, error) {
 // goOn continues a move that was begun.
 func (g *guided) goOn(j *guide.Journal) error {
 	r := moveReport(j.Move, j)
-	r.State = "unfinished"
-	if j.GoingBack() {
-		r.State = "going-back"
-	} else if j.Done(guide.Verify) {
-		r.State = "done"
-	}
 	if err := g.announce(whole(r), g.dry || r.State == "done"); err != nil {
 		return err
 	}
@@ -208,13 +201,6 @@ func (g *guided) goBack(j *guide.Journal) error {
 	}
 	g.asking = false
 	return g.work(func(o guide.Options) error { return guide.Back(g.ctx, j, o) })
-}
-
-func (g *guided) pending() error {
-	if g.ExitZero {
-		return nil
-	}
-	return status(exitFindings)
 }
 
 // work holds the lock, settles an interrupted run and does something of the move; then it says what came of it.
@@ -259,11 +245,6 @@ func (g *guided) came(err error) error {
 	r := &report.Guide{State: "back"}
 	if j != nil {
 		r = moveReport(j.Move, j)
-		if r.State = "unfinished"; j.Done(guide.Verify) {
-			r.State = "done"
-		} else if j.GoingBack() {
-			r.State = "going-back"
-		}
 		if r.State == "unfinished" {
 			r.Why = "`harden guide userns-remap` goes on, `harden guide userns-remap --back` goes back."
 		}
@@ -319,7 +300,7 @@ func (g *guided) restarted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if state := (guide.State{Info: e.Info}); state.Remapped() {
+	if guide.Remapped(e.Info) {
 		return nil
 	}
 	return fmt.Errorf("%w: userns-remap is set, and harden can't restart dockerd here; restart it, then run "+

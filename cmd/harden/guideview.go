@@ -27,6 +27,16 @@ func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
 			"for a new directory, and " +
 			"what is written after the move is kept aside then. Once nobody wants to go back, what is there " +
 			"beside the new data root can be removed."}
+	switch {
+	case j == nil:
+		r.State = "planned"
+	case j.GoingBack():
+		r.State = "going-back"
+	case j.Done(guide.Verify):
+		r.State = "done"
+	default:
+		r.State = "unfinished"
+	}
 	for _, i := range m.Images {
 		name, how := facts.ShortID(i.ID), "archive"
 		if len(i.Names) > 0 {

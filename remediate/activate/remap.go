@@ -7,6 +7,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate/gate"
 )
@@ -19,7 +20,7 @@ import (
 func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
 	d, err := h.Daemon()
-	is := gate.Remapped(securityOptions)
+	is := docker.Remapped(securityOptions)
 	if err != nil || d.KeysErr != nil || gate.Remaps(d) == is {
 		return nil
 	}

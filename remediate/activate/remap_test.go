@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/testdocker"
@@ -35,7 +36,7 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	is := func(want bool) {
 		t.Helper()
 		info, err := s.info(t.Context(), testTimeout)
-		if err != nil || gate.Remapped(info.SecurityOptions) != want {
+		if err != nil || docker.Remapped(info.SecurityOptions) != want {
 			t.Fatalf("userns-remap is %v: %v, %v", !want, info.SecurityOptions, err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 	"github.com/docker/docker/api/types/container"
 
-	"example.com/harden/remediate/gate"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A snapshot is what ran at one moment. It is kept in the journal, so its names are for ever.
@@ -78,7 +78,7 @@ func (s *Services) look(ctx context.Context) (snapshot, error) {
 		return now, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
 	}
 	now.Root, now.Images, now.LiveRestore = info.DockerRootDir, info.Images, info.LiveRestoreEnabled
-	now.Remapped = gate.Remapped(info.SecurityOptions)
+	now.Remapped = docker.Remapped(info.SecurityOptions)
 	now.Containers, err = s.running(ctx)
 	return now, err
 }

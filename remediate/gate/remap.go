@@ -109,7 +109,7 @@ func moves(engine *facts.EngineFacts, h *facts.Host) bool {
 		return false
 	}
 	d, err := h.Daemon()
-	return err == nil && d.KeysErr == nil && Remaps(d) != Remapped(engine.SecurityOptions)
+	return err == nil && d.KeysErr == nil && Remaps(d) != docker.Remapped(engine.SecurityOptions)
 }
 
 // Remaps reports whether a dockerd is configured with userns-remap.
@@ -117,10 +117,4 @@ func Remaps(d *facts.Daemon) bool {
 	o := d.Option("userns-remap")
 	var value string
 	return o.Next != nil || json.Unmarshal(o.File, &value) == nil && value != ""
-}
-
-// Remapped reports whether an Engine says that it runs with userns-remap.
-func Remapped(securityOptions []string) bool {
-	_, is := docker.SecurityOption(securityOptions, "userns", "")
-	return is
 }

@@ -10,10 +10,7 @@ import (
 	"slices"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/network"
 )
-
-var networkList = network.ListOptions{}
 
 // Back goes back: the setting is as it was, dockerd has its old data root, what ran runs again and what did not does
 // not. What containers have written since they were moved is kept aside. Going back can be begun at any step, and
@@ -38,7 +35,7 @@ func (m *mover) back(ctx context.Context) error {
 	if err != nil && !m.Begun(Switch) {
 		return err // else it is what did not come up
 	}
-	remapped := err == nil && (&State{Info: info}).Remapped()
+	remapped := err == nil && Remapped(info)
 	if remapped {
 		if err := m.stopMoved(ctx); err != nil {
 			return err
@@ -80,9 +77,8 @@ func (m *mover) stopMoved(ctx context.Context) error {
 		return err
 	}
 	for id, name := range running {
-		m.say("stopping container " + show(name))
-		if err := m.ContainerStop(ctx, id, container.StopOptions{}); err != nil {
-			return fmt.Errorf("container %s: %w", show(name), err)
+		if err := m.halt(ctx, id, name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -128,10 +124,7 @@ func (m *mover) restart(ctx context.Context) error {
 	}
 	for _, c := range m.Move.Containers {
 		if _, runs := running[c.ID]; !runs && c.Running {
-			m.say("starting container " + show(c.Name))
-			if err := m.ContainerStart(ctx, c.ID, container.StartOptions{}); err != nil {
-				errs = append(errs, fmt.Errorf("container %s: it does not start: %w", show(c.Name), err))
-			}
+			errs = append(errs, m.run(ctx, c.ID, c.Name))
 		}
 	}
 	return errors.Join(errs...)

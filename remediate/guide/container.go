@@ -79,11 +79,7 @@ func inspect(raw json.RawMessage) (*inspected, error) {
 }
 
 // recreate turns what an Engine says of a container into the request that makes the same container again.
-func recreate(raw json.RawMessage, by lookup) (*recreation, error) {
-	i, err := inspect(raw)
-	if err != nil {
-		return nil, err
-	}
+func recreate(i *inspected, by lookup) (*recreation, error) {
 	config, err := parseObject(i.Config)
 	if err != nil {
 		return nil, err

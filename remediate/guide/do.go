@@ -8,11 +8,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"example.com/harden/checks/facts"
@@ -66,10 +66,27 @@ func (m *mover) stop(ctx context.Context) error {
 		if _, ok := running[c.ID]; !ok {
 			continue
 		}
-		m.say("stopping container " + show(c.Name))
-		if err := m.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil {
-			return fmt.Errorf("container %s: %w", show(c.Name), err)
+		if err := m.halt(ctx, c.ID, c.Name); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// halt stops a container.
+func (m *mover) halt(ctx context.Context, id, name string) error {
+	m.say("stopping container " + show(name))
+	if err := m.ContainerStop(ctx, id, container.StopOptions{}); err != nil {
+		return fmt.Errorf("container %s: %w", show(name), err)
+	}
+	return nil
+}
+
+// run starts a container, by its ID or its name.
+func (m *mover) run(ctx context.Context, which, name string) error {
+	m.say("starting container " + show(name))
+	if err := m.ContainerStart(ctx, which, container.StartOptions{}); err != nil {
+		return fmt.Errorf("container %s: it does not start: %w", show(name), err)
 	}
 	return nil
 }
@@ -231,26 +248,19 @@ func (m *mover) start(ctx context.Context) error {
 		if !c.Running {
 			continue
 		}
-		m.say("starting container " + show(c.Name))
-		if err := m.ContainerStart(ctx, c.Name, container.StartOptions{}); err != nil {
-			errs = append(errs, fmt.Errorf("container %s: it does not start: %w", show(c.Name), err))
-		}
+		errs = append(errs, m.run(ctx, c.Name, c.Name))
 	}
-	return m.later(errs)
+	return m.later(errs...)
 }
 
-// later makes one error of what went wrong once containers run, with the two ways on.
-func (m *mover) later(errs []error) error {
-	if len(errs) == 0 {
+// later makes one error of what went wrong once containers run, with the two ways on; nil where nothing did.
+func (m *mover) later(errs ...error) error {
+	err := facts.OneLine(errs...)
+	if err == nil {
 		return nil
 	}
-	var texts []string
-	for _, err := range errs {
-		texts = append(texts, err.Error())
-	}
-	return fmt.Errorf("%s; repair it and run `harden guide userns-remap` again, or go back with `harden guide "+
-		"userns-remap --back`",
-		strings.Join(texts, "; "))
+	return fmt.Errorf("%v; repair it and run `harden guide userns-remap` again, or go back with `harden guide "+
+		"userns-remap --back`", err)
 }
 
 func (m *mover) verify(ctx context.Context) error {
@@ -280,11 +290,11 @@ func (m *mover) verify(ctx context.Context) error {
 				got.State.Status, got.State.ExitCode))
 		}
 	}
-	return m.later(errs)
+	return m.later(errs...)
 }
 
 func (m *mover) networkNames(ctx context.Context) (map[string]bool, error) {
-	list, err := m.NetworkList(ctx, networkList)
+	list, err := m.NetworkList(ctx, network.ListOptions{})
 	names := map[string]bool{}
 	for _, n := range list {
 		names[n.Name] = true

@@ -50,7 +50,7 @@ func Look(ctx context.Context, host string, mapping *Mapping, pull bool) (*State
 	defer e.Close()
 	s := &State{Host: host, Mapping: mapping, Pull: pull, Trees: map[string]Tree{}, TreeErrs: map[string]error{},
 		Binds: map[string]BindInfo{}}
-	if s.Info, err = e.Info(ctx); err != nil || s.Remapped() {
+	if s.Info, err = e.Info(ctx); err != nil || Remapped(s.Info) {
 		return s, err
 	}
 	if s.Images, err = e.ImageList(ctx, image.ListOptions{}); err != nil {

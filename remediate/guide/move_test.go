@@ -120,7 +120,7 @@ func TestMover(t *testing.T) {
 	e, err := dial(host)
 	must(t, err)
 	set := func(ctx context.Context, text string, remapped bool) error {
-		if info, err := e.Info(ctx); err == nil && (&State{Info: info}).Remapped() == remapped {
+		if info, err := e.Info(ctx); err == nil && Remapped(info) == remapped {
 			return nil
 		}
 		must(t, os.WriteFile(config, []byte(text), 0o644))
@@ -206,7 +206,7 @@ func (s *shop) moved(before map[string]any) {
 	ctx := s.t.Context()
 	info, err := s.Client.Info(ctx)
 	must(s.t, err)
-	if !(&State{Info: info}).Remapped() {
+	if !Remapped(info) {
 		s.t.Fatalf("userns-remap is off: %v", info.SecurityOptions)
 	}
 	images, err := s.Client.ImageList(ctx, image.ListOptions{})

@@ -37,14 +37,10 @@ type State struct {
 	Pull       bool                // pull again what has a digest
 }
 
-// Remapped reports whether the Engine runs with userns-remap already, rootless included.
-func (s *State) Remapped() bool {
-	for _, name := range []string{"userns", "rootless"} {
-		if _, ok := docker.SecurityOption(s.Info.SecurityOptions, name, ""); ok {
-			return true
-		}
-	}
-	return false
+// Remapped reports whether an Engine runs with userns-remap, rootless included.
+func Remapped(info system.Info) bool {
+	_, rootless := docker.SecurityOption(info.SecurityOptions, "rootless", "")
+	return rootless || docker.Remapped(info.SecurityOptions)
 }
 
 // moveID names a move by when it was planned. What it keeps aside stands under that name, so two moves must not share
@@ -57,6 +53,13 @@ func moveID(now time.Time) string {
 func Plan(s *State, now time.Time) (*Move, error) {
 	m := &Move{ID: moveID(now), Made: now.UTC(), Engine: s.Host, From: s.Info.DockerRootDir}
 	p := &planner{State: s, Move: m}
+	for _, raw := range s.Containers {
+		i, err := inspect(raw)
+		if err != nil {
+			return nil, err
+		}
+		p.inspected = append(p.inspected, i)
+	}
 	if err := p.containers(); err != nil {
 		return nil, err
 	}
@@ -77,7 +80,8 @@ func Plan(s *State, now time.Time) (*Move, error) {
 type planner struct {
 	*State
 	*Move
-	host map[string]bool // containers of the host's user namespace, by name
+	inspected []*inspected
+	host      map[string]bool // containers of the host's user namespace, by name
 }
 
 func (p *planner) refuse(format string, args ...any) {
@@ -88,14 +92,10 @@ func (p *planner) leave(what, format string, args ...any) {
 	p.Left = append(p.Left, Left{what, fmt.Sprintf(format, args...)})
 }
 
-func (p *planner) lookup() (lookup, error) {
+func (p *planner) lookup() lookup {
 	by := lookup{names: map[string]string{}, volumes: map[string][]string{}, networks: map[string]string{},
 		images: map[string]string{}}
-	for _, raw := range p.State.Containers {
-		var c facts.Container
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return by, err
-		}
+	for _, c := range p.inspected {
 		by.names[c.ID] = c.ShortName()
 		for _, m := range c.Mounts {
 			if m.Type == "volume" {
@@ -115,22 +115,19 @@ func (p *planner) lookup() (lookup, error) {
 			by.images[name] = i.ID
 		}
 	}
-	return by, nil
+	return by
 }
 
 // containers finds how each is made again, in an order in which each finds those that it needs.
 func (p *planner) containers() error {
-	by, err := p.lookup()
-	if err != nil {
-		return err
-	}
+	by := p.lookup()
 	found := map[string]*recreation{}
-	for _, raw := range p.State.Containers {
-		r, err := recreate(raw, by)
+	for _, i := range p.inspected {
+		r, err := recreate(i, by)
 		if err != nil {
 			return err
 		}
-		p.judge(raw)
+		p.judge(i)
 		found[r.Name] = r
 	}
 	done := map[string]bool{}
@@ -161,11 +158,7 @@ func (p *planner) containers() error {
 }
 
 // judge refuses what can't be stopped and started again.
-func (p *planner) judge(raw json.RawMessage) {
-	i, err := inspect(raw)
-	if err != nil {
-		return // recreate has said it
-	}
+func (p *planner) judge(i *inspected) {
 	name := show(i.ShortName())
 	switch {
 	case i.Container.Config.Labels[facts.LabelSwarmService] != "":
@@ -242,10 +235,8 @@ func (p *planner) caps(what string, asked object) {
 // images are all that have a name, and those without that a container is made from.
 func (p *planner) images() {
 	used := map[string]bool{}
-	for _, raw := range p.State.Containers {
-		if i, err := inspect(raw); err == nil {
-			used[i.Image] = true
-		}
+	for _, i := range p.inspected {
+		used[i.Image] = true
 	}
 	pulled := int64(0)
 	for _, i := range p.State.Images {

@@ -73,7 +73,11 @@ func TestRecreate(t *testing.T) {
 		{"privileged", `{"Image":"web:1","Hostname":"h"}`, `{"Privileged":true}`, "",
 			`{"Hostname":"h","HostConfig":{"Privileged":true,"UsernsMode":"host"},"Image":"web:1"}`, "", nil, ""},
 	} {
-		r, err := recreate(inspection(webID, "web", tt.config, tt.host, tt.rest), by)
+		i, err := inspect(inspection(webID, "web", tt.config, tt.host, tt.rest))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		r, err := recreate(i, by)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue

@@ -11,11 +11,7 @@ import (
 // volumes are all of them: one that no container uses now may be what matters.
 func (p *planner) volumes() {
 	users := map[string][2]int{} // containers of a namespace of their own, and of the host's
-	for _, raw := range p.State.Containers {
-		i, err := inspect(raw)
-		if err != nil {
-			continue
-		}
+	for _, i := range p.inspected {
 		for _, m := range i.Mounts {
 			n := users[m.Name]
 			if p.host[i.ShortName()] {
@@ -73,17 +69,15 @@ func (p *planner) tree(what string, v *Volume) {
 
 // binds tells what containers can't do any more with what they have of the host.
 func (p *planner) binds() {
+	mounts := map[string][]facts.Mount{} // by the container's ID
+	for _, i := range p.inspected {
+		mounts[i.ID] = i.Mounts
+	}
 	for n := range p.Move.Containers {
 		c := &p.Move.Containers[n]
-		for _, raw := range p.State.Containers {
-			i, err := inspect(raw)
-			if err != nil || i.ID != c.ID || c.Host {
-				continue
-			}
-			for _, m := range i.Mounts {
-				if m.Type == "bind" {
-					p.bind(c, m)
-				}
+		for _, m := range mounts[c.ID] {
+			if m.Type == "bind" && !c.Host {
+				p.bind(c, m)
 			}
 		}
 	}

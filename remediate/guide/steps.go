@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -159,7 +158,7 @@ func (m *mover) steps(ctx context.Context) error {
 			}
 		}
 		m.say(fmt.Sprintf("%d/%d %s", n+1, len(Steps), s.Does))
-		if slices.Contains([]Step{Load, Networks, Containers, CopyData, Start, Verify}, s.Step) {
+		if m.Done(Switch) {
 			if err := m.moved(ctx); err != nil {
 				return err
 			}
@@ -186,7 +185,7 @@ func (m *mover) moved(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s := (State{Info: info}); !s.Remapped() || filepath.Dir(info.DockerRootDir) != m.Move.From ||
+	if !Remapped(info) || filepath.Dir(info.DockerRootDir) != m.Move.From ||
 		!remappedDir.MatchString(filepath.Base(info.DockerRootDir)) {
 		return fmt.Errorf("dockerd keeps its data in %s and not in a directory of the mapping below %s; restart "+
 			"dockerd, or go back "+

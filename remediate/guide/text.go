@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/docker/go-units"
 )
 
 // printable quotes what is no plain text: a container's name or a file's can hold anything.
@@ -33,10 +35,5 @@ func Size(n int64) string {
 	if n < 1<<10 {
 		return fmt.Sprintf("%d B", n)
 	}
-	value, unit := float64(n), 0
-	for value >= 1<<10 && unit < 4 {
-		value /= 1 << 10
-		unit++
-	}
-	return fmt.Sprintf("%.1f %s", value, []string{"", "KiB", "MiB", "GiB", "TiB"}[unit])
+	return units.CustomSize("%.1f %s", float64(n), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB"})
 }

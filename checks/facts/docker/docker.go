@@ -30,6 +30,12 @@ func SecurityOption(options []string, name, key string) (value string, ok bool) 
 	return "", false
 }
 
+// Remapped reports whether an Engine says that it runs with userns-remap.
+func Remapped(securityOptions []string) bool {
+	_, is := SecurityOption(securityOptions, "userns", "")
+	return is
+}
+
 // OnDefaultBridge reports whether a container is on the bridge that dockerd makes by itself.
 func OnDefaultBridge(c *facts.Container) bool { return c.NetworkSettings.Networks["bridge"] != nil }
 
