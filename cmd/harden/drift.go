@@ -101,10 +101,8 @@ func (c *comparison) tell() error {
 	switch {
 	case err != nil:
 		return err
-	case c.found.Found() && c.ExitZero:
-		return nil
 	case c.found.Found():
-		return status(exitFindings)
+		return c.pending()
 	case len(c.found.Unknown) > 0:
 		return status(exitError)
 	}

@@ -61,10 +61,8 @@ func (s *session) abandon(id string, dry, yes bool) error {
 	switch {
 	case err != nil:
 		return err
-	case dry && !s.ExitZero:
-		return status(exitFindings)
 	case dry:
-		return nil
+		return s.pending()
 	}
 	if !yes {
 		if err := s.agreed("give it up?", "nothing was changed"); err != nil {
@@ -112,10 +110,8 @@ func (s *session) repair(dry, yes bool) error {
 	switch {
 	case err != nil || len(damages) == 0:
 		return err
-	case dry && !s.ExitZero:
-		return status(exitFindings)
 	case dry:
-		return nil
+		return s.pending()
 	}
 	if !yes {
 		if err := s.agreed("set the damage aside?", "nothing was changed"); err != nil {

@@ -152,8 +152,8 @@ func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, 
 		return err
 	case conflicts:
 		return &apply.ConflictError{Run: back.Run, Conflicts: back.Conflicts}
-	case dry && !back.Plan.Empty() && !s.ExitZero:
-		return status(exitFindings)
+	case dry && !back.Plan.Empty():
+		return s.pending()
 	case dry:
 		return nil
 	}

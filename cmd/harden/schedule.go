@@ -143,8 +143,8 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 		return err
 	}
 	if dry {
-		if len(plan.Changes) > 0 && !s.ExitZero {
-			return status(exitFindings)
+		if len(plan.Changes) > 0 {
+			return s.pending()
 		}
 		return nil
 	}
