@@ -20,8 +20,9 @@ import (
 	"example.com/harden/scripts/child"
 )
 
-// patience bounds every wait, so that a program that hangs fails its test. Nothing is judged by how long it took.
-const patience = 5 * time.Minute
+// patience bounds every wait, so that a program that hangs fails its test. Nothing is judged by how long it took: it is
+// more than what harden itself waits for, a roll-out and the way back from it.
+const patience = 25 * time.Minute
 
 // Address is where a Node's control plane is reached, from the range that is kept for documentation.
 const Address = "192.0.2.10"
@@ -204,12 +205,13 @@ func (p *Process) Log() string {
 	return string(text)
 }
 
-// Wait waits until the program has ended, and says how when not well.
+// Wait waits until the program has ended, and says how when not well. One that does not end it kills.
 func (p *Process) Wait() error {
 	select {
 	case <-p.done:
 	case <-time.After(patience):
-		return errors.New("it does not end")
+		p.Kill()
+		return fmt.Errorf("it was killed: it had not ended within %v", patience)
 	}
 	if !p.cmd.ProcessState.Success() {
 		return errors.New(p.cmd.ProcessState.String())

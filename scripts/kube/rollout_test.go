@@ -62,8 +62,8 @@ func (c cluster) harden(want int, args ...string) (r report) {
 	c.t.Helper()
 	const script = `exec /root/harden "$@" --config none --format json >/root/report.json`
 	p := c.Start("/bin/bash", append([]string{"-c", script, "harden"}, args...)...)
-	if p.Wait(); p.Code() != want {
-		c.t.Fatalf("harden %q exited %d, want %d:\n%s%s", args, p.Code(), want, p.Log(), c.Read("/root/report.json"))
+	if err := p.Wait(); p.Code() != want {
+		c.t.Fatalf("harden %q exited %d (%v), want %d:\n%s%s", args, p.Code(), err, want, p.Log(), c.Read("/root/report.json"))
 	}
 	if err := json.Unmarshal([]byte(c.Read("/root/report.json")), &r); err != nil {
 		c.t.Fatal(err)
