@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,12 @@ type Finding struct {
 	Breaks  string      // what the fix disturbs on this very host, beside the check's own Breaks
 	Remade  []want.Want // instead of Wants where a plan makes the container again from its Compose file
 	Place   string      // the line that it is on, where it is of a source: "app/Dockerfile:12"
+	Key     string      // names the subject the same on every audit, where Subject tells a state too; see Named
+	Service string      // the Compose service that a container is of: "project/service"
 }
+
+// Named names the finding's subject the same on every audit.
+func (f Finding) Named() string { return cmp.Or(f.Key, f.Subject) }
 
 // A Status is the outcome of one check on one host.
 type Status int

@@ -10,7 +10,7 @@ import (
 // A Waiver accepts what one check finds, for a reason and for a time.
 type Waiver struct {
 	Check    string    // the check's ID
-	Scope    string    // glob of finding subjects, where * crosses slashes too; empty means all of them
+	Scope    string    // glob of subjects or of their keys, where * crosses slashes too; empty means all of them
 	Reason   string    // never empty
 	Approver string    // who accepted it
 	Expires  time.Time // its last day, UTC; zero when it never ends
@@ -42,7 +42,22 @@ func (w Waiver) Covers(check string, f Finding) bool {
 	}
 	// Not path.Match, whose star stops at a slash: subjects are names of containers and images too.
 	glob := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(w.Scope))
-	return w.Scope == "" || regexp.MustCompile(`(?s)\A`+glob+`\z`).MatchString(f.Subject)
+	scope := regexp.MustCompile(`(?s)\A` + glob + `\z`)
+	return w.Scope == "" || scope.MatchString(f.Subject) || scope.MatchString(f.Named())
+}
+
+// Unmatched reports whether the waiver is known to cover nothing: its check was judged, and there is no finding that it
+// covers, waived or not.
+func (w Waiver) Unmatched(results []Result) bool {
+	for _, r := range results {
+		if r.Check.ID != w.Check {
+			continue
+		}
+		covered := slices.ContainsFunc(r.Findings, func(f Finding) bool { return w.Covers(w.Check, f) }) ||
+			slices.ContainsFunc(r.Waived, func(a Accepted) bool { return w.Covers(w.Check, a.Finding) })
+		return r.Err == nil && !covered // what could not be read may be what it is for
+	}
+	return false
 }
 
 // Waive sets aside the findings that waivers still accept. A check with no finding left is Waived; one of which

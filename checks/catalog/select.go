@@ -105,6 +105,21 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 	return s, nil
 }
 
+// IsNumber reports whether a word of a query is a number of a benchmark, of an item or of a section.
+func IsNumber(spec string) bool { return number.MatchString(spec) }
+
+// Item finds the one check that a number stands for, by default in the editions that benchmark chooses as in a Query.
+func Item(all []*checks.Check, benchmark, spec string) (*checks.Check, error) {
+	s, err := Select(all, Query{Only: []string{spec}, Benchmark: benchmark})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(s.Checks) != 1 || !s.Named(s.Checks[0]):
+		return nil, fmt.Errorf("%s is a section with %d checks; use the number of one check", spec, len(s.Checks))
+	}
+	return s.Checks[0], nil
+}
+
 // place is where the benchmark of a check's platform is among the selected ones.
 func (s *Selection) place(c *checks.Check) int {
 	platform, _, _ := strings.Cut(c.ID, "/")

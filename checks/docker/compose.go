@@ -230,9 +230,9 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 			continue
 		}
 		wants := remade(h, c, kept[c.ComposeUnit()])
-		all = append(all, checks.Finding{Subject: subject,
+		all = append(all, ofContainer(c, checks.Finding{Subject: subject,
 			Got:  "limited, but not by its Compose file: making it again would lose that",
-			Must: "limited by its Compose file too", Wants: wants, Remade: wants})
+			Must: "limited by its Compose file too", Wants: wants, Remade: wants})...)
 	}
 	return all
 }

@@ -82,7 +82,7 @@ func each(judge func(*facts.Host, *facts.Container) []checks.Finding) checks.Rul
 		cs, err := containers(h)
 		var findings []checks.Finding
 		for i := range cs {
-			more := judge(h, &cs[i])
+			more := ofContainer(&cs[i], judge(h, &cs[i])...)
 			if len(findings)+len(more) > cap(findings) { // append's own growth copies five times as much
 				findings = slices.Grow(findings, len(findings)+len(more))
 			}
@@ -103,7 +103,7 @@ func subject(c *facts.Container) string {
 
 // found is one finding of a container; options says what to make it with instead.
 func found(c *facts.Container, got, must, options string) []checks.Finding {
-	return []checks.Finding{{Subject: subject(c), Got: got, Must: must, Reason: again(c, options)}}
+	return ofContainer(c, checks.Finding{Subject: subject(c), Got: got, Must: must, Reason: again(c, options)})
 }
 
 // again says how a person changes what only making the container again changes.
@@ -139,7 +139,8 @@ func eachImage(judge func(*facts.Image) (got, must string)) checks.Rule {
 		var findings []checks.Finding
 		for i := range all {
 			if got, must := judge(&all[i]); got != "" {
-				findings = append(findings, checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})
+				findings = append(findings,
+					ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})...)
 			}
 		}
 		return findings, err
@@ -180,7 +181,8 @@ func eachContents(judge func(*facts.Image, *archive.Contents) (got, must string)
 				err = errors.Join(err, fmt.Errorf("%s: %w", imageSubject(&all[i]), errRead))
 			default:
 				if got, must := judge(&all[i], c); got != "" {
-					findings = append(findings, checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})
+					findings = append(findings,
+						ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})...)
 				}
 			}
 		}

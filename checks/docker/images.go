@@ -131,8 +131,8 @@ func untrustedImages(h *facts.Host) ([]checks.Finding, error) {
 			trusted := slices.ContainsFunc(h.Choices.TrustedRegistries,
 				func(t string) bool { return facts.Within(r, t) })
 			if h.Choices.TrustedRegistries != nil && !trusted {
-				findings = append(findings, checks.Finding{Subject: "image " + clip(name), Got: "from " + clip(r),
-					Must: "from one of " + some(slices.Clone(h.Choices.TrustedRegistries))})
+				findings = append(findings, checks.Finding{Subject: "image " + clip(name), Key: imageKey(name),
+					Got: "from " + clip(r), Must: "from one of " + some(slices.Clone(h.Choices.TrustedRegistries))})
 			}
 		}
 	}
@@ -213,9 +213,9 @@ func oldImages(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range all {
 		if built := all[i].Built(); !built.IsZero() && now.Sub(built) > limit {
-			findings = append(findings, checks.Finding{Subject: imageSubject(&all[i]),
+			findings = append(findings, ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]),
 				Got:  "of " + built.UTC().Format(time.DateOnly),
-				Must: fmt.Sprintf("made within %d days", int(limit.Hours()/24))})
+				Must: fmt.Sprintf("made within %d days", int(limit.Hours()/24))})...)
 		}
 	}
 	if len(findings) == 0 && err == nil {

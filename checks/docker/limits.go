@@ -167,7 +167,7 @@ func endlessRestarts(h *facts.Host) ([]checks.Finding, error) {
 			tasks = true
 			continue
 		}
-		findings = append(findings, restart(h, &cs[i])...)
+		findings = append(findings, ofContainer(&cs[i], restart(h, &cs[i])...)...)
 	}
 	if !tasks {
 		return findings, err

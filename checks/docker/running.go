@@ -46,8 +46,8 @@ func sshServers(h *facts.Host) ([]checks.Finding, error) {
 	programs, errProcesses := h.Contained("sshd", "dropbear")
 	for i := range cs {
 		if name := programs[cs[i].ID]; name != "" {
-			findings = append(findings, checks.Finding{Subject: subject(&cs[i]), Got: "runs " + name,
-				Must: "without an SSH server"})
+			findings = append(findings, ofContainer(&cs[i], checks.Finding{Subject: subject(&cs[i]),
+				Got: "runs " + name, Must: "without an SSH server"})...)
 		}
 	}
 	return findings, cmp.Or(err, errProcesses)
@@ -84,13 +84,13 @@ func execs(bad func(facts.Exec) bool, got, must string) checks.Rule {
 			if e.Running {
 				state = "runs"
 			}
-			findings = append(findings, checks.Finding{
+			findings = append(findings, ofExec(e, checks.Finding{
 				Subject: "exec " + facts.ShortID(e.ID) + " in container " +
 					clip(cmp.Or(e.Container, facts.ShortID(e.ContainerID))),
 				Got: got + ": " + clip(e.Program) + ", " + state, Must: must,
 				Reason: "find out who did it, and why: `ausearch -k docker` where the API's socket or docker is " +
 					"audited; an authorization plugin can refuse it",
-			})
+			}))
 		}
 		if len(findings) == 0 && err == nil && gone > 0 {
 			return nil, fmt.Errorf("%w: %d exec sessions have ended, and the Engine no longer tells how they were "+
@@ -170,10 +170,10 @@ func currentImages(h *facts.Host) ([]checks.Finding, error) {
 		}
 		switch now := tags[tagged(name)]; {
 		case now != "" && now != c.Image && c.Image != "":
-			findings = append(findings, checks.Finding{Subject: subject(c),
+			findings = append(findings, ofContainer(c, checks.Finding{Subject: subject(c),
 				Got:  fmt.Sprintf("runs an image that is no longer %s", clip(name)),
 				Must: "made of what the name stands for", Reason: again(c,
-					"the image as it is now, best by its digest")})
+					"the image as it is now, best by its digest")})...)
 		default:
 			loose = append(loose, clip(c.ShortName())+" "+clip(name))
 		}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/remediate"
@@ -43,9 +45,18 @@ func (s *session) looked() report.Look {
 	l := report.Look{Name: s.hostname(), Root: s.Root, Sources: s.sources(), UID: os.Geteuid(), Redactor: s.redactor}
 	l.Engine, l.EngineFrom = s.chosen()
 	if s.Root == "/" {
-		l.Environment = s.environmentNotes()
+		l.Environment, l.Kernel = s.environmentNotes(), kernelRelease()
 	}
 	return l
+}
+
+// kernelRelease is that of the kernel that runs here; empty where it does not say.
+func kernelRelease() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
 }
 
 // runNotes say what of earlier runs is still to be settled.

@@ -30,6 +30,7 @@ type configFile struct {
 	Waivers  []fileWaiver `yaml:"waivers"`
 
 	waivers  []checks.Waiver
+	places   []string       // of waivers: "file:line"
 	settings map[string]any // the keys of Settings that the file has
 }
 
@@ -124,6 +125,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 			errs = multierror.Append(errs, fmt.Errorf("%s:%d: %w", path, waiverLine(&doc, i), err))
 		}
 		f.waivers = append(f.waivers, waiver)
+		f.places = append(f.places, fmt.Sprintf("%s:%d", path, waiverLine(&doc, i)))
 	}
 	if err := errs.ErrorOrNil(); err != nil {
 		return nil, err
@@ -186,10 +188,11 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 	switch {
 	case w.Check == "":
 		return out, errors.New("a waiver names no check")
-	case !slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == w.Check }):
-		return out, fmt.Errorf("a waiver names %q, which is no check%s", w.Check, catalog.Meant(catalog.All, w.Check))
 	case out.Reason == "":
 		return out, fmt.Errorf("the waiver of %s gives no reason", w.Check)
+	case catalog.IsNumber(w.Check): // of which edition, a flag may still say: see numbered
+	case !slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == w.Check }):
+		return out, fmt.Errorf("a waiver names %q, which is no check%s", w.Check, catalog.Meant(catalog.All, w.Check))
 	}
 	if w.Expires != "" {
 		var err error
@@ -198,6 +201,24 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 		}
 	}
 	return out, nil
+}
+
+// numbered has waivers that name their check by a number name it by its ID, in the editions of benchmark. places are
+// where they are.
+func numbered(waivers []checks.Waiver, places []string, benchmark string) error {
+	var errs *multierror.Error
+	for i, w := range waivers {
+		if !catalog.IsNumber(w.Check) {
+			continue
+		}
+		c, err := catalog.Item(catalog.All, benchmark, w.Check)
+		if err != nil {
+			errs = multierror.Append(errs, fmt.Errorf("%s: the waiver of %s: %w", places[i], w.Check, err))
+			continue
+		}
+		waivers[i].Check = c.ID
+	}
+	return errs.ErrorOrNil()
 }
 
 var (

@@ -149,13 +149,15 @@ func (c *comparison) checks(settled []apply.Settled) {
 			c.found.Notes = append(c.found.Notes, c.redactor.RedactText(fmt.Sprintf("%s: pending, as run %s has left it: %s: %s",
 				x.Check, x.Run, r.Findings[0].Subject, r.Findings[0].Got)))
 		case r.Status == checks.Fail:
-			for _, f := range r.Findings {
+			ids := report.FindingIDs(report.Host{Name: c.found.Host.Name, Machine: report.MachineID(c.host)}, x.Check,
+				r.Findings, c.redactor)
+			for i, f := range r.Findings {
 				was := apply.Difference{What: "verdict", Was: checks.Pass.String(),
 					Now: c.redactor.RedactText("fail: " + f.Got + ", must be " + f.Must)}
 				if x.Waiting {
 					was.Was = "pending"
 				}
-				c.live(report.DriftedLive{Kind: report.LiveCheck, ID: x.Check, Subject: f.Subject, Run: x.Run,
+				c.live(report.DriftedLive{Kind: report.LiveCheck, ID: x.Check, Finding: ids[i], Subject: f.Subject, Run: x.Run,
 					Differences: []apply.Difference{was}})
 			}
 		case r.Status == checks.NotApplicable, r.Status == checks.Manual, r.Status == checks.Unknown:

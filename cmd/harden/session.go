@@ -58,8 +58,8 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
-	case s.View.Refuse(dry, len(s.Sources)) != nil:
-		err = usageError{s.View.Refuse(dry, len(s.Sources))}
+	case s.refused(dry) != nil:
+		err = usageError{s.refused(dry)}
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
 		err = usageError{s.Stateless}
 	case !s.View.Talks() && !dry && !yes:
@@ -141,9 +141,7 @@ func (s *session) identity() report.Identity {
 		return report.Identity{Name: s.Sources[0].Path}
 	}
 	id := report.Identity{Name: s.hostname()}
-	if f, err := s.host.File("/etc/machine-id"); err == nil {
-		id.Machine = fmt.Sprintf("%x", sha256Of(f.Data))
-	}
+	id.Machine = report.MachineID(s.host)
 	return id
 }
 

@@ -27,15 +27,16 @@ type Changes struct {
 
 // A Shift is one finding, or one check, that is not as it was.
 type Shift struct {
-	Kind    string `json:"kind"`
-	ID      string `json:"id"`
-	Number  string `json:"number,omitempty"`
-	Title   string `json:"title"`
-	Subject string `json:"subject,omitempty"` // empty where it is the check as a whole
-	Was     string `json:"was,omitempty"`
-	Is      string `json:"is,omitempty"`
-	Must    string `json:"must,omitempty"`
-	Reason  string `json:"reason,omitempty"` // of a waiver, or why it is unknown
+	Kind    string    `json:"kind"`
+	ID      string    `json:"id"`
+	Finding FindingID `json:"finding,omitempty"` // absent where it is the check as a whole
+	Number  string    `json:"number,omitempty"`
+	Title   string    `json:"title"`
+	Subject string    `json:"subject,omitempty"` // empty where it is the check as a whole
+	Was     string    `json:"was,omitempty"`
+	Is      string    `json:"is,omitempty"`
+	Must    string    `json:"must,omitempty"`
+	Reason  string    `json:"reason,omitempty"` // of a waiver, or why it is unknown
 }
 
 // The kinds of Shift.
@@ -82,36 +83,37 @@ func Compare(before, now *Report) []Shift {
 }
 
 func compare(was Result, is *Result) (shifts []Shift) {
+	old := was.last()
 	if is.Status == checks.Unknown {
-		is.Kept = was.last()
+		is.Kept = old
 		if was.Status != checks.Unknown {
 			shifts = append(shifts, Shift{Kind: ShiftUnknown, ID: is.ID, Number: is.Number, Title: is.Title, Reason: is.Reason})
 		}
 	}
-	old := was.last()
-	for _, f := range is.Findings {
-		i := slices.IndexFunc(old, func(o Finding) bool { return same(o.Subject, f.Subject) })
-		waived := slices.IndexFunc(was.Waived, func(a Accepted) bool { return same(a.Subject, f.Subject) })
+	before, now := sightings(old, was.Waived), sightings(is.Findings, is.Waived)
+	from, still := pairs(before, now)
+	for i, f := range is.Findings {
 		d := is.shift(ShiftNew, f)
 		d.Was, d.Is = "", f.Got
-		switch {
-		case waived >= 0:
-			d.Kind, d.Reason = ShiftExpired, was.Waived[waived].Reason
-			if e := was.Waived[waived].Expires; e != "" {
-				d.Reason += ", until " + e
+		switch k := from[i]; {
+		case k < 0:
+		case k >= len(old):
+			a := was.Waived[k-len(old)]
+			d.Kind, d.Reason = ShiftExpired, a.Reason
+			if a.Expires != "" {
+				d.Reason += ", until " + a.Expires
 			}
-		case i < 0:
-		case !same(old[i].Got, f.Got) || !same(old[i].Must, f.Must):
-			d.Kind, d.Was = ShiftChanged, old[i].Got
+		case !same(old[k].Got, f.Got) || !same(old[k].Must, f.Must):
+			d.Kind, d.Was = ShiftChanged, old[k].Got
 		default:
 			continue
 		}
 		shifts = append(shifts, d)
 	}
-	for _, a := range is.Waived {
-		if !slices.ContainsFunc(was.Waived, func(o Accepted) bool { return same(o.Subject, a.Subject) }) {
-			shifts = append(shifts, Shift{Kind: ShiftWaived, ID: is.ID, Number: is.Number, Title: is.Title, Subject: a.Subject,
-				Is: a.Got, Must: a.Must, Reason: a.Reason})
+	for i, a := range is.Waived {
+		if from[len(is.Findings)+i] < len(old) { // it was a finding, or was not there
+			shifts = append(shifts, Shift{Kind: ShiftWaived, ID: is.ID, Finding: a.ID, Number: is.Number, Title: is.Title,
+				Subject: a.Subject, Is: a.Got, Must: a.Must, Reason: a.Reason})
 		}
 	}
 	if is.Status == checks.Unknown {
@@ -121,20 +123,50 @@ func compare(was Result, is *Result) (shifts []Shift) {
 	if is.Status == checks.NotApplicable {
 		ended = ShiftGone
 	}
-	for _, o := range old {
-		if !is.has(o.Subject) {
+	for i, o := range before {
+		if !still[i] {
 			shifts = append(shifts, is.shift(ended, o))
-		}
-	}
-	for _, a := range was.Waived {
-		if !is.has(a.Subject) {
-			shifts = append(shifts, is.shift(ended, Finding{Subject: a.Subject, Got: a.Got, Must: a.Must}))
 		}
 	}
 	if was.Status == checks.Unknown && is.Status == checks.Pass && len(old) == 0 {
 		shifts = append(shifts, Shift{Kind: ShiftKnown, ID: is.ID, Number: is.Number, Title: is.Title})
 	}
 	return shifts
+}
+
+// sightings are the findings of one audit, those that are waived last.
+func sightings(findings []Finding, waived []Accepted) []Finding {
+	all := slices.Clone(findings)
+	for _, a := range waived {
+		all = append(all, Finding{ID: a.ID, Subject: a.Subject, Got: a.Got, Must: a.Must})
+	}
+	return all
+}
+
+// pairs finds the findings of now among those of before: by their subject as it was told, which two tags of one image
+// have apart, and else by their ID. from is where each of now was, -1 where it is new; still is which of before are
+// there.
+func pairs(before, now []Finding) (from []int, still []bool) {
+	from, still = slices.Repeat([]int{-1}, len(now)), make([]bool, len(before))
+	for _, key := range []func(Finding) string{
+		func(f Finding) string { return untagged(f.Subject) + "\x00" + string(f.ID) },
+		func(f Finding) string { return untagged(f.Subject) },
+		func(f Finding) string { return string(f.ID) },
+	} {
+		unpaired := map[string][]int{}
+		for i, f := range before {
+			if !still[i] {
+				unpaired[key(f)] = append(unpaired[key(f)], i)
+			}
+		}
+		for i, f := range now {
+			if rest := unpaired[key(f)]; from[i] < 0 && key(f) != "" && len(rest) > 0 {
+				from[i], still[rest[0]] = rest[0], true
+				unpaired[key(f)] = rest[1:]
+			}
+		}
+	}
+	return from, still
 }
 
 // A hidden secret has another tag in every process that hides it.
@@ -147,7 +179,15 @@ func same(a, b string) bool {
 	if a == b || !strings.Contains(a, "‹redacted ") {
 		return a == b
 	}
-	return tag().ReplaceAllString(a, "$1›") == tag().ReplaceAllString(b, "$1›")
+	return untagged(a) == untagged(b)
+}
+
+// untagged is a text without the tags of what is hidden in it.
+func untagged(text string) string {
+	if !strings.Contains(text, "‹redacted ") {
+		return text
+	}
+	return tag().ReplaceAllString(text, "$1›")
 }
 
 // last are the findings that were last known: of a check that could not be judged, those of before beside what was
@@ -168,7 +208,8 @@ func (r Result) has(subject string) bool {
 }
 
 func (r Result) shift(kind string, f Finding) Shift {
-	return Shift{Kind: kind, ID: r.ID, Number: r.Number, Title: r.Title, Subject: f.Subject, Was: f.Got, Must: f.Must}
+	return Shift{Kind: kind, ID: r.ID, Finding: f.ID, Number: r.Number, Title: r.Title, Subject: f.Subject, Was: f.Got,
+		Must: f.Must}
 }
 
 // shiftLooks is how each kind is shown.

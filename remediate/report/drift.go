@@ -52,10 +52,12 @@ const (
 
 // A DriftedLive is one thing beside the files that is not as it was left.
 type DriftedLive struct {
-	Kind        string             `json:"kind"`
-	ID          string             `json:"id"`      // of the check or the container, else the subject
-	Subject     string             `json:"subject"` // what differs
-	Run         string             `json:"run"`     // the last that set it
+	Kind    string `json:"kind"`
+	ID      string `json:"id"`      // of the check or the container, else the subject
+	Subject string `json:"subject"` // what differs
+	// of a check, as its report has it
+	Finding     FindingID          `json:"finding,omitempty"`
+	Run         string             `json:"run"` // the last that set it
 	Differences []apply.Difference `json:"differences"`
 	Diff        string             `json:"diff"` // empty where the differences are all
 }

@@ -13,11 +13,15 @@ import (
 
 // A Host is the machine, and what was found of Docker and Kubernetes on it.
 type Host struct {
-	Name   string  `json:"name"`
-	Root   string  `json:"root"` // "/", or the directory of --root
-	Engine *Engine `json:"engine,omitempty"`
-	Daemon *Daemon `json:"daemon,omitempty"`
-	Node   *Node   `json:"node,omitempty"`
+	Name string `json:"name"`
+	// SHA-256 of its machine-id, which itself is not for strangers; empty where it has none
+	Machine string  `json:"machine,omitempty"`
+	OS      string  `json:"os,omitempty"`     // "Debian GNU/Linux 13 (trixie)"
+	Kernel  string  `json:"kernel,omitempty"` // "6.12.48"; empty below --root
+	Root    string  `json:"root"`             // "/", or the directory of --root
+	Engine  *Engine `json:"engine,omitempty"`
+	Daemon  *Daemon `json:"daemon,omitempty"`
+	Node    *Node   `json:"node,omitempty"`
 	// Uncounted are processes with a name that matters which do not count as this host's own.
 	Uncounted []Uncounted `json:"uncounted,omitempty"`
 	// the directories of --source, which are judged instead of the machine
@@ -87,6 +91,7 @@ type Component struct {
 type Look struct {
 	Name        string   // of the host
 	Root        string   // "/", or the directory of --root
+	Kernel      string   // the release of the kernel that runs there; empty where none does
 	Sources     []string // the directories of --source, as they were named, which were looked at instead
 	Engine      string   // the Docker Engine that was chosen; empty for the host's own
 	EngineFrom  string   // who chose it
@@ -145,6 +150,7 @@ func more(n int) string {
 }
 
 func (d *describer) machine() {
+	d.Machine, d.OS, d.Kernel = MachineID(d.facts), osName(d.facts), d.look.Kernel
 	d.engine()
 	d.Notes = append(d.Notes, d.look.Environment...)
 	daemon := d.daemon()

@@ -59,6 +59,7 @@ type Result struct {
 
 // A Finding is one place where the host is not as it must be.
 type Finding struct {
+	ID         FindingID  `json:"id"` // the same on every audit: see identity.go
 	Subject    string     `json:"subject"`
 	Got        string     `json:"got"`
 	Must       string     `json:"must"`
@@ -68,17 +69,22 @@ type Finding struct {
 	Place      string     `json:"place,omitempty"`  // "app/Dockerfile:12", where it is of a source
 	Reason     string     `json:"reason,omitempty"` // why it is left, or failed
 
-	waiting bool
+	waiting      bool
+	key, service string // what ID is made of
 }
 
 // An Accepted is a finding that somebody has waived.
 type Accepted struct {
-	Subject  string `json:"subject"`
-	Got      string `json:"got"`
-	Must     string `json:"must"`
-	Reason   string `json:"reason"`
-	Approver string `json:"approver,omitempty"`
-	Expires  string `json:"expires,omitempty"` // "2026-12-31": its last day, UTC
+	ID       FindingID `json:"id"`
+	Subject  string    `json:"subject"`
+	Got      string    `json:"got"`
+	Must     string    `json:"must"`
+	Reason   string    `json:"reason"`
+	Approver string    `json:"approver,omitempty"`
+	Expires  string    `json:"expires,omitempty"` // "2026-12-31": its last day, UTC
+	Place    string    `json:"place,omitempty"`   // as of a Finding
+
+	key, service string
 }
 
 // A Waiver is one of the configuration's, and what has become of it.
@@ -89,6 +95,8 @@ type Waiver struct {
 	Approver string `json:"approver,omitempty"`
 	Expires  string `json:"expires,omitempty"`
 	State    string `json:"state"` // "active", "expiring" or "expired"
+	// its check was judged, and no finding is in its scope
+	Unmatched bool `json:"unmatched,omitempty"`
 }
 
 // A Summary counts. The states add up to Selected.
@@ -122,7 +130,8 @@ func New(s *catalog.Selection, results []checks.Result, waivers []checks.Waiver,
 		case w.Expiring(now):
 			state = "expiring"
 		}
-		r.Waivers = append(r.Waivers, Waiver{w.Check, w.Scope, w.Reason, w.Approver, date(w.Expires), state})
+		r.Waivers = append(r.Waivers, Waiver{w.Check, w.Scope, w.Reason, w.Approver, date(w.Expires), state,
+			w.Unmatched(results)})
 	}
 	return r
 }
@@ -154,11 +163,12 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 			fix = append(fix, Describe(w))
 		}
 		out.Findings = append(out.Findings, Finding{Subject: f.Subject, Got: f.Got, Must: f.Must, Fix: fix,
-			Disruption: class, Place: f.Place, Reason: f.Reason, waiting: f.Pending})
+			Disruption: class, Place: f.Place, Reason: f.Reason, waiting: f.Pending, key: f.Named(), service: f.Service})
 	}
 	for _, a := range r.Waived {
-		out.Waived = append(out.Waived, Accepted{a.Finding.Subject, a.Finding.Got, a.Finding.Must, a.Waiver.Reason,
-			a.Waiver.Approver, date(a.Waiver.Expires)})
+		out.Waived = append(out.Waived, Accepted{Subject: a.Finding.Subject, Got: a.Finding.Got, Must: a.Finding.Must,
+			Reason: a.Waiver.Reason, Approver: a.Waiver.Approver, Expires: date(a.Waiver.Expires), Place: a.Finding.Place,
+			key: a.Finding.Named(), service: a.Finding.Service})
 	}
 	if r.Err != nil {
 		out.Reason = r.Err.Error()
@@ -189,11 +199,12 @@ func (r *Report) Redact(with *diff.Redactor) {
 			f := &res.Findings[j]
 			said := *f
 			f.Got, f.Must = redact(before.Got, clean.Got, f.Got), redact(before.Must, clean.Must, f.Must)
-			f.Reason = redact(before.Reason, clean.Reason, f.Reason)
+			f.Reason, f.key = redact(before.Reason, clean.Reason, f.Reason), with.RedactText(f.key)
 			before, clean = said, *f
 		}
 		for j := range res.Waived {
 			res.Waived[j].Got = with.RedactText(res.Waived[j].Got)
+			res.Waived[j].key = with.RedactText(res.Waived[j].key)
 		}
 	}
 }

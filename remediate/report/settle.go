@@ -33,6 +33,7 @@ var worst = []State{Failed, Fail, Left, Held, Pending, Planned, Fixed}
 
 // Settle decides every state, from the results, the plan and the run, and adds them up.
 func (r *Report) Settle() {
+	r.identify()
 	r.Summary = Summary{Selected: len(r.Results), States: map[State]int{}}
 	r.left, r.failing = indexLeft(r.Plan), indexFailing(r.Run)
 	for _, s := range States {

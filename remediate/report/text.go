@@ -290,7 +290,7 @@ func firstLine(s string, whole bool) string {
 func (p *page) waivers(r *Report) {
 	first := true
 	for _, w := range r.Waivers {
-		if w.State == "active" {
+		if w.State == "active" && !w.Unmatched {
 			continue
 		}
 		if first {
@@ -301,9 +301,12 @@ func (p *page) waivers(r *Report) {
 		if w.Scope != "" {
 			text += " for " + Clean(w.Scope)
 		}
-		if w.State == "expired" {
+		switch {
+		case w.State == "expired":
 			text += " ended with " + w.Expires + " UTC: what it covered counts again"
-		} else {
+		case w.Unmatched:
+			text += " matches no finding; remove it, or correct its scope"
+		default:
 			text += " ends with " + w.Expires + " UTC"
 		}
 		p.block(p.paint(yellow, "waiver  "), 8, "", text)
