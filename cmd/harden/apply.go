@@ -57,6 +57,7 @@ or an activation differs from the saved plan, nothing is written and each differ
 	addWait(cmd, 0)
 	addRestart(cmd)
 	addOutput(cmd)
+	addOut(cmd, "also write the report as `FORMAT=FILE`")
 	addReading(cmd)
 	return cmd
 }

@@ -15,8 +15,7 @@ The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fail
 			if err != nil {
 				return err
 			}
-			out, _ := cmd.Flags().GetString("out")
-			done := s.toFile(out)
+			done := s.toFile(s.Out)
 			if err := s.audit(); err != nil {
 				return err
 			}
@@ -37,7 +36,7 @@ The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fail
 	addSource(cmd)
 	addOutput(cmd)
 	addReading(cmd)
-	addOut(cmd, "write the report to `FILE`")
+	addOut(cmd, "write the report to `FILE`, or, as FORMAT=FILE, in that format too")
 	addExitZero(cmd)
 	return cmd
 }

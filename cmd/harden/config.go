@@ -45,7 +45,9 @@ type Config struct {
 	DockerFrom string // who says so
 	// of the cluster that is to keep what is changed here; empty for the administrator's own, where it can be read
 	Kubeconfig string
-	View       report.View // how what there is to say is written
+	View       report.View // how what there is to say is printed
+	Outputs    []output    // what else of it is written
+	Out        string      // the file of --out without a format; what is in it is the command's to say
 	Color      string      // "auto", "always" or "never"
 	State      string
 	Quiet      bool
@@ -56,6 +58,7 @@ type Config struct {
 	FailOn     []report.State // which of what is open makes an apply exit with 8
 	Choices    facts.Choices
 	Waivers    []checks.Waiver
+	waived     []string // where each waiver is: "file:line"
 }
 
 // loadConfig reads the configuration of one command, by a Viper of its own.
@@ -91,17 +94,26 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	if err := c.take(values, subject(cmd)); err != nil {
 		return nil, err
 	}
+	if err := numbered(c.Waivers, c.waived, c.Query.Benchmark); err != nil {
+		return nil, configError{err}
+	}
 	if err := excluded(cmd, c.Root); err != nil {
 		return nil, err
 	}
 	c.DockerFrom = origin(cmd, "docker-host")
+	if err := c.takeOutputs(cmd, values.Format); err != nil {
+		return nil, usageError{err}
+	}
 	return c, c.takeSources(cmd)
 }
 
 // subject is what a command tells.
 func subject(cmd *cobra.Command) report.Subject {
-	if cmd.CommandPath() == "harden" {
+	switch cmd.CommandPath() {
+	case "harden":
 		return report.OfPlan
+	case "harden check", "harden apply", "harden report":
+		return report.OfReport
 	}
 	return report.OfOther
 }
@@ -174,7 +186,7 @@ func (c *Config) parse(path string, data []byte, v *viper.Viper) error {
 	if err != nil {
 		return err
 	}
-	c.Choices, c.Waivers = file.Choices.facts(), file.waivers
+	c.Choices, c.Waivers, c.waived = file.Choices.facts(), file.waivers, file.places
 	return v.MergeConfigMap(file.settings)
 }
 
@@ -215,8 +227,10 @@ func (c *Config) take(s settings, of report.Subject) error {
 	if c.Query.Level < 0 {
 		return usageError{fmt.Errorf("--level: %d; valid: 1, 2", c.Query.Level)}
 	}
-	if c.View, err = report.ViewOf(s.Format, of); err != nil {
-		return usageError{err}
+	for _, name := range words([]string{s.Format}) {
+		if c.View, err = report.ViewOf(name, of); err != nil {
+			return usageError{err}
+		}
 	}
 	if colors := []string{"auto", "always", "never"}; !slices.Contains(colors, c.Color) {
 		return usageError{fmt.Errorf("--color: %q; valid: %s", c.Color, strings.Join(colors, ", "))}

@@ -92,7 +92,7 @@ func typed(key, text string) (value any, err error) {
 		kind = "int"
 		value, err = strconv.Atoi(text)
 	default:
-		return text, notEmpty(text, key == "benchmark")
+		return text, notEmpty(text, key == "benchmark" || key == "format")
 	}
 	if err != nil {
 		err = mistyped(kind, err)
@@ -134,6 +134,9 @@ func given(cmd *cobra.Command, what string) bool {
 	said, ok := f.Value.String(), f.Changed
 	if !ok && !slices.Contains(telling, name) {
 		said, ok = variables()[name]
+	}
+	if slices.Contains(words([]string{said}), value) { // of several formats
+		said = value
 	}
 	switch {
 	case !ok || isOff(f, said):

@@ -35,7 +35,6 @@ var exclusions = []exclusion{
 	{flag: "exit-zero", with: []string{"detailed-exitcode"}, why: "one asks for exit code 2, the other against it"},
 	{flag: "exit-zero", needs: "dry-run", why: "a run exits with 2 only when --detailed-exitcode asks for it",
 		only: []string{"harden", "harden rollback", "harden schedule install", "harden schedule remove"}},
-	{flag: "out", needs: "dry-run", only: []string{"harden"}, why: "it saves the plan of a --dry-run, for harden apply"},
 	{flag: "apply-on-calendar", needs: "apply", why: "nothing is applied"},
 	{flag: "kubeconfig", needs: "apply", only: []string{"harden schedule run"},
 		why: "only an apply changes what the cluster keeps"},

@@ -85,8 +85,12 @@ func addOutput(cmd *cobra.Command) {
 func addFormat(cmd *cobra.Command) {
 	formats := report.Formats(subject(cmd))
 	last := len(formats) - 1
-	cmd.Flags().String("format", formats[0],
-		"output `FORMAT`: "+strings.Join(formats[:last], ", ")+" or "+formats[last])
+	usage := "output `FORMAT`: " + strings.Join(formats[:last], ", ") + " or " + formats[last]
+	if subject(cmd) != report.OfOther {
+		usage = "output `FORMAT`, may be repeated with --out FORMAT=FILE:\n" +
+			strings.Join(formats[:(last+1)/2], ", ") + ",\n" + strings.Join(formats[(last+1)/2:last], ", ") + " or " + formats[last]
+	}
+	cmd.Flags().Var(&formatNames{formats[0], false}, "format", usage)
 	fixed(cmd, "format", formats...)
 	addConfig(cmd)
 }
@@ -118,7 +122,7 @@ func addFailOn(cmd *cobra.Command) {
 
 // addOut adds the flag that sends what is printed to a file.
 func addOut(cmd *cobra.Command, usage string) {
-	cmd.Flags().StringP("out", "o", "", usage)
+	cmd.Flags().StringArrayP("out", "o", nil, usage)
 	_ = cmd.MarkFlagFilename("out")
 }
 

@@ -58,7 +58,7 @@ anything was changed.`,
 	addWithin(cmd)
 	addOutput(cmd)
 	addReading(cmd)
-	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply")
+	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply; as FORMAT=FILE,\nwrite the report in that format too")
 	addExitZero(cmd)
 	return cmd
 }
@@ -68,7 +68,6 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	out, _ := cmd.Flags().GetString("out")
 	if err := s.setWithin(cmd); err != nil {
 		return err
 	}
@@ -85,7 +84,7 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	if dry {
-		return s.dryRun(plan, out)
+		return s.dryRun(plan)
 	}
 	return s.offer(plan, yes)
 }
@@ -153,13 +152,13 @@ func (c *Config) cluster() func(context.Context) (*remediate.Cluster, error) {
 	}
 }
 
-func (s *session) dryRun(plan *remediate.Plan, out string) error {
+func (s *session) dryRun(plan *remediate.Plan) error {
 	r := s.planned(plan)
 	if err := s.show(r); err != nil {
 		return err
 	}
-	if out != "" {
-		if err := writeJSON(out, s.save(plan)); err != nil {
+	if s.Out != "" {
+		if err := writeJSON(s.Out, s.save(plan)); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,11 @@ func (t *teller) style() report.Style {
 
 // show writes a document in the chosen format, the secrets in it hidden.
 func (t *teller) show(d report.Document) error {
-	return t.config.View.Write(t.stdout, hide(t.redactor, d), t.style())
+	d = hide(t.redactor, d)
+	if err := t.config.View.Write(t.stdout, d, t.style()); err != nil {
+		return err
+	}
+	return t.config.writeOutputs(d)
 }
 
 // announce shows what is about to be done where somebody reads along, and anywhere where nothing more is to come.

@@ -61,7 +61,7 @@ func refuseEmpty(cmd *cobra.Command) {
 		if mayBeEmpty[cmd.CommandPath()+" --"+f.Name] != "" {
 			return
 		}
-		v := filled{f.Value, f.Value.Type() == "stringSlice" || f.Name == "benchmark"}
+		v := filled{f.Value, f.Value.Type() == "stringSlice" || f.Name == "benchmark" || f.Name == "format"}
 		switch f.Value.Type() {
 		case "string":
 			f.Value = v

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 )
@@ -70,4 +71,13 @@ func (jsonView) Of(s Subject) bool      { return s != OfMetrics }
 func (jsonView) Talks() bool            { return false }
 func (jsonView) Refuse(bool, int) error { return nil }
 
-func (jsonView) Write(w io.Writer, d Document, _ Style) error { return JSON(w, whole(d)) }
+func (jsonView) Write(w io.Writer, d Document, _ Style) error {
+	if rs, ok := whole(d).(Reports); ok {
+		if len(rs) != 1 {
+			return fmt.Errorf("--format json: %d reports; this format holds one host: use jsonl, or convert each by itself",
+				len(rs))
+		}
+		return JSON(w, rs[0])
+	}
+	return JSON(w, whole(d))
+}

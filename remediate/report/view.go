@@ -27,6 +27,14 @@ func whole(d Document) Document {
 	return d
 }
 
+// Whole is the report that a document tells something of, or else the document itself.
+func Whole(d Document) Document {
+	if rs, err := reportsOf("", d); err == nil && len(rs) == 1 {
+		return rs[0]
+	}
+	return whole(d)
+}
+
 // A Subject is what a command has to tell.
 type Subject int
 
@@ -35,6 +43,7 @@ const (
 	OfOther   Subject = iota
 	OfPlan            // what was found of a host, and what would be changed
 	OfMetrics         // counts, for a monitoring system
+	OfReport          // what was found of a host
 )
 
 // A View is a format.
@@ -54,7 +63,8 @@ type View interface {
 }
 
 // Views are all formats, the default first. A format is a file of this package, and its value here.
-var Views = []View{textView{}, jsonView{}, patchView{}, prometheusView{}}
+var Views = []View{textView{}, jsonView{}, jsonlView{}, sarifView{}, junitView{}, csvView{}, markdownView{},
+	oscalView{}, defectdojoView{}, dockerBenchView{}, kubeBenchView{}, patchView{}, prometheusView{}}
 
 // Formats names the formats of a subject, the default first.
 func Formats(of Subject) (names []string) {
@@ -75,6 +85,16 @@ func ViewOf(name string, of Subject) (View, error) {
 	}
 	return nil, fmt.Errorf("--format: %q; valid: %s", name, strings.Join(Formats(of), ", "))
 }
+
+// A silentView prints nothing: what there is to say is written to files.
+type silentView struct{ View }
+
+// Silent is a format of which nothing is printed.
+func Silent(v View) View { return silentView{v} }
+
+func (silentView) Talks() bool                            { return false }
+func (silentView) Refuse(bool, int) error                 { return nil }
+func (silentView) Write(io.Writer, Document, Style) error { return nil }
 
 // A textView is for people.
 type textView struct{}

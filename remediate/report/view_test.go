@@ -17,7 +17,7 @@ import (
 // who asks for another is told which there are.
 func TestViews(t *testing.T) {
 	seen := map[string]bool{}
-	subjects := []report.Subject{report.OfOther, report.OfPlan, report.OfMetrics}
+	subjects := []report.Subject{report.OfOther, report.OfPlan, report.OfMetrics, report.OfReport}
 	for _, v := range report.Views {
 		if seen[v.Name()] || !slices.ContainsFunc(subjects, v.Of) {
 			t.Errorf("%s is there twice, or of nothing", v.Name())

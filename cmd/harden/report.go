@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/spf13/cobra"
+
+	"example.com/harden/remediate/report"
+)
+
+func reportCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report FILE...",
+		Short: "Convert saved reports to other formats",
+		Long: `Read reports that harden has saved as JSON, such as by harden check --out json=FILE, and write them in another format.
+- reads standard input. No host is audited.
+
+Several reports, each of one host, become one document in the formats text, jsonl, sarif, junit, csv, markdown, oscal
+and defectdojo. json, docker-bench and kube-bench have room for one host.
+
+If a file is not a report, the error names the file and the line, and nothing is written. The exit code is 0 if all is
+written, whatever the reports say, and 1 if not.`,
+		Example: `  harden check --out json=web1.json
+  harden report web1.json --format sarif --out web1.sarif
+  harden report web1.json web2.json --format csv --out csv=all.csv --format junit --out junit=all.xml`,
+		Args: asUsage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			reports, err := readReports(args, cmd.InOrStdin())
+			if err != nil {
+				return err
+			}
+			t := teller{config, cmd.OutOrStdout(), redactor()}
+			return t.convert(reports)
+		},
+	}
+	addOutput(cmd)
+	addReading(cmd)
+	addOut(cmd, "write to `FILE`, or, as FORMAT=FILE, in that format too")
+	return cmd
+}
+
+// convert writes reports. What is printed is whole before its first byte is, so that an error leaves nothing behind.
+func (t *teller) convert(reports report.Reports) error {
+	out, style := t.stdout, t.style()
+	d := hide(t.redactor, report.Document(reports))
+	var b bytes.Buffer
+	if err := t.config.View.Write(&b, d, style); err != nil {
+		return err
+	}
+	if err := t.config.writeOutputs(d); err != nil {
+		return err
+	}
+	if t.config.Out != "" {
+		return writeFile(t.config.Out, b.Bytes())
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// maxReport is how large a report may be: that of ten thousand containers has a tenth of it.
+const maxReport = 512 << 20
+
+// readReports reads every file. All that are no reports are told.
+func readReports(names []string, stdin io.Reader) (report.Reports, error) {
+	reports := report.Reports{}
+	var errs *multierror.Error
+	for _, name := range names {
+		r, err := readReport(name, stdin)
+		errs = multierror.Append(errs, err)
+		reports = append(reports, r)
+	}
+	return reports, errs.ErrorOrNil()
+}
+
+func readReport(name string, stdin io.Reader) (*report.Report, error) {
+	if name == "-" {
+		return report.Read("standard input", stdin, maxReport)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s: it is a directory; name the reports in it", name)
+	}
+	return report.Read(name, f, maxReport)
+}

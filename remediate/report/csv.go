@@ -1,0 +1,83 @@
+package report
+
+import (
+	"encoding/csv"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// A csvView is a table with a line for each finding, and one for each check that has none, for spreadsheets.
+type csvView struct{ findingsView }
+
+func (csvView) Name() string { return "csv" }
+
+// csvColumns are the columns. New ones are added at the end.
+var csvColumns = []string{"host", "time", "check", "number", "section", "title", "severity", "level",
+	"state", "subject", "got", "must", "reason", "fix", "disruption", "place", "waiver", "threats", "items", "id",
+	"machine", "os", "kernel"}
+
+func (v csvView) Write(w io.Writer, d Document, _ Style) error {
+	rs, err := reportsOf(v.Name(), d)
+	if err != nil {
+		return err
+	}
+	out := csv.NewWriter(w)
+	out.UseCRLF = true // RFC 4180
+	if err := out.Write(csvColumns); err != nil {
+		return err
+	}
+	for _, r := range rs {
+		for i := range r.Results {
+			all := r.Results[i].entries(r)
+			if len(all) == 0 {
+				all = []entry{{&Finding{State: r.Results[i].State, Reason: r.Results[i].Reason}, r, &r.Results[i], nil}}
+			}
+			for _, e := range all {
+				if err := out.Write(csvRow(e)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func csvRow(e entry) []string {
+	r, res := e.report, e.result
+	waiver, disruption := "", ""
+	if e.waiver != nil {
+		waiver = e.accepted()
+	}
+	if len(e.Fix) > 0 {
+		disruption = e.Disruption.String()
+	}
+	items := []string{}
+	for edition, n := range res.Items {
+		items = append(items, edition+":"+n)
+	}
+	slices.Sort(items)
+	row := []string{r.Host.Name, r.Time.Format(time.RFC3339), res.ID, res.Number, res.Section, res.Title, severityOf(res),
+		strconv.Itoa(res.Level), string(e.State), e.Subject, e.Got, e.Must, firstLine(e.Reason, false),
+		strings.Join(e.Fix, "; "), disruption, e.Place, waiver, strings.Join(res.Threats, " "), strings.Join(items, " "),
+		string(e.ID), r.Host.Machine, r.Host.OS, r.Host.Kernel}
+	for i := range row {
+		row[i] = cell(row[i])
+	}
+	return row
+}
+
+// cell makes text safe in a spreadsheet, which takes what begins with one of these for a formula, in whichever width
+// they are, and passes over blanks before it. Nothing that is not printable is in a cell.
+func cell(text string) string {
+	text = Clean(text)
+	first := strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || r == '\'' })
+	if first != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(first)[0]) {
+		return "'" + text
+	}
+	return text
+}
