@@ -55,6 +55,7 @@ func TestCanariesInErrors(t *testing.T) {
 		c.write(name, text, 0o600)
 		if filepath.Ext(name) == ".json" {
 			c.harden(nil, "apply", name)
+			c.harden(nil, "report", name)
 		} else {
 			c.harden(nil, "--dry-run", "--only", "k8s:1.2.1", "--kubeconfig", name)
 		}

@@ -16,6 +16,7 @@ import (
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
+	"example.com/harden/remediate/report"
 )
 
 // A canaryRun is harden on a planted host: all that it has said is held to telling no canary.
@@ -151,6 +152,7 @@ func TestCanaries(t *testing.T) {
 	}
 	root := []string{"--root", "r"}
 	with := func(args ...string) []string { return append(args, root...) }
+	c.formats(with)
 	for _, format := range []string{"text", "json"} {
 		c.harden(nil, with("check", "-v", "--format", format)...)
 		c.harden(nil, with("--dry-run", "--allow", "all", "--format", format)...)
@@ -181,6 +183,24 @@ func TestCanaries(t *testing.T) {
 	c.harden(nil, "schedule", "run", "--root", "r", "--metrics", filepath.Join(c.dir, "metrics.prom"))
 	c.files("metrics.prom", "state/last.json")
 	c.rollback(with)
+}
+
+// formats writes the plan in every format, in one audit, and what was saved of it in every format again.
+func (c *canaryRun) formats(with func(...string) []string) {
+	c.Helper()
+	args := with("--dry-run", "--allow", "all")
+	var files []string
+	for _, name := range report.Formats(report.OfReport) {
+		file := "plan." + name
+		args, files = append(args, "--out", name+"="+file), append(files, file)
+	}
+	c.harden(nil, args...)
+	c.files(files...)
+	for _, name := range report.Formats(report.OfReport) {
+		if said := c.harden(nil, "report", "plan.json", "--format", name); len(said) < 1000 {
+			c.Errorf("--format %s says nothing of a check:\n%.500s", name, said)
+		}
+	}
 }
 
 // touch changes every line of every file by a plan of its own, so that there is no line that drift and rollback do not

@@ -88,7 +88,8 @@ func addFormat(cmd *cobra.Command) {
 	usage := "output `FORMAT`: " + strings.Join(formats[:last], ", ") + " or " + formats[last]
 	if subject(cmd) != report.OfOther {
 		usage = "output `FORMAT`, may be repeated with --out FORMAT=FILE:\n" +
-			strings.Join(formats[:(last+1)/2], ", ") + ",\n" + strings.Join(formats[(last+1)/2:last], ", ") + " or " + formats[last]
+			strings.Join(formats[:(last+1)/2], ", ") + ",\n" +
+			strings.Join(formats[(last+1)/2:last], ", ") + " or " + formats[last]
 	}
 	cmd.Flags().Var(&formatNames{formats[0], false}, "format", usage)
 	fixed(cmd, "format", formats...)

@@ -58,7 +58,8 @@ anything was changed.`,
 	addWithin(cmd)
 	addOutput(cmd)
 	addReading(cmd)
-	addOut(cmd, "with --dry-run, save the plan to `FILE` for harden apply; as FORMAT=FILE,\nwrite the report in that format too")
+	addOut(cmd,
+		"with --dry-run, save the plan to `FILE` for harden apply; as FORMAT=FILE,\nwrite the report in that format too")
 	addExitZero(cmd)
 	return cmd
 }

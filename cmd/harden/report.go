@@ -16,8 +16,8 @@ func reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report FILE...",
 		Short: "Convert saved reports to other formats",
-		Long: `Read reports that harden has saved as JSON, such as by harden check --out json=FILE, and write them in another format.
-- reads standard input. No host is audited.
+		Long: `Read reports that harden has saved as JSON, such as by harden check --out json=FILE, and write them in another
+format. - reads standard input. No host is audited.
 
 Several reports, each of one host, become one document in the formats text, jsonl, sarif, junit, csv, markdown, oscal
 and defectdojo. json, docker-bench and kube-bench have room for one host.

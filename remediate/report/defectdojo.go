@@ -62,7 +62,7 @@ func (v defectdojoView) Write(w io.Writer, d Document, _ Style) error {
 
 func dojoOf(e entry) dojoFinding {
 	res := e.result
-	severity := severityOf(res)
+	severity := severityOf(res).String()
 	severity = strings.ToUpper(severity[:1]) + severity[1:]
 	if e.State == Unknown || e.State == Manual { // nothing is known to be wrong
 		severity = "Info"

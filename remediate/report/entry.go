@@ -99,7 +99,7 @@ func (r *Report) changes() (all []Change) {
 // bySeverity orders entries, the most severe first, and otherwise leaves them in order.
 func bySeverity(all []entry) []entry {
 	slices.SortStableFunc(all, func(a, b entry) int {
-		return cmp.Compare(rank(severityOf(a.result)), rank(severityOf(b.result)))
+		return cmp.Compare(severityOf(b.result), severityOf(a.result))
 	})
 	return all
 }

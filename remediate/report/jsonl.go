@@ -79,8 +79,9 @@ func (v jsonlView) Write(w io.Writer, d Document, _ Style) error {
 func lineOf(f entry, h findingHost) findingLine {
 	res := f.result
 	l := findingLine{Schema: FindingSchema, Version: f.report.Version, Time: f.report.Time, Host: h, ID: f.ID,
-		Check: res.ID, Items: res.Items, Number: res.Number, Title: res.Title, Why: res.Why, Severity: severityOf(res),
-		Level: res.Level, Threats: res.Threats, State: f.State, Subject: f.Subject, Got: f.Got, Must: f.Must,
+		Check: res.ID, Items: res.Items, Number: res.Number, Title: res.Title, Why: res.Why,
+		Severity: severityOf(res).String(), Level: res.Level, Threats: res.Threats, State: f.State,
+		Subject: f.Subject, Got: f.Got, Must: f.Must,
 		Place: f.Place, Reason: f.Reason, Fix: append([]string{}, f.Fix...), Disruption: f.Disruption}
 	if a := f.waiver; a != nil {
 		l.Waiver = &findingWaiver{a.Reason, a.Approver, a.Expires}

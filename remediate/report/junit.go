@@ -108,7 +108,7 @@ func caseOf(r *Report, res *Result) junitCase {
 		c.Skipped = &junitOutcome{Message: plural(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
 	default:
 		c.Failure = &junitOutcome{Message: fmt.Sprintf("%s, severity %s: %s", plural(len(res.Findings), "finding"),
-			severityOf(res), looks[res.State].phrase), Type: severityOf(res), Text: junitText(r, res)}
+			severityOf(res), looks[res.State].phrase), Type: severityOf(res).String(), Text: junitText(r, res)}
 	}
 	return c
 }

@@ -60,7 +60,7 @@ func (w *markdownWriter) report(r *Report) {
 	}
 	columns := "Severity | Check | Title | Subject | Found | Must be | State"
 	w.table("Findings", columns, bySeverity(open), func(e entry) []string {
-		return []string{severityOf(e.result), e.result.label(), markdown(e.result.Title), mdCode(Clean(e.Subject)),
+		return []string{severityOf(e.result).String(), e.result.label(), markdown(e.result.Title), mdCode(Clean(e.Subject)),
 			mdCode(Clean(e.Got)), mdCode(Clean(e.Must)), looks[e.State].phrase}
 	})
 	w.table("Waived", "Check | Subject | Found | Reason", waived, func(e entry) []string {

@@ -219,7 +219,7 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 		f.Target.Status.Reason = "other"
 		f.Remarks = oscalText(looks[res.State].phrase + ": " + firstLine(res.Reason, false))
 	}
-	for _, p := range [][2]string{{"check", res.ID}, {"number", res.Number}, {"severity", severityOf(res)},
+	for _, p := range [][2]string{{"check", res.ID}, {"number", res.Number}, {"severity", severityOf(res).String()},
 		{"state", string(res.State)}} {
 		f.Props = oscalAdd(f.Props, p[0], p[1])
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/harden/checks/severity"
 )
 
 // A sarifView is SARIF 2.1.0, within what GitHub takes: one run, 25,000 results, the most severe first, 20 tags a rule.
@@ -22,8 +24,10 @@ const (
 
 // sarifSeverity is the number that GitHub ranks alerts by; sarifLevel is what anybody else does.
 var (
-	sarifSeverity = map[string]string{"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0"}
-	sarifLevel    = map[string]string{"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+	sarifSeverity = map[severity.Severity]string{severity.Critical: "9.5", severity.High: "8.0", severity.Medium: "5.5",
+		severity.Low: "3.0"}
+	sarifLevel = map[severity.Severity]string{severity.Critical: "error", severity.High: "error",
+		severity.Medium: "warning", severity.Low: "note"}
 )
 
 type sarifLog struct {
@@ -183,11 +187,11 @@ func (s *sarifWriter) rule(res *Result) {
 	if _, ok := s.rules[res.ID]; ok {
 		return
 	}
-	severity := severityOf(res)
+	rated := severityOf(res)
 	rule := sarifRule{ID: res.ID, Short: sarifText{res.Title}, Full: sarifText{res.Title + ". " + res.Why},
 		Help: sarifText{strings.Join(append([]string{res.Why}, cited(res)...), "\n")}}
-	rule.Default.Level = sarifLevel[severity]
-	rule.Properties.Severity, rule.Properties.Precision = sarifSeverity[severity], "high"
+	rule.Default.Level = sarifLevel[rated]
+	rule.Properties.Severity, rule.Properties.Precision = sarifSeverity[rated], "high"
 	tags := append([]string{"security"}, append(slices.Clone(res.Threats), cited(res)...)...)
 	rule.Properties.Tags = tags[:min(len(tags), sarifTags)]
 	s.rules[res.ID] = len(s.run.Tool.Driver.Rules)

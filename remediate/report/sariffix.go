@@ -50,12 +50,16 @@ func sarifFixesOf(e entry, at location) (fixes []sarifFix) {
 	return fixes
 }
 
+// escaped is what a diff has in the place of a character that could deceive a terminal.
+var escaped = regexp.MustCompile(`\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})`)
+
 var hunk = regexp.MustCompile(`^@@ -([0-9]+)(?:,([0-9]+))? \+[0-9]+(?:,[0-9]+)? @@`)
 
 // replacements are a unified diff as regions to replace; none where the diff does not tell the bytes, since something
 // of it is hidden, or escaped for a terminal: a fix that wrote a mark in the place of a secret would destroy it.
 func replacements(diff string) (all []sarifReplacement, exact bool) {
-	if strings.ContainsAny(diff, "‹") || strings.Contains(diff, "\\ No newline at end of file") {
+	if strings.Contains(diff, "‹redacted ") || strings.Contains(diff, "\\ No newline at end of file") ||
+		escaped.MatchString(diff) {
 		return nil, false
 	}
 	line, from, deleted, inserted := 0, 0, 0, ""

@@ -1,17 +1,15 @@
 package report
 
-import "slices"
+import "example.com/harden/checks/severity"
 
-// Severities of checks, the most severe first.
-var severities = []string{"critical", "high", "medium", "low"}
-
-// severityOf is how much a check matters. A report of a harden that did not tell yet counts by the benchmark's level.
-func severityOf(res *Result) string {
-	if res.Level > 1 {
-		return "low"
+// severityOf is how much a check matters. One that this harden does not know, of a report that another has saved,
+// counts by the benchmark's level.
+func severityOf(res *Result) severity.Severity {
+	switch s := severity.Of(res.ID).Severity; {
+	case s != severity.None:
+		return s
+	case res.Level > 1:
+		return severity.Low
 	}
-	return "medium"
+	return severity.Medium
 }
-
-// rank is a severity's place among them, the most severe first.
-func rank(severity string) int { return slices.Index(severities, severity) }
