@@ -107,12 +107,12 @@ func loadConfigWith(cmd *cobra.Command, inline []byte) (*Config, error) {
 	return c, c.takeSources(cmd)
 }
 
-// subject is what a command tells.
+// subject is what a command tells, by its name alone: its flags are made before it has a parent.
 func subject(cmd *cobra.Command) report.Subject {
-	switch cmd.CommandPath() {
+	switch cmd.Name() {
 	case "harden":
 		return report.OfPlan
-	case "harden check", "harden apply", "harden report":
+	case "check", "apply", "report":
 		return report.OfReport
 	}
 	return report.OfOther
