@@ -51,7 +51,7 @@ func noDefaultBridge(h *facts.Host) string {
 }
 
 func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
-	n, err := h.Network("bridge")
+	n, err := facts.Network(h, "bridge")
 	if err != nil {
 		return false, false
 	}
@@ -60,7 +60,7 @@ func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
 }
 
 func onDefaultBridge(h *facts.Host) string {
-	containers, err := h.Containers()
+	containers, err := facts.Containers(h)
 	if err != nil {
 		return ""
 	}
@@ -272,7 +272,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 // published lists the ports of this host that lead to containers. Without its userland proxy dockerd itself holds each,
 // by a socket that it never accepts on, so that nobody else takes it. Source: moby's dummy proxy, cmd/docker-proxy.
 func published(h *facts.Host) (numbers []string) {
-	containers, err := h.Containers()
+	containers, err := facts.Containers(h)
 	if err != nil {
 		return nil // then its ports count as the API's: rather a finding too many
 	}

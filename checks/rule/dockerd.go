@@ -43,10 +43,10 @@ func (k Key[T]) Setting() Setting[T] {
 	return Setting[T]{Subject: "daemon " + k.name, On: func(h *facts.Host) (Told[T], error) {
 		err := Here(h)
 		if err == nil {
-			d, err := h.Daemon()
+			d, err := facts.DaemonOf(h)
 			return dockerd[T]{k, h, d}, err
 		}
-		if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
+		if _, unreached := facts.EngineSays(h); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
 			return nil, err
 		}
 		return elsewhere[T]{k, h}, nil
@@ -92,7 +92,7 @@ func (k Key[T]) Next(d *facts.Daemon) (Reading[T], error) {
 }
 
 func (k Key[T]) told(h *facts.Host) (v T, ok bool) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err != nil || k.running == nil {
 		return v, false
 	}

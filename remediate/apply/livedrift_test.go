@@ -278,7 +278,7 @@ func TestDriftedUnits(t *testing.T) {
 				add(p, data)
 			}
 			host := facts.New(t.Context(), live.New(w.root, live.DockerOptions{}), facts.Choices{})
-			c, err := Drifted(host, w.options())
+			c, err := Drifted(LiveOn(host), w.options())
 			must(t, err)
 			var got []string
 			for _, d := range c.Drifts {

@@ -37,15 +37,15 @@ func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warn
 
 func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string,
 	refusals map[string]string) {
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
 	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
-		p.engine, p.blind = h.Engine()
+		p.engine, p.blind = facts.EngineSays(h)
 		if p.blind == nil {
-			p.containers, p.blind = h.Containers()
+			p.containers, p.blind = facts.Containers(h)
 		}
 	}
 	p.settings = p.settingsOf(plan)
