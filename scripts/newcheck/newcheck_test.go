@@ -25,9 +25,9 @@ var authors = []author{
 		"many pulls at once use up the disk and the network of the node", "KubernetesNodeDenial"},
 }
 
-// TestNewChecks adds a check of a daemon, of containers and of a kubelet, and a kind of want, in a copy of the tree. The
-// author of a check edits its literal alone, that of a kind writes two files; -update writes what is generated; no test
-// is edited, and all that look at the whole catalogue pass.
+// TestNewChecks adds a check of a daemon, of containers and of a kubelet, and a kind of want, in a copy of the tree.
+// The author of a check edits its literal alone, that of a kind writes two files; -update writes what is generated; no
+// test is edited, and all that look at the whole catalogue pass.
 func TestNewChecks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the tests of a copy of the tree, which takes minutes")
