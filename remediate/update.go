@@ -38,6 +38,8 @@ func Back(before want.Limits) want.Limits {
 
 func (u *Update) changes() bool { return u.Before != u.After }
 
+var _ = editor((*draft).update)
+
 // update works a want into the update of its container.
 func (d *draft) update(f fix, w want.Container) error {
 	u := d.updates[w.ID]
