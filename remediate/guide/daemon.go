@@ -10,10 +10,12 @@ import (
 	"example.com/harden/checks/facts"
 )
 
+// made is the user that dockerd makes for itself.
+const made = "dockremap"
+
 // Remapping is the user whose subordinate IDs a dockerd maps containers to, by name. Unless it is configured, it is the
 // one that dockerd makes for itself.
 func Remapping(d *facts.Daemon) string {
-	const made = "dockremap"
 	o := d.Option("userns-remap")
 	var value string
 	_ = json.Unmarshal(o.File, &value)

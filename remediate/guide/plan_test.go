@@ -175,7 +175,7 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
-	for _, never := range []string{"/srv/all", "/srv/mapped"} {
+	for _, never := range []string{"/srv/all", "/srv/mapped", "user dockremap"} {
 		if strings.Contains(got, never) {
 			t.Errorf("says something of %s:\n%s", never, got)
 		}
@@ -196,6 +196,9 @@ func TestPlanHost(t *testing.T) {
 		if !c.Host || !strings.Contains(string(c.Created.Body), `"UsernsMode":"host"`) {
 			t.Errorf("%s: %v %s", c.Name, c.Host, c.Created.Body)
 		}
+	}
+	if !strings.Contains(texts(m), "user dockremap: it does not exist yet: dockerd makes it") {
+		t.Errorf("does not say that dockerd makes a user:\n%s", texts(m))
 	}
 	if !m.Volumes[0].Host || strings.Contains(texts(m), "/srv/own") {
 		t.Errorf("%+v\n%s", m.Volumes[0], texts(m))

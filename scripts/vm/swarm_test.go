@@ -21,6 +21,12 @@ const milling = `
 	timeout 240 sh -c 'until docker service ls --format "{{.Replicas}}" 2>/dev/null | grep -qx 1/1; do sleep 1; done'
 `
 
+// again starts the containers that a restart has ended. The Engine refuses it while containerd still has their tasks,
+// as people find too.
+const again = milling + `
+	timeout 240 sh -c 'until docker start early web; do sleep 1; done'
+`
+
 // TestSwarm takes real hosts that manage a swarm through the runs. With live-restore dockerd would not start there: a
 // restart stops the containers, which the plan says.
 func TestSwarm(t *testing.T) {
@@ -49,7 +55,7 @@ func TestSwarm(t *testing.T) {
 			if r := harden(t, m, "--yes"+allow, 0); r.Run == nil || r.Run.Outcome != "applied" {
 				t.Fatalf("the run: %+v", r.Run)
 			}
-			m.OK(milling + "docker start early web")
+			m.OK(again)
 			apply(t, m, allow) // the task that the swarm has started since is another container, without a limit
 		}
 		const settings = "docker/live-restore,docker/icc,docker/no-new-privileges,docker/userland-proxy"
@@ -58,7 +64,7 @@ func TestSwarm(t *testing.T) {
 		}
 
 		m.OK("for run in 5 4 3 2 1; do harden rollback --yes || exit; done")
-		m.OK(milling + "docker start early web")
+		m.OK(again)
 		if diff := lines(before, portrait(m)); diff != "" {
 			t.Errorf("after taking all runs back (-want +got):\n%s", diff)
 		}
