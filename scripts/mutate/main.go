@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +35,7 @@ var also = map[string][]string{
 
 type options struct {
 	sample, shard, shards int
+	jobs                  int
 	seed                  uint64
 	least, factor         float64
 	allow                 string
@@ -65,6 +68,7 @@ func parse() (*options, []string) {
 	var shard, match, skip string
 	flag.IntVar(&o.sample, "sample", 0, "try only so many mutants of each package; 0 tries all")
 	flag.Uint64Var(&o.seed, "seed", 1, "choose another sample")
+	flag.IntVar(&o.jobs, "jobs", 1, "run so many tests at once")
 	flag.StringVar(&shard, "shard", "0/1", "try only every n-th mutant, from the i-th")
 	flag.Float64Var(&o.least, "least", 90, "percentage that must be caught")
 	flag.Float64Var(&o.factor, "factor", 8, "a test may take so many times as long as without a mutant, and 3 s")
@@ -73,7 +77,8 @@ func parse() (*options, []string) {
 	flag.StringVar(&match, "match", "", "try only mutants whose line in the report matches")
 	flag.StringVar(&skip, "skip", "", "leave out tests whose names match")
 	flag.Parse()
-	if _, err := fmt.Sscanf(shard, "%d/%d", &o.shard, &o.shards); err != nil || o.shards < 1 || flag.NArg() == 0 {
+	if _, err := fmt.Sscanf(shard, "%d/%d", &o.shard, &o.shards); err != nil || o.shards < 1 || o.jobs < 1 ||
+		flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(64)
 	}
@@ -101,21 +106,29 @@ func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(r.work)
-	if err := r.prepare(p); err != nil {
+	if err := r.prepare(p, o.jobs); err != nil {
 		return 0, err
 	}
 	chosen := o.choose(p.mutants, equivalent)
-	counts := map[outcome]int{}
-	for i, m := range chosen {
-		got, by := r.try(m)
+	counts, done := map[outcome]int{}, 0
+	var mu sync.Mutex
+	r.each(len(chosen), func(b bench, i int) {
+		m := chosen[i]
+		got, by := r.try(b, m)
+		mu.Lock()
+		defer mu.Unlock()
 		if ctx.Err() != nil {
-			return 0, ctx.Err()
+			return
 		}
 		counts[got]++
-		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", i+1, len(chosen), m.file, m.line, m.op, got, by)
+		done++
+		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", done, len(chosen), m.file, m.line, m.op, got, by)
 		if got == survived || got == unreached {
 			fmt.Printf("%s:%d: %s %s (%s): %s\n", m.file, m.line, got, m.op, m.fn, m.source)
 		}
+	})
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
 	}
 	caught := counts[failed] + counts[endless]
 	score := 100.0
@@ -128,19 +141,23 @@ func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 }
 
 // prepare compiles the tests with the mutants and finds what each comes by.
-func (r *runner) prepare(p *pkg) error {
-	for _, dir := range []string{"src", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(r.work, dir), 0o755); err != nil {
-			return err
-		}
+func (r *runner) prepare(p *pkg, jobs int) error {
+	src := filepath.Join(r.work, "src")
+	if err := os.MkdirAll(src, 0o755); err != nil {
+		return err
 	}
 	if err := os.Chmod(r.work, 0o755); err != nil {
 		return err
 	}
-	overlay, err := p.write(filepath.Join(r.work, "src"))
+	overlay, err := p.write(src)
 	if err != nil {
 		return err
 	}
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
+	r.cache, r.ids = strings.TrimSpace(string(cache)), len(p.mutants)+1
 	names := []string{p.path}
 	for _, other := range also[strings.TrimPrefix(p.path, p.module+"/")] {
 		names = append(names, p.module+"/"+other)
@@ -149,13 +166,22 @@ func (r *runner) prepare(p *pkg) error {
 	if err != nil {
 		return err
 	}
+	var programs, dirs []string
 	for i, t := range tests {
-		program := filepath.Join(r.work, strconv.Itoa(i)+"-"+filepath.Base(t.ImportPath)+".test")
-		has, err := compile(t.ImportPath, overlay, program)
-		if err == nil && has {
-			err = r.baseline(program, t.Dir)
-		}
+		program := strconv.Itoa(i) + "-" + filepath.Base(t.ImportPath) + ".test"
+		has, err := compile(t.ImportPath, overlay, filepath.Join(r.work, program))
 		if err != nil {
+			return err
+		}
+		if has {
+			programs, dirs = append(programs, program), append(dirs, t.Dir)
+		}
+	}
+	if err := r.furnish(jobs, programs); err != nil {
+		return err
+	}
+	for i, program := range programs {
+		if err := r.baseline(program, dirs[i]); err != nil {
 			return err
 		}
 	}

@@ -18,12 +18,14 @@ func TestMutate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &runner{ctx: t.Context(), factor: 8, work: t.TempDir()}
-	if err := r.prepare(p); err != nil {
+	if err := r.prepare(p, 2); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string][]string{}
-	for _, m := range p.mutants {
-		what, _ := r.try(m)
+	outcomes := make([]outcome, len(p.mutants))
+	r.each(len(p.mutants), func(b bench, i int) { outcomes[i], _ = r.try(b, p.mutants[i]) })
+	for i, m := range p.mutants {
+		what := outcomes[i]
 		if what == survived || what == unreached {
 			got[m.fn] = append(got[m.fn], what.String()+": "+m.source)
 		}
