@@ -294,5 +294,13 @@ var userlandProxy = &checks.Check{
 	Breaks:  "published ports reached as localhost, where the kernel cannot turn packets around (bridge netfilter)",
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
-	Rule:    rule.Daemon("userland-proxy", true).Must(be.False),
+	Rule:    rule.Daemon("userland-proxy", true).Refuse(procReadOnly).Must(be.False),
+}
+
+// procReadOnly says that dockerd cannot write where it has to without its proxy.
+func procReadOnly(h *facts.Host, proxy bool) string {
+	if info, err := h.Info("/proc/sys/net/ipv4"); !proxy && err == nil && info.Locked != "" {
+		return "without its proxy dockerd must write below /proc/sys and would not start: that is " + info.Locked
+	}
+	return ""
 }

@@ -59,6 +59,13 @@ func (k Key[T]) Must(cond be.Cond[T]) checks.Rule { return k.Setting().Must(cond
 // Choose is Setting's.
 func (k Key[T]) Choose(by func(*facts.Host) (T, error)) Setting[T] { return k.Setting().Choose(by) }
 
+// Refuse is the key as a setting that is not asked for on a host where why gives a reason.
+func (k Key[T]) Refuse(why func(*facts.Host, T) string) Setting[T] {
+	s := k.Setting()
+	s.Refuse = why
+	return s
+}
+
 // Breaks is Setting's.
 func (k Key[T]) Breaks(what func(*facts.Host) string) Setting[T] { return k.Setting().Breaks(what) }
 

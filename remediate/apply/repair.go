@@ -299,7 +299,7 @@ func (t *txn) supplement(lines [][]byte) [][]byte {
 		}
 	}
 	for n, a := range t.Activations {
-		if a.wanted() {
+		if wanted(a) {
 			add = append(add, entry{Event: evActivate, N: n})
 		}
 	}
