@@ -77,6 +77,7 @@ func TestGuide(t *testing.T) {
 	eachHost(t, nil, func(t *testing.T, m *vm.Machine) {
 		m.OK(stock)
 		before, was, held := settled(m), stood(m), m.OK(goods)
+		serves(t, m)
 		planned, code := m.Run("harden guide userns-remap --dry-run 2>&1")
 		if m.OK("docker info -f '{{.Driver}}'") == "overlayfs\n" {
 			refused(t, m, planned)
@@ -120,7 +121,7 @@ func TestGuide(t *testing.T) {
 				t.Errorf("a container is still mapped: %s", l)
 			}
 		}
-		m.OK("busybox wget -qO /dev/null http://127.0.0.1:8080/busybox && busybox wget -qO /dev/null http://127.0.0.1:8090/busybox")
+		serves(t, m)
 		if kept := m.OK("cat /var/lib/docker/harden-guide-*-left/*/volumes/goods/_data/cheese"); kept != "cheese\n" {
 			t.Errorf("what was written after the move: %q", kept)
 		}
@@ -153,11 +154,22 @@ func moved(t *testing.T, m *vm.Machine, held string) {
 	if idle := m.OK("docker inspect -f '{{.State.Status}}' idle"); idle != "created\n" {
 		t.Errorf("the container that never ran: %s", idle)
 	}
-	m.OK("busybox wget -qO /dev/null http://127.0.0.1:8080/busybox && busybox wget -qO /dev/null http://127.0.0.1:8090/busybox")
+	serves(t, m)
 	ids := m.OK("docker ps -aq --no-trunc | sort")
 	m.OK("docker-compose -f /srv/shop/compose.yaml up -d 2>&1")
 	if again := m.OK("docker ps -aq --no-trunc | sort"); again != ids {
 		t.Errorf("Compose makes its container again")
+	}
+}
+
+// serves asks what the host publishes of its containers.
+func serves(t *testing.T, m *vm.Machine) {
+	t.Helper()
+	for name, port := range map[string]string{"web": "8080", "shop": "8090"} {
+		if out, code := m.Run("busybox wget -qO /dev/null http://127.0.0.1:" + port + "/busybox"); code != 0 {
+			t.Errorf("%s is not reached: %s%s", name, out, m.OK("docker ps -a; docker logs $(docker ps -aq -f name="+name+
+				") 2>&1; docker inspect $(docker ps -aq -f name="+name+"); pgrep -a docker-proxy; ip -4 address; ip route; true"))
+		}
 	}
 }
 
