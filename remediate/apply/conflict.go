@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -167,10 +168,13 @@ func (it *item) stuck(tree *tree, now sight) string {
 		return fmt.Sprintf("it has %d names (hard links)", now.links)
 	case !now.Exists && !it.Content:
 		return "it is gone, and the run knows only its mode and owner"
-	case !now.Exists:
+	default:
 		g, err := tree.open(it.path())
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			return "its directory is gone: make that first"
+		}
+		if err != nil {
+			return err.Error()
 		}
 		g.close()
 	}

@@ -176,6 +176,23 @@ func TestDriftedRules(t *testing.T) {
 	}
 }
 
+// TestDriftedAlso tells what differs of one file in one place, whichever way it was found, and of several by path.
+func TestDriftedAlso(t *testing.T) {
+	var c Comparison
+	for _, p := range []string{"/b", "/a", "/b", "/c"} {
+		c.also(legacy{item: item{Path: []byte(p)}, run: &txn{}}, Difference{What: "of " + p})
+	}
+	got := map[string]int{}
+	var paths []string
+	for _, d := range c.Drifts {
+		paths = append(paths, d.Change.Path)
+		got[d.Change.Path] = len(d.Differences)
+	}
+	if d := cmp.Diff([]string{"/a", "/b", "/c"}, paths); d != "" || got["/b"] != 2 {
+		t.Errorf("%v (-want +got):\n%s", got, d)
+	}
+}
+
 // TestDriftedWords takes the newest run's word on checks, timers and what the cluster keeps, and none of a run that was
 // taken back.
 func TestDriftedWords(t *testing.T) {

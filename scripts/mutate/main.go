@@ -36,7 +36,7 @@ var also = map[string][]string{
 type options struct {
 	sample, shard, shards int
 	jobs                  int
-	seed                  uint64
+	seeds                 []uint64
 	least, factor         float64
 	allow                 string
 	match, skip           *regexp.Regexp
@@ -65,9 +65,9 @@ func main() {
 
 func parse() (*options, []string) {
 	o := &options{}
-	var shard, match, skip string
+	var seeds, shard, match, skip string
 	flag.IntVar(&o.sample, "sample", 0, "try only so many mutants of each package; 0 tries all")
-	flag.Uint64Var(&o.seed, "seed", 1, "choose another sample")
+	flag.StringVar(&seeds, "seed", "1", "choose another sample, or several, with commas between")
 	flag.IntVar(&o.jobs, "jobs", 1, "run so many tests at once")
 	flag.StringVar(&shard, "shard", "0/1", "try only every n-th mutant, from the i-th")
 	flag.Float64Var(&o.least, "least", 90, "percentage that must be caught")
@@ -82,6 +82,14 @@ func parse() (*options, []string) {
 		flag.Usage()
 		os.Exit(64)
 	}
+	for text := range strings.SplitSeq(seeds, ",") {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			flag.Usage()
+			os.Exit(64)
+		}
+		o.seeds = append(o.seeds, seed)
+	}
 	if match != "" {
 		o.match = regexp.MustCompile(match)
 	}
@@ -91,7 +99,7 @@ func parse() (*options, []string) {
 	return o, flag.Args()
 }
 
-// mutate returns which percentage of a package's mutants is caught.
+// mutate returns which percentage of a package's mutants is caught; of several samples, the least.
 func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 	equivalent, err := allowed(o.allow)
 	if err != nil {
@@ -109,35 +117,54 @@ func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 	if err := r.prepare(p, o.jobs); err != nil {
 		return 0, err
 	}
-	chosen := o.choose(p.mutants, equivalent)
-	counts, done := map[outcome]int{}, 0
+	least := 100.0
+	for _, seed := range o.seeds {
+		score, err := r.score(o.choose(p.mutants, equivalent, seed))
+		if err != nil {
+			return 0, err
+		}
+		fmt.Printf("%s, seed %d: %s; %d mutants in all\n", name, seed, score, len(p.mutants))
+		least = min(least, score.percent())
+	}
+	return least, nil
+}
+
+// A score is what became of how many mutants.
+type score map[outcome]int
+
+func (s score) of() int { return s[unreached] + s[survived] + s[failed] + s[endless] }
+
+func (s score) percent() float64 {
+	if s.of() == 0 {
+		return 100
+	}
+	return 100 * float64(s[failed]+s[endless]) / float64(s.of())
+}
+
+func (s score) String() string {
+	return fmt.Sprintf("%d of %d mutants caught, %.1f %% (%d by time; %d reached by no test)", s[failed]+s[endless], s.of(),
+		s.percent(), s[endless], s[unreached])
+}
+
+// score tries the chosen mutants and names those that nothing catches.
+func (r *runner) score(chosen []*mutant) (score, error) {
+	counts := score{}
 	var mu sync.Mutex
 	r.each(len(chosen), func(b bench, i int) {
 		m := chosen[i]
 		got, by := r.try(b, m)
 		mu.Lock()
 		defer mu.Unlock()
-		if ctx.Err() != nil {
+		if r.ctx.Err() != nil {
 			return
 		}
 		counts[got]++
-		done++
-		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", done, len(chosen), m.file, m.line, m.op, got, by)
+		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", counts.of(), len(chosen), m.file, m.line, m.op, got, by)
 		if got == survived || got == unreached {
 			fmt.Printf("%s:%d: %s %s (%s): %s\n", m.file, m.line, got, m.op, m.fn, m.source)
 		}
 	})
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
-	}
-	caught := counts[failed] + counts[endless]
-	score := 100.0
-	if len(chosen) > 0 {
-		score = 100 * float64(caught) / float64(len(chosen))
-	}
-	fmt.Printf("%s: %d of %d mutants caught, %.1f %% (%d by time; %d reached by no test); %d mutants in all\n",
-		name, caught, len(chosen), score, counts[endless], counts[unreached], len(p.mutants))
-	return score, nil
+	return counts, r.ctx.Err()
 }
 
 // prepare compiles the tests with the mutants and finds what each comes by.
@@ -189,13 +216,13 @@ func (r *runner) prepare(p *pkg, jobs int) error {
 }
 
 // choose returns the sample, the same one for the same seed whatever else changes in the package.
-func (o *options) choose(all []*mutant, equivalent map[string]bool) []*mutant {
+func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64) []*mutant {
 	var out []*mutant
 	rank, times := map[*mutant]uint64{}, map[string]int{}
 	for _, m := range all {
 		times[m.key()]++
 		h := fnv.New64a()
-		fmt.Fprintln(h, o.seed, m.key(), times[m.key()])
+		fmt.Fprintln(h, seed, m.key(), times[m.key()])
 		rank[m] = h.Sum64()
 		line := fmt.Sprintf("%s:%d: %s (%s): %s", m.file, m.line, m.op, m.fn, m.source)
 		if !equivalent[m.key()] && (o.match == nil || o.match.MatchString(line)) {

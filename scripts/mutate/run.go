@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A unit is what is run by itself: a test, or one of its parts where the whole takes long.
@@ -102,6 +104,7 @@ func (r *runner) start(b bench, u *unit, timeout time.Duration, what string, arg
 	}
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} // no terminal, and a share of a busy machine for each
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = u.dir, &out, &out, time.Second
 	cmd.Env = append(os.Environ(), "MUTATE="+what, "TMPDIR="+b.tmp())
 	err := cmd.Run()
@@ -125,37 +128,32 @@ func (r *runner) baseline(program, dir string) error {
 	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool {
 		return r.skip != nil && r.skip.MatchString(name)
 	})
-	found := make([][]*unit, len(names))
+	whole := make([]*unit, len(names))
+	parts := make([][]*unit, len(names))
 	r.each(len(names), func(b bench, i int) {
-		found[i] = r.parts(b, &unit{program: program, dir: dir, run: "^" + names[i] + "$"})
+		whole[i] = &unit{program: program, dir: dir, run: "^" + names[i] + "$"}
+		parts[i] = whole[i].parts(r.measure(b, whole[i]))
 	})
-	for _, us := range found {
-		r.units = append(r.units, us...)
+	some := slices.Concat(parts...)
+	r.each(len(some), func(b bench, i int) { r.measure(b, some[i]) })
+	for i, u := range whole {
+		if len(parts[i]) == 0 {
+			some = append(some, u)
+		}
 	}
+	r.units = append(r.units, slices.DeleteFunc(some, func(u *unit) bool { return u.reaches == nil })...)
 	return r.ctx.Err()
 }
 
-// parts measures a test and returns what of it is to be run: its parts where the whole takes long.
-func (r *runner) parts(b bench, u *unit) (all []*unit) {
-	keep := func(u *unit) {
-		if u.reaches != nil {
-			all = append(all, u)
-		}
-	}
-	out := r.measure(b, u)
+// parts are what is run of a test instead of the whole, where that takes long; out is what it has said.
+func (u *unit) parts(out []byte) (all []*unit) {
 	name := strings.Trim(u.run, "^$")
-	parts := regexp.MustCompile(`(?m)^=== RUN   `+name+`/([^/\n]+)$`).FindAllStringSubmatch(string(out), -1)
-	if u.took < long || len(parts) < 2 {
-		keep(u)
-		return all
+	found := regexp.MustCompile(`(?m)^=== RUN   `+name+`/([^/\n]+)$`).FindAllStringSubmatch(string(out), -1)
+	if u.took < long || len(found) < 2 {
+		return nil
 	}
-	for _, p := range parts {
-		if r.ctx.Err() != nil {
-			return nil
-		}
-		part := &unit{program: u.program, dir: u.dir, run: u.run + "/^" + regexp.QuoteMeta(p[1]) + "$"}
-		r.measure(b, part)
-		keep(part)
+	for _, p := range found {
+		all = append(all, &unit{program: u.program, dir: u.dir, run: u.run + "/^" + regexp.QuoteMeta(p[1]) + "$"})
 	}
 	return all
 }
