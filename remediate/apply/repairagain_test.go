@@ -97,7 +97,7 @@ func TestRepairTimes(t *testing.T) {
 
 // TestSupplement adds to a damaged log only what it has lost: a container of which a good line tells is not told of twice.
 func TestSupplement(t *testing.T) {
-	run := &txn{journal: journal{Updates: []update{{ID: "a"}, {ID: "b"}}}, store: &store{dir: t.TempDir()}}
+	run := &txn{journal: journal{Updates: []ContainerChange{{ID: "a"}, {ID: "b"}}}, store: &store{dir: t.TempDir()}}
 	run.dir = run.store.current()
 	run.log = []entry{{Event: evPlanned}, {Event: evUpdate, N: 1}}
 	lines := run.supplement([][]byte{[]byte("planned"), []byte("update")})
