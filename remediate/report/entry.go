@@ -96,6 +96,18 @@ func (r *Report) changes() (all []Change) {
 	return all
 }
 
+// updates are the containers that the report's plan changes in place, those that are held back too.
+func (r *Report) updates() (all []Update) {
+	if r.Plan == nil {
+		return nil
+	}
+	all = slices.Clone(r.Plan.Updates)
+	for _, h := range r.Plan.Held {
+		all = append(all, h.Updates...)
+	}
+	return all
+}
+
 // bySeverity orders entries, the most severe first, and otherwise leaves them in order.
 func bySeverity(all []entry) []entry {
 	slices.SortStableFunc(all, func(a, b entry) int {

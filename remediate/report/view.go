@@ -63,7 +63,7 @@ type View interface {
 }
 
 // Views are all formats, the default first. A format is a file of this package, and its value here.
-var Views = []View{textView{}, jsonView{}, jsonlView{}, sarifView{}, junitView{}, csvView{}, markdownView{},
+var Views = []View{textView{}, jsonView{}, jsonlView{}, sarifView{}, junitView{}, csvView{}, markdownView{}, htmlView{},
 	oscalView{}, defectdojoView{}, dockerBenchView{}, kubeBenchView{}, patchView{}, prometheusView{}}
 
 // Formats names the formats of a subject, the default first.
