@@ -1,6 +1,6 @@
 // Package mapping says which numbers of other frameworks each check answers. mappings.tsv has a row for each check,
-// framework and source: whether a number came from the reading of a requirement, or from where one of DISA's rules leads.
-// A check that no number is right for has a row that says so. The lists beside it are of every number that a framework
+// framework and source: a number comes from reading what the framework says, or from where one of DISA's rules leads. A
+// check that no number is right for has a row that says so. The lists beside it are of every number that a framework
 // has, so that no number can be made up.
 package mapping
 
@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// A Framework is a catalogue of requirements that checks are mapped to, by the word that its numbers are asked for with.
+// A Framework is a catalogue of requirements that checks are mapped to, by the word before its numbers.
 type Framework string
 
 // The frameworks.

@@ -28,8 +28,8 @@ func TestTable(t *testing.T) {
 	for _, c := range catalog.All {
 		rows := mapping.Of(c.ID)
 		if (len(rows) == 0) != mapping.Unmapped(c.ID) {
-			t.Errorf("%s: %d mappings, and the row that says there are none: %v; checks/mapping/mappings.tsv has either",
-				c.ID, len(rows), mapping.Unmapped(c.ID))
+			t.Errorf("%s: %d mappings, and a row that says there are none: %v; checks/mapping/mappings.tsv has "+
+				"either", c.ID, len(rows), mapping.Unmapped(c.ID))
 		}
 		seen := map[mapping.Framework][]string{}
 		for _, r := range rows {

@@ -117,10 +117,11 @@ func (p *page) explain(c *checks.Check, res Result) {
 	if r := severity.Of(c.ID); r.Severity != severity.None {
 		field("severity", r.Severity.String()+": "+r.Reason)
 	}
-	mapped := c.Mappings()
+	name := "frameworks"
 	for _, f := range mapping.Frameworks {
-		if n := mapped[f]; len(n) > 0 {
-			field("", f.Title()+": "+strings.Join(n, ", "))
+		if n := c.Mappings()[f]; len(n) > 0 {
+			field(name, f.Title()+": "+strings.Join(n, ", "))
+			name = ""
 		}
 	}
 	field("why", c.Why)
