@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"html"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -47,55 +47,6 @@ func (v htmlView) Write(w io.Writer, d Document, _ Style) error {
 	return p.Flush()
 }
 
-// tags writes HTML. All that is not the name of an element or an attribute goes through it as text, and so is inert.
-type tags struct{ *bufio.Writer }
-
-// open begins an element; attributes are pairs of a name and a value, and one without a name is left out.
-func (w tags) open(element string, attributes ...string) {
-	w.WriteString("<" + element)
-	for pair := range slices.Chunk(attributes, 2) {
-		if pair[0] != "" {
-			w.WriteString(" " + pair[0] + `="` + html.EscapeString(pair[1]) + `"`)
-		}
-	}
-	w.WriteString(">")
-}
-
-func (w tags) close(elements ...string) {
-	for _, e := range elements {
-		w.WriteString("</" + e + ">")
-	}
-	w.WriteString("\n")
-}
-
-// text writes what a host may have said, on one line.
-func (w tags) text(s string) { w.WriteString(html.EscapeString(Clean(s))) }
-
-// element writes a whole element with nothing but text in it.
-func (w tags) element(name, text string, attributes ...string) {
-	w.open(name, attributes...)
-	w.text(text)
-	w.WriteString("</" + name + ">")
-}
-
-// row writes a row of a table's head or body, each cell the text that it shows.
-func (w tags) row(cell string, texts ...string) {
-	w.open("tr")
-	for _, t := range texts {
-		if cell == "th" {
-			w.element(cell, t, "scope", "col")
-		} else {
-			w.element(cell, t)
-		}
-	}
-	w.close("tr")
-}
-
-// region begins a part of the page that scrolls by itself where it is too wide, by keyboard too.
-func (w tags) region(label string) {
-	w.open("div", "class", "scroll", "role", "region", "tabindex", "0", "aria-label", label)
-}
-
 // An htmlPage is the page while it is written: its reports, the newest of each host.
 type htmlPage struct {
 	tags
@@ -107,19 +58,25 @@ type htmlPage struct {
 
 // An htmlCheck is a check that the page tells of.
 type htmlCheck struct {
-	*Result            // of the first report that has it
-	anchor  string     // of the page
-	entries []entry    // of all hosts
+	*Result           // of the first report that has it
+	anchor  string    // of the page
+	entries []htmlRow // of all hosts
+	rows    map[string]int
 	states  []State    // by host; empty where it was not asked for
 	changes []htmlDiff // what would be changed for it
 }
 
-// An htmlDiff is what would be changed on one host.
+// An htmlRow is a finding, and the hosts that have it alike.
+type htmlRow struct {
+	entry
+	hosts []int
+}
+
+// An htmlDiff is what would be changed, alike on some hosts.
 type htmlDiff struct {
-	host  int
-	title string
-	diff  string
-	first *htmlCheck // under which it is shown
+	title, diff string
+	hosts       []int
+	first       *htmlCheck // under which it is shown
 }
 
 func newHTMLPage(w *bufio.Writer, rs Reports) *htmlPage {
@@ -156,18 +113,20 @@ func (p *htmlPage) collect(host int, r *Report) {
 		c := p.byID[res.ID]
 		if c == nil {
 			c = &htmlCheck{Result: res, anchor: "check-" + strconv.Itoa(len(p.results)+1),
-				states: make([]State, len(p.reports))}
+				states: make([]State, len(p.reports)), rows: map[string]int{}}
 			p.results, p.byID[res.ID] = append(p.results, c), c
 		}
 		c.states[host] = res.State
-		c.entries = append(c.entries, res.entries(r)...)
+		for _, e := range res.entries(r) {
+			c.add(e, host)
+		}
 	}
 	add := func(title, diff string, checks []string) {
-		d := htmlDiff{host, title, diff, nil}
+		first := (*htmlCheck)(nil)
 		for _, id := range checks {
 			if c := p.byID[id]; c != nil && diff != "" {
-				d.first = cmp.Or(d.first, c)
-				c.changes = append(c.changes, d)
+				first = cmp.Or(first, c)
+				c.change(htmlDiff{title, diff, []int{host}, first})
 			}
 		}
 	}
@@ -177,6 +136,32 @@ func (p *htmlPage) collect(host int, r *Report) {
 	for _, u := range r.updates() {
 		add("container "+u.Container+" ("+u.Disruption.String()+")", u.Diff, u.Checks)
 	}
+}
+
+// add adds a finding; what is alike on several hosts is one row, and twice on one host two.
+func (c *htmlCheck) add(e entry, host int) {
+	key := detail(e.Subject, e.Place, e.Got, e.Must, e.Reason, string(e.State))
+	if e.waiver != nil {
+		key = detail(key, e.accepted())
+	}
+	i, known := c.rows[key]
+	if known && !slices.Contains(c.entries[i].hosts, host) {
+		c.entries[i].hosts = append(c.entries[i].hosts, host)
+		return
+	}
+	c.rows[key] = len(c.entries)
+	c.entries = append(c.entries, htmlRow{e, []int{host}})
+}
+
+func (c *htmlCheck) change(d htmlDiff) {
+	i := slices.IndexFunc(c.changes, func(o htmlDiff) bool {
+		return o.title == d.title && o.diff == d.diff && o.first == d.first
+	})
+	if i < 0 {
+		c.changes = append(c.changes, d)
+		return
+	}
+	c.changes[i].hosts = append(c.changes[i].hosts, d.hosts...)
 }
 
 // fleet reports whether the page is of several hosts.
@@ -219,7 +204,8 @@ func (p *htmlPage) foot() {
 	p.close("main")
 	p.open("footer")
 	if len(p.reports) > 0 {
-		p.element("p", "Written by harden "+p.reports[0].Version+". A check that could not be judged is unknown, never a pass.")
+		p.element("p", "Written by harden "+p.reports[0].Version+
+			". A check that could not be judged is unknown, never a pass.")
 	}
 	p.close("footer")
 	p.WriteString("<script>" + htmlScript + "</script>\n")
@@ -241,7 +227,7 @@ func (p *htmlPage) hosts() {
 		p.close("section")
 		return
 	}
-	p.region("Hosts")
+	p.region("Table of hosts")
 	p.open("table")
 	p.element("caption", "Hosts, and how many findings each has")
 	p.open("thead")
@@ -253,7 +239,11 @@ func (p *htmlPage) hosts() {
 	p.close("thead")
 	p.open("tbody")
 	for _, r := range p.reports {
-		cells := []string{r.Host.Name, scoreText(r)}
+		score := "none"
+		if r.Score != nil {
+			score = strconv.Itoa(*r.Score)
+		}
+		cells := []string{r.Host.Name, score}
 		open := map[severity.Severity]int{}
 		for e := range entries(r) {
 			if e.open() {
@@ -270,16 +260,13 @@ func (p *htmlPage) hosts() {
 
 func (p *htmlPage) score(r *Report) {
 	p.open("p", "class", "score")
-	p.element("strong", scoreText(r))
-	p.WriteString(" of 100, the score by severity")
-	p.close("p")
-}
-
-func scoreText(r *Report) string {
 	if r.Score == nil {
-		return "no score"
+		p.say("no score: nothing was judged")
+	} else {
+		p.element("strong", strconv.Itoa(*r.Score))
+		p.say(strings.TrimPrefix(scoreText(r), fmt.Sprintf("Score: %d", *r.Score)))
 	}
-	return strconv.Itoa(*r.Score)
+	p.close("p")
 }
 
 // about is when and against what a host was audited, and what it is.
@@ -300,7 +287,7 @@ func about(r *Report) (parts []string) {
 func (p *htmlPage) heatMap() {
 	p.open("section", "aria-labelledby", "threats")
 	p.element("h2", "Threats", "id", "threats")
-	p.region("Threats")
+	p.region("Table of threats")
 	p.open("table", "class", "heat")
 	p.element("caption", "Findings by what is attacked and by kind of threat. Choose a cell to see only its findings.")
 	p.open("thead")
@@ -337,7 +324,7 @@ func (p *htmlPage) exposure() (open map[string]int, worst map[string]severity.Se
 		n := 0
 		for _, e := range c.entries {
 			if e.open() {
-				n++
+				n += len(e.hosts)
 			}
 		}
 		for _, t := range c.Threats {

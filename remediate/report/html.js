@@ -19,12 +19,12 @@ if (form) {
     const want = ["severity", "state", "host"].filter(n => form.elements[n]).map(n => [n, form.elements[n].value]);
     let shown = 0;
     rows.forEach((r, i) => {
-      const show = want.every(([n, v]) => v === "" || r.dataset[n] === v) &&
+      const show = want.every(([n, v]) => v === "" || r.dataset[n].split(" ").includes(v)) &&
         (threat === "" || r.dataset.threats.split(" ").includes(threat)) && words.every(w => texts[i].includes(w));
       if (r.hidden === show) r.hidden = !show;
       if (show) shown++;
     });
-    count.textContent = `${shown} of ${rows.length} findings and inconclusive checks` +
+    count.textContent = `${shown} of ${rows.length} rows` +
       (threat ? `, of the threat ${threat}` : "");
     cells.forEach(c => c.setAttribute("aria-pressed", String(c.dataset.threat === threat)));
   };

@@ -14,40 +14,41 @@ import (
 
 // findings are all that is open, waived or could not be judged, the most severe first, with what narrows them down.
 func (p *htmlPage) findings() {
-	var all []entry
-	states := map[State]int{}
+	rows, total, states := 0, 0, map[State]int{}
 	for _, c := range p.results {
+		rows += len(c.entries)
 		for _, e := range c.entries {
-			all = append(all, e)
+			total += len(e.hosts)
 			states[e.State]++
 		}
 	}
 	p.open("section", "aria-labelledby", "findings")
 	p.element("h2", "Findings", "id", "findings", "tabindex", "-1")
-	if len(all) == 0 {
+	if rows == 0 {
 		p.element("p", "There are none.")
 		p.close("section")
 		return
 	}
 	p.filter(states)
-	p.region("Findings")
+	p.region("Table of findings")
 	p.open("table", "id", "all")
-	p.element("caption", plural(len(all), "finding")+" and inconclusive checks, the most severe first", "id", "count",
-		"aria-live", "polite")
+	caption := plural(total, "finding") + " and inconclusive checks, the most severe first"
+	if rows < total {
+		caption += fmt.Sprintf("; %d rows, since hosts that are alike share one", rows)
+	}
+	p.element("caption", caption, "id", "count", "aria-live", "polite")
 	p.open("thead")
 	columns := []string{"Severity", "Check", "Subject", "Found", "Must be", "State"}
 	if p.fleet() {
-		columns = append(columns, "Host")
+		columns = append(columns, "Hosts")
 	}
 	p.row("th", columns...)
 	p.close("thead")
 	p.open("tbody")
-	host := map[*Report]int{}
-	for i, r := range p.reports {
-		host[r] = i
-	}
-	for _, e := range bySeverity(all) {
-		p.finding(e, host[e.report])
+	for _, c := range p.results {
+		for _, e := range c.entries {
+			p.finding(c, e)
+		}
 	}
 	p.close("tbody", "table", "div", "section")
 }
@@ -56,12 +57,12 @@ func (p *htmlPage) findings() {
 func (p *htmlPage) filter(states map[State]int) {
 	p.open("form", "id", "filter", "hidden", "", "role", "search", "aria-label", "Filter the findings")
 	p.open("label")
-	p.text("Search ")
+	p.say("Search ")
 	p.open("input", "type", "search", "name", "text", "autocomplete", "off")
 	p.close("label")
 	choose := func(label, name string, options []string) {
 		p.open("label")
-		p.text(label + " ")
+		p.say(label + " ")
 		p.open("select", "name", name)
 		p.element("option", "all", "value", "")
 		for i, o := range options {
@@ -94,20 +95,23 @@ func (p *htmlPage) filter(states map[State]int) {
 	p.close("form")
 }
 
-func (p *htmlPage) finding(e entry, host int) {
-	c := p.byID[e.result.ID]
+func (p *htmlPage) finding(c *htmlCheck, e htmlRow) {
 	s := severityOf(e.result).String()
 	threats := ""
 	if e.open() { // the others are not in the map
 		threats = strings.Join(e.result.Threats, " ")
 	}
-	p.open("tr", "data-severity", s, "data-state", string(e.State), "data-host", strconv.Itoa(host),
+	hosts := make([]string, len(e.hosts))
+	for i, h := range e.hosts {
+		hosts[i] = strconv.Itoa(h)
+	}
+	p.open("tr", "data-severity", s, "data-state", string(e.State), "data-host", strings.Join(hosts, " "),
 		"data-threats", threats)
 	p.element("td", s, "class", s)
 	p.open("td")
 	p.element("a", e.result.label(), "href", "#"+c.anchor)
 	p.WriteString("<br>")
-	p.text(e.result.Title)
+	p.say(e.result.Title)
 	p.close("td")
 	p.element("td", cmp.Or(e.Place, e.Subject))
 	found := e.Got
@@ -121,7 +125,7 @@ func (p *htmlPage) finding(e entry, host int) {
 	p.element("td", e.Must)
 	p.element("td", looks[e.State].phrase)
 	if p.fleet() {
-		p.element("td", e.report.Host.Name)
+		p.element("td", p.members(e.hosts))
 	}
 	p.close("tr")
 }
@@ -148,7 +152,7 @@ func (p *htmlPage) differences() {
 		return
 	}
 	groups, order := p.groups(differ)
-	p.region("Hosts and checks")
+	p.region("Table of hosts and checks")
 	p.open("table", "class", "matrix")
 	caption := fmt.Sprintf("%s that are not in the same state on every host; hosts that are alike share a row",
 		plural(len(differ), "check"))
@@ -249,8 +253,8 @@ func (p *htmlPage) changed() {
 		for _, s := range shifts {
 			p.open("li")
 			p.element("b", s.Kind)
-			p.text(" " + strings.TrimSpace(s.Number+" "+s.ID) + ": ")
-			p.text(strings.TrimSpace(s.Title))
+			p.say(" " + strings.TrimSpace(s.Number+" "+s.ID) + ": ")
+			p.say(strings.TrimSpace(s.Title))
 			if s.Subject != "" {
 				p.WriteString("; ")
 				p.WriteString(html.EscapeString(difference(Clean(s.Subject), cmp.Or(s.Is, s.Was), s.Must)))
@@ -303,7 +307,7 @@ func (p *htmlPage) check(c *htmlCheck) {
 	}
 	item("Threats", threats...)
 	var numbers []string
-	all := mapping.Of(c.ID)
+	all := mapping.Numbers(c.ID)
 	for _, f := range mapping.Frameworks {
 		if n := all[f]; len(n) > 0 {
 			numbers = append(numbers, f.Title()+": "+strings.Join(n, ", "))
@@ -330,11 +334,11 @@ func (p *htmlPage) check(c *htmlCheck) {
 func (p *htmlPage) diff(c *htmlCheck, d htmlDiff) {
 	title := d.title
 	if p.fleet() {
-		title = p.reports[d.host].Host.Name + ": " + title
+		title = p.members(d.hosts) + ": " + title
 	}
 	if d.first != c {
 		p.open("p")
-		p.text(title + ": see ")
+		p.say(title + ": see ")
 		p.element("a", d.first.label(), "href", "#"+d.first.anchor)
 		p.close("p")
 		return

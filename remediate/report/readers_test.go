@@ -17,9 +17,9 @@ import (
 // reading holds what one format makes of every document to what its readers insist on.
 func reading(t *testing.T, format string, f func(t *testing.T, rs report.Reports, text string)) {
 	t.Helper()
-	for name, rs := range documents(t) {
+	for name, rs := range tried(t) {
 		if !single[format] || len(rs) == 1 {
-			t.Run(name, func(t *testing.T) { f(t, rs, written(t, format, rs)) })
+			t.Run(name, func(t *testing.T) { f(t, rs, formatted(t, format, rs)) })
 		}
 	}
 }
