@@ -34,7 +34,7 @@ func Remapping(d *facts.Daemon) string {
 // MappingOf returns the ranges that a host's files give to the user of the mapping. facts.ErrAbsent means that this
 // user does not exist yet: dockerd makes it, with the next free range.
 func MappingOf(h *facts.Host) (*Mapping, error) {
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return nil, err
 	}
