@@ -33,8 +33,8 @@ const goods = `
 `
 
 // stood is what must be there again on the way back: containers by their IDs, images, networks, and the volume with all
-// that a file has. When something was started, which address
-// it got and the ID of the default bridge are others each time; the Engine has more than one word for what was not given.
+// that a file has. When something was started, which address it got and the ID of the default bridge are others each
+// time, and the Engine has more than one word for what was not given.
 func stood(m *vm.Machine) string {
 	return m.OK(`
 		docker inspect $(docker ps -aq) | jq -S 'sort_by(.Name)[] |
