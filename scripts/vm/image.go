@@ -54,7 +54,8 @@ func Careless(t testing.TB, host Host) Snapshot {
 	script := "store=" + host.store + "\n" + careless
 	engine, key := host.engine(t)
 	sum := sha256.Sum256([]byte(base.disk + script + key))
-	return kept(t, "careless"+host.store+host.built+"-"+host.Name, hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
+	kind := "careless" + host.store + host.built + "-" + host.Name
+	return kept(t, kind, hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
 		m := StartIn(t, base, dir)
 		m.replace(engine)
 		m.OK(script)
