@@ -69,10 +69,10 @@ func (h *Host) readDaemon() (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p == nil && engineErr == nil {
+	_, unseen := h.processes("dockerd")
+	if p == nil && engineErr == nil && !errors.Is(unseen, ErrAbsent) {
 		return nil, fmt.Errorf("%s answers, but no dockerd process can be seen", engine.Host)
 	}
-	_, unseen := h.processes("dockerd")
 	d := &Daemon{Process: p, Flavour: "package", Unseen: errors.Is(unseen, ErrAbsent)}
 	if p != nil {
 		d.Flavour, d.UID = flavour(p), p.UID
