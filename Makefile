@@ -39,9 +39,9 @@ torture: ## kill harden at every system call, cut the power at every write; take
 	scripts/setup
 	HARDEN_TORTURE=full $(GO) test -v -run Torture -timeout 6h ./...
 
-matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes an hour
+matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes hours
 	scripts/setup
-	HARDEN_MATRIX=full $(GO) test -v -run 'TestHost|TestSwarm' -parallel 2 -timeout 3h ./scripts/vm
+	HARDEN_MATRIX=full $(GO) test -v -run 'TestHost|TestSwarm|TestGuide' -parallel 2 -timeout 6h ./scripts/vm
 
 kubernetes: ## change a control plane under a real kubelet, and roll it back; takes a few minutes
 	scripts/setup

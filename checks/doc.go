@@ -18,8 +18,9 @@
 //		Rule:    rule.Daemon("icc", true).Must(be.False),
 //	}
 //
-// The list, the explanation, the catalogue's page and the threat model are derived from it: there is no other place to
-// describe a check. Validate refuses a literal that lacks a reason, a threat or a number.
+// The list, the explanation, the catalogue's page and the threat model are derived from it. Beside it, there is one line
+// for each check in package severity, which says how much it matters and why: in one table, so that all of them are
+// chosen alike. Validate refuses a check that lacks a reason, a threat, a number or a severity.
 //
 // # The facts
 //

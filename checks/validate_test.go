@@ -33,6 +33,7 @@ func TestValidate(t *testing.T) {
 		"another platform":     func(c *checks.Check) { c.ID = "kubernetes/icc" },
 		"a level is":           func(c *checks.Check) { c.Level = 3 },
 		"no rule":              func(c *checks.Check) { c.Rule = nil },
+		"no severity":          func(c *checks.Check) { c.ID = "docker/unrated" },
 		"no benchmark":         func(c *checks.Check) { c.Items = nil },
 		"no edition is called": func(c *checks.Check) { c.Items["docker@9.9.9"] = "1.1" },
 		"is no number":         func(c *checks.Check) { c.Items[cis.Docker160] = "2.02" },

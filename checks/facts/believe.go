@@ -139,7 +139,7 @@ func belowKubepods(cgroup, cgroupRoot string) ([]string, bool) {
 }
 
 // believe settles what counts of a process, and whose word its arguments are.
-func (h *Host) believe(p *Process, name string) {
+func believe(h *Host, p *Process, name string) {
 	if p.Contained {
 		p.By = want.Guest
 		return
@@ -151,19 +151,19 @@ func (h *Host) believe(p *Process, name string) {
 			exposed = err.Error()
 		}
 	}
-	systemd := h.systemd()
+	systemd := systemd(h)
 	p.By = want.Root
 	if p.Doubted = p.Doubt(systemd, exposed); p.Doubted == "" {
 		return
 	}
 	p.By = want.User
-	if p.UID != 0 && p.disguised(systemd, exposed) == "" && h.ownService(p, name) {
+	if p.UID != 0 && p.disguised(systemd, exposed) == "" && ownService(h, p, name) {
 		p.Doubted = "" // it is what it seems, but what it says of itself it may have changed
 	}
 }
 
 // systemd reports whether systemd runs here: as sd_booted(3) asks, and it is the first process.
-func (h *Host) systemd() bool {
+func systemd(h *Host) bool {
 	_, err := h.Info("/run/systemd/system")
 	first, _ := h.read("/proc/1/comm")
 	name := strings.TrimSpace(string(first))
@@ -172,7 +172,7 @@ func (h *Host) systemd() bool {
 
 // ownService reports whether a process that is not root's is the main program of the system's service of its name: etcd
 // often has a user of its own.
-func (h *Host) ownService(p *Process, name string) bool {
+func ownService(h *Host, p *Process, name string) bool {
 	unit := name + ".service"
 	if p.RealUID != p.UID || systemService(p.Cgroup) != unit {
 		return false
@@ -200,10 +200,10 @@ func (h *Host) Foreign(p Process) string {
 
 // Uncounted returns the processes on this host that bear a name that matters and do not count, with the reason in each.
 // Those in containers are not among them.
-func (h *Host) Uncounted() []Process {
+func Uncounted(h *Host) []Process {
 	var all []Process
 	for _, name := range append([]string{"dockerd", "containerd", "kubelet"}, Programs...) {
-		ps, _ := h.processes(name)
+		ps, _ := h.AllProcesses(name)
 		for _, p := range ps {
 			if p.Doubted != "" {
 				all = append(all, p)

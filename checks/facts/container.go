@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -247,21 +246,20 @@ func updated(c Container, l want.Limits) Container {
 	return c
 }
 
-// withUpdates has containers answer as they would after updates, by ID.
-func withUpdates(containers func() ([]Container, error), updates map[string]want.Limits) func() ([]Container, error) {
-	if len(updates) == 0 {
-		return containers
-	}
-	return sync.OnceValues(func() ([]Container, error) {
-		cs, err := containers()
-		cs = slices.Clone(cs)
-		for i, c := range cs {
-			if l, ok := updates[c.ID]; ok {
-				cs[i] = updated(c, l)
-			}
-		}
+// afterUpdates is the fate of the containers: they are as the Engine has told of them, but for what a plan would have
+// updated in place.
+func afterUpdates(before, _ func() ([]Container, error), plan Overlay) ([]Container, error) {
+	cs, err := before()
+	if len(plan.Updated) == 0 {
 		return cs, err
-	})
+	}
+	cs = slices.Clone(cs)
+	for i, c := range cs {
+		if l, ok := plan.Updated[c.ID]; ok {
+			cs[i] = updated(c, l)
+		}
+	}
+	return cs, err
 }
 
 // An Image is what the Docker Engine tells of one image.

@@ -33,10 +33,12 @@ func (e *EngineFacts) AtLeast(major, minor int) bool {
 	return x > major || x == major && y >= minor
 }
 
-// readEngine asks the engine about itself, wherever it is: EngineFacts.Local says whether that is this machine.
-// Checks of the engine and its containers hold for a remote one too; those of host files go through Daemon, which is
-// ErrElsewhere then.
-func (h *Host) readEngine() (*EngineFacts, error) {
+// EngineSays returns what the Docker Engine says of itself, wherever it is: EngineFacts.Local says whether that is this
+// machine. Checks of the engine and its containers hold for a remote one too; those of host files go through DaemonOf,
+// which is ErrElsewhere then.
+func EngineSays(h *Host) (*EngineFacts, error) { return Once(h, "engine", Kept, readEngine) }
+
+func readEngine(h *Host) (*EngineFacts, error) {
 	engine, endpoint, err := h.src.Engine(h.ctx)
 	if err != nil {
 		return nil, err
@@ -65,19 +67,35 @@ func get[T any](h *Host, path string) (T, error) {
 	})
 }
 
-func (h *Host) readContainers() ([]Container, error) {
+// Containers returns every container, running or not, sorted by ID; with an error, those that could be looked at.
+func Containers(h *Host) ([]Container, error) {
+	return Once(h, "containers", afterUpdates, readContainers)
+}
+
+func readContainers(h *Host) ([]Container, error) {
 	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.ctx) })
 }
 
-func (h *Host) readImages() ([]Image, error) {
+// Images returns every image, sorted by ID; with an error, those that could be looked at.
+func Images(h *Host) ([]Image, error) { return Once(h, "images", Kept, readImages) }
+
+func readImages(h *Host) ([]Image, error) {
 	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.ctx) })
 }
 
-func (h *Host) readNetwork(name string) (network.Inspect, error) {
+// Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
+func Network(h *Host, name string) (network.Inspect, error) {
+	return OncePer(h, "network", name, Kept, readNetwork)
+}
+
+func readNetwork(h *Host, name string) (network.Inspect, error) {
 	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.ctx, name) })
 }
 
-func (h *Host) readNetworks() ([]network.Inspect, error) {
+// Networks returns the Docker Engine's networks, without what is attached to them.
+func Networks(h *Host) ([]network.Inspect, error) { return Once(h, "networks", Kept, readNetworks) }
+
+func readNetworks(h *Host) ([]network.Inspect, error) {
 	return get[[]network.Inspect](h, "/networks")
 }
 
@@ -89,7 +107,10 @@ type Volume struct {
 	Options    map[string]string
 }
 
-func (h *Host) readVolumes() ([]Volume, error) {
+// Volumes returns the Docker Engine's named volumes.
+func Volumes(h *Host) ([]Volume, error) { return Once(h, "volumes", Kept, readVolumes) }
+
+func readVolumes(h *Host) ([]Volume, error) {
 	answer, err := get[struct{ Volumes []Volume }](h, "/volumes")
 	return answer.Volumes, err
 }
@@ -102,7 +123,10 @@ type Swarm struct {
 	Secrets  int
 }
 
-func (h *Host) readSwarm() (*Swarm, error) {
+// SwarmOf returns what only a manager knows of its swarm.
+func SwarmOf(h *Host) (*Swarm, error) { return Once(h, "swarm", Kept, readSwarm) }
+
+func readSwarm(h *Host) (*Swarm, error) {
 	s := new(Swarm)
 	secrets, errSecrets := get[[]struct{ ID string }](h, "/secrets")
 	s.Secrets = len(secrets)
@@ -131,8 +155,11 @@ type Exec struct {
 	Gone        bool // the Engine has forgotten all but that it was
 }
 
+// Execs returns the exec sessions that the Docker Engine knows of; with an error, those that could be looked at.
+func Execs(h *Host) ([]Exec, error) { return Once(h, "execs", Kept, readExecs) }
+
 // readExecs finds exec sessions in the events that the Engine remembers, and those that are at work.
-func (h *Host) readExecs() ([]Exec, error) {
+func readExecs(h *Host) ([]Exec, error) {
 	var order []string
 	byID := map[string]*Exec{}
 	note := func(id, container, name string) {
@@ -141,7 +168,7 @@ func (h *Host) readExecs() ([]Exec, error) {
 			order = append(order, id)
 		}
 	}
-	containers, errContainers := h.Containers()
+	containers, errContainers := Containers(h)
 	own := map[string]string{}
 	for _, c := range containers {
 		own[c.ID] = c.Config.User
@@ -149,11 +176,11 @@ func (h *Host) readExecs() ([]Exec, error) {
 			note(id, c.ID, c.ShortName())
 		}
 	}
-	errEvents := h.execEvents(note)
+	errEvents := execEvents(h, note)
 	var execs []Exec
 	for _, id := range order {
 		e := byID[id]
-		switch err := h.readExec(e); {
+		switch err := readExec(h, e); {
 		case errors.Is(err, ErrAbsent): // it ended a while ago
 		case err != nil:
 			return execs, err
@@ -169,8 +196,8 @@ func (h *Host) readExecs() ([]Exec, error) {
 }
 
 // execEvents reads the exec sessions among the events so far. An engine keeps its last 256.
-func (h *Host) execEvents(note func(id, container, name string)) error {
-	e, err := h.Engine()
+func execEvents(h *Host, note func(id, container, name string)) error {
+	e, err := EngineSays(h)
 	if err != nil {
 		return err
 	}
@@ -209,7 +236,7 @@ func (h *Host) execEvents(note func(id, container, name string)) error {
 	return err
 }
 
-func (h *Host) readExec(e *Exec) error {
+func readExec(h *Host, e *Exec) error {
 	answer, err := get[struct {
 		Running       bool
 		ContainerID   string
@@ -234,10 +261,13 @@ type Usage struct {
 	Of     string // "at its peak", or "now" where no peak is kept
 }
 
+// UsageOf returns the most that a running container, by its ID, is known to have used.
+func UsageOf(h *Host, id string) (Usage, error) { return OncePer(h, "usage", id, Kept, readUsage) }
+
 // readUsage asks the kernel, or where this machine's kernel does not run the container the Engine, which takes a second
 // for each.
-func (h *Host) readUsage(id string) (Usage, error) {
-	if u, ok := h.kernelUsage(id); ok {
+func readUsage(h *Host, id string) (Usage, error) {
+	if u, ok := kernelUsage(h, id); ok {
 		return u, nil
 	}
 	stats, err := get[struct {
@@ -260,15 +290,15 @@ func (h *Host) readUsage(id string) (Usage, error) {
 }
 
 // kernelUsage reads a container's cgroups; false where they do not tell both. A peak of PIDs only newer kernels keep.
-func (h *Host) kernelUsage(id string) (u Usage, ok bool) {
-	memory, pids := h.cgroup(id, "memory"), h.cgroup(id, "pids")
+func kernelUsage(h *Host, id string) (u Usage, ok bool) {
+	memory, pids := cgroup(h, id, "memory"), cgroup(h, id, "pids")
 	if memory == "" || pids == "" {
 		return u, false
 	}
 	for _, f := range []struct{ name, of string }{
 		{"/memory.peak", "at its peak"}, {"/memory.max_usage_in_bytes", "at its peak"}, {"/memory.current", "now"},
 	} {
-		if u.Memory, ok = h.number(memory + f.name); ok {
+		if u.Memory, ok = readNumber(h, memory+f.name); ok {
 			u.Of = f.of
 			break
 		}
@@ -276,19 +306,19 @@ func (h *Host) kernelUsage(id string) (u Usage, ok bool) {
 	if !ok {
 		return u, false
 	}
-	if u.PIDs, ok = h.number(pids + "/pids.peak"); !ok {
-		u.PIDs, ok = h.number(pids + "/pids.current")
+	if u.PIDs, ok = readNumber(h, pids+"/pids.peak"); !ok {
+		u.PIDs, ok = readNumber(h, pids+"/pids.current")
 	}
 	return u, ok
 }
 
 // cgroup is the directory that a controller has for a running container of this machine: its own, as in the first
 // version of cgroups, or that of all controllers.
-func (h *Host) cgroup(id, controller string) string {
-	if e, err := h.Engine(); err != nil || !e.Local {
+func cgroup(h *Host, id, controller string) string {
+	if e, err := EngineSays(h); err != nil || !e.Local {
 		return ""
 	}
-	containers, _ := h.Containers()
+	containers, _ := Containers(h)
 	i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == id })
 	if i < 0 || containers[i].State.Pid == 0 {
 		return ""
@@ -312,8 +342,8 @@ func (h *Host) cgroup(id, controller string) string {
 	return all
 }
 
-// number reads a file of the kernel's that holds one.
-func (h *Host) number(path string) (int64, bool) {
+// readNumber reads a file of the kernel's that holds one.
+func readNumber(h *Host, path string) (int64, bool) {
 	f, err := h.File(path)
 	if err != nil {
 		return 0, false
@@ -326,14 +356,14 @@ func (h *Host) number(path string) (int64, bool) {
 var ErrShallow = errors.New("the files in images are looked at by --deep alone")
 
 // Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
-func (h *Host) Contents(id string) (*archive.Contents, error) {
+func Contents(h *Host, id string) (*archive.Contents, error) {
 	if h.Deep == nil {
 		return nil, ErrShallow
 	}
-	return h.contents(id)
+	return OncePer(h, "contents", id, Kept, readContents)
 }
 
-func (h *Host) readContents(id string) (c *archive.Contents, err error) {
+func readContents(h *Host, id string) (c *archive.Contents, err error) {
 	engine, _, err := h.src.Engine(h.ctx)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ const tick = 20 * time.Millisecond
 
 // loaded returns what the configuration file held as the daemon started: the version that was there before and was
 // replaced after, if harden itself replaced it.
-func (h *Host) loaded(d *Daemon, path string) *Keys {
+func loaded(h *Host, d *Daemon, path string) *Keys {
 	if h.Earlier == nil {
 		return nil
 	}

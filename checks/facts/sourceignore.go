@@ -213,7 +213,7 @@ func ignored(rules []ignoreRule, p string, dir bool) bool {
 
 // Ignored reports whether the .gitignore files of a source directory, from root down, leave out a file or a directory
 // above it.
-func (h *Host) Ignored(root, file string) bool {
+func Ignored(h *Host, root, file string) bool {
 	var rules []ignoreRule
 	for _, dir := range slices.Backward(dirsAbove(root, file)) {
 		if f, err := h.File(path.Join(dir, ".gitignore")); err == nil {

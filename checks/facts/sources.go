@@ -50,10 +50,10 @@ type SourceFile struct {
 // At is a place in the file as people write it: "app/Dockerfile:12".
 func (f *SourceFile) At(line int) string { return fmt.Sprintf("%s:%d", f.As, line) }
 
-// Sources returns the Dockerfiles and Compose files below SourceDirs. ErrAbsent where there are none.
-func (h *Host) Sources() (*Sources, error) { return h.sources() }
+// SourcesOf returns the Dockerfiles and Compose files below SourceDirs. ErrAbsent where there are none.
+func SourcesOf(h *Host) (*Sources, error) { return Once(h, "sources", Anew, readSources) }
 
-func (h *Host) readSources() (*Sources, error) {
+func readSources(h *Host) (*Sources, error) {
 	w := &sourceWalk{host: h, seen: map[string]bool{}, roots: map[string]string{}, found: &Sources{}}
 	for _, dir := range h.SourceDirs {
 		info, err := h.Info(dir.Path)
@@ -77,7 +77,7 @@ func (h *Host) readSources() (*Sources, error) {
 
 // projects reads the Compose files. What one includes is judged with it, and not again by itself.
 func (w *sourceWalk) projects() {
-	r := w.host.composeReader(w.open)
+	r := newComposeReader(w.host, w.open)
 	var all []*Compose
 	for _, f := range w.composes {
 		env := path.Join(path.Dir(f.Path), envName)
@@ -163,7 +163,7 @@ func (w *sourceWalk) gitignore(dir string) error {
 		return nil
 	}
 	p := path.Join(dir, ".gitignore")
-	f, err := w.host.within(budget.New(w.name(p), w.host.spent), p)
+	f, err := FileWithin(w.host, budget.New(w.name(p), w.host.spent), p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

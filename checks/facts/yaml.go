@@ -35,9 +35,11 @@ type Value struct {
 
 // Document reads a YAML or JSON file that holds one document with an object at its top. What is not well formed, and a
 // key that one object has twice, is an error that names file and line.
-func (h *Host) Document(path string) (*Document, error) { return h.document(path) }
+func (h *Host) Document(path string) (*Document, error) {
+	return OncePer(h, "document", path, Anew, readDocument)
+}
 
-func (h *Host) readDocument(path string) (*Document, error) {
+func readDocument(h *Host, path string) (*Document, error) {
 	b := budget.New("", h.spent)
 	info, err := h.Info(path)
 	if err != nil {
@@ -59,8 +61,8 @@ func (h *Host) readDocument(path string) (*Document, error) {
 }
 
 // documentBy is Document, of a file that by names.
-func (h *Host) documentBy(path string, by want.Authority) (*Document, error) {
-	d, err := h.document(path)
+func documentBy(h *Host, path string, by want.Authority) (*Document, error) {
+	d, err := h.Document(path)
 	if err != nil {
 		return nil, err
 	}

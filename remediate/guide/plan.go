@@ -67,6 +67,7 @@ func Plan(s *State, now time.Time) (*Move, error) {
 	p.networks()
 	p.volumes()
 	p.binds()
+	p.user()
 	p.refusals()
 	m.Space.Free = s.Free
 	if !m.Space.Room() {
@@ -90,6 +91,14 @@ func (p *planner) refuse(format string, args ...any) {
 
 func (p *planner) leave(what, format string, args ...any) {
 	p.Left = append(p.Left, Left{what, fmt.Sprintf(format, args...)})
+}
+
+// user tells whom dockerd makes, which no way back takes away.
+func (p *planner) user() {
+	if p.Mapping == nil {
+		p.leave("user "+made, "it does not exist yet: dockerd makes it and its group, with IDs in /etc/subuid and "+
+			"/etc/subgid; all of them stay when you go back")
+	}
 }
 
 func (p *planner) lookup() lookup {
@@ -276,7 +285,7 @@ func (p *planner) networks() {
 		}
 		body, err := json.Marshal(map[string]any{"Name": n.Name, "Driver": n.Driver, "EnableIPv4": n.EnableIPv4,
 			"EnableIPv6": n.EnableIPv6, "Internal": n.Internal, "Attachable": n.Attachable, "IPAM": n.IPAM,
-			"Options": n.Options, "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
+			"Options": bridged(n), "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
 			"ConfigFrom": n.ConfigFrom})
 		if err != nil {
 			p.refuse("network %s: %v", show(n.Name), err)
@@ -294,6 +303,19 @@ func (p *planner) networks() {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
+}
+
+// bridged returns the options of a network, with its bridge where the Engine has chosen the name by the network's ID.
+// dockerd leaves the bridges of the old data root as they are: a second one with the same addresses would take the
+// packets of the other, in the move and on the way back.
+func bridged(n network.Inspect) map[string]string {
+	const name = "com.docker.network.bridge.name"
+	if n.Driver != "bridge" || n.ConfigOnly || n.ConfigFrom.Network != "" || n.Options[name] != "" {
+		return n.Options
+	}
+	options := map[string]string{name: "br-" + facts.ShortID(n.ID)}
+	maps.Copy(options, n.Options)
+	return options
 }
 
 func (p *planner) refusals() {

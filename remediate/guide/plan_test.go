@@ -163,6 +163,10 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	if m.Space.Need() != 6<<30+1<<20 || !m.Space.Room() || len(m.Refusals) > 0 {
 		t.Errorf("%+v %v", m.Space, m.Refusals)
 	}
+	if body := string(m.Networks[0].Body); !strings.Contains(body,
+		`"Options":{"com.docker.network.bridge.name":"br-cccccccccccc"}`) {
+		t.Errorf("the network gets a second bridge with the addresses of the first: %s", body)
+	}
 	got := texts(m)
 	for _, want := range []string{"container a-web: 4.9 KiB that it has written into its own layer stay behind",
 		"container a-web: it can't write /srv/own of the host any more: it belongs to 0:0 with mode 0755",
@@ -175,7 +179,7 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
-	for _, never := range []string{"/srv/all", "/srv/mapped"} {
+	for _, never := range []string{"/srv/all", "/srv/mapped", "user dockremap"} {
 		if strings.Contains(got, never) {
 			t.Errorf("says something of %s:\n%s", never, got)
 		}
@@ -183,6 +187,30 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	s.Pull = true
 	if m = planned(t, s); m.Images[0].Pull != "web@sha256:9" || m.Space.Archive != 1<<30 {
 		t.Errorf("pull: %+v %+v", m.Images, m.Space)
+	}
+}
+
+// TestBridged: a network keeps the bridge that it has, whoever chose its name. One that takes its options from another
+// network may have none of its own.
+func TestBridged(t *testing.T) {
+	const name = "com.docker.network.bridge.name"
+	for _, tt := range []struct {
+		n    network.Inspect
+		want string
+	}{
+		{network.Inspect{ID: netID, Driver: "bridge"}, "br-cccccccccccc"},
+		{network.Inspect{ID: netID, Driver: "bridge", Options: map[string]string{name: "shop0"}}, "shop0"},
+		{network.Inspect{ID: netID, Driver: "macvlan"}, ""},
+		{network.Inspect{ID: netID, Driver: "bridge", ConfigOnly: true}, ""},
+		{network.Inspect{ID: netID, Driver: "bridge", ConfigFrom: network.ConfigReference{Network: "base"}}, ""},
+	} {
+		if got := bridged(tt.n)[name]; got != tt.want {
+			t.Errorf("%+v: bridge %q, want %q", tt.n, got, tt.want)
+		}
+	}
+	more := map[string]string{"com.docker.network.driver.mtu": "1400"}
+	if got := bridged(network.Inspect{ID: netID, Driver: "bridge", Options: more}); len(got) != 2 || len(more) != 1 {
+		t.Errorf("%v of %v", got, more)
 	}
 }
 
@@ -196,6 +224,9 @@ func TestPlanHost(t *testing.T) {
 		if !c.Host || !strings.Contains(string(c.Created.Body), `"UsernsMode":"host"`) {
 			t.Errorf("%s: %v %s", c.Name, c.Host, c.Created.Body)
 		}
+	}
+	if !strings.Contains(texts(m), "user dockremap: it does not exist yet: dockerd makes it") {
+		t.Errorf("does not say that dockerd makes a user:\n%s", texts(m))
 	}
 	if !m.Volumes[0].Host || strings.Contains(texts(m), "/srv/own") {
 		t.Errorf("%+v\n%s", m.Volumes[0], texts(m))

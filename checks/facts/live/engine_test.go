@@ -104,12 +104,12 @@ func testTunnel(t *testing.T, d *testdocker.Daemon) {
 	}
 	for _, host := range []string{"unix://" + socket.Addr().String(), "tcp://" + port.Addr().String()} {
 		h := facts.New(t.Context(), at(host), facts.Choices{})
-		engine, err := h.Engine()
+		engine, err := facts.EngineSays(h)
 		must(t, err)
 		if engine.Local || engine.DockerRootDir != d.DataRoot {
 			t.Errorf("%s: local %v, data root %s", host, engine.Local, engine.DockerRootDir)
 		}
-		if _, err := h.Daemon(); !errors.Is(err, facts.ErrElsewhere) {
+		if _, err := facts.DaemonOf(h); !errors.Is(err, facts.ErrElsewhere) {
 			t.Errorf("%s: the daemon is %v", host, err)
 		}
 	}
@@ -153,7 +153,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 func testDaemon(t *testing.T, d *testdocker.Daemon) {
 	daemon := func() *facts.Daemon {
 		t.Helper()
-		got, err := facts.New(t.Context(), at(d.Host), facts.Choices{}).Daemon()
+		got, err := facts.DaemonOf(facts.New(t.Context(), at(d.Host), facts.Choices{}))
 		must(t, err)
 		must(t, got.KeysErr)
 		if got.Process.PID != d.PID || got.File != d.ConfigFile || !got.Explicit || got.DataRoot != d.DataRoot ||
