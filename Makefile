@@ -28,6 +28,7 @@ check: lint ## check format, vet, lint, and run the tests that need no other mac
 lint:
 	@bad=$$($(GO) run cmd/gofmt -l cmd checks remediate fixtures scripts); [[ -z $$bad ]] || { printf 'not gofmt-ed: %s\n' $$bad; exit 1; }
 	$(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/harden # for --source; it cannot be run here
 	$(GO) run $(STATICCHECK) ./...
 
 bench: ## measure speed and memory, as ratios, on this machine

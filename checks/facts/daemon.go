@@ -66,10 +66,10 @@ func readDaemon(h *Host) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p == nil && engineErr == nil {
+	_, unseen := h.AllProcesses("dockerd")
+	if p == nil && engineErr == nil && !errors.Is(unseen, ErrAbsent) {
 		return nil, fmt.Errorf("%s answers, but no dockerd process can be seen", engine.Host)
 	}
-	_, unseen := h.AllProcesses("dockerd")
 	d := &Daemon{Process: p, Flavour: "package", Unseen: errors.Is(unseen, ErrAbsent)}
 	if p != nil {
 		d.Flavour, d.UID = flavour(p), p.UID

@@ -191,11 +191,11 @@ func TestExcludedElsewhere(t *testing.T) {
 		args string
 		says string
 	}{
-		{"HARDEN_ROOT=/mnt", "check --docker-host unix:///x", "--docker-host can't be combined with HARDEN_ROOT"},
-		{"HARDEN_DOCKER_HOST=unix:///x", "check --root /mnt", "HARDEN_DOCKER_HOST can't be combined with --root"},
+		{"HARDEN_ROOT=/mnt", "--dry-run --docker-host unix:///x", "--docker-host can't be combined with HARDEN_ROOT"},
+		{"HARDEN_DOCKER_HOST=unix:///x", "--dry-run --root /mnt", "HARDEN_DOCKER_HOST can't be combined with --root"},
 		{"HARDEN_DOCKER_HOST=unix:///x", "check --source /", "HARDEN_DOCKER_HOST can't be combined with --source"},
 		{"HARDEN_DEEP=1", "--dry-run --root /mnt", "HARDEN_DEEP can't be combined with --root"},
-		{"", "check --docker-host unix:///x --config " + dir + "/root.yaml",
+		{"", "--dry-run --docker-host unix:///x --config " + dir + "/root.yaml",
 			"--docker-host can't be combined with the configuration's root"},
 		{"HARDEN_FORMAT=json", "list --color never", ""},
 		{"HARDEN_DEEP=0", "check --root /", ""},

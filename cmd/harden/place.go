@@ -69,7 +69,7 @@ func openAtMode(dir *os.File, name string, flags int, mode uint32) (*os.File, er
 // invoking user, made it in a directory that nobody else can write: any other could be made to lead elsewhere, at any
 // moment.
 func openPlace(path string) (*os.File, error) {
-	dir, err := openAt(nil, "/", "/", unix.O_PATH|unix.O_DIRECTORY)
+	dir, err := openAt(nil, "/", "/", lookAt|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func openPlace(path string) (*os.File, error) {
 	for len(rest) > 0 {
 		name := rest[0]
 		rest = rest[1:]
-		next, err := openAt(dir, name, filepath.Join(dir.Name(), name), unix.O_PATH|unix.O_NOFOLLOW)
+		next, err := openAt(dir, name, filepath.Join(dir.Name(), name), lookAt|noFollow)
 		if err != nil {
 			dir.Close()
 			return nil, err
@@ -96,7 +96,7 @@ func openPlace(path string) (*os.File, error) {
 				next.Name())
 		default:
 			var target string
-			if target, err = readLink(next); err == nil && filepath.IsAbs(target) {
+			if target, err = readLink(dir, name, next); err == nil && filepath.IsAbs(target) {
 				dir, err = restart(dir)
 			}
 			if links++; links > maxLinks {

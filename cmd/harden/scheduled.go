@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,16 +30,15 @@ With --apply, fixes are applied first, without asking: those of class none, and 
 so. Scheduled runs never overlap. A run waits for an active package manager, and exits with 75 when --wait-lock is over.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := open(cmd)
-			if err != nil {
-				return err
+			every, _ := cmd.Flags().GetDuration("every")
+			if cmd.Flags().Changed("every") && every < shortest {
+				return usageError{fmt.Errorf("--every: %s is too short; minimum %s", every, shortest)}
 			}
-			fix, _ := cmd.Flags().GetBool("apply")
-			metrics, _ := cmd.Flags().GetString("metrics")
-			return s.scheduled(fix, metrics)
+			return repeated(cmd.Context(), every, func() error { return scheduledOnce(cmd) })
 		},
 	}
 	cmd.Flags().Bool("apply", false, "apply what the configuration allows")
+	cmd.Flags().Duration("every", 0, "do not end: audit again after each `TIME`, such as 6h, for a container")
 	addMetrics(cmd)
 	addHost(cmd)
 	addKubeconfig(cmd)
@@ -47,6 +47,41 @@ so. Scheduled runs never overlap. A run waits for an active package manager, and
 	addWait(cmd, scheduledWait)
 	addRestart(cmd)
 	return cmd
+}
+
+// shortest is the least time between two audits.
+const shortest = time.Minute
+
+// repeated runs once, or again and again until ctx ends: a container that ends would be started again at once. What
+// went wrong is said, and tried again the next time; a command line or configuration that means nothing ends it.
+func repeated(ctx context.Context, every time.Duration, once func() error) error {
+	for {
+		err := once()
+		if every == 0 || ctx.Err() != nil {
+			return err
+		}
+		if code := exitCode(err); code == exitUsage || code == exitConfig {
+			return status(code)
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return nil // between two audits nothing is interrupted
+		}
+	}
+}
+
+func scheduledOnce(cmd *cobra.Command) error {
+	s, err := open(cmd)
+	if err != nil {
+		return err
+	}
+	fix, _ := cmd.Flags().GetBool("apply")
+	if fix && s.Root != "/" && s.DockerHost != "" {
+		return usageError{errors.New("--apply with --root changes files only; leave --docker-host out")}
+	}
+	metrics, _ := cmd.Flags().GetString("metrics")
+	return s.scheduled(fix, metrics)
 }
 
 func addMetrics(cmd *cobra.Command) {

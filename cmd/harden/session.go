@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -58,6 +59,8 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	s, err = open(cmd)
 	switch {
 	case err != nil:
+	case !live.Here && (!dry || len(s.Sources) == 0):
+		err = usageError{errElsewhere}
 	case s.refused(dry) != nil:
 		err = usageError{s.refused(dry)}
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
@@ -112,8 +115,15 @@ func (s *session) look(ctx context.Context) *facts.Host {
 	return h
 }
 
+// errElsewhere says what harden can do where it is built for another system than Linux.
+var errElsewhere = errors.New("this is " + runtime.GOOS + ", and harden audits and changes Linux hosts; here use `harden " +
+	"check --source DIR`, or `harden --source DIR --dry-run --format patch` for a patch")
+
 // audit looks at the host and judges it.
 func (s *session) audit() error {
+	if !live.Here && len(s.Sources) == 0 {
+		return usageError{errElsewhere}
+	}
 	if info, err := os.Stat(s.Root); err != nil {
 		return usageError{fmt.Errorf("--root: %w", err)}
 	} else if !info.IsDir() {

@@ -17,7 +17,7 @@ import (
 
 // isTerminal reports whether somebody sits behind a file.
 func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	_, err := unix.IoctlGetTermios(int(f.Fd()), terminalState)
 	return err == nil
 }
 

@@ -37,7 +37,7 @@ func readTrusted(path string) ([]byte, error) {
 const maxLinks = 40
 
 func openTrusted(path string) (*os.File, error) {
-	dir, err := openAt(nil, "/", "/", unix.O_PATH|unix.O_DIRECTORY)
+	dir, err := openAt(nil, "/", "/", lookAt|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func openTrusted(path string) (*os.File, error) {
 	for len(rest) > 0 {
 		name := rest[0]
 		rest = rest[1:]
-		next, err := openAt(dir, name, filepath.Join(dir.Name(), name), unix.O_PATH|unix.O_NOFOLLOW)
+		next, err := openAt(dir, name, filepath.Join(dir.Name(), name), lookAt|noFollow)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +63,7 @@ func openTrusted(path string) (*os.File, error) {
 			dir.Close()
 			dir = next
 		case unix.S_IFLNK:
-			target, err := readLink(next)
+			target, err := readLink(dir, name, next)
 			next.Close()
 			if links++; err != nil || links > maxLinks {
 				return nil, fmt.Errorf("%s: too many links, or one that cannot be read: %w", path, unix.ELOOP)
@@ -104,7 +104,7 @@ func openFile(dir *os.File, name string) (*os.File, error) {
 // restart closes a directory and opens the topmost one.
 func restart(dir *os.File) (*os.File, error) {
 	dir.Close()
-	return openAt(nil, "/", "/", unix.O_PATH|unix.O_DIRECTORY)
+	return openAt(nil, "/", "/", lookAt|unix.O_DIRECTORY)
 }
 
 func split(path string) []string {
@@ -123,12 +123,6 @@ func openAt(dir *os.File, name, full string, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), full), nil
 }
 
-func readLink(f *os.File) (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(f.Fd()), "", buf)
-	return string(buf[:max(n, 0)]), err
-}
-
 // trusted says what f is, and refuses what another user could have written. A directory that everybody may write to
 // is as good as another while its sticky bit lets nobody replace what is not theirs.
 func trusted(f *os.File) (kind uint32, err error) {
@@ -136,7 +130,7 @@ func trusted(f *os.File) (kind uint32, err error) {
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 		return 0, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
 	}
-	kind = st.Mode & unix.S_IFMT
+	kind = uint32(st.Mode & unix.S_IFMT)
 	if me := os.Geteuid(); st.Uid != 0 && st.Uid != uint32(me) {
 		return kind, fmt.Errorf("%s belongs to user %d: it must be root's, or yours (user %d)", f.Name(), st.Uid, me)
 	}

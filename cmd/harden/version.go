@@ -2,11 +2,16 @@ package main
 
 import (
 	_ "embed"
-	"fmt"
+	"errors"
+	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"example.com/harden/checks/cis"
+	"example.com/harden/remediate/report"
 )
 
 // next is the version that this source is, or is on its way to: the one place that says it.
@@ -46,7 +51,7 @@ func built(v string, info *debug.BuildInfo) string {
 	return v + "+" + commit + dirty
 }
 
-// addVersion has cmd print what the command version does when it is asked by --version: in cobra's own form, for a
+// addVersion has cmd print the first line of what the command version does when it is asked by --version: in cobra's own form, for a
 // template of ours would link text/template, and with that all methods of all types.
 func addVersion(cmd *cobra.Command) {
 	cmd.Version = version()
@@ -54,13 +59,43 @@ func addVersion(cmd *cobra.Command) {
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, the commit, and the editions of the benchmarks",
 		Args:  exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "harden version", version())
-			return err
+			s, err := open(cmd)
+			if _, broken := errors.AsType[configError](err); broken { // a report of that needs the version
+				view, err := report.ViewOf(report.Views[0].Name(), report.OfOther)
+				if err != nil {
+					return err
+				}
+				return view.Write(cmd.OutOrStdout(), thisProgram(debug.ReadBuildInfo()), report.Style{})
+			}
+			if err != nil {
+				return err
+			}
+			return s.show(thisProgram(debug.ReadBuildInfo()))
 		},
 	}
+	addOutput(cmd)
+	return cmd
+}
+
+// thisProgram describes this harden by what the Go tool has written into it.
+func thisProgram(info *debug.BuildInfo, _ bool) *report.Program {
+	p := &report.Program{Schema: report.ProgramSchema, Version: version(), Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Benchmarks: slices.Clone(cis.Editions)}
+	if info == nil {
+		return p
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			p.Commit = s.Value
+		case "vcs.modified":
+			p.Modified = s.Value == "true"
+		}
+	}
+	return p
 }

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/remediate/linux"
+
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
@@ -255,7 +257,7 @@ func sameWord(got, want string) bool {
 // began tells when a process did, by the clock on the wall.
 func (p process) began() (time.Time, error) {
 	var boot unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+	if err := unix.ClockGettime(linux.CLOCK_BOOTTIME, &boot); err != nil {
 		return time.Time{}, err
 	}
 	const tick = time.Second / 100 // USER_HZ is 100 wherever Linux has a /proc

@@ -20,6 +20,7 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/linux"
 )
 
 // A process is one process for ever: the kernel gives a number to another one later, never with the same start.
@@ -180,13 +181,11 @@ func (s *Services) peer(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	var cred *unix.Ucred
-	var credErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err = cmp.Or(err, credErr); err != nil {
+	var pid int
+	var unknown error
+	err = raw.Control(func(fd uintptr) { pid, unknown = linux.Peer(int(fd)) })
+	if err = cmp.Or(err, unknown); err != nil {
 		return 0, fmt.Errorf("%s: %w", s.opts.DockerHost, err)
 	}
-	return int(cred.Pid), nil
+	return pid, nil
 }

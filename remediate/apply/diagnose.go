@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // A Damage is one thing of the state directory that is not as harden wrote it.
@@ -236,7 +238,7 @@ func (s *store) aside(from, to string) error {
 	if err := s.makeAll(filepath.Dir(to)); err != nil {
 		return err
 	}
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	err := linux.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, linux.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		err = os.Rename(from, to)
 	}

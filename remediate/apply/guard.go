@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/remediate/linux"
+
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
 )
@@ -95,7 +97,7 @@ func (t *tree) chain(g *target, now sight) ([]facts.Info, error) {
 		done := err != nil || st.Dev == top.Dev && st.Ino == top.Ino || depth > unix.PathMax
 		above := -1
 		if !done {
-			above, err = unix.Openat(fd, "..", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			above, err = unix.Openat(fd, "..", linux.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		}
 		if fd != g.dir {
 			unix.Close(fd)

@@ -48,7 +48,7 @@ type ident struct {
 	mtime, ctime unix.Timespec
 }
 
-func identOf(st *unix.Stat_t) ident { return ident{st.Dev, st.Ino, st.Mtim, st.Ctim} }
+func identOf(st *unix.Stat_t) ident { return ident{uint64(st.Dev), st.Ino, st.Mtim, st.Ctim} }
 
 // A sight is what is at a target now.
 type sight struct {
@@ -70,7 +70,7 @@ func (g *target) look(content bool) (sight, error) {
 		return sight{}, &fs.PathError{Op: "stat", Path: g.path, Err: err}
 	}
 	s := sight{ident: identOf(&st), links: uint64(st.Nlink), size: st.Size}
-	s.image = image{Exists: true, Type: st.Mode & unix.S_IFMT, Mode: st.Mode & 0o7777, UID: st.Uid, GID: st.Gid}
+	s.image = image{Exists: true, Type: uint32(st.Mode & unix.S_IFMT), Mode: uint32(st.Mode & 0o7777), UID: st.Uid, GID: st.Gid}
 	if s.Type == unix.S_IFLNK {
 		return s, nil
 	}

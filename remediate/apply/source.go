@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // owned refuses a directory of sources of which somebody else could exchange a part: whoever runs harden there, root
@@ -23,7 +25,7 @@ func owned(dir string) error {
 // descriptors are checked and not the names; no link is followed. sources are anybody's, and so may be in directories
 // that their owner's own group can write to.
 func secure(dir string, sources bool, harm string) error {
-	fd, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open("/", linux.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -33,7 +35,7 @@ func secure(dir string, sources bool, harm string) error {
 		if name == "" {
 			break // the root directory itself
 		}
-		next, err := unix.Openat(fd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		next, err := unix.Openat(fd, name, linux.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		at = filepath.Join(at, name)
 		if err == unix.ENOTDIR {
 			return fmt.Errorf("%s: not a directory, or a symbolic link; name the directory by its real path", at)

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // sys are the system calls that an older kernel lacks, or that a test must be able to spoil.
 type sys struct {
-	openat2  func(dir int, path string, how *unix.OpenHow) (int, error)
+	openat2  func(dir int, path string, how *linux.OpenHow) (int, error)
 	fchmodat func(dir int, path string, mode uint32, flags int) error
 	fsync    func(fd int) error
 	syncfs   func(fd int) error
@@ -21,13 +23,13 @@ type sys struct {
 }
 
 func kernel() *sys {
-	return &sys{openat2: unix.Openat2, fchmodat: unix.Fchmodat, fsync: unix.Fsync, syncfs: unix.Syncfs, uptime: uptime,
+	return &sys{openat2: linux.Openat2, fchmodat: unix.Fchmodat, fsync: unix.Fsync, syncfs: linux.Syncfs, uptime: uptime,
 		devlog: "/dev/log", boot: bootID(), self: "/proc/self/exe"}
 }
 
 func uptime() (time.Duration, error) {
 	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+	if err := unix.ClockGettime(linux.CLOCK_BOOTTIME, &up); err != nil {
 		return 0, fmt.Errorf("boot time: %w", err)
 	}
 	return time.Duration(up.Nano()), nil
@@ -36,7 +38,7 @@ func uptime() (time.Duration, error) {
 // chmod changes the file behind fd, which may be an O_PATH descriptor: plain fchmod refuses those. fchmodat2 came with
 // Linux 6.6; a container's older seccomp filter answers EPERM for it instead of ENOSYS.
 func (s *sys) chmod(fd int, mode uint32) error {
-	err := s.fchmodat(fd, "", mode, unix.AT_EMPTY_PATH)
+	err := s.fchmodat(fd, "", mode, linux.AT_EMPTY_PATH)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		return unix.Chmod(procFD(fd), mode)
 	}
@@ -45,9 +47,9 @@ func (s *sys) chmod(fd int, mode uint32) error {
 
 // directory opens a directory below root without following any link on the way.
 func (s *sys) directory(root int, rel string) (int, error) {
-	fd, err := s.openat2(root, rel, &unix.OpenHow{
+	fd, err := s.openat2(root, rel, &linux.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
+		Resolve: linux.RESOLVE_BENEATH | linux.RESOLVE_NO_SYMLINKS | linux.RESOLVE_NO_MAGICLINKS,
 	})
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
 		return walk(root, rel)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // A tree is the host's files as they are below Options.Root. Nothing in it is ever opened through a link: the plan
@@ -25,7 +27,7 @@ func (o Options) openTree() (*tree, error) {
 			return nil, err
 		}
 	}
-	fd, err := unix.Open(o.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(o.Root, linux.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: o.Root, Err: err}
 	}
@@ -110,7 +112,7 @@ func (t *tree) open(p string) (*target, error) {
 		return nil, err
 	}
 	g := &target{path: p, base: path.Base(p), dir: dir, sys: t.sys}
-	g.file, err = unix.Openat(dir, g.base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	g.file, err = unix.Openat(dir, g.base, linux.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil && err != unix.ENOENT {
 		unix.Close(dir)
 		return nil, &fs.PathError{Op: "open", Path: p, Err: err}
@@ -147,20 +149,20 @@ func (g *target) stuck(content bool) (string, error) {
 		if err := unix.Fstatfs(fd, &fst); err != nil {
 			return "", &fs.PathError{Op: "statfs", Path: g.path, Err: err}
 		}
-		var st unix.Statx_t
-		if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS, &st); err != nil && err != unix.ENOSYS {
+		var st linux.Statx_t
+		if err := linux.Statx(fd, "", linux.AT_EMPTY_PATH, linux.STATX_BASIC_STATS, &st); err != nil && err != unix.ENOSYS {
 			return "", &fs.PathError{Op: "statx", Path: g.path, Err: err}
 		}
 		switch {
-		case fst.Type == unix.FUSE_SUPER_MAGIC:
+		case fst.Type == linux.FUSE_SUPER_MAGIC:
 			return of + " is on a FUSE file system, where a program of any user may answer for it", nil
-		case fst.Flags&unix.ST_RDONLY != 0:
+		case fst.Flags&linux.ST_RDONLY != 0:
 			return of + " is on a read-only file system", nil
-		case st.Attributes&unix.STATX_ATTR_IMMUTABLE != 0:
+		case st.Attributes&linux.STATX_ATTR_IMMUTABLE != 0:
 			return of + " is immutable (chattr -i)", nil
-		case st.Attributes&unix.STATX_ATTR_APPEND != 0:
+		case st.Attributes&linux.STATX_ATTR_APPEND != 0:
 			return of + " is append-only (chattr -a)", nil
-		case content && fd == g.file && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:
+		case content && fd == g.file && st.Attributes&linux.STATX_ATTR_MOUNT_ROOT != 0:
 			return "it is a mount point, so no other file can take its place", nil
 		}
 	}
@@ -170,5 +172,5 @@ func (g *target) stuck(content bool) (string, error) {
 // volatile reports whether the target is on a file system that a boot empties, so that whoever made it makes it again.
 func (g *target) volatile() bool {
 	var st unix.Statfs_t
-	return unix.Fstatfs(g.dir, &st) == nil && (st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC)
+	return unix.Fstatfs(g.dir, &st) == nil && (st.Type == linux.TMPFS_MAGIC || st.Type == linux.RAMFS_MAGIC)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // A staged file lies complete beside the one that it is to replace, under a name that the journal knows.
@@ -106,7 +108,7 @@ func (s *staged) commit() error {
 // rename is a plain one over what was there: exchanging the two would show the kubelet a manifest that comes and goes.
 func (s *staged) rename() error {
 	if !s.found.Exists {
-		err := unix.Renameat2(s.dir, s.temp, s.dir, s.base, unix.RENAME_NOREPLACE)
+		err := linux.Renameat2(s.dir, s.temp, s.dir, s.base, linux.RENAME_NOREPLACE)
 		if err != unix.EINVAL && err != unix.ENOSYS {
 			return err
 		}
@@ -168,7 +170,7 @@ func (s *sys) dress(fd int, im image, all bool) error {
 		return fmt.Errorf("stat: %w", err)
 	}
 	if st.Uid != im.UID || st.Gid != im.GID {
-		if err := unix.Fchownat(fd, "", int(im.UID), int(im.GID), unix.AT_EMPTY_PATH); err != nil {
+		if err := unix.Fchownat(fd, "", int(im.UID), int(im.GID), linux.AT_EMPTY_PATH); err != nil {
 			return fmt.Errorf("chown: %w", err)
 		}
 	}

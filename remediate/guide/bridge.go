@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/remediate/linux"
 )
 
 // bridge is the interface of a network of the Engine's own naming; empty where somebody else has named it, or where the
@@ -27,23 +28,7 @@ func switchOff(name string) error {
 	if name == "" {
 		return nil
 	}
-	err := func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		request, err := unix.NewIfreq(name)
-		if err != nil {
-			return err
-		}
-		if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request); err != nil {
-			return err
-		}
-		request.SetUint16(request.Uint16() &^ unix.IFF_UP)
-		return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
-	}()
-	if err != nil && !errors.Is(err, unix.ENODEV) {
+	if err := linux.LinkDown(name); err != nil && !errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("interface %s: %w", name, err)
 	}
 	return nil

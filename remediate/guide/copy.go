@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // A copier writes what a walk finds to a new place that root alone can reach meanwhile. Owners go by the mapping; the
@@ -58,7 +60,7 @@ func Copy(ctx context.Context, root, below, toRoot, toBelow string, m *Mapping, 
 	if err := os.RemoveAll(stash); err != nil {
 		return w.tree, err
 	}
-	return w.tree, unix.Syncfs(int(to.Fd()))
+	return w.tree, linux.Syncfs(int(to.Fd()))
 }
 
 // empty removes what an interrupted Copy has left.
@@ -121,17 +123,17 @@ func (c *copier) file(ctx context.Context, from, to int, name string, st *unix.S
 // fresh makes a file's copy.
 func (c *copier) fresh(ctx context.Context, from, to int, name string, st *unix.Stat_t) error {
 	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
-		if err := unix.Mknodat(to, name, kind|0o600, 0); err != nil {
+		if err := linux.Mknodat(to, name, uint32(kind|0o600), 0); err != nil {
 			return err
 		}
-		fd, err := unix.Openat(to, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(to, name, linux.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(fd)
 		return c.owner(fmt.Sprintf("/proc/self/fd/%d", fd), st)
 	}
-	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOATIME|unix.O_CLOEXEC, 0)
+	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|linux.O_NOATIME|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
@@ -199,7 +201,7 @@ func (c *copier) owner(path string, st *unix.Stat_t) error {
 	if err := unix.Chown(path, int(uid), int(gid)); err != nil {
 		return err
 	}
-	if err := unix.Chmod(path, st.Mode&0o7777); err != nil {
+	if err := unix.Chmod(path, uint32(st.Mode&0o7777)); err != nil {
 		return err
 	}
 	return unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{st.Atim, st.Mtim}, 0)
@@ -213,7 +215,7 @@ func (c *copier) attributes(from, to int, st *unix.Stat_t) error {
 	if err := unix.Fchown(to, int(uid), int(gid)); err != nil {
 		return err
 	}
-	if err := unix.Fchmod(to, st.Mode&0o7777); err != nil {
+	if err := unix.Fchmod(to, uint32(st.Mode&0o7777)); err != nil {
 		return err
 	}
 	if err := c.extended(from, to); err != nil {

@@ -116,7 +116,7 @@ func ownerOf(name string) BindInfo {
 	if err := unix.Stat(name, &st); err != nil {
 		return BindInfo{Unknown: err.Error()}
 	}
-	return BindInfo{UID: st.Uid, GID: st.Gid, Mode: st.Mode & 0o7777}
+	return BindInfo{UID: st.Uid, GID: st.Gid, Mode: uint32(st.Mode & 0o7777)}
 }
 
 // remappedDir is the name of a data root of userns-remap, by user and group.

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate/linux"
 )
 
 // What a container may have filled a volume with is bounded: the walk holds two open directories a level, and a
@@ -50,14 +52,14 @@ func measure(w *walk, root, below string) (Tree, error) {
 // openBelow opens a directory below a data root. Nobody but root can write the directories on the way, and none of them
 // may be a link: a link that an administrator has made for a volume leads where nothing here is meant to write.
 func openBelow(root, below string) (*os.File, error) {
-	top, err := os.OpenFile(root, unix.O_PATH|unix.O_DIRECTORY, 0)
+	top, err := os.OpenFile(root, linux.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer top.Close()
-	fd, err := unix.Openat2(int(top.Fd()), below,
-		&unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
-			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS})
+	fd, err := linux.Openat2(int(top.Fd()), below,
+		&linux.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+			Resolve: linux.RESOLVE_BENEATH | linux.RESOLVE_NO_SYMLINKS | linux.RESOLVE_NO_MAGICLINKS})
 	name := filepath.Join(root, below)
 	if err == unix.ELOOP {
 		return nil, fmt.Errorf("%s: a directory on the way is a symbolic link; move it to its place below the "+
@@ -75,7 +77,7 @@ func (w *walk) begin(dir *os.File, to int) error {
 	if err := unix.Fstat(int(dir.Fd()), &st); err != nil {
 		return err
 	}
-	w.dev = st.Dev
+	w.dev = uint64(st.Dev)
 	return w.directory(dir, to, &st, ".", 0)
 }
 
@@ -120,7 +122,7 @@ func (w *walk) entry(dir *os.File, to int, name, rel string, depth int) error {
 	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &os.PathError{Op: "stat", Path: filepath.Join(dir.Name(), name), Err: err}
 	}
-	if st.Dev != w.dev {
+	if uint64(st.Dev) != w.dev {
 		w.tree.Mounts = named(w.tree.Mounts, rel)
 		return nil
 	}

@@ -22,7 +22,7 @@ var documents = map[string]any{
 	"rollback": report.Rollback{}, "resume": report.Rollback{}, "abandoned": report.Abandoned{},
 	"repair": report.Repair{}, "schedule": report.Schedule{}, "schedule_status": report.ScheduleStatus{},
 	"guide": report.Guide{}, "catalogue": report.Catalogue{}, "explanations": report.Explanations{},
-	"model": report.Model{}, "history": report.History{}, "past_run": report.Confirmed{},
+	"model": report.Model{}, "program": report.Program{}, "history": report.History{}, "past_run": report.Confirmed{},
 }
 
 // wrapped are documents that are one of documents to a program, or that no program reads.

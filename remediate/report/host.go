@@ -157,7 +157,11 @@ func (d *describer) machine() {
 	d.node()
 	d.uncounted(daemon)
 	if d.Root != "/" {
-		d.note("only files are judged: what runs here is not that host")
+		if _, err := facts.EngineSays(d.facts); err == nil {
+			d.note("only files and what the Docker Engine answers are judged: processes are not looked at")
+		} else {
+			d.note("only files are judged: what runs here is not that host")
+		}
 		return
 	}
 	if d.look.UID != 0 {

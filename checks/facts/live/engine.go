@@ -1,3 +1,5 @@
+//go:build linux && !portable
+
 package live
 
 import (
@@ -43,7 +45,7 @@ const (
 // Engine connects to the Docker Engine the first time it is asked, and remembers how that went: after a restart ask a
 // new Source.
 func (s *Source) Engine(context.Context) (facts.API, facts.Endpoint, error) {
-	if err := s.running(); err != nil {
+	if err := s.running(); err != nil && s.options.Host == "" {
 		return nil, facts.Endpoint{}, err
 	}
 	e, err := s.engine()
@@ -104,6 +106,13 @@ func (s *Source) reach(e *engine) error {
 		return err
 	}
 	options := []client.Opt{client.WithAPIVersionNegotiation()}
+	if s.root != "/" { // whoever named both has said that they belong together; its processes are not looked at
+		if host.Scheme != "unix" {
+			return errors.New("with --root, only the socket of that host's Engine can be asked; use unix://PATH")
+		}
+		e.endpoint.Local = true
+		return e.connect(host, options)
+	}
 	switch host.Scheme {
 	case "unix":
 		if s.asleep(host.Host + host.Path) {

@@ -1,3 +1,5 @@
+//go:build linux && !portable
+
 // Package live is the facts.Source that is this machine: its files, /proc, the kernel's audit system and the Docker
 // Engine API. It starts no program and writes nothing.
 package live
@@ -12,6 +14,9 @@ import (
 
 	"example.com/harden/checks/facts"
 )
+
+// Here is true where this machine can be audited: on Linux.
+const Here = true
 
 // fileTimeout is how long one look at a file may take. Files of NFS and FUSE can block for ever in the kernel; the
 // look is then given up on, and its thread left behind.
@@ -30,7 +35,8 @@ type Source struct {
 var _ facts.Source = (*Source)(nil)
 
 // New returns the machine below root. Of any root but "/" only files are read: what runs here belongs to another
-// machine, so that processes, listeners, the kernel's audit rules and the engine are facts.ErrAbsent.
+// machine, so that processes, listeners, the kernel's audit rules and, unless docker names it, the engine are
+// facts.ErrAbsent.
 func New(root string, docker DockerOptions) *Source {
 	s := &Source{root: path.Clean(root), options: docker}
 	s.users = sync.OnceValue(func() map[uint32]string { return s.names("/etc/passwd") })

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// How a file is opened to look at it, without reading it and without following it.
+const (
+	lookAt   = unix.O_PATH
+	noFollow = unix.O_NOFOLLOW
+	// what asks whether a file is a terminal
+	terminalState = unix.TCGETS
+)
+
+// readLink returns where the link leads that was opened as name in dir.
+func readLink(_ *os.File, _ string, link *os.File) (string, error) {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(int(link.Fd()), "", buf)
+	return string(buf[:max(n, 0)]), err
+}
