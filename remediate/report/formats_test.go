@@ -50,8 +50,8 @@ func findings(t *testing.T, names []string) *report.Report {
 	return r
 }
 
-// documents are what every format is tried with.
-func documents(t *testing.T) map[string]report.Reports {
+// samples are what every format is tried with.
+func samples(t *testing.T) map[string]report.Reports {
 	t.Helper()
 	many := make([]string, 10_000)
 	for i := range many {
@@ -85,7 +85,7 @@ func settledAgain(t *testing.T, r *report.Report) *report.Report {
 	return r
 }
 
-func written(t *testing.T, format string, d report.Document) string {
+func formatted(t *testing.T, format string, d report.Document) string {
 	t.Helper()
 	v, err := report.ViewOf(format, report.OfReport)
 	if err != nil {
@@ -114,7 +114,7 @@ var single = map[string]bool{"json": true, "docker-bench": true, "kube-bench": t
 // eachFormat calls f with what every format makes of every document.
 func eachFormat(t *testing.T, f func(t *testing.T, format string, rs report.Reports, text string)) {
 	t.Helper()
-	all := documents(t)
+	all := samples(t)
 	for _, format := range formats() {
 		for name, rs := range all {
 			if single[format] && len(rs) > 1 {
@@ -126,7 +126,7 @@ func eachFormat(t *testing.T, f func(t *testing.T, format string, rs report.Repo
 				}
 				continue
 			}
-			t.Run(format+"/"+name, func(t *testing.T) { f(t, format, rs, written(t, format, rs)) })
+			t.Run(format+"/"+name, func(t *testing.T) { f(t, format, rs, formatted(t, format, rs)) })
 		}
 	}
 }
@@ -135,7 +135,7 @@ func eachFormat(t *testing.T, f func(t *testing.T, format string, rs report.Repo
 // text, whatever shows it. The same report gives the same bytes.
 func TestFormatsInert(t *testing.T) {
 	eachFormat(t, func(t *testing.T, format string, rs report.Reports, text string) {
-		if !strings.HasSuffix(t.Name(), "/many") && written(t, format, rs) != text {
+		if !strings.HasSuffix(t.Name(), "/many") && formatted(t, format, rs) != text {
 			t.Error("another document each time")
 		}
 		if !utf8.ValidString(text) {
@@ -210,12 +210,12 @@ func TestPublishedSchemas(t *testing.T) {
 
 // TestReportRoundTrip reads what harden writes, and makes the same of it in every format.
 func TestReportRoundTrip(t *testing.T) {
-	for name, rs := range documents(t) {
+	for name, rs := range samples(t) {
 		for _, r := range rs {
 			if name == "hostile" || len(rs) > 2 { // JSON holds no byte that is not UTF-8
 				continue
 			}
-			read, err := report.Read("x", strings.NewReader(written(t, "json", r)), 1<<30)
+			read, err := report.Read("x", strings.NewReader(formatted(t, "json", r)), 1<<30)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -224,7 +224,7 @@ func TestReportRoundTrip(t *testing.T) {
 				all = []string{"json", "csv"}
 			}
 			for _, format := range all {
-				if diff := cmp.Diff(written(t, format, r), written(t, format, read)); diff != "" && len(diff) < 1e6 {
+				if diff := cmp.Diff(formatted(t, format, r), formatted(t, format, read)); diff != "" && len(diff) < 1e6 {
 					t.Errorf("%s, %s (-written +read)\n%.2000s", name, format, diff)
 				}
 			}
@@ -234,7 +234,7 @@ func TestReportRoundTrip(t *testing.T) {
 
 // TestReadRefuses names the line of what is no report.
 func TestReadRefuses(t *testing.T) {
-	good := written(t, "json", findings(t, hostile[:10]))
+	good := formatted(t, "json", findings(t, hostile[:10]))
 	replaced := func(old, new string) string {
 		if !strings.Contains(good, old) {
 			t.Fatalf("no %s in %s", old, good)

@@ -120,7 +120,7 @@ func TestSARIFLimit(t *testing.T) {
 	}
 	low.State, high.State, r.Plan, r.Results = report.Fail, report.Fail, nil, r.Results[:2]
 	var log sarif
-	if err := json.Unmarshal([]byte(written(t, "sarif", r)), &log); err != nil {
+	if err := json.Unmarshal([]byte(formatted(t, "sarif", r)), &log); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]int{}
@@ -174,7 +174,7 @@ func TestSARIFFixes(t *testing.T) {
 		r.Results[0].ID = "docker/file-2"
 		r.Results[0].Findings = []report.Finding{{Subject: "daemon x", Fix: []string{"x"}, State: report.Planned}}
 		var log sarif
-		if err := json.Unmarshal([]byte(written(t, "sarif", r)), &log); err != nil {
+		if err := json.Unmarshal([]byte(formatted(t, "sarif", r)), &log); err != nil {
 			t.Fatal(err)
 		}
 		fixes := log.Runs[0].Results[0].Fixes
