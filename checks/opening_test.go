@@ -21,8 +21,8 @@ var opens = regexp.MustCompile(`^(?:os|ioutil|filepath|unix|syscall|fs)\.(?:` +
 // --source is live.Beneath. Of the packages below checks only live opens anything, and of it only these functions.
 func TestOneWayToOpen(t *testing.T) {
 	allowed := map[string][]string{
-		"facts/live/walk.go": {"open", "straight", "follow", "step"},
-		"facts/live/file.go": {"stat", "locked", "reopen"},
+		"facts/live/walk.go":      {"open", "straight", "follow", "step"},
+		"facts/live/file.go":      {"stat", "locked", "reopen"},
 		"facts/live/elsewhere.go": {"open"}, // on other systems, the files of a source
 		// /proc of this machine, its locks and its Docker socket: never asked for a source.
 		"facts/live/listener.go": nil, "facts/live/process.go": nil,

@@ -115,7 +115,10 @@ func IsNumber(spec string) bool { return number.MatchString(spec) }
 // Item finds the one check that a number stands for, by default in the editions that benchmark chooses as in a Query.
 func Item(all []*checks.Check, benchmark, spec string) (*checks.Check, error) {
 	s, err := Select(all, Query{Only: []string{spec}, Benchmark: benchmark})
+	several, _ := errors.AsType[*multierror.Error](err)
 	switch {
+	case several != nil && len(several.Errors) == 1:
+		return nil, several.Errors[0]
 	case err != nil:
 		return nil, err
 	case len(s.Checks) != 1 || !s.Named(s.Checks[0]):

@@ -50,8 +50,8 @@ func findings(t *testing.T, names []string) *report.Report {
 	return r
 }
 
-// tried are what every format is tried with.
-func tried(t *testing.T) map[string]report.Reports {
+// samples are what every format is tried with.
+func samples(t *testing.T) map[string]report.Reports {
 	t.Helper()
 	many := make([]string, 10_000)
 	for i := range many {
@@ -114,7 +114,7 @@ var single = map[string]bool{"json": true, "docker-bench": true, "kube-bench": t
 // eachFormat calls f with what every format makes of every document.
 func eachFormat(t *testing.T, f func(t *testing.T, format string, rs report.Reports, text string)) {
 	t.Helper()
-	all := tried(t)
+	all := samples(t)
 	for _, format := range formats() {
 		for name, rs := range all {
 			if single[format] && len(rs) > 1 {
@@ -210,7 +210,7 @@ func TestPublishedSchemas(t *testing.T) {
 
 // TestReportRoundTrip reads what harden writes, and makes the same of it in every format.
 func TestReportRoundTrip(t *testing.T) {
-	for name, rs := range tried(t) {
+	for name, rs := range samples(t) {
 		for _, r := range rs {
 			if name == "hostile" || len(rs) > 2 { // JSON holds no byte that is not UTF-8
 				continue

@@ -11,13 +11,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
 	"example.com/harden/remediate/report"
 )
 
 // reading holds what one format makes of every document to what its readers insist on.
 func reading(t *testing.T, format string, f func(t *testing.T, rs report.Reports, text string)) {
 	t.Helper()
-	for name, rs := range tried(t) {
+	for name, rs := range samples(t) {
 		if !single[format] || len(rs) == 1 {
 			t.Run(name, func(t *testing.T) { f(t, rs, formatted(t, format, rs)) })
 		}
@@ -119,7 +121,18 @@ func TestCSV(t *testing.T) {
 func TestJSONLines(t *testing.T) {
 	reading(t, "jsonl", func(t *testing.T, rs report.Reports, text string) {
 		ids, n := map[string]bool{}, 0
+		schema, err := compiler(t).Compile("urn:harden:v1#/$defs/finding_line")
+		if err != nil {
+			t.Fatal(err)
+		}
 		for line := range strings.Lines(text) {
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(doc); err != nil && n < 100 {
+				t.Error(err)
+			}
 			var one struct {
 				Schema, ID, Check, Severity, State string
 				Host                               struct{ Name string }

@@ -203,7 +203,7 @@ func (r *Report) Redact(with *diff.Redactor) {
 			f := &res.Findings[j]
 			said := *f
 			f.Got, f.Must = redact(before.Got, clean.Got, f.Got), redact(before.Must, clean.Must, f.Must)
-			f.Reason, f.key = redact(before.Reason, clean.Reason, f.Reason), with.RedactText(f.key)
+			f.Reason, f.key = redact(before.Reason, clean.Reason, f.Reason), redact(before.key, clean.key, f.key)
 			before, clean = said, *f
 		}
 		for j := range res.Waived {
