@@ -122,6 +122,28 @@ func TestRepairLost(t *testing.T) {
 	}
 }
 
+// TestOutcomeOf takes a run's outcome from the history, whatever that says of it later, and of other runs.
+func TestOutcomeOf(t *testing.T) {
+	w := newWorld(t)
+	s, err := openStore(mustDefaults(t, w.options()), true)
+	must(t, err)
+	defer s.close()
+	h, err := openHistory(s)
+	must(t, err)
+	for _, o := range []Outcome{Applied, RolledBack, Failed, Abandoned} {
+		for _, event := range []string{hiApply, string(Applied), string(o), hiRepaired} {
+			must(t, h.append(record{Run: "of " + string(o), Event: event}))
+		}
+	}
+	must(t, h.append(record{Run: "begun", Event: hiApply}))
+	for run, want := range map[string]Outcome{"of applied": Applied, "of rolled-back": RolledBack, "of failed": Failed,
+		"of abandoned": Abandoned, "begun": Abandoned, "unknown": Abandoned} {
+		if got := s.outcomeOf(run); got != want {
+			t.Errorf("%s: %s, want %s", run, got, want)
+		}
+	}
+}
+
 // TestIsRules knows the files that auditd's rules are read from.
 func TestIsRules(t *testing.T) {
 	for p, want := range map[string]bool{"/etc/audit/rules.d/x.rules": true, "/etc/audit/audit.rules": true,

@@ -125,7 +125,7 @@ func (s *store) take(how int) error {
 		if how == unix.LOCK_SH || tries == 50 {
 			return s.holder()
 		}
-		time.Sleep(20 * time.Millisecond)
+		s.sys.sleep(20 * time.Millisecond)
 	}
 }
 

@@ -23,7 +23,14 @@ func TestLocked(t *testing.T) {
 	held, err := begin(o)
 	must(t, err)
 	before := w.look(t)
-	check := func(what string, err error) {
+	var waited time.Duration
+	o.sys.sleep = func(d time.Duration) { waited += d }
+	check := func(what string, wait time.Duration, err error) {
+		t.Helper()
+		if waited != wait {
+			t.Errorf("%s has waited for %s, not %s", what, waited, wait)
+		}
+		waited = 0
 		var locked *LockedError
 		if !errors.As(err, &locked) || locked.PID != os.Getpid() || time.Since(locked.Since) > time.Hour ||
 			!strings.Contains(locked.Command, filepath.Base(os.Args[0])) {
@@ -31,13 +38,13 @@ func TestLocked(t *testing.T) {
 		}
 	}
 	_, err = Apply(t.Context(), w.plan(t), o)
-	check("apply", err)
+	check("apply", time.Second, err)
 	_, err = Rollback(t.Context(), "", o)
-	check("rollback", err)
+	check("rollback", time.Second, err)
 	_, err = Resume(t.Context(), o)
-	check("resume", err)
+	check("resume", time.Second, err)
 	_, err = Interrupted(o)
-	check("interrupted", err)
+	check("interrupted", 0, err)
 	same(t, "meanwhile", before, w.look(t))
 	held.end()
 	_, err = Apply(t.Context(), w.plan(t), o)
@@ -52,7 +59,7 @@ func TestReaders(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(o.State, "lock"), nil, 0o600))
 	reader, err := openStore(o, false)
 	must(t, err)
-	time.AfterFunc(50*time.Millisecond, reader.close)
+	o.sys.sleep = func(time.Duration) { reader.close() }
 	steps := 0
 	o.Progress = func(Step) {
 		steps++

@@ -17,14 +17,15 @@ type sys struct {
 	fsync    func(fd int) error
 	syncfs   func(fd int) error
 	uptime   func() (time.Duration, error) // since boot, suspend included: no clock can be set that this follows
-	devlog   string                        // the system log's socket
-	boot     string                        // names this boot; empty where the kernel does not say
-	self     string                        // the program that runs, wherever it was started from
+	sleep    func(time.Duration)
+	devlog   string // the system log's socket
+	boot     string // names this boot; empty where the kernel does not say
+	self     string // the program that runs, wherever it was started from
 }
 
 func kernel() *sys {
 	return &sys{openat2: linux.Openat2, fchmodat: unix.Fchmodat, fsync: unix.Fsync, syncfs: linux.Syncfs, uptime: uptime,
-		devlog: "/dev/log", boot: bootID(), self: "/proc/self/exe"}
+		sleep: time.Sleep, devlog: "/dev/log", boot: bootID(), self: "/proc/self/exe"}
 }
 
 func uptime() (time.Duration, error) {
