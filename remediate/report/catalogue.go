@@ -14,8 +14,12 @@ import (
 	"example.com/harden/checks/want"
 )
 
+// EntrySchema names the shape of an Entry, and of an Explanation, as JSON.
+const EntrySchema = "harden-check/v1"
+
 // An Entry is one check as the catalogue has it, whatever the host.
 type Entry struct {
+	Schema     string            `json:"schema"`
 	ID         string            `json:"id"`
 	Items      map[string]string `json:"items"`
 	Number     string            `json:"number,omitempty"` // in the selected edition
@@ -38,8 +42,8 @@ func Entries(s *catalog.Selection) Catalogue {
 	entries := Catalogue{}
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
-		e := Entry{c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats),
-			c.Manual, c.Severity(), severity.Of(c.ID).Reason, c.Mappings()}
+		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level,
+			Threats(c.Threats), c.Manual, c.Severity(), severity.Of(c.ID).Reason, c.Mappings()}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}
