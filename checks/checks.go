@@ -12,6 +12,7 @@ import (
 
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/mapping"
 	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -40,6 +41,9 @@ func (c *Check) String() string { return c.ID }
 
 // Severity is how much it matters that the check holds: what package severity has of it.
 func (c *Check) Severity() severity.Severity { return severity.Of(c.ID).Severity }
+
+// Mappings are the numbers of other frameworks that the check answers: what package mapping has of it.
+func (c *Check) Mappings() map[mapping.Framework][]string { return mapping.Numbers(c.ID) }
 
 // Equal makes a check equal to itself alone, whatever its rule is made of.
 func (c *Check) Equal(d *Check) bool { return c == d }

@@ -14,18 +14,21 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/mapping"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 )
 
 // A Query says which checks a user wants. Only and Skip hold IDs ("docker/icc"), globs of IDs ("docker/audit-*"),
 // numbers ("3.20", "docker:3.20", "k8s@1.24:4.2.6"), sections ("docker:3", "1.1"), categories of threats
-// ("stride:tampering") and threats ("docker/host/tampering").
+// ("stride:tampering"), threats ("docker/host/tampering") and numbers of other frameworks ("nist:AC-6").
 type Query struct {
 	Only      []string // empty means everything
 	Skip      []string
-	Level     int    // the highest benchmark level wanted; 0 is all
-	Benchmark string // editions, separated by commas; of each benchmark that none is named of, the newest
-	Sources   bool   // only checks that judge Dockerfiles and Compose files
+	Level     int               // the highest benchmark level wanted; 0 is all
+	Severity  severity.Severity // the least severity wanted
+	Benchmark string            // editions, separated by commas; of each benchmark that none is named of, the newest
+	Sources   bool              // only checks that judge Dockerfiles and Compose files
 }
 
 // A Selection is the checks that a query picks.
@@ -85,7 +88,8 @@ func Select(all []*checks.Check, q Query) (*Selection, error) {
 		return nil, err
 	}
 	for _, c := range all {
-		asked := named[c] || s.asks(c) && (q.Level == 0 || c.Level <= q.Level)
+		asked := named[c] ||
+			s.asks(c) && (q.Level == 0 || c.Level <= q.Level) && c.Severity() >= q.Severity
 		if q.Sources && c.Source == nil {
 			continue
 		}
@@ -143,6 +147,9 @@ type match struct {
 var number = regexp.MustCompile(`^(?:([a-z][a-z0-9]*(?:@[0-9.]+)?):)?((?:C\.)?[0-9]+(?:\.[0-9]+)*)$`)
 
 func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
+	if f, n, ok := mapping.Cut(spec); ok {
+		return matchMapped(all, f, n)
+	}
 	if m := number.FindStringSubmatch(spec); m != nil {
 		return s.matchNumber(all, m[1], m[2])
 	}
@@ -252,6 +259,13 @@ func Words(all []*checks.Check) []string {
 		set[c.ID] = true
 		for _, t := range c.Threats {
 			set[string(t)], set["stride:"+string(t.Category())] = true, true
+		}
+		for f, numbers := range c.Mappings() {
+			for _, n := range numbers {
+				for _, above := range mapping.Above(n) {
+					set[string(f)+":"+above] = true
+				}
+			}
 		}
 	}
 	return slices.Sorted(maps.Keys(set))

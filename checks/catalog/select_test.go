@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 )
 
@@ -44,6 +45,21 @@ func TestSelect(t *testing.T) {
 			want: []string{"docker/icc", "docker/devicemapper"}},
 		"named above level": {query: catalog.Query{Level: 1, Only: []string{"3.20"}},
 			want: []string{"docker/default-mode*"}},
+		"severity": {query: catalog.Query{Severity: severity.Medium, Only: []string{"2", "1"}},
+			want: []string{"docker/icc"}},
+		"named below severity": {query: catalog.Query{Severity: severity.High, Only: []string{"1.1.3", "2"}},
+			want: []string{"docker/audit-dockerd*"}},
+		"control": {query: catalog.Query{Only: []string{"nist:AC-4"}}, want: []string{"docker/icc"}},
+		"rule of a STIG": {query: catalog.Query{Only: []string{"stig:v-235779"}},
+			want: []string{"docker/audit-dockerd", "docker/audit-runc"}},
+		"section of a framework": {query: catalog.Query{Only: []string{"pci:10.2"}, Skip: []string{"800-190:4"}},
+			want: []string{"docker/audit-dockerd", "docker/audit-runc"}},
+		"no such control": {query: catalog.Query{Only: []string{"nist:AC-44"}},
+			err: `NIST SP 800-53r5 has no number "AC-44"; did you mean nist:AC-4?`},
+		"no such requirement": {query: catalog.Query{Only: []string{"pci:99.9.9.9"}},
+			err: `PCI DSS 4.0 has no number "99.9.9.9"`},
+		"control that no check answers": {query: catalog.Query{Only: []string{"nist:PE-3"}},
+			err: "no check answers PE-3 of NIST SP 800-53r5"},
 		"bare number": {query: catalog.Query{Only: []string{"3.20"}}, want: []string{"docker/default-mode*"}},
 		"benchmark's": {query: catalog.Query{Only: []string{"docker:3.20"}},
 			want: []string{"docker/default-mode*"}},

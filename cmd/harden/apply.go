@@ -76,7 +76,8 @@ func openSaved(cmd *cobra.Command, r report.Request) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Benchmark: r.Benchmark}
+	config.Query = catalog.Query{Only: r.Only, Skip: r.Skip, Level: r.Level, Severity: r.Severity,
+		Benchmark: r.Benchmark}
 	config.Root, config.DockerHost, config.Kubeconfig = r.Root, r.DockerHost, r.Kubeconfig
 	config.DockerFrom = "the plan"
 	if len(r.Sources) > 0 {

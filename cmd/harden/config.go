@@ -19,6 +19,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/report"
 )
@@ -123,8 +124,8 @@ var defaults = []struct {
 	key   string
 	value any
 }{
-	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"benchmark", ""}, {"allow", []string{}}, {"root", "/"},
-	{"docker-host", ""}, {"kubeconfig", ""}, {"format", report.Views[0].Name()}, {"color", "auto"},
+	{"only", []string{}}, {"skip", []string{}}, {"level", 0}, {"severity", ""}, {"benchmark", ""}, {"allow", []string{}},
+	{"root", "/"}, {"docker-host", ""}, {"kubeconfig", ""}, {"format", report.Views[0].Name()}, {"color", "auto"},
 	{"state", defaultState},
 	{"quiet", false},
 	{"verbose", false}, {"deep", false}, {"detailed-exitcode", false}, {"exit-zero", false}, {"fail-on", []string{}},
@@ -148,6 +149,7 @@ type settings struct {
 	Only           []string `yaml:"only" mapstructure:"only"`
 	Skip           []string `yaml:"skip" mapstructure:"skip"`
 	Level          int      `yaml:"level" mapstructure:"level"`
+	Severity       string   `yaml:"severity" mapstructure:"severity"`
 	Benchmark      string   `yaml:"benchmark" mapstructure:"benchmark"`
 	Allow          []string `yaml:"allow" mapstructure:"allow"`
 	Root           string   `yaml:"root" mapstructure:"root"`
@@ -226,6 +228,11 @@ func (c *Config) take(s settings, of report.Subject) error {
 	}
 	if c.Query.Level < 0 {
 		return usageError{fmt.Errorf("--level: %d; valid: 1, 2", c.Query.Level)}
+	}
+	if s.Severity != "" {
+		if c.Query.Severity, err = severity.Parse(s.Severity); err != nil {
+			return usageError{fmt.Errorf("--%w", err)}
+		}
 	}
 	for _, name := range words([]string{s.Format}) {
 		if c.View, err = report.ViewOf(name, of); err != nil {

@@ -26,7 +26,8 @@ const envPrefix = "HARDEN_"
 var telling = []string{"config", "state", "format", "color", "quiet", "verbose", "detailed-exitcode", "exit-zero"}
 
 // unflagged are the settings that a command takes from its configuration and has no flags for, since a timer starts it.
-var unflagged = map[string][]string{"harden schedule run": {"only", "skip", "level", "benchmark", "allow"}}
+var unflagged = map[string][]string{"harden schedule run": {"only", "skip", "level", "severity", "benchmark",
+	"allow"}}
 
 // variables are the HARDEN_* variables that are set, by the name of their setting.
 func variables() map[string]string {

@@ -11,6 +11,7 @@ import (
 
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
@@ -52,9 +53,15 @@ func addState(cmd *cobra.Command) {
 func addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSlice("only", nil, "select only these checks: `SPEC` is docker/icc, docker/audit-*, 3.20, "+
-		"docker@1.2.0:3.20,\ndocker:3, stride:tampering or docker/host/tampering")
+		"docker@1.2.0:3.20,\ndocker:3, stride:tampering, docker/host/tampering,\nnist:AC-6, 800-190:4.4.3, pci:2.2 or stig:V-235783")
 	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
 	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
+	var names []string
+	for _, s := range severity.All {
+		names = append(names, s.String())
+	}
+	f.String("severity", "", "select checks of at least this `SEVERITY`: "+severity.Words("or"))
+	fixed(cmd, "severity", names...)
 	addBenchmark(cmd)
 	for _, name := range []string{"only", "skip"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeChecks)

@@ -14,7 +14,7 @@ import (
 
 // readAs is where a setting is read; any other flag is read by its name.
 var readAs = map[string]string{
-	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "benchmark": "Config.Query",
+	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "severity": "Config.Query", "benchmark": "Config.Query",
 	"allow": "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost", "kubeconfig": "Config.Kubeconfig",
 	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait",
 	"restart-timeout": "Config.Restart",

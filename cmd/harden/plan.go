@@ -173,7 +173,7 @@ func (s *session) save(plan *remediate.Plan) *report.Saved {
 	saved := report.Save(plan, s.redactor)
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
-		Level: s.Query.Level, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
+		Level: s.Query.Level, Severity: s.Query.Severity, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
 		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())

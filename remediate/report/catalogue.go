@@ -9,6 +9,8 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/mapping"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/want"
 )
 
@@ -28,6 +30,11 @@ type Entry struct {
 	Level      int               `json:"level"`
 	Threats    []string          `json:"threats"`
 	Manual     string            `json:"manual,omitempty"` // how a person settles it
+
+	Severity       severity.Severity `json:"severity,omitempty"`
+	SeverityReason string            `json:"severity_reason,omitempty"`
+
+	Mappings map[mapping.Framework][]string `json:"mappings,omitempty"` // numbers of other frameworks
 }
 
 // Entries are the checks of a selection.
@@ -36,7 +43,7 @@ func Entries(s *catalog.Selection) Catalogue {
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
 		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level,
-			Threats(c.Threats), c.Manual}
+			Threats(c.Threats), c.Manual, c.Severity(), severity.Of(c.ID).Reason, c.Mappings()}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}
@@ -48,15 +55,19 @@ func Entries(s *catalog.Selection) Catalogue {
 // A Catalogue is a list of checks.
 type Catalogue []Entry
 
+const severityWidth = len("SEVERITY") + 2
+
 // text is the checks as a table.
 func (entries Catalogue) text(p *page) {
 	id := 2
 	for _, e := range entries {
 		id = max(id, len(e.ID))
 	}
-	p.line(p.paint(bold, pad("", 2)+pad("ITEM", numberWidth)+pad("LEVEL", 7)+pad("CHECK", id+2)+"WHAT MUST HOLD"))
+	p.line(p.paint(bold, pad("", 2)+pad("ITEM", numberWidth)+pad("LEVEL", 7)+pad("SEVERITY", severityWidth)+
+		pad("CHECK", id+2)+"WHAT MUST HOLD"))
 	for _, e := range entries {
-		head := "  " + pad(e.Number, numberWidth) + pad(fmt.Sprint(e.Level), 7) + pad(e.ID, id+2)
+		head := "  " + pad(e.Number, numberWidth) + pad(fmt.Sprint(e.Level), 7) +
+			pad(e.Severity.String(), severityWidth) + pad(e.ID, id+2)
 		p.block(head, len(head), "", e.Title)
 	}
 }
@@ -107,6 +118,16 @@ func (p *page) explain(c *checks.Check, res Result) {
 	}
 	field("numbers", strings.Join(numbers, ", "))
 	field("level", fmt.Sprint(c.Level))
+	if r := severity.Of(c.ID); r.Severity != severity.None {
+		field("severity", r.Severity.String()+": "+r.Reason)
+	}
+	name := "frameworks"
+	for _, f := range mapping.Frameworks {
+		if n := c.Mappings()[f]; len(n) > 0 {
+			field(name, f.Title()+": "+strings.Join(n, ", "))
+			name = ""
+		}
+	}
 	field("why", c.Why)
 	for _, t := range c.Threats {
 		field("threat", threatLine(string(t)))
@@ -157,12 +178,12 @@ func Table(w io.Writer, entries []Entry) error {
 	for _, e := range entries {
 		if p := platform(e.ID); p != of {
 			of = p
-			fmt.Fprintf(&b, "\n### %s\n\n| item | check | what must hold | level | disruption | threats "+
-				"|\n|---|---|---|---|---|---|\n",
+			fmt.Fprintf(&b, "\n### %s\n\n| item | check | what must hold | level | severity | disruption | threats "+
+				"|\n|---|---|---|---|---|---|---|\n",
 				strings.ToUpper(p[:1])+p[1:])
 		}
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s | %s |\n", number(e), e.ID, escape(e.Title), e.Level, e.Disruption,
-			strings.Join(e.Threats, ", "))
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s | %s | %s |\n", number(e), e.ID, escape(e.Title), e.Level,
+			e.Severity, e.Disruption, strings.Join(e.Threats, ", "))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -8,6 +8,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/diff"
@@ -29,6 +30,7 @@ type Report struct {
 	Plan       *Plan     `json:"plan,omitempty"` // nil after an audit alone
 	Run        *Run      `json:"run,omitempty"`  // nil when nothing was applied
 	Summary    Summary   `json:"summary"`
+	Score      *int      `json:"score,omitempty"` // 0 to 100; nil where nothing was judged
 
 	// Hidden is what the plan hides until its run is rolled back, for people.
 	Hidden string `json:"-"`
@@ -47,6 +49,7 @@ type Result struct {
 	Title    string            `json:"title"`
 	Why      string            `json:"why"`
 	Level    int               `json:"level"`
+	Severity severity.Severity `json:"severity,omitempty"`
 	Status   checks.Status     `json:"status"`
 	State    State             `json:"state"`
 	Threats  []string          `json:"threats"`
@@ -59,15 +62,16 @@ type Result struct {
 
 // A Finding is one place where the host is not as it must be.
 type Finding struct {
-	ID         FindingID  `json:"id"` // the same on every audit: see identity.go
-	Subject    string     `json:"subject"`
-	Got        string     `json:"got"`
-	Must       string     `json:"must"`
-	Fix        []string   `json:"fix"`        // what would be done, a line each; empty when a person must decide
-	Disruption want.Class `json:"disruption"` // of the fix
-	State      State      `json:"state"`
-	Place      string     `json:"place,omitempty"`  // "app/Dockerfile:12", where it is of a source
-	Reason     string     `json:"reason,omitempty"` // why it is left, or failed
+	ID         FindingID         `json:"id"` // the same on every audit: see identity.go
+	Subject    string            `json:"subject"`
+	Got        string            `json:"got"`
+	Must       string            `json:"must"`
+	Fix        []string          `json:"fix"`                // what would be done, a line each; empty when a person must decide
+	Disruption want.Class        `json:"disruption"`         // of the fix
+	Severity   severity.Severity `json:"severity,omitempty"` // of its check
+	State      State             `json:"state"`
+	Place      string            `json:"place,omitempty"`  // "app/Dockerfile:12", where it is of a source
+	Reason     string            `json:"reason,omitempty"` // why it is left, or failed
 
 	waiting      bool
 	key, service string // what ID is made of
@@ -147,7 +151,7 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 	c := r.Check
 	edition, number := s.Number(c)
 	out := Result{ID: c.ID, Items: map[string]string{}, Number: number, Title: c.Title, Why: c.Why, Level: c.Level,
-		Status: r.Status, Threats: Threats(c.Threats), Findings: []Finding{}, Waived: []Accepted{}}
+		Severity: c.Severity(), Status: r.Status, Threats: Threats(c.Threats), Findings: []Finding{}, Waived: []Accepted{}}
 	for b, n := range c.Items {
 		out.Items[string(b)] = n
 	}
@@ -163,7 +167,8 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 			fix = append(fix, Describe(w))
 		}
 		out.Findings = append(out.Findings, Finding{Subject: f.Subject, Got: f.Got, Must: f.Must, Fix: fix,
-			Disruption: class, Place: f.Place, Reason: f.Reason, waiting: f.Pending, key: f.Named(), service: f.Service})
+			Disruption: class, Severity: out.Severity, Place: f.Place, Reason: f.Reason, waiting: f.Pending, key: f.Named(),
+			service: f.Service})
 	}
 	for _, a := range r.Waived {
 		out.Waived = append(out.Waived, Accepted{Subject: a.Finding.Subject, Got: a.Finding.Got, Must: a.Finding.Must,

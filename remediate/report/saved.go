@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/severity"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/diff"
 )
@@ -45,15 +46,16 @@ type Identity struct {
 
 // A Request is what a plan was asked for, resolved: an edition by its name and not as "the newest".
 type Request struct {
-	Only       []string `json:"only"`
-	Skip       []string `json:"skip"`
-	Level      int      `json:"level"`
-	Benchmark  string   `json:"benchmark"`
-	Allow      []string `json:"allow"`
-	Root       string   `json:"root"`
-	Sources    []string `json:"sources,omitempty"` // the directory of --source, by its real path; at most one
-	DockerHost string   `json:"docker_host"`
-	Kubeconfig string   `json:"kubeconfig,omitempty"`
+	Only       []string          `json:"only"`
+	Skip       []string          `json:"skip"`
+	Level      int               `json:"level"`
+	Severity   severity.Severity `json:"severity,omitempty"` // the least
+	Benchmark  string            `json:"benchmark"`
+	Allow      []string          `json:"allow"`
+	Root       string            `json:"root"`
+	Sources    []string          `json:"sources,omitempty"` // the directory of --source, by its real path; at most one
+	DockerHost string            `json:"docker_host"`
+	Kubeconfig string            `json:"kubeconfig,omitempty"`
 }
 
 // An Image is a file at one moment, never with what is in it.

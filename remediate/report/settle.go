@@ -61,6 +61,7 @@ func (r *Report) Settle() {
 		r.Summary.Changes, r.Summary.Updates = len(r.Plan.Changes), len(r.Plan.Updates)
 	}
 	r.Summary.Open = r.open()
+	r.Score = score(r.Results)
 	r.Summary.Verdict = r.verdict()
 }
 

@@ -1,11 +1,15 @@
 package report
 
-import "example.com/harden/checks/severity"
+import (
+	"cmp"
+
+	"example.com/harden/checks/severity"
+)
 
 // severityOf is how much a check matters. One that this harden does not know, of a report that another has saved,
 // counts by the benchmark's level.
 func severityOf(res *Result) severity.Severity {
-	switch s := severity.Of(res.ID).Severity; {
+	switch s := cmp.Or(res.Severity, severity.Of(res.ID).Severity); {
 	case s != severity.None:
 		return s
 	case res.Level > 1:

@@ -316,6 +316,9 @@ func (p *page) waivers(r *Report) {
 func (p *page) summary(r *Report) {
 	p.line()
 	p.line(p.totals(r))
+	if r.Score != nil {
+		p.block("", 0, "", scoreText(r))
+	}
 }
 
 // Totals is the line that ends a report: how many checks are in which state.

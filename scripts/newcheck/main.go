@@ -157,7 +157,7 @@ func add(id, name, file string) ([]string, error) {
 	if err := literalOf(k, c, files); err != nil {
 		return nil, err
 	}
-	if err := ratingOf(c, platform, files); err != nil {
+	if err := rowsOf(c, platform, files); err != nil {
 		return nil, err
 	}
 	for path, bad := range map[string]bool{short: true, short + "-passes": false} {
@@ -229,8 +229,8 @@ func literalOf(k kind, c check, files map[string][]byte) error {
 	return nil
 }
 
-// ratingOf adds the line of a check to the table of severities, at its end.
-func ratingOf(c check, platform string, files map[string][]byte) error {
+// rowsOf adds a check to the end of the table of severities, and to that of other frameworks, mapped to none of them.
+func rowsOf(c check, platform string, files map[string][]byte) error {
 	path := filepath.Join("checks", "severity", platform+".go")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -240,7 +240,12 @@ func ratingOf(c check, platform string, files map[string][]byte) error {
 	if !ok {
 		return fmt.Errorf("%s: it does not end with its table; put the table at its end", path)
 	}
-	files[path], err = format.Source([]byte(head + "\n\t\"" + c.ID + "\": {None, \"\"},\n}\n"))
+	if files[path], err = format.Source([]byte(head + "\n\t\"" + c.ID + "\": {None, \"\"},\n}\n")); err != nil {
+		return err
+	}
+	path = filepath.Join("checks", "mapping", "mappings.tsv")
+	text, err = os.ReadFile(path)
+	files[path] = append(text, c.ID+"\tnone\t\tnobody has looked for one yet\n"...)
 	return err
 }
 
