@@ -20,7 +20,7 @@ var readAs = map[string]string{
 	"restart-timeout": "Config.Restart",
 	"format":          "Config.View", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
 	"detailed-exitcode": "Config.Detailed", "exit-zero": "Config.ExitZero", "fail-on": "Config.FailOn",
-	"out":    "Config.Out",
+	"out":    "Config.Outputs",
 	"config": "example.com/harden/cmd/harden.loadConfig",
 }
 

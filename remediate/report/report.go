@@ -167,7 +167,8 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 			fix = append(fix, Describe(w))
 		}
 		out.Findings = append(out.Findings, Finding{Subject: f.Subject, Got: f.Got, Must: f.Must, Fix: fix,
-			Disruption: class, Severity: out.Severity, Place: f.Place, Reason: f.Reason, waiting: f.Pending, key: f.Named(), service: f.Service})
+			Disruption: class, Severity: out.Severity, Place: f.Place, Reason: f.Reason, waiting: f.Pending, key: f.Named(),
+			service: f.Service})
 	}
 	for _, a := range r.Waived {
 		out.Waived = append(out.Waived, Accepted{Subject: a.Finding.Subject, Got: a.Finding.Got, Must: a.Finding.Must,
