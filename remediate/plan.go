@@ -99,8 +99,8 @@ const (
 // Kinds lists the kinds in order.
 var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, ComposeUp, RollOut, RecordInCluster, SetTimer}
 
-// An Activation makes a running program take up what has been written. As JSON it is what a journal keeps of it: what it
-// takes to do it, and what became of it.
+// An Activation makes a running program take up what has been written. As JSON it is what a journal keeps of it: what
+// it takes to do it, and what became of it.
 type Activation struct {
 	Kind Kind `json:"kind"`
 	// "docker.service"; "project/service" for ComposeUp; the manifest's path for RollOut; a Record's String; empty for

@@ -54,7 +54,7 @@ func (r *composeReader) project(f *SourceFile, dir string, envFiles []string) *C
 }
 
 func (r *composeReader) compose(f *SourceFile, dir string) *Compose {
-	return &Compose{SourceFile: *f, Dir: dir, env: map[string]string{}, cost: budget.New(f.As, r.host.spent)}
+	return &Compose{SourceFile: *f, Dir: dir, env: map[string]string{}, cost: budget.New(f.As, r.host.Spent())}
 }
 
 // composeEnv reads environment files of a project. Values that it has already count more, but for those of an earlier
@@ -66,7 +66,7 @@ func composeEnv(h *Host, c *Compose, files []string, optional bool) error {
 		if path.Dir(file) == path.Dir(c.Path) {
 			as = path.Join(path.Dir(c.As), path.Base(file))
 		}
-		env, err := FileWithin(h, budget.New(as, h.spent), file)
+		env, err := FileWithin(h, budget.New(as, h.Spent()), file)
 		if errors.Is(err, budget.Err) || err != nil && !optional {
 			return err
 		}

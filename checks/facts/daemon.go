@@ -43,12 +43,6 @@ type Daemon struct {
 	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
 }
 
-// Keys are the top-level members of a daemon.json.
-type Keys struct {
-	Order  []string
-	Values map[string]json.RawMessage
-}
-
 // openrcRun is the first line of a script that OpenRC runs.
 var openrcRun = regexp.MustCompile(`^#!.*/(openrc-run|runscript)\b`)
 
@@ -124,14 +118,6 @@ func flavour(p *Process) string {
 		return "rootless"
 	}
 	return "package"
-}
-
-func processTokens(p *Process) []Token {
-	var tokens []Token
-	for _, a := range p.Args[min(1, len(p.Args)):] {
-		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
-	}
-	return tokens
 }
 
 // startedBy finds what starts the daemon and so what Next is. A process that no service has started (by hand, in a
@@ -290,7 +276,7 @@ func configFile(h *Host, d *Daemon, engine *EngineFacts) {
 		}
 	}
 	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
-		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
+		planned := h.Plan().Files[f.Path].Data != nil || h.Plan().Files[d.File].Data != nil
 		d.newer = planned || d.Changed.After(d.Process.Started.Add(tick))
 		if d.newer {
 			d.loaded = loaded(h, d, cmp.Or(f.Path, d.File))

@@ -24,11 +24,11 @@ func dockerd(h *Host, engine *EngineFacts) (*Process, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return p.Contained })
-	_, at, _ := h.src.Engine(h.ctx)
+	_, at, _ := h.Source().Engine(h.Context())
 	if at.PID > 1 {
 		i := slices.IndexFunc(all, func(p Process) bool { return p.PID == at.PID })
-		if i >= 0 && (all[i].rootless() || all[i].Doubted == "") {
-			return all[i].read()
+		if i >= 0 && (rootless(&all[i]) || all[i].Doubted == "") {
+			return legible(&all[i])
 		}
 	}
 	if Unanswered(h) != nil {
@@ -72,11 +72,11 @@ func dockerd(h *Host, engine *EngineFacts) (*Process, error) {
 }
 
 // rootless reports whether a process is a user's own.
-func (p *Process) rootless() bool { return p.UID != 0 }
+func rootless(p *Process) bool { return p.UID != 0 }
 
 // usersDockerd is a rootless daemon, where the system has none of its own that would be started.
 func usersDockerd(h *Host, all []Process, engine *EngineFacts) (*Process, error) {
-	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return !p.rootless() })
+	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return !rootless(&p) })
 	if len(all) == 0 || engine != nil && engine.PID != 0 { // what answers has been looked for already
 		return nil, nil
 	}
@@ -84,11 +84,11 @@ func usersDockerd(h *Host, all []Process, engine *EngineFacts) (*Process, error)
 		return nil, err
 	}
 	first := slices.MinFunc(all, func(a, b Process) int { return a.PID - b.PID })
-	return first.read()
+	return legible(&first)
 }
 
-// read is an error of a process whose arguments could not be read.
-func (p *Process) read() (*Process, error) {
+// legible is an error of a process whose arguments could not be read.
+func legible(p *Process) (*Process, error) {
 	if p.Unread != "" {
 		return nil, fmt.Errorf("%s (PID %d): %s", path.Base(p.Exe), p.PID, p.Unread)
 	}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +15,25 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
-
-	"example.com/harden/checks/archive"
 )
+
+// An Engine answers as the Docker Engine API does. Every method may be called at once with
+// others.
+type Engine interface {
+	Info(ctx context.Context) (system.Info, error)
+	// Containers and Images return all of them, sorted by ID. One that goes meanwhile is left out; where others cannot be
+	// looked at, those that could come with the error.
+	Containers(ctx context.Context) ([]Container, error)
+	Images(ctx context.Context) ([]Image, error)
+	Network(ctx context.Context, name string) (network.Inspect, error)
+	API
+}
+
+// A Saver is an Engine that can be asked for images whole.
+type Saver interface {
+	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
+	Save(ctx context.Context, id string, read func(io.Reader) error) error
+}
 
 // EngineFacts is what the Docker Engine says of itself.
 type EngineFacts struct {
@@ -39,20 +56,33 @@ func (e *EngineFacts) AtLeast(major, minor int) bool {
 func EngineSays(h *Host) (*EngineFacts, error) { return Once(h, "engine", Kept, readEngine) }
 
 func readEngine(h *Host) (*EngineFacts, error) {
-	engine, endpoint, err := h.src.Engine(h.ctx)
+	engine, endpoint, err := reached(h)
 	if err != nil {
 		return nil, err
 	}
-	info, err := engine.Info(h.ctx)
+	info, err := engine.Info(h.Context())
 	if err != nil {
 		return nil, err
 	}
 	return &EngineFacts{endpoint, info}, nil
 }
 
+// reached is the engine and where it is.
+func reached(h *Host) (Engine, Endpoint, error) {
+	api, at, err := h.Source().Engine(h.Context())
+	if err != nil {
+		return nil, at, err
+	}
+	engine, ok := api.(Engine)
+	if !ok {
+		return nil, at, errors.New("this engine cannot be asked for containers and images")
+	}
+	return engine, at, nil
+}
+
 // asked calls f with the engine.
 func asked[T any](h *Host, f func(Engine) (T, error)) (T, error) {
-	engine, _, err := h.src.Engine(h.ctx)
+	engine, _, err := reached(h)
 	if err != nil {
 		var none T
 		return none, err
@@ -63,7 +93,7 @@ func asked[T any](h *Host, f func(Engine) (T, error)) (T, error) {
 // get asks the engine for one answer and decodes it.
 func get[T any](h *Host, path string) (T, error) {
 	return asked(h, func(e Engine) (v T, err error) {
-		return v, e.Get(h.ctx, path, func(r io.Reader) error { return json.NewDecoder(r).Decode(&v) })
+		return v, e.Get(h.Context(), path, func(r io.Reader) error { return json.NewDecoder(r).Decode(&v) })
 	})
 }
 
@@ -73,14 +103,14 @@ func Containers(h *Host) ([]Container, error) {
 }
 
 func readContainers(h *Host) ([]Container, error) {
-	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.ctx) })
+	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.Context()) })
 }
 
 // Images returns every image, sorted by ID; with an error, those that could be looked at.
 func Images(h *Host) ([]Image, error) { return Once(h, "images", Kept, readImages) }
 
 func readImages(h *Host) ([]Image, error) {
-	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.ctx) })
+	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.Context()) })
 }
 
 // Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
@@ -89,7 +119,7 @@ func Network(h *Host, name string) (network.Inspect, error) {
 }
 
 func readNetwork(h *Host, name string) (network.Inspect, error) {
-	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.ctx, name) })
+	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.Context(), name) })
 }
 
 // Networks returns the Docker Engine's networks, without what is attached to them.
@@ -212,7 +242,7 @@ func execEvents(h *Host, note func(id, container, name string)) error {
 	path := "/events?" + url.Values{"since": {"0"}, "until": {until},
 		"filters": {`{"type":["container"],"event":["exec_create"]}`}}.Encode()
 	_, err = asked(h, func(engine Engine) (struct{}, error) {
-		return struct{}{}, engine.Get(h.ctx, path, func(r io.Reader) error {
+		return struct{}{}, engine.Get(h.Context(), path, func(r io.Reader) error {
 			for d := json.NewDecoder(r); ; {
 				var event struct {
 					Actor struct {
@@ -350,35 +380,4 @@ func readNumber(h *Host, path string) (int64, bool) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(f.Data)), 10, 64)
 	return n, err == nil
-}
-
-// ErrShallow means that nobody asked for the files in images to be looked at.
-var ErrShallow = errors.New("the files in images are looked at by --deep alone")
-
-// Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
-func Contents(h *Host, id string) (*archive.Contents, error) {
-	if h.Deep == nil {
-		return nil, ErrShallow
-	}
-	return OncePer(h, "contents", id, Kept, readContents)
-}
-
-func readContents(h *Host, id string) (c *archive.Contents, err error) {
-	engine, _, err := h.src.Engine(h.ctx)
-	if err != nil {
-		return nil, err
-	}
-	saver, ok := engine.(Saver)
-	if !ok {
-		return nil, errors.New("this engine cannot be asked for images")
-	}
-	h.Deep(id, 0)
-	err = saver.Save(h.ctx, id, func(r io.Reader) error {
-		c, err = archive.Scan(r, func(read int64) { h.Deep(id, read) })
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }

@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/system"
-
 	"example.com/harden/checks/budget"
 )
 
@@ -79,22 +76,10 @@ type AuditState struct {
 	Rules   []string // each loaded rule as auditctl -l spells it
 }
 
-// An Engine answers as the Docker Engine API does. Every method may be called at once with others.
-type Engine interface {
-	Info(ctx context.Context) (system.Info, error)
-	// Containers and Images return all of them, sorted by ID. One that goes meanwhile is left out; where others cannot be
-	// looked at, those that could come with the error.
-	Containers(ctx context.Context) ([]Container, error)
-	Images(ctx context.Context) ([]Image, error)
-	Network(ctx context.Context, name string) (network.Inspect, error)
+// An API answers as the Docker Engine API does. Every method may be called at once with others.
+type API interface {
 	// Get hands read the answer to GET path, which begins with a slash; ErrAbsent where there is nothing of that name.
 	Get(ctx context.Context, path string, read func(io.Reader) error) error
-}
-
-// A Saver is an Engine that can be asked for images whole.
-type Saver interface {
-	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
-	Save(ctx context.Context, id string, read func(io.Reader) error) error
 }
 
 // An Endpoint is where the Docker Engine is reached.
@@ -127,7 +112,7 @@ type Source interface {
 	Audit(ctx context.Context) (AuditState, error)
 	// Engine returns the Docker Engine and where it is reached. The error is ErrAbsent where no engine is to be
 	// expected (no socket), and otherwise why it does not answer.
-	Engine(ctx context.Context) (Engine, Endpoint, error)
+	Engine(ctx context.Context) (API, Endpoint, error)
 }
 
 // A Counter is a Source that looks at all processes once and then knows those of any name. Where thousands run, one look

@@ -165,14 +165,3 @@ func DataDir(h *Host, f Flavour) string {
 	}
 	return dir
 }
-
-// words reads a list of strings, or one string that stands for a list of itself.
-func (v Value) words() ([]string, error) {
-	var list []string
-	if err := v.Decode(&list); err == nil {
-		return list, nil
-	}
-	var one string
-	err := v.Decode(&one)
-	return []string{one}, err
-}

@@ -84,7 +84,7 @@ func opensSafely(version string) bool {
 // archived has the Engine open a container's passwd.
 func archived(h *Host, c *Container) ([]byte, error) {
 	return asked(h, func(e Engine) (data []byte, err error) {
-		err = e.Get(h.ctx, "/containers/"+c.ID+"/archive?path=/etc/passwd", func(r io.Reader) error {
+		err = e.Get(h.Context(), "/containers/"+c.ID+"/archive?path=/etc/passwd", func(r io.Reader) error {
 			archive := tar.NewReader(io.LimitReader(r, MaxFile))
 			head, err := archive.Next()
 			if err != nil {
@@ -103,12 +103,12 @@ func archived(h *Host, c *Container) ([]byte, error) {
 // seenInside reads the passwd that a running container's first process sees. Before and after, the process has to be in
 // the container's own control group: its number can be another's by then.
 func seenInside(h *Host, c *Container) ([]byte, error) {
-	insider, ok := h.src.(Insider)
+	insider, ok := h.Source().(Insider)
 	if !ok {
 		return nil, errors.New("its files cannot be seen from here")
 	}
 	own := func() error {
-		data, err := h.src.Read(h.ctx, fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
+		data, err := h.Source().Read(h.Context(), fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
 		if err == nil && !strings.Contains(string(data), c.ID) {
 			err = fmt.Errorf("process %d is not in its control group", c.State.Pid)
 		}
@@ -117,7 +117,7 @@ func seenInside(h *Host, c *Container) ([]byte, error) {
 	if err := own(); err != nil {
 		return nil, err
 	}
-	data, err := insider.Inside(h.ctx, c.State.Pid, "/etc/passwd")
+	data, err := insider.Inside(h.Context(), c.State.Pid, "/etc/passwd")
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (s *inhabited) Get(_ context.Context, path string, read func(io.Reader) err
 // A seen can look into the container by itself.
 type seen struct{ *inhabited }
 
-func (s seen) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (s seen) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return s.inhabited, facts.Endpoint{Local: true}, nil
 }
 

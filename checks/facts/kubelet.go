@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
@@ -254,31 +253,12 @@ func kubeletStale(h *Host, k *Kubelet) {
 		return
 	}
 	for _, d := range k.Documents {
-		if h.after.Files[d.File].Data != nil || d.Changed.After(k.Process.Started.Add(tick)) {
+		if h.Plan().Files[d.File].Data != nil || d.Changed.After(k.Process.Started.Add(tick)) {
 			k.newer = append(k.newer, d)
 		}
 	}
 	k.loaded = func(d *Document) *Document { return documentAt(h, d.File, k.Process.Started) }
 	k.Stale = len(k.newer) > 0 || !k.Running.alike(k.Next)
-}
-
-// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
-// not known.
-func documentAt(h *Host, file string, then time.Time) *Document {
-	if h.Earlier == nil {
-		return nil
-	}
-	for _, v := range h.Earlier(file) {
-		if v.Modified.After(then) || !v.Replaced.After(then) {
-			continue
-		}
-		root, err := parseYAML(budget.New("", nil), v.Data)
-		if err != nil {
-			return nil
-		}
-		return &Document{File: file, Changed: v.Modified, root: root}
-	}
-	return nil
 }
 
 // A KubeletOption is what each place that configures the kubelet says of one field.

@@ -9,7 +9,8 @@ func Once[V any](h *Host, name string, fate Fate[V], read func(*Host) (V, error)
 }
 
 // OncePer is Once for a fact of which a host has one for each key.
-func OncePer[K comparable, V any](h *Host, name string, key K, fate Fate[V], read func(*Host, K) (V, error)) (V, error) {
+func OncePer[K comparable, V any](h *Host, name string, key K, fate Fate[V],
+	read func(*Host, K) (V, error)) (V, error) {
 	if fate == nil {
 		panic("facts: what becomes of " + name + " after a plan is not said")
 	}

@@ -82,7 +82,9 @@ func TestInstead(t *testing.T) {
 	fact := r.fact(facts.Anew[string])
 	h := facts.New(context.Background(), nil, facts.Choices{})
 	made := func(h *facts.Host) string {
-		s, _ := facts.Once(h, "made of it", facts.Anew[string], func(h *facts.Host) (string, error) { return fact(h) + "!", nil })
+		s, _ := facts.Once(h, "made of it", facts.Anew[string], func(h *facts.Host) (string, error) {
+			return fact(h) + "!", nil
+		})
 		return s
 	}
 	view := facts.Instead(h, "what a test counts", "other")

@@ -162,7 +162,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		return nil, err
 	}
 	// a plan that changes a manifest waits for the pod
-	c.anew = c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
+	c.anew = c.Pod != nil && n.host.Plan().Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
@@ -342,5 +342,5 @@ func (c *Component) Document(flag string) (*Document, error) {
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.
 func (c *Component) Loaded(d *Document) bool {
 	return c.Process == nil || c.anew || !d.Changed.After(c.Process.Started.Add(tick)) &&
-		c.host.after.Files[d.File].Data == nil
+		c.host.Plan().Files[d.File].Data == nil
 }

@@ -35,7 +35,7 @@ func openrc(h *Host, d *Daemon, starts File) error {
 
 // scripts reads the script that starts dockerd and what OpenRC reads before it, and tells whose word that is.
 func scripts(h *Host) (*script, want.Authority, error) {
-	s := &script{host: h, cost: budget.New(sysvScript, h.spent),
+	s := &script{host: h, cost: budget.New(sysvScript, h.Spent()),
 		vars: map[string]shellValue{"RC_SVCNAME": {parts: []shellPart{{text: "docker"}}}}}
 	by := want.Root
 	for _, name := range append(slices.Clone(openrcFiles), sysvScript) {

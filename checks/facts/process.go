@@ -58,3 +58,16 @@ func findProcesses(h *Host, name string) ([]Process, error) {
 	}
 	return find(name)
 }
+
+// ProcessTokens are the arguments of a process, without its name.
+func processTokens(p *Process) []Token {
+	var tokens []Token
+	for _, a := range p.Args[min(1, len(p.Args)):] {
+		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
+	}
+	return tokens
+}
+
+// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
+// second, and cuts off.
+const tick = 20 * time.Millisecond

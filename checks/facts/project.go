@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // Labels by which Compose knows its containers again. They are a claim: whoever builds an image or starts a container
@@ -323,27 +321,4 @@ func EngineDoubt(h *Host) error {
 }
 
 // Recreated reports whether a plan would have had a container made again from its Compose file.
-func Recreated(h *Host, c *Container) bool { return h.after.Recreated[c.ComposeUnit()] }
-
-// Unset reports whether the file depends on a variable that neither it nor the .env file beside it gives a value: one
-// that only the shell had in which it was started.
-func (c *Compose) Unset() bool {
-	unset := false
-	var walk func(f *Compose, n *yaml.Node)
-	walk = func(f *Compose, n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
-			if _, err := f.text(n); err != nil {
-				unset = true
-			}
-		}
-		for _, child := range n.Content {
-			walk(f, child)
-		}
-	}
-	c.each(func(f *Compose) {
-		for _, d := range f.docs {
-			walk(f, d.top)
-		}
-	})
-	return unset
-}
+func Recreated(h *Host, c *Container) bool { return h.Plan().Recreated[c.ComposeUnit()] }

@@ -216,7 +216,8 @@ func TestProjectNames(t *testing.T) {
 		c := claimed(facts.LabelComposeProject, project, facts.LabelComposeService, service)
 		m := newMachine(t, shop(fmt.Sprintf("services: {%q: {image: x}}", service)))
 		m.with(&engine{containers: []facts.Container{c}})
-		if _, err := facts.ProjectOf(m.host(), unit); err == nil || !strings.Contains(err.Error(), "name; Compose has not set it") {
+		_, err := facts.ProjectOf(m.host(), unit)
+		if err == nil || !strings.Contains(err.Error(), "name; Compose has not set it") {
 			t.Errorf("%q: error %v", unit, err)
 		}
 	}

@@ -32,7 +32,7 @@ func reads(h *Host, p *Project, file string, optional bool) error {
 	if info.Size > maxSourceSize {
 		return fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
 	}
-	f, err := FileWithin(h, budget.New(file, h.spent), file)
+	f, err := FileWithin(h, budget.New(file, h.Spent()), file)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ const (
 // Unanswered is an error where somebody has named a Docker Engine and it cannot be told which this is: it is not there,
 // or does not answer. This host may have another, of which that one says nothing.
 func Unanswered(h *Host) error {
-	_, at, err := h.src.Engine(h.ctx)
+	_, at, err := h.Source().Engine(h.Context())
 	if err == nil && at.PID == 0 {
 		_, err = EngineSays(h)
 	}
@@ -136,7 +136,7 @@ const Default = "default"
 
 // names reports whether a daemon would listen where the Engine was looked for.
 func names(h *Host, d *Daemon) bool {
-	_, at, _ := h.src.Engine(h.ctx)
+	_, at, _ := h.Source().Engine(h.Context())
 	o := d.Option("hosts")
 	var addresses []string
 	if o.Next != nil {

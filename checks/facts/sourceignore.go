@@ -10,12 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// SourceChoices are what of a source directory is looked at beside what is the repository's own.
-type SourceChoices struct {
-	Vendor      bool // directories called vendor and node_modules: other people's sources
-	SkipIgnored bool // leave out what a .gitignore names; it may still be what runs here
-}
-
 // An ignoreRule is one line of a .gitignore.
 type ignoreRule struct {
 	dir     string // of the file that it is in

@@ -211,3 +211,33 @@ func resolve(n *yaml.Node) *yaml.Node {
 	}
 	return n
 }
+
+// words reads a list of strings, or one string that stands for a list of itself.
+func (v Value) words() ([]string, error) {
+	var list []string
+	if err := v.Decode(&list); err == nil {
+		return list, nil
+	}
+	var one string
+	err := v.Decode(&one)
+	return []string{one}, err
+}
+
+// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
+// not known.
+func documentAt(h *Host, file string, then time.Time) *Document {
+	if h.Earlier == nil {
+		return nil
+	}
+	for _, v := range h.Earlier(file) {
+		if v.Modified.After(then) || !v.Replaced.After(then) {
+			continue
+		}
+		root, err := parseYAML(budget.New("", nil), v.Data)
+		if err != nil {
+			return nil
+		}
+		return &Document{File: file, Changed: v.Modified, root: root}
+	}
+	return nil
+}

@@ -10,8 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFlushOrder lists what is flushed, in its order: the journal before the files that it tells of, a file before it takes
-// its place, and each directory in which a name has changed, on both sides of a move. A power loss finds the rest.
+// TestFlushOrder lists what is flushed, in its order: the journal before the files that it tells of, a file before it
+// takes its place, and each directory in which a name has changed, on both sides of a move. TestTorturePowerLoss finds
+// what this means.
 func TestFlushOrder(t *testing.T) {
 	const dir = "/etc/systemd/system/docker.service.d"
 	w := newWorld(t)

@@ -58,11 +58,12 @@ var changing = []int32{unix.SYS_WRITE, unix.SYS_PWRITE64, unix.SYS_RENAMEAT, uni
 	unix.SYS_FCHOWNAT, unix.SYS_FCHMODAT, unix.SYS_FTRUNCATE, unix.SYS_REMOVEXATTR}
 
 // doesWithout are the functions in which harden does without what cannot be read. Who does this, and in which boot, is
-// only noted. What is looked for before it is removed, renamed, made or read is met by that itself. Bytes of the journal
-// are in memory as well. What cannot be judged is left as it is, which the run tells; what cannot be salvaged is told as
-// damage; and what is left of a run that is given up is nobody's to judge.
+// only noted. What is looked for before it is removed, renamed, made or read is met by that itself. Bytes of the
+// journal are in memory as well. What cannot be judged is left as it is, which the run tells; what cannot be salvaged
+// is told as damage; and what is left of a run that is given up is nobody's to judge.
 var doesWithout = regexp.MustCompile(`^(actor|aside|asideLock|bootID|copySelf|diagnose|disarm|item|keepOne|move|next|` +
-	`openStore|Repair|restartHistory|volatile)\b|\b(bytes|conflict|nameOf|remains|salvage|state|tidy|readState < keepOne)\b`)
+	`openStore|Repair|restartHistory|volatile)\b|` +
+	`\b(bytes|conflict|nameOf|remains|salvage|state|tidy|readState < keepOne)\b`)
 
 // kernel does the deed once for each place in which it calls the kernel, and then what after does.
 func (d deed) kernel(t *testing.T, w world, after func(error) string) {
@@ -85,7 +86,8 @@ func (d deed) kernel(t *testing.T, w world, after func(error) string) {
 			t.Errorf("%s failed, and %d more files are open", f.failed, now-open)
 			open = now
 		}
-		if err == nil && (slices.Contains(changing, f.nr) || !doesWithout.MatchString(f.within) || !cmp.Equal(w.own(t), ends)) {
+		if err == nil && (slices.Contains(changing, f.nr) || !doesWithout.MatchString(f.within) ||
+			!cmp.Equal(w.own(t), ends)) {
 			t.Errorf("%s failed in %s, and nobody was told", f.failed, f.within)
 		}
 		if err != nil && !why.MatchString(err.Error()) {

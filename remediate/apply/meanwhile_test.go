@@ -69,8 +69,8 @@ func TestSocketMeanwhile(t *testing.T) {
 	}
 }
 
-// TestSocketAfterwards looks at a socket once more when it has its new mode: one that is gone by then is its daemon's to
-// make anew, and one that is not as it was written is told.
+// TestSocketAfterwards looks at a socket once more when it has its new mode: one that is gone by then is its daemon's
+// to make anew, and one that is not as it was written is told.
 func TestSocketAfterwards(t *testing.T) {
 	if !inside(t) {
 		return

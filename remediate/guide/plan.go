@@ -285,13 +285,18 @@ func (p *planner) networks() {
 		}
 		body, err := json.Marshal(map[string]any{"Name": n.Name, "Driver": n.Driver, "EnableIPv4": n.EnableIPv4,
 			"EnableIPv6": n.EnableIPv6, "Internal": n.Internal, "Attachable": n.Attachable, "IPAM": n.IPAM,
-			"Options": bridged(n), "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
+			"Options": n.Options, "Labels": n.Labels, "ConfigOnly": n.ConfigOnly,
 			"ConfigFrom": n.ConfigFrom})
 		if err != nil {
 			p.refuse("network %s: %v", show(n.Name), err)
 			continue
 		}
-		p.Move.Networks = append(p.Move.Networks, Network{Name: n.Name, ID: n.ID, Body: body})
+		made := Network{Name: n.Name, ID: n.ID, Bridge: bridge(n.ID, n.Driver, n.Options), Body: body}
+		if made.Bridge != "" {
+			p.leave("network "+show(n.Name), "its interface %s is switched off, and stays with its firewall rules until "+
+				"the next boot", made.Bridge)
+		}
+		p.Move.Networks = append(p.Move.Networks, made)
 	}
 	only := map[string]bool{}
 	for _, n := range p.State.Networks {
@@ -303,19 +308,6 @@ func (p *planner) networks() {
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-}
-
-// bridged returns the options of a network, with its bridge where the Engine has chosen the name by the network's ID.
-// dockerd leaves the bridges of the old data root as they are: a second one with the same addresses would take the
-// packets of the other, in the move and on the way back.
-func bridged(n network.Inspect) map[string]string {
-	const name = "com.docker.network.bridge.name"
-	if n.Driver != "bridge" || n.ConfigOnly || n.ConfigFrom.Network != "" || n.Options[name] != "" {
-		return n.Options
-	}
-	options := map[string]string{name: "br-" + facts.ShortID(n.ID)}
-	maps.Copy(options, n.Options)
-	return options
 }
 
 func (p *planner) refusals() {

@@ -163,9 +163,8 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	if m.Space.Need() != 6<<30+1<<20 || !m.Space.Room() || len(m.Refusals) > 0 {
 		t.Errorf("%+v %v", m.Space, m.Refusals)
 	}
-	if body := string(m.Networks[0].Body); !strings.Contains(body,
-		`"Options":{"com.docker.network.bridge.name":"br-cccccccccccc"}`) {
-		t.Errorf("the network gets a second bridge with the addresses of the first: %s", body)
+	if got := m.Networks[0].Bridge; got != "br-cccccccccccc" {
+		t.Errorf("the network's bridge: %q", got)
 	}
 	got := texts(m)
 	for _, want := range []string{"container a-web: 4.9 KiB that it has written into its own layer stay behind",
@@ -187,30 +186,6 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	s.Pull = true
 	if m = planned(t, s); m.Images[0].Pull != "web@sha256:9" || m.Space.Archive != 1<<30 {
 		t.Errorf("pull: %+v %+v", m.Images, m.Space)
-	}
-}
-
-// TestBridged: a network keeps the bridge that it has, whoever chose its name. One that takes its options from another
-// network may have none of its own.
-func TestBridged(t *testing.T) {
-	const name = "com.docker.network.bridge.name"
-	for _, tt := range []struct {
-		n    network.Inspect
-		want string
-	}{
-		{network.Inspect{ID: netID, Driver: "bridge"}, "br-cccccccccccc"},
-		{network.Inspect{ID: netID, Driver: "bridge", Options: map[string]string{name: "shop0"}}, "shop0"},
-		{network.Inspect{ID: netID, Driver: "macvlan"}, ""},
-		{network.Inspect{ID: netID, Driver: "bridge", ConfigOnly: true}, ""},
-		{network.Inspect{ID: netID, Driver: "bridge", ConfigFrom: network.ConfigReference{Network: "base"}}, ""},
-	} {
-		if got := bridged(tt.n)[name]; got != tt.want {
-			t.Errorf("%+v: bridge %q, want %q", tt.n, got, tt.want)
-		}
-	}
-	more := map[string]string{"com.docker.network.driver.mtu": "1400"}
-	if got := bridged(network.Inspect{ID: netID, Driver: "bridge", Options: more}); len(got) != 2 || len(more) != 1 {
-		t.Errorf("%v of %v", got, more)
 	}
 }
 

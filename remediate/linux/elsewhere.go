@@ -47,3 +47,6 @@ func Syncfs(int) error                               { return errElsewhere }
 
 // Peer returns the process at the other end of a socket.
 func Peer(int) (int, error) { return 0, errElsewhere }
+
+// SwitchOff takes a network interface down.
+func SwitchOff(string) error { return errElsewhere }

@@ -35,8 +35,8 @@ func Entries(s *catalog.Selection) Catalogue {
 	entries := Catalogue{}
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
-		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats),
-			c.Manual}
+		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level,
+			Threats(c.Threats), c.Manual}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}

@@ -238,7 +238,8 @@ const maxUncounted = 5
 
 // uncounted tells of processes that bear the name of a program which is judged, and do not count.
 func (d *describer) uncounted(daemon *facts.Daemon) {
-	for _, p := range facts.Uncounted(d.facts) {
+	names := append([]string{"dockerd", "containerd", "kubelet"}, facts.Programs...)
+	for _, p := range facts.Uncounted(d.facts, names...) {
 		if daemon != nil && daemon.Process != nil && daemon.Process.PID == p.PID {
 			continue // a rootless daemon is judged, as its user's
 		}

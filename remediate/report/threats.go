@@ -48,9 +48,8 @@ type Model []Threat
 func ThreatsOf(r *Report) Model {
 	out := Model{}
 	for _, t := range stride.All {
-		threat := Threat{Schema: ThreatSchema, ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title, Attack: t.Attack,
-			Answer: t.Answer,
-			Rest:   t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
+		threat := Threat{Schema: ThreatSchema, ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title,
+			Attack: t.Attack, Answer: t.Answer, Rest: t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
 		for _, res := range r.Results {
 			if !slices.Contains(res.Threats, threat.ID) {
 				continue

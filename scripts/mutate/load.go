@@ -130,9 +130,9 @@ func imported(f *ast.File, p *types.Package) map[string]string {
 	return mine
 }
 
-// switchSource calls a mutant by its number, or marks which ones are come by: in a mapped file, one byte for each, since
-// a test may watch each call of the kernel, and may be killed at any. A test that starts itself with another environment
-// is still told, by the file beside its program.
+// switchSource calls a mutant by its number, or marks which ones are come by: in a mapped file, one byte for each,
+// since a test may watch each call of the kernel, and may be killed at any. A test that starts itself with another
+// environment is still told, by the file beside its program.
 const switchSource = `package %s
 
 import (

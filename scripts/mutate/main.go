@@ -142,8 +142,8 @@ func (s score) percent() float64 {
 }
 
 func (s score) String() string {
-	return fmt.Sprintf("%d of %d mutants caught, %.1f %% (%d by time; %d reached by no test)", s[failed]+s[endless], s.of(),
-		s.percent(), s[endless], s[unreached])
+	return fmt.Sprintf("%d of %d mutants caught, %.1f %% (%d by time; %d reached by no test)", s[failed]+s[endless],
+		s.of(), s.percent(), s[endless], s[unreached])
 }
 
 // score tries the chosen mutants and names those that nothing catches.

@@ -33,11 +33,13 @@ const goods = `
 `
 
 // stood is what must be there again on the way back: containers by their IDs, images, networks, and the volume with all
-// that a file has. When something was started, and which address it got, is another each time.
+// that a file has. When something was started, which address
+// it got and the ID of the default bridge are others each time; the Engine has more than one word for what was not given.
 func stood(m *vm.Machine) string {
 	return m.OK(`
-		docker inspect $(docker ps -aq) | jq -S 'sort_by(.Name)[] | {Name, Id, Image, Path, Args, Config, HostConfig, Mounts, Run: .State.Running,
-			Networks: (.NetworkSettings.Networks | map_values({IPAMConfig, NetworkID}))}'
+		docker inspect $(docker ps -aq) | jq -S 'sort_by(.Name)[] | {Name, Id, Image, Path, Args, Config, Mounts, Run: .State.Running,
+			HostConfig: (.HostConfig | map_values(select(. != null and . != []))),
+			Networks: (.NetworkSettings.Networks | del(.bridge.NetworkID) | map_values({IPAMConfig, NetworkID}))}'
 		docker images --no-trunc -a --format '{{.Repository}} {{.ID}}' | sort
 		docker network ls --no-trunc --format '{{.Name}} {{.ID}}' -f type=custom | sort
 		cd /var/lib/docker/volumes/goods/_data

@@ -48,8 +48,14 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+func engineAt(t *testing.T, host string) (facts.Engine, facts.Endpoint, error) {
+	api, endpoint, err := at(host).Engine(t.Context())
+	engine, _ := api.(facts.Engine)
+	return engine, endpoint, err
+}
+
 func testEngine(t *testing.T, d *testdocker.Daemon, host string, ids []string) {
-	engine, endpoint, err := at(host).Engine(t.Context())
+	engine, endpoint, err := engineAt(t, host)
 	must(t, err)
 	if want := (facts.Endpoint{Host: host, From: "--docker-host", Local: true, PID: d.PID}); endpoint != want {
 		t.Errorf("reached at %+v, want %+v", endpoint, want)
@@ -137,7 +143,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 	server := &http.Server{Handler: proxy}
 	go server.Serve(l)
 	defer server.Close()
-	engine, _, err := at("unix://" + l.Addr().String()).Engine(t.Context())
+	engine, _, err := engineAt(t, "unix://"+l.Addr().String())
 	must(t, err)
 	cs, err := engine.Containers(t.Context())
 	must(t, err)
@@ -232,7 +238,7 @@ func TestEngineThatHangs(t *testing.T) {
 			}()
 		}
 	}()
-	engine, _, err := at("unix://" + l.Addr().String()).Engine(t.Context())
+	engine, _, err := engineAt(t, "unix://"+l.Addr().String())
 	must(t, err)
 	if _, err := engine.Containers(ctx); !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
