@@ -129,14 +129,14 @@ func (c *Config) refused(dry bool) error {
 }
 
 // writeOutputs writes a document in each of the formats that have a file, all or, where one cannot tell it, none.
-func (c *Config) writeOutputs(d report.Document) error {
-	written := make([]bytes.Buffer, len(c.Outputs))
-	for i, o := range c.Outputs {
-		if err := o.view.Write(&written[i], report.Whole(d), report.Style{}); err != nil {
+func (t *teller) writeOutputs(d report.Document) error {
+	written := make([]bytes.Buffer, len(t.config.Outputs))
+	for i, o := range t.config.Outputs {
+		if err := t.write(&written[i], o.view, report.Whole(d), report.Style{}); err != nil {
 			return err
 		}
 	}
-	for i, o := range c.Outputs {
+	for i, o := range t.config.Outputs {
 		if err := writeFile(o.file, written[i].Bytes()); err != nil {
 			return err
 		}

@@ -50,12 +50,11 @@ written, whatever the reports say, and 1 if not.`,
 // convert writes reports. What is printed is whole before its first byte is, so that an error leaves nothing behind.
 func (t *teller) convert(reports report.Reports) error {
 	out, style := t.stdout, t.style()
-	d := hide(t.redactor, report.Document(reports))
 	var b bytes.Buffer
-	if err := t.config.View.Write(&b, d, style); err != nil {
+	if err := t.write(&b, t.config.View, reports, style); err != nil {
 		return err
 	}
-	if err := t.config.writeOutputs(d); err != nil {
+	if err := t.writeOutputs(reports); err != nil {
 		return err
 	}
 	if t.config.Out != "" {

@@ -28,13 +28,17 @@ func (t *teller) style() report.Style {
 		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
 }
 
-// show writes a document in the chosen format, the secrets in it hidden.
+// show writes a document in each chosen format.
 func (t *teller) show(d report.Document) error {
-	d = hide(t.redactor, d)
-	if err := t.config.View.Write(t.stdout, d, t.style()); err != nil {
+	if err := t.write(t.stdout, t.config.View, d, t.style()); err != nil {
 		return err
 	}
-	return t.config.writeOutputs(d)
+	return t.writeOutputs(d)
+}
+
+// write writes a document in one format, the secrets in it hidden.
+func (t *teller) write(w io.Writer, v report.View, d report.Document, style report.Style) error {
+	return v.Write(w, hide(t.redactor, d), style)
 }
 
 // announce shows what is about to be done where somebody reads along, and anywhere where nothing more is to come.

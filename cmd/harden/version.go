@@ -51,8 +51,8 @@ func built(v string, info *debug.BuildInfo) string {
 	return v + "+" + commit + dirty
 }
 
-// addVersion has cmd print the first line of what the command version does when it is asked by --version: in cobra's own form, for a
-// template of ours would link text/template, and with that all methods of all types.
+// addVersion has cmd print the first line of what the command version does when it is asked by --version: in cobra's
+// own form, for a template of ours would link text/template, and with that all methods of all types.
 func addVersion(cmd *cobra.Command) {
 	cmd.Version = version()
 	cmd.Flags().Bool("version", false, "print the version")
@@ -70,7 +70,7 @@ func versionCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return view.Write(cmd.OutOrStdout(), thisProgram(debug.ReadBuildInfo()), report.Style{})
+				return view.Write(cmd.OutOrStdout(), hide(redactor(), thisProgram(debug.ReadBuildInfo())), report.Style{})
 			}
 			if err != nil {
 				return err
