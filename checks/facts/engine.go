@@ -323,7 +323,7 @@ func (h *Host) number(path string) (int64, bool) {
 }
 
 // ErrShallow means that nobody asked for the files in images to be looked at.
-var ErrShallow = errors.New("the files in images are looked at by --deep alone")
+var ErrShallow = errors.New("the files in images are read only with --deep")
 
 // Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
 func (h *Host) Contents(id string) (*archive.Contents, error) {
@@ -340,7 +340,7 @@ func (h *Host) readContents(id string) (c *archive.Contents, err error) {
 	}
 	saver, ok := engine.(Saver)
 	if !ok {
-		return nil, errors.New("this engine cannot be asked for images")
+		return nil, errors.New("this Engine does not list images")
 	}
 	h.Deep(id, 0)
 	err = saver.Save(h.ctx, id, func(r io.Reader) error {

@@ -55,7 +55,7 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	for _, name := range names {
-		want := "there is no such variable; use --" + name
+		want := "unknown variable; use --" + name
 		if isSetting(name) || name == "config" {
 			want = "the value is empty"
 		}
@@ -65,9 +65,9 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ env, args, says string }{
-		{"HARDEN_ONLI=docker/icc", "list", `HARDEN_ONLI: there is no such variable; did you mean HARDEN_ONLY?`},
-		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: there is no such variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
-		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: there is no such variable`},
+		{"HARDEN_ONLI=docker/icc", "list", `HARDEN_ONLI: unknown variable; did you mean HARDEN_ONLY?`},
+		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: unknown variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
+		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: unknown variable`},
 		{"HARDEN_ONLY=docker/icc,,docker/live-restore", "list", "has an empty element"},
 		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: the value is not a whole number`},
 		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: the value must be true or false`},

@@ -136,22 +136,22 @@ func TestDiedAndChanged(t *testing.T) {
 	}
 }
 
-// TestUpdatesRefused refuses a plan of containers that does not say what it does, or of which the engine says nothing.
+// TestUpdatesRefused refuses a plan of containers that has no change for it it does, or of which the engine says nothing.
 // Nothing is changed then, neither files nor containers.
 func TestUpdatesRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*remediate.Plan, *containers, *Options)
 		says  string
 	}{
-		"no engine": {func(_ *remediate.Plan, _ *containers, o *Options) { o.Containers = nil }, "nothing here can"},
+		"no engine": {func(_ *remediate.Plan, _ *containers, o *Options) { o.Containers = nil }, "cannot be changed here"},
 		"twice": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1] = p.Updates[0] },
 			"changes it twice"},
-		"no ID": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not say which"},
+		"no ID": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not identify it"},
 		"nothing": {func(p *remediate.Plan, _ *containers, _ *Options) {
 			p.Updates[0].After = want.Limits{}
-		}, "does not say what"},
+		}, "has no change for it"},
 		"more than it changes": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[0].Before.CPUShares = 9 },
-			"does not say what"},
+			"has no change for it"},
 		"other limits": {func(_ *remediate.Plan, c *containers, _ *Options) { c.have["b2"] = want.Limits{Memory: 7} },
 			"changed since the plan was made"},
 		"a silent engine": {func(_ *remediate.Plan, c *containers, _ *Options) { c.silent = errors.New("hush") }, "hush"},

@@ -256,9 +256,9 @@ func (s *Spec) files(h *facts.Host) map[string]string {
 			files[unitFiles(timer)[i]] = text
 		}
 	}
-	add(AuditTimer, "Audit this host by the clock", s.auditService(), s.Audit)
+	add(AuditTimer, "Audit this host on a schedule", s.auditService(), s.Audit)
 	if s.Apply != nil {
-		add(ApplyTimer, "Harden this host by the clock", s.applyService(), s.Apply.Timing)
+		add(ApplyTimer, "Harden this host on a schedule", s.applyService(), s.Apply.Timing)
 	}
 	return files
 }

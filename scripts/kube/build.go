@@ -122,7 +122,8 @@ func arguments(out string) []string {
 	flags := "-s -w"
 	// a program that is not told its release takes itself for v0.0.0, and kubeadm then refuses the release of the others
 	for _, p := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		flags += fmt.Sprintf(" -X %s.gitVersion=%s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=35 -X %[1]s.gitTreeState=clean", p, Release)
+		flags += fmt.Sprintf(" -X %s.gitVersion=%s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=35 -X "+
+			"%[1]s.gitTreeState=clean", p, Release)
 	}
 	return []string{"build", "-trimpath", "-ldflags", flags, "-o", out + "/"}
 }

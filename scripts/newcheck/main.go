@@ -69,7 +69,7 @@ var kinds = map[string]kind{
 [{"Id": "1a", "Name": "/web", "State": {"Status": "exited"}, "HostConfig": {"{{.Field}}": {{.Bad}}}}]
 -- want findings {{.Short}} --
 {{if .Bad}}fail {{.Short}}: container web (exited): with --{{.Words}}; must be without it
-	left: make it again with no --{{.Words}}
+	left: recreate it with no --{{.Words}}
 {{else}}pass {{.Short}}
 {{end}}`,
 	},
