@@ -1,7 +1,7 @@
 # Everything here runs on a fresh Debian with Go and make. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man ansible check-new clean
+.PHONY: help build run test check lint bench torture matrix kubernetes mutate vuln man dist ansible check-new clean
 
 # The installed Go, or a newer one where that is too old.
 GO := scripts/go
@@ -38,9 +38,9 @@ torture: ## kill harden at every system call, cut the power at every write; take
 	scripts/setup
 	HARDEN_TORTURE=full $(GO) test -v -run Torture -timeout 6h ./...
 
-matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes an hour
+matrix: ## take all the real hosts through harden: each Debian, Engine and image store; takes hours
 	scripts/setup
-	HARDEN_MATRIX=full $(GO) test -v -run 'TestHost|TestSwarm' -parallel 2 -timeout 3h ./scripts/vm
+	HARDEN_MATRIX=full $(GO) test -v -run 'TestHost|TestSwarm|TestGuide' -parallel 2 -timeout 6h ./scripts/vm
 
 kubernetes: ## change a control plane under a real kubelet, and roll it back; takes a few minutes
 	scripts/setup
@@ -59,6 +59,9 @@ vuln: ## look for known vulnerabilities in what is linked
 man: ## write the man pages to dist/man
 	mkdir -p dist/man
 	$(GO) run -tags docs ./cmd/harden docs man dist/man
+
+dist: ## write archives, packages, the image, checksums and the SBOM to dist
+	$(GO) run ./scripts/dist
 
 ANSIBLE_OUT := dist/ansible
 ansible: ## build the Ansible collection in dist/ansible, for amd64 and arm64

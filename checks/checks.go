@@ -11,6 +11,7 @@ import (
 
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -35,6 +36,9 @@ type Check struct {
 }
 
 func (c *Check) String() string { return c.ID }
+
+// Severity is how much it matters that the check holds: what package severity has of it.
+func (c *Check) Severity() severity.Severity { return severity.Of(c.ID).Severity }
 
 // Equal makes a check equal to itself alone, whatever its rule is made of.
 func (c *Check) Equal(d *Check) bool { return c == d }

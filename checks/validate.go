@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -74,6 +75,8 @@ func undocumented(c *Check) []string {
 		"no reason why":                     c.Why == "",
 		"no threat":                         len(c.Threats) == 0,
 		"a level is 1 or 2":                 c.Level != 1 && c.Level != 2,
+		"no severity in package severity":   c.Severity() == severity.None,
+		"no reason for its severity":        severity.Of(c.ID).Reason == "",
 		"no rule":                           c.Rule == nil,
 		"no benchmark asks for it":          len(c.Items) == 0 && !c.Own,
 		"people notice its fix, but nothing says who (Breaks)": c.Class >= want.Workload && c.Breaks == "",

@@ -15,7 +15,7 @@ import (
 // activateKey asks for what makes dockerd take up a key of its configuration file.
 func (d *draft) activateKey(f fix, w want.Key) error {
 	unit := "docker.service"
-	daemon, err := d.host.Daemon()
+	daemon, err := facts.DaemonOf(d.host)
 	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
 		return nil // nothing runs that could take it up; the next start will
 	}
@@ -90,18 +90,18 @@ func (d *draft) deferred() []Activation {
 // survivors reports whether containers would outlive a restart: they run, and live-restore is
 // on or will be before it.
 func (d *draft) survivors() bool {
-	engine, err := d.host.Engine()
+	engine, err := facts.EngineSays(d.host)
 	if err != nil {
 		return false
 	}
 	running := false
-	if cs, err := d.host.Containers(); err == nil {
+	if cs, err := facts.Containers(d.host); err == nil {
 		for _, c := range cs {
 			running = running || c.State.Running
 		}
 	}
 	configured := false
-	if daemon, err := d.host.Daemon(); err == nil {
+	if daemon, err := facts.DaemonOf(d.host); err == nil {
 		configured = string(daemon.Option("live-restore").File) == "true"
 	}
 	return running && (engine.LiveRestoreEnabled || configured || d.wantsLiveRestore())
@@ -160,8 +160,8 @@ func (d *draft) reads() {
 		if after == nil {
 			after = d.host.With(d.overlay())
 		}
-		was, err := d.host.Project(a.Unit)
-		will, errAfter := after.Project(a.Unit)
+		was, err := facts.ProjectOf(d.host, a.Unit)
+		will, errAfter := facts.ProjectOf(after, a.Unit)
 		if err = cmp.Or(err, errAfter); err != nil {
 			a.Pending = err.Error()
 			continue

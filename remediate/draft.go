@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,70 +53,25 @@ func (d *draft) add(f fix) error {
 	return nil
 }
 
+// want works one want into the draft, by the editor of its kind.
 func (d *draft) want(f fix, w want.Want) error {
-	switch w := w.(type) {
-	case want.Mode:
-		return d.attribute(f, w, w.File, func(i *facts.Info) error {
-			i.Mode &= w.Mode // two checks may each clear bits of one file
-			return nil
-		})
-	case want.Owner:
-		return d.attribute(f, w, w.File, func(i *facts.Info) error { return d.setOwner(i, w.Owner) })
-	case want.Key:
-		if err := d.activateKey(f, w); err != nil {
-			return err
-		}
-		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.JSON(data, w.Key, w.Value) })
-	case want.Env:
-		if w.Unit != "" {
-			d.activate(f, Restart, w.Unit)
-		}
-		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) { return edit.Env(data, w.Name, w.Value) })
-	case want.AuditRule:
-		d.entitled(f, w.Path, Target.Audit, w.Warrant)
-		d.activate(f, LoadAudit, "")
-		line := fmt.Sprintf("-w %s -p wa -k docker", w.Path)
-		if err := d.atBoot(f, w); err != nil {
-			return err
-		}
-		return d.content(f, w, auditRules, 0o640, func(data []byte) ([]byte, error) { return edit.AuditRule(data, line) })
-	case want.Setting:
-		d.activate(f, ReloadManager, "")
-		return d.content(f, w, dropInPath(w.Unit), 0o644, func(data []byte) ([]byte, error) {
-			return edit.Unit(data, w.Section, w.Key, w.Value)
-		})
-	case want.Flag:
-		return d.flag(f, w)
-	case want.Field:
-		if w.Unit != "" {
-			d.activate(f, Restart, w.Unit)
-		}
-		return d.content(f, w, w.File, 0o600, func(data []byte) ([]byte, error) { return edit.YAML(data, w.Field, w.Value) })
-	case want.PodFlag:
-		return d.podFlag(f, w)
-	case want.Content:
-		return d.newFile(f, w)
-	case want.Container:
-		return d.update(f, w)
-	case want.Compose:
-		if w.Project != "" {
-			d.activate(f, ComposeUp, w.Project+"/"+w.Service)
-		}
-		return d.compose(f, w)
-	case want.Instruction:
-		return d.content(f, w, w.File, 0o644, func(data []byte) ([]byte, error) {
-			return edit.Instruction(data, w.Line, w.From, w.To)
-		})
-	case want.Service:
-		switch {
-		case w.Reload:
-			d.activate(f, Reload, w.Unit)
-		default:
-			d.restart(f, w.Key, w.Unit)
-		}
-		return nil
+	do := editors[reflect.TypeOf(w)]
+	if do == nil {
+		return fmt.Errorf("no editor for a %T: this is a bug in harden", w)
 	}
-	return fmt.Errorf("no editor for a %T: this is a bug in harden", w)
+	return do(d, f, w)
+}
+
+var _ = editor((*draft).auditRule)
+
+func (d *draft) auditRule(f fix, w want.AuditRule) error {
+	d.entitled(f, w.Path, Target.Audit, w.Warrant)
+	d.activate(f, LoadAudit, "")
+	line := fmt.Sprintf("-w %s -p wa -k docker", w.Path)
+	if err := d.atBoot(f, w); err != nil {
+		return err
+	}
+	return d.content(f, w, auditRules, 0o640, func(data []byte) ([]byte, error) { return edit.AuditRule(data, line) })
 }
 
 // atBoot has the directories of a watch below /run made before the rules are loaded. A boot empties /run, auditctl
@@ -154,6 +110,8 @@ func dropInMode(unit string) fs.FileMode {
 
 // dropInPath is where harden's own drop-in of a unit is.
 func dropInPath(unit string) string { return path.Join("/etc/systemd/system", unit+".d", dropIn) }
+
+var _ = editor((*draft).flag)
 
 // flag changes a service's command-line flag where it is written: in the environment file that its variable comes
 // from, else by a drop-in that repeats the whole command. The vendor's unit file is never written.

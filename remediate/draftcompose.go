@@ -55,6 +55,8 @@ func (d *draft) composing(w want.Compose) {
 
 func (c *composed) has(key string) bool { _, ok := c.index[key]; return ok }
 
+var _ = editor((*draft).compose)
+
 // compose works a want of a Compose file into the draft.
 func (d *draft) compose(f fix, w want.Compose) error {
 	if w.Project != "" {

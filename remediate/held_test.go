@@ -40,7 +40,7 @@ type inhabited struct {
 	engine facts.Engine
 }
 
-func (h inhabited) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (h inhabited) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return h.engine, facts.Endpoint{Host: "unix:///run/docker.sock", Local: true}, nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"example.com/harden/remediate/edit"
 )
 
+var _ = editor((*draft).podFlag)
+
 // podFlag changes a static pod's manifest. All that is wanted of one component meets there, so that it restarts once.
 func (d *draft) podFlag(f fix, w want.PodFlag) error {
 	manifest, err := d.host.Info(w.Manifest)
@@ -53,6 +55,8 @@ func (d *draft) complete(f fix) error {
 	}
 	return nil
 }
+
+var _ = editor((*draft).newFile)
 
 // newFile makes a file, and leaves alone what is there.
 func (d *draft) newFile(f fix, w want.Content) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
@@ -98,20 +99,28 @@ const (
 // Kinds lists the kinds in order.
 var Kinds = []Kind{LoadAudit, ReloadManager, Reload, Restart, ComposeUp, RollOut, RecordInCluster, SetTimer}
 
-// An Activation makes a running program take up what has been written.
+// An Activation makes a running program take up what has been written. As JSON it is what a journal keeps of it: what
+// it takes to do it, and what became of it.
 type Activation struct {
-	Kind Kind
+	Kind Kind `json:"kind"`
 	// "docker.service"; "project/service" for ComposeUp; the manifest's path for RollOut; a Record's String; empty for
 	// LoadAudit and ReloadManager
-	Unit   string
-	Class  want.Class
-	Checks []*checks.Check
-	Breaks []string // who will notice, on this host
+	Unit  string     `json:"unit,omitempty"`
+	Class want.Class `json:"class"`
+	// State and Reason are empty in a plan: a run says there what became of it.
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+
+	Record *Record `json:"record,omitempty"` // of RecordInCluster
+	Reads  *Reads  `json:"reads,omitempty"`  // of ComposeUp
+
+	Checks []*checks.Check `json:"-"`
+	Breaks []string        `json:"-"` // who will notice, on this host
 	// Pending says why it cannot be done as part of the plan; what it is for is then written all the same, and waits.
-	Pending string
-	Record  *Record // of RecordInCluster
-	Reads   *Reads  // of ComposeUp
+	Pending string `json:"-"`
 }
+
+func (a Activation) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }
 
 // Sum tells the activation from one that does otherwise with the same unit: a SHA-256 of a record's text before and
 // after, or of the sums of what Compose reads; empty for other kinds.

@@ -62,7 +62,7 @@ func (tree) Listeners(context.Context, int) ([]facts.Listener, error) { return n
 func (tree) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
 }
-func (tree) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (tree) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return nil, facts.Endpoint{}, facts.ErrAbsent
 }
 

@@ -38,6 +38,8 @@ func Back(before want.Limits) want.Limits {
 
 func (u *Update) changes() bool { return u.Before != u.After }
 
+var _ = editor((*draft).update)
+
 // update works a want into the update of its container.
 func (d *draft) update(f fix, w want.Container) error {
 	u := d.updates[w.ID]
@@ -66,7 +68,7 @@ func (d *draft) update(f fix, w want.Container) error {
 // limits are a container's as they are on the draft's host.
 func (d *draft) limits(id string) (want.Limits, error) {
 	if d.containers == nil { // asked once for a draft: there may be ten thousand
-		all, err := d.host.Containers()
+		all, err := facts.Containers(d.host)
 		if err != nil && len(all) == 0 {
 			return want.Limits{}, err
 		}
@@ -79,7 +81,7 @@ func (d *draft) limits(id string) (want.Limits, error) {
 	if c == nil {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
-	e, err := d.host.Engine()
+	e, err := facts.EngineSays(d.host)
 	if err != nil {
 		return want.Limits{}, err
 	}

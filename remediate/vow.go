@@ -57,7 +57,7 @@ func (d *draft) target(file string, kind want.Kind) (Target, error) {
 	}
 	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the
 	// same
-	if reach, _ := d.host.ContainerReach(at); reach.Hold == facts.HoldName && !reach.System {
+	if reach, _ := facts.ContainerReach(d.host, at); reach.Hold == facts.HoldName && !reach.System {
 		t.Held = reach.By
 	}
 	if !t.Exists || len(t.Chain) == 0 || !facts.NeedsContent(kind) {

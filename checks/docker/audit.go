@@ -41,7 +41,7 @@ func program(name string) rule.Paths {
 		}
 		var paths []facts.Place
 		running, err := h.Processes(name)
-		if d, err := h.Daemon(); err == nil && name == "dockerd" && len(running) == 0 && d.Process != nil {
+		if d, err := facts.DaemonOf(h); err == nil && name == "dockerd" && len(running) == 0 && d.Process != nil {
 			running = []facts.Process{*d.Process} // a user's own
 		}
 		for _, p := range running {
@@ -265,9 +265,9 @@ func runc(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	paths := installed("runc")
-	if e, err := h.Engine(); err == nil && path.IsAbs(e.Runtimes["runc"].Path) {
+	if e, err := facts.EngineSays(h); err == nil && path.IsAbs(e.Runtimes["runc"].Path) {
 		w := want.Warrant{From: "what dockerd says of itself", Kind: want.Program}
-		if d, err := h.Daemon(); err == nil {
+		if d, err := facts.DaemonOf(h); err == nil {
 			w.By = d.Word()
 		}
 		paths = append(rule.Named(w, e.Runtimes["runc"].Path), paths...)

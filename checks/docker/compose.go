@@ -34,7 +34,7 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	if len(findings) == 0 && r.live == nil {
 		return findings, err
 	}
-	cs, _ := h.Containers()
+	cs, _ := facts.Containers(h)
 	bySubject := map[string]*facts.Container{}
 	for i := range cs {
 		if cs[i].Sourced() {
@@ -55,7 +55,7 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 			if f, settled = r.settle(h, c, f); settled {
 				continue
 			}
-		case r.live != nil && h.Recreated(c):
+		case r.live != nil && facts.Recreated(h, c):
 			if _, settled := r.settle(h, c, f); settled {
 				continue
 			}
@@ -76,7 +76,7 @@ func composeFile(h *facts.Host, file string) want.Warrant {
 // settle reports whether a plan would have made the container again from a file that is as it must be; else it gives
 // the finding what makes it so.
 func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
-	s, doubt := h.ComposeService(c)
+	s, doubt := facts.ComposeService(h, c)
 	if s == nil {
 		if !errors.Is(doubt, facts.ErrNoSource) {
 			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, doubt))
@@ -87,7 +87,7 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 	switch {
 	case err != nil:
 		return f, false
-	case len(inFile) == 0 && h.Recreated(c):
+	case len(inFile) == 0 && facts.Recreated(h, c):
 		return f, true
 	case len(inFile) == 0 && !r.decided:
 		return f, false
@@ -179,7 +179,7 @@ func remade(h *facts.Host, c *facts.Container, l want.Limits) []want.Want {
 	if (l == want.Limits{}) {
 		return nil
 	}
-	s, doubt := h.ComposeService(c)
+	s, doubt := facts.ComposeService(h, c)
 	if s == nil || doubt != nil || s.File.Unset() {
 		return nil
 	}
@@ -208,21 +208,21 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 		known[f.Subject] = true
 	}
 	kept := map[string]want.Limits{}
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err != nil {
 		return nil
 	}
 	for subject, c := range containers {
-		if h.Recreated(c) && !known[subject] {
+		if facts.Recreated(h, c) && !known[subject] {
 			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits(facts.Shares(e.Info))))
 		}
 	}
 	for _, subject := range slices.Sorted(maps.Keys(containers)) {
 		c := containers[subject]
-		if known[subject] || !h.Recreated(c) {
+		if known[subject] || !facts.Recreated(h, c) {
 			continue
 		}
-		s, doubt := h.ComposeService(c)
+		s, doubt := facts.ComposeService(h, c)
 		if s == nil || doubt != nil {
 			continue
 		}

@@ -85,7 +85,7 @@ func appArmor(h *facts.Host, c *facts.Container) []checks.Finding {
 
 // ofProcess reads a file of /proc of a container's first process, where that runs on this machine.
 func ofProcess(h *facts.Host, c *facts.Container, file string) ([]byte, bool) {
-	if e, err := h.Engine(); err != nil || !e.Local || !c.State.Running || c.State.Pid == 0 {
+	if e, err := facts.EngineSays(h); err != nil || !e.Local || !c.State.Running || c.State.Pid == 0 {
 		return nil, false
 	}
 	f, err := h.File(fmt.Sprintf("/proc/%d/%s", c.State.Pid, file))
@@ -316,7 +316,7 @@ func made(c *facts.Container) time.Time {
 
 // gainDefault tells whether dockerd runs with no-new-privileges, and since when.
 func gainDefault(h *facts.Host) (on bool, since time.Time) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err == nil {
 		_, on = docker.SecurityOption(e.SecurityOptions, "no-new-privileges", "")
 	}

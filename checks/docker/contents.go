@@ -87,7 +87,7 @@ func secretsInImages(h *facts.Host) ([]checks.Finding, error) {
 		if h.Deep == nil {
 			continue
 		}
-		c, errRead := h.Contents(all[i].ID)
+		c, errRead := facts.Contents(h, all[i].ID)
 		switch {
 		case errors.Is(errRead, facts.ErrAbsent):
 		case errRead != nil:

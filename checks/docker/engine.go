@@ -22,7 +22,7 @@ import (
 // engine returns what the Docker Engine says of itself. Where Docker is installed but does not run, that is not
 // known, and no reason to call a check not applicable.
 func engine(h *facts.Host) (*facts.EngineFacts, error) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if !errors.Is(err, facts.ErrAbsent) {
 		return e, err
 	}
@@ -69,7 +69,7 @@ func containers(h *facts.Host) ([]facts.Container, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	cs, err := h.Containers()
+	cs, err := facts.Containers(h)
 	if len(cs) == 0 && err == nil {
 		return nil, rule.Inapplicable("no containers")
 	}
@@ -125,7 +125,7 @@ func imagesOf(h *facts.Host) ([]facts.Image, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	all, err := h.Images()
+	all, err := facts.Images(h)
 	if len(all) == 0 && err == nil {
 		return nil, rule.Inapplicable("no images")
 	}
@@ -173,7 +173,7 @@ func eachContents(judge func(*facts.Image, *archive.Contents) (got, must string)
 		}
 		var findings []checks.Finding
 		for i := range all {
-			c, errRead := h.Contents(all[i].ID)
+			c, errRead := facts.Contents(h, all[i].ID)
 			switch {
 			case errors.Is(errRead, facts.ErrAbsent): // it is gone
 			case errRead != nil:
@@ -217,7 +217,7 @@ func snapshotter(s [2]string) bool {
 
 // containerdStore reports whether containerd keeps the Engine's images.
 func containerdStore(h *facts.Host) bool {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	return err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter)
 }
 

@@ -59,7 +59,7 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	roots := []string{d.DataRoot}
-	if e, err := h.Engine(); err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter) {
+	if e, err := facts.EngineSays(h); err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter) {
 		roots = append(roots, containerdRoot)
 	}
 	root, err := device(f.Data, "/")

@@ -69,7 +69,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 		if _, errNumber := strconv.Atoi(name); errNumber == nil {
 			continue
 		}
-		uid, errUser := h.ContainerUser(c.ID, name)
+		uid, errUser := facts.ContainerUser(h, c.ID, name)
 		switch {
 		case errUser != nil:
 			err = cmp.Or(err, fmt.Errorf("%s runs as %s, and its UID is unknown: %v", subject(c), clip(name),
@@ -227,7 +227,7 @@ func oldImages(h *facts.Host) ([]checks.Finding, error) {
 
 // engineTime is the Engine's own idea of now.
 func engineTime(h *facts.Host) time.Time {
-	if e, err := h.Engine(); err == nil {
+	if e, err := facts.EngineSays(h); err == nil {
 		if t, err := time.Parse(time.RFC3339Nano, e.SystemTime); err == nil {
 			return t
 		}
@@ -284,7 +284,7 @@ func contentTrustOff(h *facts.Host) ([]checks.Finding, error) {
 			got = a.Value
 		}
 	}
-	client, unknown := h.DockerClient()
+	client, unknown := facts.ClientOf(h)
 	without := unknown == nil && client.Major() >= noTrust
 	said := fmt.Sprintf("the docker command here, %s by %s, has no content trust and ignores %s (removed in version %d)",
 		client.Version, client.From, trust, noTrust)

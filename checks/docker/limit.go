@@ -41,7 +41,7 @@ func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks
 
 // unchangeable says why harden does not change a container in place.
 func unchangeable(h *facts.Host, c *facts.Container) string {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -69,7 +69,7 @@ func owner(c *facts.Container) string {
 }
 
 func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, because, why string) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err != nil {
 		return limits, "", err.Error()
 	}
@@ -90,8 +90,8 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	}
 	var u facts.Usage
 	if c.State.Running {
-		if u, err = h.Usage(c.ID); err != nil && !unasked {
-			return limits, "", fmt.Sprintf("its usage is unknown: %v", err)
+		if u, err = facts.UsageOf(h, c.ID); err != nil && !unasked {
+			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
 		}
 	}
 	n, because := l.observed(e, u)

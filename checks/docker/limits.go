@@ -76,7 +76,7 @@ const mebi = 1 << 20
 func unlimitedMemory(h *facts.Host, c *facts.Container) []checks.Finding {
 	f := checks.Finding{Subject: subject(c), Got: "no memory limit", Must: "limited"}
 	if m := c.HostConfig.Memory; m > 0 {
-		e, err := h.Engine()
+		e, err := facts.EngineSays(h)
 		if err != nil || e.MemTotal == 0 || m <= e.MemTotal {
 			return nil
 		}
@@ -130,7 +130,7 @@ func processors(h *facts.Host, c *facts.Container) []checks.Finding {
 	}
 	got := "no share or limit of the processors"
 	if hc.CPUShares != 0 {
-		e, err := h.Engine()
+		e, err := facts.EngineSays(h)
 		if err != nil || hc.CPUShares != facts.Shares(e.Info) {
 			return nil
 		}
@@ -305,7 +305,7 @@ func processes(h *facts.Host, c *facts.Container) []checks.Finding {
 	f := checks.Finding{Subject: subject(c), Got: "no limit on its processes", Must: "limited"}
 	if p := c.HostConfig.PidsLimit; p != nil && *p > 0 {
 		most := int64(4194304) // as high as the kernel goes. Source: proc_sys_kernel(5)
-		if e, err := h.Engine(); err == nil && e.Local {
+		if e, err := facts.EngineSays(h); err == nil && e.Local {
 			if file, err := h.File("/proc/sys/kernel/pid_max"); err == nil {
 				if n, err := strconv.ParseInt(strings.TrimSpace(string(file.Data)), 10, 64); err == nil {
 					most = n

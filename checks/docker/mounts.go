@@ -63,7 +63,7 @@ func eachMount(
 
 // deviceOf is the host's directory that a named volume stands for; empty where it is one of Docker's own.
 func deviceOf(h *facts.Host, volume string) (string, error) {
-	volumes, err := h.Volumes()
+	volumes, err := facts.Volumes(h)
 	for _, v := range volumes {
 		if v.Name == volume && strings.HasPrefix(v.Options["device"], "/") && strings.Contains(v.Options["o"], "bind") {
 			return v.Options["device"], nil
@@ -74,7 +74,7 @@ func deviceOf(h *facts.Host, volume string) (string, error) {
 
 // resolved follows the host's links, where this is the host.
 func resolved(h *facts.Host, p string) string {
-	if e, err := h.Engine(); err == nil && e.Local {
+	if e, err := facts.EngineSays(h); err == nil && e.Local {
 		if i, err := h.Info(p); err == nil || !errors.Is(err, fs.ErrNotExist) && i.Path != "" {
 			return cmp.Or(i.Path, p)
 		}
@@ -90,7 +90,7 @@ func sensitive(h *facts.Host, c *facts.Container, m facts.Mount, source string) 
 		return nil
 	}
 	var more []string
-	if e, err := h.Engine(); err == nil && e.DockerRootDir != "" {
+	if e, err := facts.EngineSays(h); err == nil && e.DockerRootDir != "" {
 		more = []string{e.DockerRootDir}
 	}
 	if !facts.OfSystem(source, more...) {

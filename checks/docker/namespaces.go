@@ -49,7 +49,7 @@ func private(what, flag string, mode func(*facts.HostConfig) string) checks.Rule
 // shares reports whether a container is in the host's own namespace of a kind, by itself or through the container whose
 // namespace it joins; via is that one's name.
 func shares(h *facts.Host, c *facts.Container, mode func(*facts.HostConfig) string) (host bool, via string) {
-	cs, _ := h.Containers()
+	cs, _ := facts.Containers(h)
 	at := c
 	for range 8 { // as far as chains go; a ring, which the Engine refuses, ends too
 		m := mode(&at.HostConfig)

@@ -51,7 +51,7 @@ func noDefaultBridge(h *facts.Host) string {
 }
 
 func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
-	n, err := h.Network("bridge")
+	n, err := facts.Network(h, "bridge")
 	if err != nil {
 		return false, false
 	}
@@ -60,7 +60,7 @@ func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
 }
 
 func onDefaultBridge(h *facts.Host) string {
-	containers, err := h.Containers()
+	containers, err := facts.Containers(h)
 	if err != nil {
 		return ""
 	}
@@ -272,7 +272,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 // published lists the ports of this host that lead to containers. Without its userland proxy dockerd itself holds each,
 // by a socket that it never accepts on, so that nobody else takes it. Source: moby's dummy proxy, cmd/docker-proxy.
 func published(h *facts.Host) (numbers []string) {
-	containers, err := h.Containers()
+	containers, err := facts.Containers(h)
 	if err != nil {
 		return nil // then its ports count as the API's: rather a finding too many
 	}
@@ -294,5 +294,13 @@ var userlandProxy = &checks.Check{
 	Breaks:  "published ports reached as localhost, where the kernel cannot turn packets around (bridge netfilter)",
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
-	Rule:    rule.Daemon("userland-proxy", true).Must(be.False),
+	Rule:    rule.Daemon("userland-proxy", true).Refuse(procReadOnly).Must(be.False),
+}
+
+// procReadOnly says that dockerd cannot write where it has to without its proxy.
+func procReadOnly(h *facts.Host, proxy bool) string {
+	if info, err := h.Info("/proc/sys/net/ipv4"); !proxy && err == nil && info.Locked != "" {
+		return "without its proxy dockerd must write below /proc/sys and would not start: that is " + info.Locked
+	}
+	return ""
 }

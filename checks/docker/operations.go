@@ -31,7 +31,7 @@ func unusedImages(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	cs, err := h.Containers()
+	cs, err := facts.Containers(h)
 	if err != nil {
 		return nil, err
 	}

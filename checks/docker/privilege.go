@@ -63,7 +63,7 @@ var usernsRemap = &checks.Check{
 
 // remapped passes where dockerd itself is in a user namespace already.
 func remapped(h *facts.Host) ([]checks.Finding, error) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err == nil {
 		if _, ok := docker.SecurityOption(e.SecurityOptions, "rootless", ""); ok {
 			return nil, nil
@@ -84,7 +84,7 @@ func userns(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
 
 // hidden tells what userns-remap would hide, and which containers would not start with it.
 func hidden(h *facts.Host) string {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err != nil {
 		return ""
 	}
@@ -92,7 +92,7 @@ func hidden(h *facts.Host) string {
 	if slices.ContainsFunc(e.DriverStatus, snapshotter) {
 		text += "; the containerd image store in use does not go with it"
 	}
-	containers, _ := h.Containers()
+	containers, _ := facts.Containers(h)
 	var refused []string
 	for _, c := range containers {
 		if docker.NeedsHostUsers(&c) {

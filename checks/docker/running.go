@@ -70,7 +70,7 @@ func execs(bad func(facts.Exec) bool, got, must string) checks.Rule {
 		if _, err := engine(h); err != nil {
 			return nil, err
 		}
-		all, err := h.Execs()
+		all, err := facts.Execs(h)
 		var findings []checks.Finding
 		gone := 0
 		for _, e := range all {
@@ -153,7 +153,7 @@ func currentImages(h *facts.Host) ([]checks.Finding, error) {
 	if len(cs) == 0 {
 		return nil, err
 	}
-	images, errImages := h.Images()
+	images, errImages := facts.Images(h)
 	tags := map[string]string{}
 	for _, i := range images {
 		for _, t := range i.RepoTags {

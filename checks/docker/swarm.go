@@ -76,7 +76,7 @@ func manager(h *facts.Host) (*facts.Swarm, error) {
 	case !e.Swarm.ControlAvailable:
 		return nil, rule.Inapplicable("this node is a worker: its managers are asked")
 	}
-	return h.Swarm()
+	return facts.SwarmOf(h)
 }
 
 // ofManager is a rule about a swarm as a whole.
@@ -168,7 +168,7 @@ func overlays(h *facts.Host) ([]checks.Finding, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	networks, err := h.Networks()
+	networks, err := facts.Networks(h)
 	var findings []checks.Finding
 	some := false
 	for _, n := range networks {

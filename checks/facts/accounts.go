@@ -21,13 +21,13 @@ func Names(data []byte) map[uint32]string {
 
 // UserID returns the uid of a user by the host's own passwd file.
 func (h *Host) UserID(name string) (uint32, error) {
-	a, err := h.account("/etc/passwd", name)
+	a, err := accountNamed(h, "/etc/passwd", name)
 	return a.id, err
 }
 
 // GroupID returns the gid of a group by the host's own group file.
 func (h *Host) GroupID(name string) (uint32, error) {
-	a, err := h.account("/etc/group", name)
+	a, err := accountNamed(h, "/etc/group", name)
 	return a.id, err
 }
 
@@ -35,7 +35,7 @@ func (h *Host) GroupID(name string) (uint32, error) {
 // it is. Only the host's own files are read: members that a directory service adds are not seen. ErrAbsent when
 // there is no such group.
 func (h *Host) Group(name string) (gid uint32, members []string, err error) {
-	group, err := h.account("/etc/group", name)
+	group, err := accountNamed(h, "/etc/group", name)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -56,7 +56,7 @@ func (h *Host) Group(name string) (gid uint32, members []string, err error) {
 }
 
 // home returns a user's home directory.
-func (h *Host) home(uid uint32) (string, error) {
+func home(h *Host, uid uint32) (string, error) {
 	f, err := h.File("/etc/passwd")
 	if err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func (h *Host) home(uid uint32) (string, error) {
 	return "", fmt.Errorf("/etc/passwd: no home directory of uid %d", uid)
 }
 
-func (h *Host) account(file, name string) (account, error) {
+func accountNamed(h *Host, file, name string) (account, error) {
 	f, err := h.File(file)
 	if err != nil {
 		return account{}, err

@@ -60,11 +60,14 @@ func Covered(rules []Rule, path string, dir bool) bool {
 
 const auditDir = "/etc/audit"
 
-func (h *Host) readAudit() (*Audit, error) {
+// Audit returns the audit rules as loaded and as on disk. ErrAbsent on a host without an audit system.
+func (h *Host) Audit() (*Audit, error) { return Once(h, "audit", Anew, readAudit) }
+
+func readAudit(h *Host) (*Audit, error) {
 	a := &Audit{}
 	state, err := h.src.Audit(h.ctx)
 	a.Enabled = state.Enabled
-	if errors.Is(err, ErrAbsent) && !h.auditInstalled() {
+	if errors.Is(err, ErrAbsent) && !auditInstalled(h) {
 		return nil, err
 	}
 	if err != nil {
@@ -74,13 +77,13 @@ func (h *Host) readAudit() (*Audit, error) {
 		for i, text := range state.Rules {
 			lines[i] = auditLine{text: text}
 		}
-		a.Loaded = h.parseRules(lines)
+		a.Loaded = parseRules(h, lines)
 	}
-	lines, err := h.auditLines()
+	lines, err := auditLines(h)
 	if err != nil {
 		return nil, err
 	}
-	a.OnDisk = h.parseRules(lines)
+	a.OnDisk = parseRules(h, lines)
 	a.Locks = slices.ContainsFunc(lines,
 		func(l auditLine) bool { return slices.Equal(strings.Fields(l.text), []string{"-e", "2"}) })
 	if h.after.Audited && a.LoadErr == nil {
@@ -90,7 +93,7 @@ func (h *Host) readAudit() (*Audit, error) {
 }
 
 // auditInstalled reports whether there is anything that would load rules.
-func (h *Host) auditInstalled() bool {
+func auditInstalled(h *Host) bool {
 	for _, p := range []string{auditDir, "/usr/sbin/auditctl", "/sbin/auditctl"} {
 		if _, err := h.Info(p); !errors.Is(err, fs.ErrNotExist) {
 			return true
@@ -103,7 +106,7 @@ type auditLine struct{ text, file string }
 
 // auditLines returns the lines that the next boot loads: what augenrules compiles, or audit.rules by itself on a
 // host that does not use it.
-func (h *Host) auditLines() ([]auditLine, error) {
+func auditLines(h *Host) ([]auditLine, error) {
 	dir := path.Join(auditDir, "rules.d")
 	names, err := h.List(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +125,7 @@ func (h *Host) auditLines() ([]auditLine, error) {
 	var lines []auditLine
 	cost := budget.New(auditDir, nil)
 	for _, file := range files {
-		f, err := h.within(cost, file)
+		f, err := FileWithin(h, cost, file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -169,10 +172,10 @@ func digits(s string) int { return len(s) - len(strings.TrimLeft(s, "0123456789"
 
 // parseRules parses the rules about paths, in the order in which the kernel tries them. A removal takes the rules
 // before it that say the same. -D is passed over: augenrules puts it first wherever it is written.
-func (h *Host) parseRules(lines []auditLine) []Rule {
+func parseRules(h *Host, lines []auditLine) []Rule {
 	var rules []Rule
 	for _, l := range lines {
-		r, verb, ok := h.parseRule(l)
+		r, verb, ok := parseRule(h, l)
 		switch {
 		case !ok:
 		case verb == remove:
@@ -218,7 +221,7 @@ const (
 )
 
 // parseRule parses one line as auditctl takes it, be it written by a person or printed by auditctl -l.
-func (h *Host) parseRule(l auditLine) (Rule, verb, bool) {
+func parseRule(h *Host, l auditLine) (Rule, verb, bool) {
 	r := Rule{Text: l.text, File: l.file}
 	var do verb
 	var narrow []string
@@ -270,7 +273,7 @@ func (h *Host) parseRule(l auditLine) (Rule, verb, bool) {
 	if r.Path == "" || list != "exit" {
 		return r, do, false
 	}
-	h.place(&r, watch)
+	place(h, &r, watch)
 	return r, do, true
 }
 
@@ -295,7 +298,7 @@ func (r *Rule) field(f string) []string {
 
 // place resolves the rule's path as the kernel does, and whether -w covers what is below: auditctl decides that by
 // what the path is when the rule is loaded.
-func (h *Host) place(r *Rule, watch bool) {
+func place(h *Host, r *Rule, watch bool) {
 	p := path.Clean(r.Path)
 	if parent, err := h.Info(path.Dir(p)); err == nil {
 		p = path.Join(parent.Path, path.Base(p))

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"example.com/harden/checks/want"
@@ -94,52 +93,8 @@ func systemService(cgroup string) string {
 	return service
 }
 
-// staticUID is how the kubelet names a static pod: by a hash. The API server gives every other pod a UUID, with dashes.
-// Source: kubernetes pkg/kubelet/config/common.go.
-var staticUID = regexp.MustCompile(`^pod[0-9a-f]{32}$`)
-
-// InStaticPod reports whether a control group is one that the kubelet made for a container of a static pod: below
-// "kubepods" at the very top, or below the kubelet's cgroupRoot. Users may have groups of their own, named as they
-// like, but never there, and those that a pod makes are below its own. ids are those that manifests give their pods
-// themselves.
-func InStaticPod(cgroup, cgroupRoot string, ids ...string) bool {
-	rest, ok := belowKubepods(cgroup, cgroupRoot)
-	if !ok {
-		return false
-	}
-	for _, name := range rest {
-		name = strings.TrimSuffix(name, ".slice")
-		if i := strings.LastIndex(name, "-pod"); i >= 0 { // systemd's: kubepods-burstable-podUID.slice
-			name = name[i+1:]
-		}
-		if !strings.HasPrefix(name, "pod") {
-			continue // a class of service
-		}
-		return staticUID.MatchString(name) || slices.ContainsFunc(ids, func(id string) bool {
-			return id != "" && name == "pod"+id || name == "pod"+strings.ReplaceAll(id, "-", "_")
-		})
-	}
-	return false
-}
-
-func belowKubepods(cgroup, cgroupRoot string) ([]string, bool) {
-	names := strings.Split(strings.Trim(cgroup, "/"), "/")
-	root := strings.FieldsFunc(cgroupRoot, func(r rune) bool { return r == '/' })
-	for n, want := range append(root, "kubepods") {
-		if n >= len(names) {
-			return nil, false
-		}
-		// systemd names a slice after all that are above it: kubelet.slice/kubelet-kubepods.slice
-		slice := strings.Join(append(slices.Clone(root[:min(n, len(root))]), want), "-") + ".slice"
-		if names[n] != want && names[n] != slice {
-			return nil, false
-		}
-	}
-	return names[len(root)+1:], true
-}
-
 // believe settles what counts of a process, and whose word its arguments are.
-func (h *Host) believe(p *Process, name string) {
+func believe(h *Host, p *Process, name string) {
 	if p.Contained {
 		p.By = want.Guest
 		return
@@ -151,19 +106,19 @@ func (h *Host) believe(p *Process, name string) {
 			exposed = err.Error()
 		}
 	}
-	systemd := h.systemd()
+	systemd := systemd(h)
 	p.By = want.Root
 	if p.Doubted = p.Doubt(systemd, exposed); p.Doubted == "" {
 		return
 	}
 	p.By = want.User
-	if p.UID != 0 && p.disguised(systemd, exposed) == "" && h.ownService(p, name) {
+	if p.UID != 0 && p.disguised(systemd, exposed) == "" && ownService(h, p, name) {
 		p.Doubted = "" // it is what it seems, but what it says of itself it may have changed
 	}
 }
 
 // systemd reports whether systemd runs here: as sd_booted(3) asks, and it is the first process.
-func (h *Host) systemd() bool {
+func systemd(h *Host) bool {
 	_, err := h.Info("/run/systemd/system")
 	first, _ := h.read("/proc/1/comm")
 	name := strings.TrimSpace(string(first))
@@ -172,7 +127,7 @@ func (h *Host) systemd() bool {
 
 // ownService reports whether a process that is not root's is the main program of the system's service of its name: etcd
 // often has a user of its own.
-func (h *Host) ownService(p *Process, name string) bool {
+func ownService(h *Host, p *Process, name string) bool {
 	unit := name + ".service"
 	if p.RealUID != p.UID || systemService(p.Cgroup) != unit {
 		return false
@@ -198,12 +153,12 @@ func (h *Host) Foreign(p Process) string {
 	return p.Doubt(false, exposed)
 }
 
-// Uncounted returns the processes on this host that bear a name that matters and do not count, with the reason in each.
+// Uncounted returns the processes on this host that bear one of the names and do not count, with the reason in each.
 // Those in containers are not among them.
-func (h *Host) Uncounted() []Process {
+func Uncounted(h *Host, names ...string) []Process {
 	var all []Process
-	for _, name := range append([]string{"dockerd", "containerd", "kubelet"}, Programs...) {
-		ps, _ := h.processes(name)
+	for _, name := range names {
+		ps, _ := h.AllProcesses(name)
 		for _, p := range ps {
 			if p.Doubted != "" {
 				all = append(all, p)

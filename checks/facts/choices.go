@@ -30,3 +30,15 @@ type ContainerChoice struct {
 	PIDs      string
 	Restart   string // as `docker run --restart` takes it
 }
+
+// SourceChoices are what of a source directory is looked at beside what is the repository's own.
+type SourceChoices struct {
+	Vendor      bool // directories called vendor and node_modules: other people's sources
+	SkipIgnored bool // leave out what a .gitignore names; it may still be what runs here
+}
+
+// A SourceDir is one directory of --source.
+type SourceDir struct {
+	Path string // absolute
+	As   string // how it was named, and how its files are called
+}

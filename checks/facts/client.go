@@ -31,9 +31,9 @@ var upstream = regexp.MustCompile(`^(?:[0-9]+:)?v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)`
 var errUnknownClient = errors.New("the version of the docker command is not known: no package of dpkg, apk, " +
 	"pacman, portage or snap has it")
 
-// DockerClient finds the version of the docker command that a login gets. One in /usr/local/bin comes first there,
+// ClientOf finds the version of the docker command that a login gets. One in /usr/local/bin comes first there,
 // and no package tells what it is. rpm's database is not read.
-func (h *Host) DockerClient() (DockerClient, error) {
+func ClientOf(h *Host) (DockerClient, error) {
 	for _, byHand := range []string{"/usr/local/sbin/docker", "/usr/local/bin/docker"} {
 		if _, err := h.Info(byHand); err == nil {
 			return DockerClient{}, fmt.Errorf("%s: no package has it, so that its version is not known", byHand)

@@ -20,12 +20,12 @@ type variable struct {
 }
 
 // command expands the last ExecStart= of a unit as systemd does before it starts the program.
-func (h *Host) command(u *Unit) ([]Token, error) {
+func command(h *Host, u *Unit) ([]Token, error) {
 	exec, ok := u.Get("Service", "ExecStart")
 	if !ok {
 		return nil, nil
 	}
-	vars, err := h.environment(u)
+	vars, err := environment(h, u)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 }
 
 // environment collects a service's variables: files override Environment=, later files earlier ones.
-func (h *Host) environment(u *Unit) (map[string]variable, error) {
+func environment(h *Host, u *Unit) (map[string]variable, error) {
 	vars := map[string]variable{}
 	for _, s := range u.All("Service", "Environment") {
 		for _, w := range splitWords(s.Value, true) {
@@ -126,12 +126,12 @@ func (h *Host) environment(u *Unit) (map[string]variable, error) {
 	}
 	for _, s := range u.All("Service", "EnvironmentFile") {
 		file, optional := strings.CutPrefix(specifiers(s.Value, u.Name), "-")
-		files, err := h.glob(file)
+		files, err := glob(h, file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", u.Name, err)
 		}
 		for _, p := range files {
-			f, err := h.within(u.cost, p)
+			f, err := FileWithin(h, u.cost, p)
 			if errors.Is(err, fs.ErrNotExist) && optional {
 				continue
 			}
@@ -151,7 +151,7 @@ func (h *Host) environment(u *Unit) (map[string]variable, error) {
 }
 
 // glob resolves the wildcards that EnvironmentFile= may have in its last component.
-func (h *Host) glob(pattern string) ([]string, error) {
+func glob(h *Host, pattern string) ([]string, error) {
 	dir, base := path.Split(pattern)
 	if !strings.ContainsAny(base, "*?[") {
 		return []string{pattern}, nil

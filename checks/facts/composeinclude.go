@@ -79,7 +79,7 @@ func (r *composeReader) include(c *Compose, entry ComposeValue) (*Compose, error
 // includes it.
 func (r *composeReader) includeEnv(c, part *Compose, envFiles []string) error {
 	if envFiles == nil {
-		return r.host.composeEnv(part, []string{path.Join(part.Dir, envName)}, true)
+		return composeEnv(r.host, part, []string{path.Join(part.Dir, envName)}, true)
 	}
 	var files []string
 	for _, f := range envFiles {
@@ -91,7 +91,7 @@ func (r *composeReader) includeEnv(c, part *Compose, envFiles []string) error {
 		}
 		files = append(files, path.Clean(f))
 	}
-	return r.host.composeEnv(part, files, false)
+	return composeEnv(r.host, part, files, false)
 }
 
 // included is what an entry of an include list says, in the short form or the long.

@@ -30,21 +30,21 @@ type baseKey struct{ path, dir, env string }
 
 var errNothing = errors.New("nothing in it; Compose would not read it alone")
 
-func (h *Host) composeReader(open func(*Compose, string) (*SourceFile, error)) *composeReader {
+func newComposeReader(h *Host, open func(*Compose, string) (*SourceFile, error)) *composeReader {
 	return &composeReader{host: h, open: open, included: map[string]bool{}, bases: map[baseKey]*Compose{},
 		users: map[string]string{}}
 }
 
 // composeOf reads a Compose file that names no others, and the values of variables from environment files, of which the
 // last counts most and none need exist.
-func (h *Host) composeOf(f *SourceFile, dir string, envFiles ...string) *Compose {
-	return h.composeReader(nil).project(f, dir, envFiles)
+func composeOf(h *Host, f *SourceFile, dir string, envFiles ...string) *Compose {
+	return newComposeReader(h, nil).project(f, dir, envFiles)
 }
 
 // project reads a file with its services.
 func (r *composeReader) project(f *SourceFile, dir string, envFiles []string) *Compose {
 	c := r.compose(f, dir)
-	if c.Err = r.host.composeEnv(c, envFiles, true); c.Err != nil {
+	if c.Err = composeEnv(r.host, c, envFiles, true); c.Err != nil {
 		return c
 	}
 	if c.Err = c.parse(r, true); c.Err != nil && c.docs == nil {
@@ -54,19 +54,19 @@ func (r *composeReader) project(f *SourceFile, dir string, envFiles []string) *C
 }
 
 func (r *composeReader) compose(f *SourceFile, dir string) *Compose {
-	return &Compose{SourceFile: *f, Dir: dir, env: map[string]string{}, cost: budget.New(f.As, r.host.spent)}
+	return &Compose{SourceFile: *f, Dir: dir, env: map[string]string{}, cost: budget.New(f.As, r.host.Spent())}
 }
 
 // composeEnv reads environment files of a project. Values that it has already count more, but for those of an earlier
 // file of the same list.
-func (h *Host) composeEnv(c *Compose, files []string, optional bool) error {
+func composeEnv(h *Host, c *Compose, files []string, optional bool) error {
 	read := map[string]string{}
 	for _, file := range files {
 		as := file
 		if path.Dir(file) == path.Dir(c.Path) {
 			as = path.Join(path.Dir(c.As), path.Base(file))
 		}
-		env, err := h.within(budget.New(as, h.spent), file)
+		env, err := FileWithin(h, budget.New(as, h.Spent()), file)
 		if errors.Is(err, budget.Err) || err != nil && !optional {
 			return err
 		}

@@ -97,3 +97,26 @@ func WithDefaults(text string) map[string]bool {
 	}
 	return names
 }
+
+// Unset reports whether the file depends on a variable that neither it nor the .env file beside it gives a value: one
+// that only the shell had in which it was started.
+func (c *Compose) Unset() bool {
+	unset := false
+	var walk func(f *Compose, n *yaml.Node)
+	walk = func(f *Compose, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
+			if _, err := f.text(n); err != nil {
+				unset = true
+			}
+		}
+		for _, child := range n.Content {
+			walk(f, child)
+		}
+	}
+	c.each(func(f *Compose) {
+		for _, d := range f.docs {
+			walk(f, d.top)
+		}
+	})
+	return unset
+}

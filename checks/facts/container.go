@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -158,26 +157,6 @@ const (
 	LabelSwarmName      = "com.docker.swarm.service.name"
 )
 
-// maxName is how many bytes of a name, path or option are shown: whoever can make containers chooses them.
-const maxName = 160
-
-// Clip shortens what others have chosen, to be shown.
-func Clip(s string) string {
-	if len(s) <= maxName {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxName], "") + fmt.Sprintf("… (%d bytes)", len(s))
-}
-
-// ShortID is an ID as people read it: without its algorithm, the first twelve digits.
-func ShortID(id string) string {
-	_, digits, ok := strings.Cut(id, ":")
-	if !ok {
-		digits = id
-	}
-	return digits[:min(12, len(digits))]
-}
-
 // Limits gives the container's present ones, spelled so that the Engine can be asked for them, but for a memory limit
 // that is not set: that stays 0. Where it was given no share of the processors, it has those of Shares.
 func (c *Container) Limits(shares int64) want.Limits {
@@ -247,21 +226,20 @@ func updated(c Container, l want.Limits) Container {
 	return c
 }
 
-// withUpdates has containers answer as they would after updates, by ID.
-func withUpdates(containers func() ([]Container, error), updates map[string]want.Limits) func() ([]Container, error) {
-	if len(updates) == 0 {
-		return containers
-	}
-	return sync.OnceValues(func() ([]Container, error) {
-		cs, err := containers()
-		cs = slices.Clone(cs)
-		for i, c := range cs {
-			if l, ok := updates[c.ID]; ok {
-				cs[i] = updated(c, l)
-			}
-		}
+// afterUpdates is the fate of the containers: they are as the Engine has told of them, but for what a plan would have
+// updated in place.
+func afterUpdates(before, _ func() ([]Container, error), plan Overlay) ([]Container, error) {
+	cs, err := before()
+	if len(plan.Updated) == 0 {
 		return cs, err
-	})
+	}
+	cs = slices.Clone(cs)
+	for i, c := range cs {
+		if l, ok := plan.Updated[c.ID]; ok {
+			cs[i] = updated(c, l)
+		}
+	}
+	return cs, err
 }
 
 // An Image is what the Docker Engine tells of one image.
@@ -302,8 +280,8 @@ func (i *Image) ShortName() string {
 	return ShortID(i.ID)
 }
 
-// Check says what is wrong with a choice.
-func (k ContainerChoice) Check() error {
+// CheckChoice says what is wrong with a choice.
+func CheckChoice(k ContainerChoice) error {
 	for _, glob := range []string{k.Name, k.Label} {
 		if _, err := path.Match(glob, ""); err != nil {
 			return fmt.Errorf("%q is not a glob", glob)

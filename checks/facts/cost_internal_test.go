@@ -85,7 +85,7 @@ var readers = []reader{
 		return err
 	}},
 	{"a manifest", "/m/a.yaml", nil,
-		func(h *Host) error { _, errs := h.staticPods("/m", want.Root); return errors.Join(errs...) }},
+		func(h *Host) error { _, errs := staticPods(h, "/m", want.Root); return errors.Join(errs...) }},
 	{"daemon.json", "/d", nil, func(h *Host) error {
 		f, _ := h.File("/d")
 		_, err := ParseKeys(f.Data)
@@ -106,7 +106,7 @@ func unitOf(h *Host) error {
 
 func sourcesOf(h *Host) error {
 	h.SourceDirs = []SourceDir{{"/src", "src"}}
-	s, err := h.Sources()
+	s, err := SourcesOf(h)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func TestWholeOrUnknown(t *testing.T) {
 	}
 	h := New(context.Background(), memory{files: map[string]string{path.Join("/k", rep("d/", 10), "a.conf"): ""}},
 		Choices{})
-	if all, err := h.confsBelow(budget.New("/k", nil), "/k", 0); err == nil {
+	if all, err := confsBelow(h, budget.New("/k", nil), "/k", 0); err == nil {
 		t.Errorf("too deep, and told is %v", all)
 	}
 }

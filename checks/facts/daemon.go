@@ -43,12 +43,6 @@ type Daemon struct {
 	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
 }
 
-// Keys are the top-level members of a daemon.json.
-type Keys struct {
-	Order  []string
-	Values map[string]json.RawMessage
-}
-
 // openrcRun is the first line of a script that OpenRC runs.
 var openrcRun = regexp.MustCompile(`^#!.*/(openrc-run|runscript)\b`)
 
@@ -60,54 +54,57 @@ const (
 	sysvEnv    = "/etc/default/docker"
 )
 
-func (h *Host) readDaemon() (*Daemon, error) {
-	engine, engineErr := h.Engine()
+// DaemonOf returns how dockerd runs and how it would run after a restart. ErrAbsent on a host without Docker.
+func DaemonOf(h *Host) (*Daemon, error) { return Once(h, "daemon", Anew, readDaemon) }
+
+func readDaemon(h *Host) (*Daemon, error) {
+	engine, engineErr := EngineSays(h)
 	if engineErr == nil && !engine.Local {
 		return nil, fmt.Errorf("%w: %s", ErrElsewhere, engine.Host)
 	}
-	p, err := h.dockerd(engine)
+	p, err := dockerd(h, engine)
 	if err != nil {
 		return nil, err
 	}
 	if p == nil && engineErr == nil {
 		return nil, fmt.Errorf("%s answers, but no dockerd process can be seen", engine.Host)
 	}
-	_, unseen := h.processes("dockerd")
+	_, unseen := h.AllProcesses("dockerd")
 	d := &Daemon{Process: p, Flavour: "package", Unseen: errors.Is(unseen, ErrAbsent)}
 	if p != nil {
 		d.Flavour, d.UID = flavour(p), p.UID
 		d.Running = parseFlags(processTokens(p))
 	}
-	if err := h.startedBy(d); err != nil {
+	if err := startedBy(h, d); err != nil {
 		return nil, err
 	}
 	if p == nil && d.Unit == "" && d.Next == nil {
-		if err := h.withoutSystems(d, engineErr); err != nil {
+		if err := withoutSystems(h, d, engineErr); err != nil {
 			return nil, err
 		}
 	}
 	if p != nil && h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		d.Running = d.Next
 	}
-	h.configFile(d, engine)
-	if err := h.Unanswered(); p == nil && err != nil && !h.names(d) {
+	configFile(h, d, engine)
+	if err := Unanswered(h); p == nil && err != nil && !names(h, d) {
 		return nil, err
 	}
-	d.DataRoot, d.RootBy = h.dataRoot(d, engine)
-	d.Others = h.others(d)
+	d.DataRoot, d.RootBy = dataRoot(h, d, engine)
+	d.Others = others(h, d)
 	return d, nil
 }
 
 // withoutSystems is for a host on which the system would start no dockerd: it may be a user's own that is there.
-func (h *Host) withoutSystems(d *Daemon, engineErr error) error {
-	users, err := h.rootlessUsers()
+func withoutSystems(h *Host, d *Daemon, engineErr error) error {
+	users, err := rootlessUsers(h)
 	if err != nil {
 		return err
 	}
 	if len(users) > 0 {
-		return h.rootlessDaemon(d, users[0])
+		return rootlessDaemon(h, d, users[0])
 	}
-	if present, err := h.installed(engineErr); err != nil || !present {
+	if present, err := installed(h, engineErr); err != nil || !present {
 		return cmp.Or(err, fmt.Errorf("docker: %w", ErrAbsent))
 	}
 	return nil
@@ -123,23 +120,15 @@ func flavour(p *Process) string {
 	return "package"
 }
 
-func processTokens(p *Process) []Token {
-	var tokens []Token
-	for _, a := range p.Args[min(1, len(p.Args)):] {
-		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
-	}
-	return tokens
-}
-
 // startedBy finds what starts the daemon and so what Next is. A process that no service has started (by hand, in a
 // test) would come back as it is, if at all; a wrapper such as snap run does not tell what it will pass.
-func (h *Host) startedBy(d *Daemon) error {
+func startedBy(h *Host, d *Daemon) error {
 	d.Next = d.Running
 	switch {
 	case d.Process == nil:
-		return h.installedService(d)
+		return installedService(h, d)
 	case d.Process.Unit != "":
-		u, err := h.startUnit(d)
+		u, err := startUnit(h, d)
 		if errors.Is(err, ErrAbsent) {
 			return nil // its unit has been removed, or masked, since
 		}
@@ -152,13 +141,13 @@ func (h *Host) startedBy(d *Daemon) error {
 		}
 		return nil
 	}
-	return h.sysv(d)
+	return sysv(h, d)
 }
 
 // startUnit loads the unit that the process runs in. A rootless daemon's is its user's, in that user's home.
-func (h *Host) startUnit(d *Daemon) (*Unit, error) {
+func startUnit(h *Host, d *Daemon) (*Unit, error) {
 	if d.Flavour == "rootless" {
-		u, err := h.userUnit(d.UID, d.Process.Unit)
+		u, err := userUnit(h, d.UID, d.Process.Unit)
 		if !errors.Is(err, ErrAbsent) {
 			return u, err
 		}
@@ -167,13 +156,13 @@ func (h *Host) startUnit(d *Daemon) (*Unit, error) {
 }
 
 // userUnit loads a unit as the systemd of a user would.
-func (h *Host) userUnit(uid uint32, name string) (*Unit, error) {
-	home, err := h.home(uid)
+func userUnit(h *Host, uid uint32, name string) (*Unit, error) {
+	home, err := home(h, uid)
 	if err != nil {
 		return nil, err
 	}
 	dirs := append([]string{path.Join(home, ".config/systemd/user")}, userUnits...)
-	return h.loadUnit(name, append(dirs, path.Join(home, ".local/share/systemd/user")))
+	return loadUnit(h, name, append(dirs, path.Join(home, ".local/share/systemd/user")))
 }
 
 func startsDockerd(u *Unit) bool {
@@ -185,7 +174,7 @@ func startsDockerd(u *Unit) bool {
 }
 
 // installedService looks for what would start a daemon that does not run.
-func (h *Host) installedService(d *Daemon) error {
+func installedService(h *Host, d *Daemon) error {
 	for _, name := range []string{dockerUnit, snapUnit} {
 		u, err := h.Unit(name)
 		if errors.Is(err, ErrAbsent) {
@@ -203,12 +192,12 @@ func (h *Host) installedService(d *Daemon) error {
 		}
 		return nil
 	}
-	return h.sysv(d)
+	return sysv(h, d)
 }
 
 // sysv is for hosts without systemd: Debian's /etc/init.d/docker passes the default pid file, which somebody who
 // starts a daemon by hand does not, and DOCKER_OPTS.
-func (h *Host) sysv(d *Daemon) error {
+func sysv(h *Host, d *Daemon) error {
 	if _, err := h.Info("/run/systemd/system"); err == nil {
 		return nil // the script would have been started as a service
 	}
@@ -220,7 +209,7 @@ func (h *Host) sysv(d *Daemon) error {
 		return err
 	}
 	if first, _, _ := strings.Cut(string(script.Data), "\n"); openrcRun.MatchString(first) {
-		return h.openrc(d, script)
+		return openrc(h, d, script)
 	}
 	pidfile, _ := d.Running.Last("pidfile")
 	if d.Process != nil && pidfile != "/var/run/docker.pid" {
@@ -228,7 +217,7 @@ func (h *Host) sysv(d *Daemon) error {
 	}
 	by := h.Vouch(sysvScript, want.Root)
 	args := []Token{{Text: "-p", File: sysvScript, By: by}, {Text: "/var/run/docker.pid", File: sysvScript, By: by}}
-	f, err := h.within(budget.New(sysvEnv, nil), sysvEnv)
+	f, err := FileWithin(h, budget.New(sysvEnv, nil), sysvEnv)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -247,7 +236,7 @@ func (h *Host) sysv(d *Daemon) error {
 
 // installed reports whether anything of Docker is here though nothing runs or would start it. engineErr is why no
 // engine answers: any reason but its absence is a sign of Docker.
-func (h *Host) installed(engineErr error) (bool, error) {
+func installed(h *Host, engineErr error) (bool, error) {
 	if engineErr != nil && !errors.Is(engineErr, ErrAbsent) {
 		return true, nil
 	}
@@ -262,12 +251,12 @@ func (h *Host) installed(engineErr error) (bool, error) {
 }
 
 // configFile reads the daemon.json that the next start would read.
-func (h *Host) configFile(d *Daemon, engine *EngineFacts) {
+func configFile(h *Host, d *Daemon, engine *EngineFacts) {
 	d.File, d.Explicit = d.Next.Last("config-file")
 	d.By = d.Next["config-file"].By
 	if !d.Explicit {
 		d.By = d.Word()
-		d.File, d.KeysErr = h.defaultFile(d)
+		d.File, d.KeysErr = defaultFile(h, d)
 		if d.KeysErr != nil {
 			return
 		}
@@ -287,10 +276,10 @@ func (h *Host) configFile(d *Daemon, engine *EngineFacts) {
 		}
 	}
 	if d.Process != nil && !h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
-		planned := h.after.Files[f.Path].Data != nil || h.after.Files[d.File].Data != nil
+		planned := h.Plan().Files[f.Path].Data != nil || h.Plan().Files[d.File].Data != nil
 		d.newer = planned || d.Changed.After(d.Process.Started.Add(tick))
 		if d.newer {
-			d.loaded = h.loaded(d, cmp.Or(f.Path, d.File))
+			d.loaded = loaded(h, d, cmp.Or(f.Path, d.File))
 		}
 		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
@@ -315,12 +304,12 @@ func (d *Daemon) Word() want.Authority {
 	return want.Root
 }
 
-func (h *Host) defaultFile(d *Daemon) (string, error) {
+func defaultFile(h *Host, d *Daemon) (string, error) {
 	switch d.Flavour {
 	case "snap":
 		return "/var/snap/docker/current/config/daemon.json", nil
 	case "rootless":
-		home, err := h.home(d.UID)
+		home, err := home(h, d.UID)
 		return path.Join(home, ".config/docker/daemon.json"), err
 	}
 	return "/etc/docker/daemon.json", nil
@@ -328,7 +317,7 @@ func (h *Host) defaultFile(d *Daemon) (string, error) {
 
 // dataRoot is the top of the daemon's data, without the directory that userns-remap puts below it and that the
 // engine names: what is above it wants protection too.
-func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
+func dataRoot(h *Host, d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 	flags := d.Next
 	if d.Process != nil {
 		flags = d.Running
@@ -359,7 +348,7 @@ func (h *Host) dataRoot(d *Daemon, engine *EngineFacts) (string, want.Warrant) {
 	case "snap":
 		return "/var/snap/docker/common/var-lib-docker", own
 	case "rootless":
-		if home, err := h.home(d.UID); err == nil {
+		if home, err := home(h, d.UID); err == nil {
 			return path.Join(home, ".local/share/docker"), own
 		}
 	}

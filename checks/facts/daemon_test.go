@@ -144,7 +144,7 @@ ExecStart=/usr/bin/snap run docker.dockerd
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t, tt.archive)
 			m.processes = tt.processes
-			d, err := m.host().Daemon()
+			d, err := facts.DaemonOf(m.host())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,21 +159,21 @@ ExecStart=/usr/bin/snap run docker.dockerd
 }
 
 func TestDaemonWhereThereIsNone(t *testing.T) {
-	if d, err := newMachine(t, "-- etc/hostname --\nx\n").host().Daemon(); !errors.Is(err, facts.ErrAbsent) {
+	if d, err := facts.DaemonOf(newMachine(t, "-- etc/hostname --\nx\n").host()); !errors.Is(err, facts.ErrAbsent) {
 		t.Errorf("got %v, %v", d, err)
 	}
 	m := newMachine(t, "-- etc/hostname --\nx\n")
 	m.engineErr = errors.New("docker engine at unix:///run/docker.sock: not running")
-	if d, err := m.host().Daemon(); err != nil || d.Process != nil {
+	if d, err := facts.DaemonOf(m.host()); err != nil || d.Process != nil {
 		t.Errorf("a dead socket is a sign of Docker; got %v, %v", d, err)
 	}
 	m.engineErr, m.engine = nil, answer{}
 	m.endpoint = facts.Endpoint{Host: "tcp://192.0.2.1:2376"}
-	if d, err := m.host().Daemon(); !errors.Is(err, facts.ErrElsewhere) {
+	if d, err := facts.DaemonOf(m.host()); !errors.Is(err, facts.ErrElsewhere) {
 		t.Errorf("an engine of another machine gives %v, %v", d, err)
 	}
 	m.endpoint.Local = true
-	if d, err := m.host().Daemon(); err == nil || errors.Is(err, facts.ErrAbsent) {
+	if d, err := facts.DaemonOf(m.host()); err == nil || errors.Is(err, facts.ErrAbsent) {
 		t.Errorf("an engine that answers without a process gives %v, %v", d, err)
 	}
 }
@@ -200,7 +200,7 @@ func TestDaemonOfEndpoint(t *testing.T) {
 				30: {{Network: "tcp6", Address: "[::]:2375"}},
 			}
 			m.engine, m.endpoint, m.engineErr = answer{}, facts.Endpoint{Host: tt.host, Local: true}, nil
-			d, err := m.host().Daemon()
+			d, err := facts.DaemonOf(m.host())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +222,7 @@ func TestDaemonKeys(t *testing.T) {
 		{"array", `[]`, "/etc/docker/daemon.json: line 1, column 1"},
 	}
 	for _, tt := range tests {
-		d, err := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n"+tt.content+"\n").host().Daemon()
+		d, err := facts.DaemonOf(newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n"+tt.content+"\n").host())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,8 +231,8 @@ func TestDaemonKeys(t *testing.T) {
 			t.Errorf("%s: keys %v, error %v; want error %q", tt.name, d.Keys, d.KeysErr, tt.want)
 		}
 	}
-	d, err := newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd "+
-		"--config-file=/gone\n").host().Daemon()
+	d, err := facts.DaemonOf(newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd "+
+		"--config-file=/gone\n").host())
 	if err != nil || d.KeysErr == nil {
 		t.Errorf("a named file that does not exist: %v, %v", d, err)
 	}
@@ -243,7 +243,7 @@ func TestDaemonAfterPlan(t *testing.T) {
 	m := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{}\n")
 	m.processes = []facts.Process{proc(7, "docker.service", ceArgv+" --icc=true")}
 	h := m.host()
-	before, err := h.Daemon()
+	before, err := facts.DaemonOf(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,12 +253,12 @@ func TestDaemonAfterPlan(t *testing.T) {
 	}
 	f.Data = []byte(`{"icc": false}`)
 	plan := facts.Overlay{Files: map[string]facts.File{f.Path: f}}
-	written, err := h.With(plan).Daemon()
+	written, err := facts.DaemonOf(h.With(plan))
 	if err != nil {
 		t.Fatal(err)
 	}
 	plan.Restarted = map[string]bool{"docker.service": true}
-	restarted, err := h.With(plan).Daemon()
+	restarted, err := facts.DaemonOf(h.With(plan))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestDaemonStaleFile(t *testing.T) {
 	p := proc(7, "docker.service", ceArgv)
 	p.Started = started
 	m.processes = []facts.Process{p}
-	d, err := m.host().Daemon()
+	d, err := facts.DaemonOf(m.host())
 	if err != nil || !d.Stale || !d.Changed.After(started) {
 		t.Errorf("a file written after the start: stale %v, changed %v, error %v", d.Stale, d.Changed, err)
 	}
@@ -292,7 +292,7 @@ func TestDaemonStaleFile(t *testing.T) {
 func TestOption(t *testing.T) {
 	m := newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd --label a=b --label c=d\n"+
 		"-- etc/docker/daemon.json --\n{\"labels\": [\"x=y\"]}\n")
-	d, err := m.host().Daemon()
+	d, err := facts.DaemonOf(m.host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +367,7 @@ func TestSettled(t *testing.T) {
 				}
 				return tt.earlier
 			}
-			d, err := h.Daemon()
+			d, err := facts.DaemonOf(h)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,8 +15,8 @@ import (
 // dockerd finds the daemon that the engine's endpoint belongs to, nil when none runs. Several can run side by side:
 // then the one that listens on the endpoint counts, then the one of the default pid file, then the eldest. A user's own
 // counts where it is who answers, or where nothing would start one of the system's: else any user could hide that one.
-func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
-	all, err := h.processes("dockerd")
+func dockerd(h *Host, engine *EngineFacts) (*Process, error) {
+	all, err := h.AllProcesses("dockerd")
 	if errors.Is(err, ErrAbsent) {
 		return nil, nil
 	}
@@ -24,14 +24,14 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return p.Contained })
-	_, at, _ := h.src.Engine(h.ctx)
+	_, at, _ := h.Source().Engine(h.Context())
 	if at.PID > 1 {
 		i := slices.IndexFunc(all, func(p Process) bool { return p.PID == at.PID })
-		if i >= 0 && (all[i].rootless() || all[i].Doubted == "") {
-			return all[i].read()
+		if i >= 0 && (rootless(&all[i]) || all[i].Doubted == "") {
+			return legible(&all[i])
 		}
 	}
-	if h.Unanswered() != nil {
+	if Unanswered(h) != nil {
 		return nil, nil // whatever else runs here, it is not the one that was asked for
 	}
 	ps := Own(all)
@@ -42,7 +42,7 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 		if err := uncertain(all); err != nil {
 			return nil, err
 		}
-		return h.usersDockerd(all, engine)
+		return usersDockerd(h, all, engine)
 	}
 	if len(ps) == 1 {
 		return &ps[0], nil
@@ -54,7 +54,7 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if engine != nil && slices.ContainsFunc(ls, func(l Listener) bool { return h.serves(l, engine.Host) }) {
+		if engine != nil && slices.ContainsFunc(ls, func(l Listener) bool { return serves(h, l, engine.Host) }) {
 			serving = append(serving, p)
 		}
 	}
@@ -72,23 +72,23 @@ func (h *Host) dockerd(engine *EngineFacts) (*Process, error) {
 }
 
 // rootless reports whether a process is a user's own.
-func (p *Process) rootless() bool { return p.UID != 0 }
+func rootless(p *Process) bool { return p.UID != 0 }
 
 // usersDockerd is a rootless daemon, where the system has none of its own that would be started.
-func (h *Host) usersDockerd(all []Process, engine *EngineFacts) (*Process, error) {
-	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return !p.rootless() })
+func usersDockerd(h *Host, all []Process, engine *EngineFacts) (*Process, error) {
+	all = slices.DeleteFunc(slices.Clone(all), func(p Process) bool { return !rootless(&p) })
 	if len(all) == 0 || engine != nil && engine.PID != 0 { // what answers has been looked for already
 		return nil, nil
 	}
-	if enabled, err := h.enabled(); err != nil || enabled {
+	if enabled, err := enabled(h); err != nil || enabled {
 		return nil, err
 	}
 	first := slices.MinFunc(all, func(a, b Process) int { return a.PID - b.PID })
-	return first.read()
+	return legible(&first)
 }
 
-// read is an error of a process whose arguments could not be read.
-func (p *Process) read() (*Process, error) {
+// legible is an error of a process whose arguments could not be read.
+func legible(p *Process) (*Process, error) {
 	if p.Unread != "" {
 		return nil, fmt.Errorf("%s (PID %d): %s", path.Base(p.Exe), p.PID, p.Unread)
 	}
@@ -96,7 +96,7 @@ func (p *Process) read() (*Process, error) {
 }
 
 // enabled reports whether systemd would start the system's daemon.
-func (h *Host) enabled() (bool, error) {
+func enabled(h *Host) (bool, error) {
 	for _, link := range []string{"multi-user.target.wants/docker.service", "sockets.target.wants/docker.socket"} {
 		_, err := h.Info(path.Join("/etc/systemd/system", link))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +107,7 @@ func (h *Host) enabled() (bool, error) {
 }
 
 // serves reports whether a listener is where clients of host end up.
-func (h *Host) serves(l Listener, host string) bool {
+func serves(h *Host, l Listener, host string) bool {
 	network, address, _ := strings.Cut(host, "://")
 	if network == "unix" {
 		if l.Network != "unix" {

@@ -1,12 +1,21 @@
 package facts
 
 import (
+	"context"
 	"io/fs"
 	"testing"
 )
 
 // absent is a host without files.
-var absent = &Host{stat: func(string) (Info, error) { return Info{}, fs.ErrNotExist }}
+func absent() *Host {
+	h := New(context.Background(), nowhere{}, Choices{})
+	h.spent = nil
+	return h
+}
+
+type nowhere struct{ Source }
+
+func (nowhere) Stat(context.Context, string) (Info, error) { return Info{}, fs.ErrNotExist }
 
 // FuzzDockerfile holds any file to be read or refused, and each stage to what is asked of it.
 func FuzzDockerfile(f *testing.F) {
@@ -28,7 +37,7 @@ func FuzzCompose(f *testing.F) {
 	f.Add("x: &a {b: [c]}\nservices:\n  d: {<<: *a, extends: e}\n  e: *a\n  g: {extends: {service: d}, environment: " +
 		"[A=$B]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c := absent.composeOf(&SourceFile{As: "compose.yaml", Data: []byte(text)}, "/")
+		c := composeOf(absent(), &SourceFile{As: "compose.yaml", Data: []byte(text)}, "/")
 		if c.Err != nil {
 			if c.Services != nil {
 				t.Fatalf("%d services of %v", len(c.Services), c.Err)

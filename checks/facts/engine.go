@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,9 +15,25 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
-
-	"example.com/harden/checks/archive"
 )
+
+// An Engine answers as the Docker Engine API does. Every method may be called at once with
+// others.
+type Engine interface {
+	Info(ctx context.Context) (system.Info, error)
+	// Containers and Images return all of them, sorted by ID. One that goes meanwhile is left out; where others cannot be
+	// looked at, those that could come with the error.
+	Containers(ctx context.Context) ([]Container, error)
+	Images(ctx context.Context) ([]Image, error)
+	Network(ctx context.Context, name string) (network.Inspect, error)
+	API
+}
+
+// A Saver is an Engine that can be asked for images whole.
+type Saver interface {
+	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
+	Save(ctx context.Context, id string, read func(io.Reader) error) error
+}
 
 // EngineFacts is what the Docker Engine says of itself.
 type EngineFacts struct {
@@ -33,24 +50,39 @@ func (e *EngineFacts) AtLeast(major, minor int) bool {
 	return x > major || x == major && y >= minor
 }
 
-// readEngine asks the engine about itself, wherever it is: EngineFacts.Local says whether that is this machine.
-// Checks of the engine and its containers hold for a remote one too; those of host files go through Daemon, which is
-// ErrElsewhere then.
-func (h *Host) readEngine() (*EngineFacts, error) {
-	engine, endpoint, err := h.src.Engine(h.ctx)
+// EngineSays returns what the Docker Engine says of itself, wherever it is: EngineFacts.Local says whether that is this
+// machine. Checks of the engine and its containers hold for a remote one too; those of host files go through DaemonOf,
+// which is ErrElsewhere then.
+func EngineSays(h *Host) (*EngineFacts, error) { return Once(h, "engine", Kept, readEngine) }
+
+func readEngine(h *Host) (*EngineFacts, error) {
+	engine, endpoint, err := reached(h)
 	if err != nil {
 		return nil, err
 	}
-	info, err := engine.Info(h.ctx)
+	info, err := engine.Info(h.Context())
 	if err != nil {
 		return nil, err
 	}
 	return &EngineFacts{endpoint, info}, nil
 }
 
+// reached is the engine and where it is.
+func reached(h *Host) (Engine, Endpoint, error) {
+	api, at, err := h.Source().Engine(h.Context())
+	if err != nil {
+		return nil, at, err
+	}
+	engine, ok := api.(Engine)
+	if !ok {
+		return nil, at, errors.New("this engine cannot be asked for containers and images")
+	}
+	return engine, at, nil
+}
+
 // asked calls f with the engine.
 func asked[T any](h *Host, f func(Engine) (T, error)) (T, error) {
-	engine, _, err := h.src.Engine(h.ctx)
+	engine, _, err := reached(h)
 	if err != nil {
 		var none T
 		return none, err
@@ -61,23 +93,39 @@ func asked[T any](h *Host, f func(Engine) (T, error)) (T, error) {
 // get asks the engine for one answer and decodes it.
 func get[T any](h *Host, path string) (T, error) {
 	return asked(h, func(e Engine) (v T, err error) {
-		return v, e.Get(h.ctx, path, func(r io.Reader) error { return json.NewDecoder(r).Decode(&v) })
+		return v, e.Get(h.Context(), path, func(r io.Reader) error { return json.NewDecoder(r).Decode(&v) })
 	})
 }
 
-func (h *Host) readContainers() ([]Container, error) {
-	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.ctx) })
+// Containers returns every container, running or not, sorted by ID; with an error, those that could be looked at.
+func Containers(h *Host) ([]Container, error) {
+	return Once(h, "containers", afterUpdates, readContainers)
 }
 
-func (h *Host) readImages() ([]Image, error) {
-	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.ctx) })
+func readContainers(h *Host) ([]Container, error) {
+	return asked(h, func(e Engine) ([]Container, error) { return e.Containers(h.Context()) })
 }
 
-func (h *Host) readNetwork(name string) (network.Inspect, error) {
-	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.ctx, name) })
+// Images returns every image, sorted by ID; with an error, those that could be looked at.
+func Images(h *Host) ([]Image, error) { return Once(h, "images", Kept, readImages) }
+
+func readImages(h *Host) ([]Image, error) {
+	return asked(h, func(e Engine) ([]Image, error) { return e.Images(h.Context()) })
 }
 
-func (h *Host) readNetworks() ([]network.Inspect, error) {
+// Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
+func Network(h *Host, name string) (network.Inspect, error) {
+	return OncePer(h, "network", name, Kept, readNetwork)
+}
+
+func readNetwork(h *Host, name string) (network.Inspect, error) {
+	return asked(h, func(e Engine) (network.Inspect, error) { return e.Network(h.Context(), name) })
+}
+
+// Networks returns the Docker Engine's networks, without what is attached to them.
+func Networks(h *Host) ([]network.Inspect, error) { return Once(h, "networks", Kept, readNetworks) }
+
+func readNetworks(h *Host) ([]network.Inspect, error) {
 	return get[[]network.Inspect](h, "/networks")
 }
 
@@ -89,7 +137,10 @@ type Volume struct {
 	Options    map[string]string
 }
 
-func (h *Host) readVolumes() ([]Volume, error) {
+// Volumes returns the Docker Engine's named volumes.
+func Volumes(h *Host) ([]Volume, error) { return Once(h, "volumes", Kept, readVolumes) }
+
+func readVolumes(h *Host) ([]Volume, error) {
 	answer, err := get[struct{ Volumes []Volume }](h, "/volumes")
 	return answer.Volumes, err
 }
@@ -102,7 +153,10 @@ type Swarm struct {
 	Secrets  int
 }
 
-func (h *Host) readSwarm() (*Swarm, error) {
+// SwarmOf returns what only a manager knows of its swarm.
+func SwarmOf(h *Host) (*Swarm, error) { return Once(h, "swarm", Kept, readSwarm) }
+
+func readSwarm(h *Host) (*Swarm, error) {
 	s := new(Swarm)
 	secrets, errSecrets := get[[]struct{ ID string }](h, "/secrets")
 	s.Secrets = len(secrets)
@@ -131,8 +185,11 @@ type Exec struct {
 	Gone        bool // the Engine has forgotten all but that it was
 }
 
+// Execs returns the exec sessions that the Docker Engine knows of; with an error, those that could be looked at.
+func Execs(h *Host) ([]Exec, error) { return Once(h, "execs", Kept, readExecs) }
+
 // readExecs finds exec sessions in the events that the Engine remembers, and those that are at work.
-func (h *Host) readExecs() ([]Exec, error) {
+func readExecs(h *Host) ([]Exec, error) {
 	var order []string
 	byID := map[string]*Exec{}
 	note := func(id, container, name string) {
@@ -141,7 +198,7 @@ func (h *Host) readExecs() ([]Exec, error) {
 			order = append(order, id)
 		}
 	}
-	containers, errContainers := h.Containers()
+	containers, errContainers := Containers(h)
 	own := map[string]string{}
 	for _, c := range containers {
 		own[c.ID] = c.Config.User
@@ -149,11 +206,11 @@ func (h *Host) readExecs() ([]Exec, error) {
 			note(id, c.ID, c.ShortName())
 		}
 	}
-	errEvents := h.execEvents(note)
+	errEvents := execEvents(h, note)
 	var execs []Exec
 	for _, id := range order {
 		e := byID[id]
-		switch err := h.readExec(e); {
+		switch err := readExec(h, e); {
 		case errors.Is(err, ErrAbsent): // it ended a while ago
 		case err != nil:
 			return execs, err
@@ -169,8 +226,8 @@ func (h *Host) readExecs() ([]Exec, error) {
 }
 
 // execEvents reads the exec sessions among the events so far. An engine keeps its last 256.
-func (h *Host) execEvents(note func(id, container, name string)) error {
-	e, err := h.Engine()
+func execEvents(h *Host, note func(id, container, name string)) error {
+	e, err := EngineSays(h)
 	if err != nil {
 		return err
 	}
@@ -185,7 +242,7 @@ func (h *Host) execEvents(note func(id, container, name string)) error {
 	path := "/events?" + url.Values{"since": {"0"}, "until": {until},
 		"filters": {`{"type":["container"],"event":["exec_create"]}`}}.Encode()
 	_, err = asked(h, func(engine Engine) (struct{}, error) {
-		return struct{}{}, engine.Get(h.ctx, path, func(r io.Reader) error {
+		return struct{}{}, engine.Get(h.Context(), path, func(r io.Reader) error {
 			for d := json.NewDecoder(r); ; {
 				var event struct {
 					Actor struct {
@@ -209,7 +266,7 @@ func (h *Host) execEvents(note func(id, container, name string)) error {
 	return err
 }
 
-func (h *Host) readExec(e *Exec) error {
+func readExec(h *Host, e *Exec) error {
 	answer, err := get[struct {
 		Running       bool
 		ContainerID   string
@@ -234,10 +291,13 @@ type Usage struct {
 	Of     string // "at its peak", or "now" where no peak is kept
 }
 
+// UsageOf returns the most that a running container, by its ID, is known to have used.
+func UsageOf(h *Host, id string) (Usage, error) { return OncePer(h, "usage", id, Kept, readUsage) }
+
 // readUsage asks the kernel, or where this machine's kernel does not run the container the Engine, which takes a second
 // for each.
-func (h *Host) readUsage(id string) (Usage, error) {
-	if u, ok := h.kernelUsage(id); ok {
+func readUsage(h *Host, id string) (Usage, error) {
+	if u, ok := kernelUsage(h, id); ok {
 		return u, nil
 	}
 	stats, err := get[struct {
@@ -260,15 +320,15 @@ func (h *Host) readUsage(id string) (Usage, error) {
 }
 
 // kernelUsage reads a container's cgroups; false where they do not tell both. A peak of PIDs only newer kernels keep.
-func (h *Host) kernelUsage(id string) (u Usage, ok bool) {
-	memory, pids := h.cgroup(id, "memory"), h.cgroup(id, "pids")
+func kernelUsage(h *Host, id string) (u Usage, ok bool) {
+	memory, pids := cgroup(h, id, "memory"), cgroup(h, id, "pids")
 	if memory == "" || pids == "" {
 		return u, false
 	}
 	for _, f := range []struct{ name, of string }{
 		{"/memory.peak", "at its peak"}, {"/memory.max_usage_in_bytes", "at its peak"}, {"/memory.current", "now"},
 	} {
-		if u.Memory, ok = h.number(memory + f.name); ok {
+		if u.Memory, ok = readNumber(h, memory+f.name); ok {
 			u.Of = f.of
 			break
 		}
@@ -276,19 +336,19 @@ func (h *Host) kernelUsage(id string) (u Usage, ok bool) {
 	if !ok {
 		return u, false
 	}
-	if u.PIDs, ok = h.number(pids + "/pids.peak"); !ok {
-		u.PIDs, ok = h.number(pids + "/pids.current")
+	if u.PIDs, ok = readNumber(h, pids+"/pids.peak"); !ok {
+		u.PIDs, ok = readNumber(h, pids+"/pids.current")
 	}
 	return u, ok
 }
 
 // cgroup is the directory that a controller has for a running container of this machine: its own, as in the first
 // version of cgroups, or that of all controllers.
-func (h *Host) cgroup(id, controller string) string {
-	if e, err := h.Engine(); err != nil || !e.Local {
+func cgroup(h *Host, id, controller string) string {
+	if e, err := EngineSays(h); err != nil || !e.Local {
 		return ""
 	}
-	containers, _ := h.Containers()
+	containers, _ := Containers(h)
 	i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == id })
 	if i < 0 || containers[i].State.Pid == 0 {
 		return ""
@@ -312,43 +372,12 @@ func (h *Host) cgroup(id, controller string) string {
 	return all
 }
 
-// number reads a file of the kernel's that holds one.
-func (h *Host) number(path string) (int64, bool) {
+// readNumber reads a file of the kernel's that holds one.
+func readNumber(h *Host, path string) (int64, bool) {
 	f, err := h.File(path)
 	if err != nil {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(f.Data)), 10, 64)
 	return n, err == nil
-}
-
-// ErrShallow means that nobody asked for the files in images to be looked at.
-var ErrShallow = errors.New("the files in images are read only with --deep")
-
-// Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
-func (h *Host) Contents(id string) (*archive.Contents, error) {
-	if h.Deep == nil {
-		return nil, ErrShallow
-	}
-	return h.contents(id)
-}
-
-func (h *Host) readContents(id string) (c *archive.Contents, err error) {
-	engine, _, err := h.src.Engine(h.ctx)
-	if err != nil {
-		return nil, err
-	}
-	saver, ok := engine.(Saver)
-	if !ok {
-		return nil, errors.New("this Engine does not list images")
-	}
-	h.Deep(id, 0)
-	err = saver.Save(h.ctx, id, func(r io.Reader) error {
-		c, err = archive.Scan(r, func(read int64) { h.Deep(id, read) })
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }

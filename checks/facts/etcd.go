@@ -104,12 +104,12 @@ func (c *Component) ranFile() (file string, by want.Authority) {
 
 // ranField is what the running etcd has read of an option in its configuration file.
 func (c *Component) ranField(name, file string, by want.Authority) (values []string, since string) {
-	d, err := c.host.documentBy(file, by)
+	d, err := documentBy(c.host, file, by)
 	if err != nil {
 		return nil, file
 	}
 	if !c.Loaded(d) {
-		if d = c.host.documentAt(d.File, c.Process.Started); d == nil {
+		if d = documentAt(c.host, d.File, c.Process.Started); d == nil {
 			return nil, file
 		}
 	}
@@ -194,7 +194,7 @@ func (c *Component) etcdFile() (*Document, error) {
 	if file, ok := c.HostPath(p); ok {
 		p = file
 	}
-	return c.host.documentBy(p, by)
+	return documentBy(c.host, p, by)
 }
 
 // etcdField is where etcd's configuration file keeps what a flag says. Source: etcd.conf.yml.sample.

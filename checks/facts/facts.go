@@ -8,13 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/system"
-
-	"example.com/harden/checks/archive"
 	"example.com/harden/checks/budget"
 )
 
@@ -81,22 +76,10 @@ type AuditState struct {
 	Rules   []string // each loaded rule as auditctl -l spells it
 }
 
-// An Engine answers as the Docker Engine API does. Every method may be called at once with others.
-type Engine interface {
-	Info(ctx context.Context) (system.Info, error)
-	// Containers and Images return all of them, sorted by ID. One that goes meanwhile is left out; where others cannot be
-	// looked at, those that could come with the error.
-	Containers(ctx context.Context) ([]Container, error)
-	Images(ctx context.Context) ([]Image, error)
-	Network(ctx context.Context, name string) (network.Inspect, error)
+// An API answers as the Docker Engine API does. Every method may be called at once with others.
+type API interface {
 	// Get hands read the answer to GET path, which begins with a slash; ErrAbsent where there is nothing of that name.
 	Get(ctx context.Context, path string, read func(io.Reader) error) error
-}
-
-// A Saver is an Engine that can be asked for images whole.
-type Saver interface {
-	// Save hands read an image, by its ID, as an archive that may be gigabytes long; ErrAbsent where there is none.
-	Save(ctx context.Context, id string, read func(io.Reader) error) error
 }
 
 // An Endpoint is where the Docker Engine is reached.
@@ -129,7 +112,7 @@ type Source interface {
 	Audit(ctx context.Context) (AuditState, error)
 	// Engine returns the Docker Engine and where it is reached. The error is ErrAbsent where no engine is to be
 	// expected (no socket), and otherwise why it does not answer.
-	Engine(ctx context.Context) (Engine, Endpoint, error)
+	Engine(ctx context.Context) (API, Endpoint, error)
 }
 
 // A Counter is a Source that looks at all processes once and then knows those of any name. Where thousands run, one
@@ -139,7 +122,8 @@ type Counter interface {
 }
 
 // A Host answers questions about one machine. Each fact is read when it is first asked for and never again, its
-// error included, so any number of checks may ask at once and all of them see the same machine.
+// error included, so any number of checks may ask at once and all of them see the same machine. What its methods do not
+// tell, functions of it do, which read by Once.
 type Host struct {
 	Choices Choices
 	// Earlier tells what a file held before each of harden's own runs that replaced it, oldest first, so that it is
@@ -151,97 +135,30 @@ type Host struct {
 	// SourceDirs are the directories of --source. Where there are any, the files below them are all that is judged.
 	SourceDirs []SourceDir
 
-	ctx        context.Context
-	src        Source
-	spent      *budget.Budget // by YAML files together, Compose files that labels name among them
-	after      Overlay
-	stat       func(path string) (Info, error)
-	read       func(path string) ([]byte, error)
-	list       func(dir string) ([]string, error)
-	listeners  func(pid int) ([]Listener, error)
-	unit       func(name string) (*Unit, error)
-	processes  func(name string) ([]Process, error)
-	contained  func(names string) (map[string]string, error) // separated by blanks
-	engine     func() (*EngineFacts, error)
-	containers func() ([]Container, error)
-	images     func() ([]Image, error)
-	networks   func() ([]network.Inspect, error)
-	volumes    func() ([]Volume, error)
-	swarm      func() (*Swarm, error)
-	execs      func() ([]Exec, error)
-	usage      func(id string) (Usage, error)
-	inside     func(containerUser) (uint32, error)
-	daemon     func() (*Daemon, error)
-	audit      func() (*Audit, error)
-	network    func(name string) (network.Inspect, error)
-	document   func(path string) (*Document, error)
-	node       func() (*Node, error)
-	contents   func(id string) (*archive.Contents, error)
-	sources    func() (*Sources, error)
-	projects   func(unit string) (*Project, error)     // of Compose, by "project/service"
-	units      func() (map[string][]*Container, error) // by "project/service"
-	spans      func() (*spans, error)
-	added      func(file string) (File, error)
+	ctx     context.Context
+	src     Source
+	spent   *budget.Budget // by YAML files together, Compose files that labels name among them
+	before  *Host          // the host that a plan would change; nil of one that is as it is
+	after   Overlay        // what of it would be changed
+	memo    *memo
+	instead map[any]any // by factKey, what is otherwise than on the host that this is a view of
 }
 
 // New returns the host behind src. Reading stops when ctx is done.
 func New(ctx context.Context, src Source, choices Choices) *Host {
 	h := &Host{Choices: choices, ctx: ctx, src: src, spent: budget.NewTogether("")}
-	h.stat = perKey(func(path string) (Info, error) { return src.Stat(ctx, path) })
-	h.read = perKey(func(path string) ([]byte, error) { return src.Read(ctx, path) })
-	h.list = perKey(func(dir string) ([]string, error) { return src.List(ctx, dir) })
-	h.listeners = perKey(func(pid int) ([]Listener, error) { return src.Listeners(ctx, pid) })
-	h.processes = perKey(h.believed(processes(ctx, src)))
-	h.contained = perKey(func(names string) (map[string]string, error) {
-		return src.Contained(ctx, strings.Fields(names)...)
-	})
-	h.unit = perKey(h.readUnit)
-	h.engine = sync.OnceValues(h.readEngine)
-	h.containers = sync.OnceValues(h.readContainers)
-	h.images = sync.OnceValues(h.readImages)
-	h.networks = sync.OnceValues(h.readNetworks)
-	h.volumes = sync.OnceValues(h.readVolumes)
-	h.swarm = sync.OnceValues(h.readSwarm)
-	h.execs = sync.OnceValues(h.readExecs)
-	h.usage = perKey(h.readUsage)
-	h.inside = perKey(h.readContainerUser)
-	h.daemon = sync.OnceValues(h.readDaemon)
-	h.audit = sync.OnceValues(h.readAudit)
-	h.network = perKey(h.readNetwork)
-	h.document = perKey(h.readDocument)
-	h.node = sync.OnceValues(h.readNode)
-	h.contents = perKey(h.readContents)
-	h.sources = sync.OnceValues(h.readSources)
-	h.projects = perKey(h.readProject)
-	h.units = sync.OnceValues(h.readUnits)
-	h.spans = sync.OnceValues(h.readSpans)
-	h.added = perKey(h.readAdded)
+	h.memo = &memo{host: h}
 	return h
 }
 
-// Prefetch begins to read what takes longest, the Docker Engine's answers above all, so that they are on their way
-// while files are read, its objects only where all of them will be judged. It returns at once; what is read is
-// remembered as if a check had asked.
-func (h *Host) Prefetch(objects bool) {
-	reads := []func(){func() { h.engine() }, func() { h.audit() }, func() { h.processes("dockerd") }, func() { h.node() }}
-	if objects {
-		reads = append(reads, func() { h.containers() }, func() { h.images() }, func() { h.network("bridge") },
-			func() { h.networks() })
-	}
-	for _, read := range reads {
-		go func() {
-			defer func() { _ = recover() }() // whoever asks for the fact meets the panic again, and is guarded
-			read()
-		}()
-	}
-}
-
 // Info describes a path without opening it, links followed.
-func (h *Host) Info(path string) (Info, error) { return h.stat(path) }
+func (h *Host) Info(path string) (Info, error) {
+	return OncePer(h, "info", path, Anew, func(h *Host, path string) (Info, error) { return h.src.Stat(h.ctx, path) })
+}
 
 // File returns a file with its content.
 func (h *Host) File(path string) (File, error) {
-	info, err := h.stat(path)
+	info, err := h.Info(path)
 	if err != nil {
 		return File{}, err
 	}
@@ -249,64 +166,48 @@ func (h *Host) File(path string) (File, error) {
 	return File{info, data}, err
 }
 
+func (h *Host) read(path string) ([]byte, error) {
+	return OncePer(h, "content", path, Anew, func(h *Host, path string) ([]byte, error) { return h.src.Read(h.ctx, path) })
+}
+
 // List returns the names in a directory, sorted.
-func (h *Host) List(dir string) ([]string, error) { return h.list(dir) }
+func (h *Host) List(dir string) ([]string, error) {
+	return OncePer(h, "names", dir, Anew, func(h *Host, dir string) ([]string, error) { return h.src.List(h.ctx, dir) })
+}
 
 // Listeners returns what a process listens on.
-func (h *Host) Listeners(pid int) ([]Listener, error) { return h.listeners(pid) }
+func (h *Host) Listeners(pid int) ([]Listener, error) {
+	return OncePer(h, "listeners", pid, Kept, func(h *Host, pid int) ([]Listener, error) {
+		return h.src.Listeners(h.ctx, pid)
+	})
+}
 
 // Processes returns the processes whose executable has that base name and that count as this host's own.
 func (h *Host) Processes(name string) ([]Process, error) {
-	ps, err := h.processes(name)
+	ps, err := h.AllProcesses(name)
 	return Own(ps), err
 }
 
 // Contained finds programs of these names that run in containers of this machine: by the container's ID, the name.
 func (h *Host) Contained(names ...string) (map[string]string, error) {
-	return h.contained(strings.Join(names, " "))
+	return OncePer(h, "contained", strings.Join(names, " "), Kept, func(h *Host, names string) (map[string]string, error) {
+		return h.src.Contained(h.ctx, strings.Fields(names)...)
+	})
 }
 
-// Unit returns a systemd unit as systemd would load it next: vendor file, overrides, drop-ins and environment files.
-// ErrAbsent when there is none of that name.
-func (h *Host) Unit(name string) (*Unit, error) { return h.unit(name) }
+// Context is done when nothing more is to be read.
+func (h *Host) Context() context.Context { return h.ctx }
 
-// Engine returns what the Docker Engine says of itself.
-func (h *Host) Engine() (*EngineFacts, error) { return h.engine() }
-
-// Containers returns every container, running or not, sorted by ID; with an error, those that could be looked at.
-func (h *Host) Containers() ([]Container, error) { return h.containers() }
-
-// Images returns every image, sorted by ID; with an error, those that could be looked at.
-func (h *Host) Images() ([]Image, error) { return h.images() }
-
-// Networks returns the Docker Engine's networks, without what is attached to them.
-func (h *Host) Networks() ([]network.Inspect, error) { return h.networks() }
-
-// Volumes returns the Docker Engine's named volumes.
-func (h *Host) Volumes() ([]Volume, error) { return h.volumes() }
-
-// Swarm returns what only a manager knows of its swarm.
-func (h *Host) Swarm() (*Swarm, error) { return h.swarm() }
-
-// Execs returns the exec sessions that the Docker Engine knows of; with an error, those that could be looked at.
-func (h *Host) Execs() ([]Exec, error) { return h.execs() }
-
-// ContainerUser returns the uid of a name in a container's own passwd.
-func (h *Host) ContainerUser(id, name string) (uint32, error) {
-	return h.inside(containerUser{id, name})
+// Source is what the host is read from, as it is before any plan.
+func (h *Host) Source() Source {
+	for h.before != nil {
+		h = h.before
+	}
+	return h.src
 }
 
-// Usage returns the most that a running container, by its ID, is known to have used.
-func (h *Host) Usage(id string) (Usage, error) { return h.usage(id) }
-
-// Network returns one of the Docker Engine's networks. ErrAbsent when it has none of that name.
-func (h *Host) Network(name string) (network.Inspect, error) { return h.network(name) }
-
-// Daemon returns how dockerd runs and how it would run after a restart. ErrAbsent on a host without Docker.
-func (h *Host) Daemon() (*Daemon, error) { return h.daemon() }
-
-// Audit returns the audit rules as loaded and as on disk. ErrAbsent on a host without an audit system.
-func (h *Host) Audit() (*Audit, error) { return h.audit() }
+// Spent is what YAML files together may take, Compose files that labels name among them.
+func (h *Host) Spent() *budget.Budget { return h.spent }
 
 // Absent turns a missing file into a missing component.
 func Absent(err error) error {
@@ -314,13 +215,4 @@ func Absent(err error) error {
 		return fmt.Errorf("%w: %w", ErrAbsent, err)
 	}
 	return err
-}
-
-// perKey makes f run once per key and remember its answer.
-func perKey[K comparable, V any](f func(K) (V, error)) func(K) (V, error) {
-	var m sync.Map
-	return func(k K) (V, error) {
-		once, _ := m.LoadOrStore(k, sync.OnceValues(func() (V, error) { return f(k) }))
-		return once.(func() (V, error))()
-	}
 }

@@ -43,9 +43,9 @@ var signs = []struct {
 	{Kubeadm, "/var/lib/kubelet/kubeadm-flags.env"}, {Kubeadm, "/etc/kubernetes/admin.conf"},
 }
 
-// flavour tells by paths which flavour this is; empty where none of them is here. Whether a node is there at all is
+// flavourOf tells by paths which flavour this is; empty where none of them is here. Whether a node is there at all is
 // for others to tell.
-func (h *Host) flavour() (Flavour, error) {
+func flavourOf(h *Host) (Flavour, error) {
 	release, err := h.File("/etc/os-release")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
@@ -67,18 +67,18 @@ func (h *Host) flavour() (Flavour, error) {
 
 // flavourArgs are the arguments that a flavour's own configuration adds to a program: what k3s and RKE2 pass it comes
 // after their own, so that it wins; MicroK8s keeps all of them in a file.
-func (h *Host) flavourArgs(f Flavour, program string) ([]Token, error) {
+func flavourArgs(h *Host, f Flavour, program string) ([]Token, error) {
 	switch f {
 	case MicroK8s:
-		return h.argsFile("/var/snap/microk8s/current/args/" + program)
+		return argsFile(h, "/var/snap/microk8s/current/args/"+program)
 	case K3s, RKE2:
-		return h.rancherArgs("/etc/rancher/"+strings.ToLower(string(f)), program)
+		return rancherArgs(h, "/etc/rancher/"+strings.ToLower(string(f)), program)
 	}
 	return nil, nil
 }
 
 // argsFile reads a file of arguments, one or more on a line, as MicroK8s keeps them.
-func (h *Host) argsFile(file string) ([]Token, error) {
+func argsFile(h *Host, file string) ([]Token, error) {
 	f, err := h.File(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -107,7 +107,7 @@ var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current"
 // rancherArgs reads PROGRAM-arg of config.yaml and of config.yaml.d, whose files come in order: the last one that has
 // the key wins, unless it is spelt with a + that adds to the others.
 // Source: docs.k3s.io, "Configuration file", "Value merge behavior".
-func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
+func rancherArgs(h *Host, dir, program string) ([]Token, error) {
 	files := []string{dir + "/config.yaml"}
 	more, err := h.List(dir + "/config.yaml.d")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +148,7 @@ func (h *Host) rancherArgs(dir, program string) ([]Token, error) {
 }
 
 // DataDir is where k3s or RKE2 keeps what it makes: what data-dir of its configuration says, where that is root's word.
-func (h *Host) DataDir(f Flavour) string {
+func DataDir(h *Host, f Flavour) string {
 	name := strings.ToLower(string(f))
 	dir, config := "/var/lib/rancher/"+name, "/etc/rancher/"+name+"/config.yaml"
 	files := []string{config}
@@ -164,15 +164,4 @@ func (h *Host) DataDir(f Flavour) string {
 		}
 	}
 	return dir
-}
-
-// words reads a list of strings, or one string that stands for a list of itself.
-func (v Value) words() ([]string, error) {
-	var list []string
-	if err := v.Decode(&list); err == nil {
-		return list, nil
-	}
-	var one string
-	err := v.Decode(&one)
-	return []string{one}, err
 }

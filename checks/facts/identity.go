@@ -109,7 +109,7 @@ func (c *Component) Identity() Identity {
 	case c.Pod != nil:
 		id = c.Pod.Runs
 	case c.Unit != "":
-		id = c.host.unitIdentity(c.Unit)
+		id = unitIdentity(c.host, c.Unit)
 	}
 	// the image says so, or another program that starts it
 	if p := c.Process; p != nil && p.UID != 0 && id.Root() && !c.anew && !p.OtherUsers {
@@ -119,7 +119,7 @@ func (c *Component) Identity() Identity {
 }
 
 // unitIdentity is whom a service runs as. Source: systemd.exec(5), "User/Group Identity".
-func (h *Host) unitIdentity(unit string) Identity {
+func unitIdentity(h *Host, unit string) Identity {
 	u, err := h.Unit(unit)
 	if err != nil {
 		return Identity{}
@@ -139,7 +139,7 @@ func (h *Host) unitIdentity(unit string) Identity {
 		return id
 	}
 	groups := []string{}
-	if a, err := h.account("/etc/passwd", user.Value); err == nil {
+	if a, err := accountNamed(h, "/etc/passwd", user.Value); err == nil {
 		groups = a.fields[3:4]
 	}
 	if g, ok := u.Get("Service", "Group"); ok {

@@ -20,24 +20,29 @@ type Insider interface {
 // A containerUser is a name in one container.
 type containerUser struct{ id, name string }
 
+// ContainerUser returns the uid of a name in a container's own passwd.
+func ContainerUser(h *Host, id, name string) (uint32, error) {
+	return OncePer(h, "container user", containerUser{id, name}, Kept, readContainerUser)
+}
+
 // readContainerUser looks a name up in a container's own passwd, which may be a link within the container and no other
 // file.
-func (h *Host) readContainerUser(u containerUser) (uint32, error) {
-	containers, _ := h.Containers()
+func readContainerUser(h *Host, u containerUser) (uint32, error) {
+	containers, _ := Containers(h)
 	i := slices.IndexFunc(containers, func(c Container) bool { return c.ID == u.id })
 	if i < 0 {
 		return 0, fmt.Errorf("container %s: %w", Clip(u.id), ErrAbsent)
 	}
-	e, err := h.Engine()
+	e, err := EngineSays(h)
 	if err != nil {
 		return 0, err
 	}
 	var data []byte
 	switch c := &containers[i]; {
 	case opensSafely(e.ServerVersion) || !c.State.Running && len(c.Mounts) == 0: // else nothing runs that could race it
-		data, err = h.archived(c)
+		data, err = archived(h, c)
 	case c.State.Running && e.Local && c.State.Pid > 1:
-		data, err = h.seenInside(c)
+		data, err = seenInside(h, c)
 	default:
 		err = fmt.Errorf("Engine %s is not asked for the files of a container that others can change meanwhile: "+
 			"before %s that can change files of the host (CVE-2026-41568, CVE-2026-42306); update it", Clip(e.ServerVersion),
@@ -77,9 +82,9 @@ func opensSafely(version string) bool {
 }
 
 // archived has the Engine open a container's passwd.
-func (h *Host) archived(c *Container) ([]byte, error) {
+func archived(h *Host, c *Container) ([]byte, error) {
 	return asked(h, func(e Engine) (data []byte, err error) {
-		err = e.Get(h.ctx, "/containers/"+c.ID+"/archive?path=/etc/passwd", func(r io.Reader) error {
+		err = e.Get(h.Context(), "/containers/"+c.ID+"/archive?path=/etc/passwd", func(r io.Reader) error {
 			archive := tar.NewReader(io.LimitReader(r, MaxFile))
 			head, err := archive.Next()
 			if err != nil {
@@ -97,13 +102,13 @@ func (h *Host) archived(c *Container) ([]byte, error) {
 
 // seenInside reads the passwd that a running container's first process sees. Before and after, the process has to be in
 // the container's own control group: its number can be another's by then.
-func (h *Host) seenInside(c *Container) ([]byte, error) {
-	insider, ok := h.src.(Insider)
+func seenInside(h *Host, c *Container) ([]byte, error) {
+	insider, ok := h.Source().(Insider)
 	if !ok {
 		return nil, errors.New("its files cannot be seen from here")
 	}
 	own := func() error {
-		data, err := h.src.Read(h.ctx, fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
+		data, err := h.Source().Read(h.Context(), fmt.Sprintf("/proc/%d/cgroup", c.State.Pid))
 		if err == nil && !strings.Contains(string(data), c.ID) {
 			err = fmt.Errorf("process %d is not in its control group", c.State.Pid)
 		}
@@ -112,7 +117,7 @@ func (h *Host) seenInside(c *Container) ([]byte, error) {
 	if err := own(); err != nil {
 		return nil, err
 	}
-	data, err := insider.Inside(h.ctx, c.State.Pid, "/etc/passwd")
+	data, err := insider.Inside(h.Context(), c.State.Pid, "/etc/passwd")
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (s *inhabited) Get(_ context.Context, path string, read func(io.Reader) err
 // A seen can look into the container by itself.
 type seen struct{ *inhabited }
 
-func (s seen) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (s seen) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return s.inhabited, facts.Endpoint{Local: true}, nil
 }
 
@@ -89,7 +89,7 @@ func TestContainerUser(t *testing.T) {
 			c.Mounts = make([]facts.Mount, 1)
 		}
 		s := &inhabited{version: tt.version, container: c, cgroup: tt.cgroup}
-		uid, err := facts.New(t.Context(), seen{s}, facts.Choices{}).ContainerUser(id, "app")
+		uid, err := facts.ContainerUser(facts.New(t.Context(), seen{s}, facts.Choices{}), id, "app")
 		switch {
 		case s.asked != tt.asked:
 			t.Errorf("%+v: asked %q", tt, s.asked)

@@ -60,7 +60,7 @@ func fileFits(k want.Kind, i Info, data []byte) bool {
 	case want.Program:
 		return i.Mode&0o111 != 0
 	case want.DaemonConfig:
-		_, err := ParseKeys(data)
+		_, err := ParseObject(data)
 		return err == nil || len(strings.TrimSpace(string(data))) == 0
 	case want.CNIConfig:
 		var conf struct {

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
@@ -42,8 +41,8 @@ const maxConfigDepth = 8
 const KubeletUnit = "kubelet.service"
 
 // readKubelet returns nil where there is no kubelet.
-func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
-	all, err := h.running("kubelet")
+func readKubelet(h *Host, f Flavour) (*Kubelet, error) {
+	all, err := running(h, "kubelet")
 	ps := all
 	k := &Kubelet{Unseen: errors.Is(err, ErrAbsent)}
 	if err != nil && !k.Unseen {
@@ -62,38 +61,38 @@ func (h *Host) readKubelet(f Flavour) (*Kubelet, error) {
 	if k.Process != nil {
 		k.Running = parseKubeFlags(processTokens(k.Process))
 	}
-	if known, err := h.kubeletStart(k, f); err != nil || !known {
+	if known, err := kubeletStart(h, k, f); err != nil || !known {
 		return nil, err
 	}
-	h.kubeletFiles(k)
-	h.kubeletStale(k)
+	kubeletFiles(h, k)
+	kubeletStale(h, k)
 	return k, nil
 }
 
 // kubeletStart finds what the next start would pass the kubelet. It reports false where there is none to start.
-func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
+func kubeletStart(h *Host, k *Kubelet, f Flavour) (bool, error) {
 	k.Next = k.Running
 	switch f {
 	case K3s, MicroK8s:
 		k.Within = map[Flavour]string{K3s: "k3s", MicroK8s: "kubelite"}[f]
-		args, err := h.flavourArgs(f, "kubelet")
+		args, err := flavourArgs(h, f, "kubelet")
 		if err != nil {
 			return false, err
 		}
 		k.Open = f == K3s
 		if f == K3s {
-			args = append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(), By: want.Root}}, args...)
+			args = append([]Token{{Text: "--config-dir=" + rancherDropIns(h, f), File: f.built(), By: want.Root}}, args...)
 		}
 		k.Next = parseKubeFlags(args)
 		return true, nil
 	case RKE2:
-		args, err := h.flavourArgs(f, "kubelet")
+		args, err := flavourArgs(h, f, "kubelet")
 		if err != nil {
 			return false, err
 		}
 		k.Open = k.Process == nil
 		if k.Process == nil {
-			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + h.rancherDropIns(f), File: f.built(),
+			k.Next = parseKubeFlags(append([]Token{{Text: "--config-dir=" + rancherDropIns(h, f), File: f.built(),
 				By: want.Root}}, args...))
 		}
 		return true, nil
@@ -120,7 +119,7 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 		}
 	}
 	if k.Process == nil && f == Kubeadm {
-		return true, h.kubeadmStart(k)
+		return true, kubeadmStart(h, k)
 	}
 	return k.Process != nil || err == nil, nil
 }
@@ -128,8 +127,8 @@ func (h *Host) kubeletStart(k *Kubelet, f Flavour) (bool, error) {
 // built says that a flavour's own program passes an argument.
 func (f Flavour) built() string { return string(f) + " itself" }
 
-func (h *Host) rancherDropIns(f Flavour) string {
-	return h.DataDir(f) + "/agent/etc/kubelet.conf.d"
+func rancherDropIns(h *Host, f Flavour) string {
+	return DataDir(h, f) + "/agent/etc/kubelet.conf.d"
 }
 
 // Where kubeadm has its unit look for the kubelet's flags, and what the unit passes itself.
@@ -141,7 +140,7 @@ const (
 
 // kubeadmStart is for a kubeadm node whose unit is not here, such as a copy of its files: it assumes kubeadm's own
 // unit.
-func (h *Host) kubeadmStart(k *Kubelet) error {
+func kubeadmStart(h *Host, k *Kubelet) error {
 	args := []Token{
 		{Text: "--kubeconfig=/etc/kubernetes/kubelet.conf", File: "kubeadm's unit", By: want.Root},
 		{Text: "--config=" + kubeadmConfig, File: "kubeadm's unit", By: want.Root},
@@ -150,7 +149,7 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 		{kubeadmEnv, "KUBELET_KUBEADM_ARGS"}, {"/etc/default/kubelet", "KUBELET_EXTRA_ARGS"},
 		{"/etc/sysconfig/kubelet", "KUBELET_EXTRA_ARGS"},
 	} {
-		f, err := h.within(budget.New(e.file, nil), e.file)
+		f, err := FileWithin(h, budget.New(e.file, nil), e.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -172,9 +171,9 @@ func (h *Host) kubeadmStart(k *Kubelet) error {
 
 // kubeletFiles reads --config and the drop-ins of --config-dir: every *.conf below it, in lexical order, directories
 // where their names come. Source: kubernetes cmd/kubelet/app/server.go, mergeKubeletConfigurations.
-func (h *Host) kubeletFiles(k *Kubelet) {
+func kubeletFiles(h *Host, k *Kubelet) {
 	read := func(file string, by want.Authority) {
-		d, err := h.documentBy(file, by)
+		d, err := documentBy(h, file, by)
 		if errors.Is(err, fs.ErrNotExist) {
 			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
@@ -190,16 +189,16 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 	k.joined = true
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
-		k.File = h.from(cmp.Or(k.Unit, KubeletUnit), k.File)
+		k.File = from(h, cmp.Or(k.Unit, KubeletUnit), k.File)
 		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
 		return
 	}
-	dir = h.from(cmp.Or(k.Unit, KubeletUnit), dir)
+	dir = from(h, cmp.Or(k.Unit, KubeletUnit), dir)
 	var err error
-	if k.DropIns, err = h.confsBelow(budget.New(dir, nil), dir, 0); err != nil {
+	if k.DropIns, err = confsBelow(h, budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)
 	}
 	for _, p := range k.DropIns {
@@ -210,7 +209,7 @@ func (h *Host) kubeletFiles(k *Kubelet) {
 	}
 }
 
-func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, error) {
+func confsBelow(h *Host, b *budget.Budget, dir string, depth int) ([]string, error) {
 	if i, err := h.Info(dir); err == nil && SystemDir(i.Path) {
 		return nil, fmt.Errorf("--config-dir: %s belongs to the whole system, so it is not read; "+
 			"give the drop-ins a directory of their own", i.Path)
@@ -232,7 +231,7 @@ func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, er
 	for _, n := range names {
 		p := path.Join(dir, n)
 		if i, err := h.Info(p); err == nil && i.Type == fs.ModeDir {
-			below, err := h.confsBelow(b, p, depth+1)
+			below, err := confsBelow(h, b, p, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -245,7 +244,7 @@ func (h *Host) confsBelow(b *budget.Budget, dir string, depth int) ([]string, er
 }
 
 // kubeletStale finds out what changed after the kubelet was started, and what harden's own runs remember of it.
-func (h *Host) kubeletStale(k *Kubelet) {
+func kubeletStale(h *Host, k *Kubelet) {
 	if k.Process == nil {
 		return
 	}
@@ -254,31 +253,12 @@ func (h *Host) kubeletStale(k *Kubelet) {
 		return
 	}
 	for _, d := range k.Documents {
-		if h.after.Files[d.File].Data != nil || d.Changed.After(k.Process.Started.Add(tick)) {
+		if h.Plan().Files[d.File].Data != nil || d.Changed.After(k.Process.Started.Add(tick)) {
 			k.newer = append(k.newer, d)
 		}
 	}
-	k.loaded = func(d *Document) *Document { return h.documentAt(d.File, k.Process.Started) }
+	k.loaded = func(d *Document) *Document { return documentAt(h, d.File, k.Process.Started) }
 	k.Stale = len(k.newer) > 0 || !k.Running.alike(k.Next)
-}
-
-// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
-// not known.
-func (h *Host) documentAt(file string, then time.Time) *Document {
-	if h.Earlier == nil {
-		return nil
-	}
-	for _, v := range h.Earlier(file) {
-		if v.Modified.After(then) || !v.Replaced.After(then) {
-			continue
-		}
-		root, err := parseYAML(budget.New("", nil), v.Data)
-		if err != nil {
-			return nil
-		}
-		return &Document{File: file, Changed: v.Modified, root: root}
-	}
-	return nil
 }
 
 // A KubeletOption is what each place that configures the kubelet says of one field.

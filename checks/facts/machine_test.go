@@ -78,6 +78,6 @@ func (m *machine) Listeners(_ context.Context, pid int) ([]facts.Listener, error
 
 func (m *machine) Audit(context.Context) (facts.AuditState, error) { return m.audit, m.auditErr }
 
-func (m *machine) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (m *machine) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return m.engine, m.endpoint, m.engineErr
 }

@@ -7,7 +7,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"sync"
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/want"
@@ -31,19 +30,16 @@ type Node struct {
 	Kubelet   *Kubelet // nil where there is none: a control plane that systemd starts
 	Manifests string   // the kubelet's effective staticPodPath; empty where it runs no static pods
 
-	host      *Host
-	pods      []StaticPod // that are looked at
-	all       []StaticPod // that there are
-	podErrs   []error     // manifests that could not be read, so that any program may be in them
-	component func(name string) (*Component, error)
-	views     func() []View
-	others    func() []*Component // those that are not root
+	host    *Host
+	pods    []StaticPod // that are looked at
+	all     []StaticPod // that there are
+	podErrs []error     // manifests that could not be read, so that any program may be in them
 }
 
-// remember has what is found of the node found once.
-func (n *Node) remember() {
-	n.component = perKey(n.readComponent)
-	n.views, n.others = sync.OnceValue(n.findViews), sync.OnceValue(n.findUnprivileged)
+// A part is something of one node, of which the views of a host have several.
+type part struct {
+	of   *Node
+	name string
 }
 
 // A Component is one program of Kubernetes on this node, as it runs and as it would be started next.
@@ -64,17 +60,18 @@ type Component struct {
 	anew bool // a plan would have it started again
 }
 
-// Node returns what is known of Kubernetes on this host. ErrAbsent where there is none.
-func (h *Host) Node() (*Node, error) { return h.node() }
+// NodeOf returns what is known of Kubernetes on this host. ErrAbsent where there is none.
+func NodeOf(h *Host) (*Node, error) { return Once(h, nodeFact, Anew, readNode) }
 
-func (h *Host) readNode() (*Node, error) {
-	f, err := h.flavour()
+const nodeFact = "node"
+
+func readNode(h *Host) (*Node, error) {
+	f, err := flavourOf(h)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{Flavour: f, host: h}
-	n.remember()
-	if n.Kubelet, err = h.readKubelet(f); err != nil {
+	if n.Kubelet, err = readKubelet(h, f); err != nil {
 		return nil, err
 	}
 	if k := n.Kubelet; k != nil && k.Process == nil && !k.joined && f == "" {
@@ -104,7 +101,7 @@ func (n *Node) readPods() {
 	case o.Said:
 		n.Manifests, by = o.Value.String(), o.Over.By
 	case n.Flavour == RKE2 && n.Kubelet.Open:
-		n.Manifests = n.host.DataDir(RKE2) + "/agent/pod-manifests"
+		n.Manifests = DataDir(n.host, RKE2) + "/agent/pod-manifests"
 	}
 	if n.Kubelet.Err != nil { // what is where the kubelet usually looks is found; what is not may be elsewhere
 		n.podErrs = append(n.podErrs, n.Kubelet.Err)
@@ -113,7 +110,7 @@ func (n *Node) readPods() {
 		}
 	}
 	if n.Manifests != "" {
-		pods, errs := n.host.staticPods(n.Manifests, by)
+		pods, errs := staticPods(n.host, n.Manifests, by)
 		n.pods, n.all, n.podErrs = pods, pods, append(n.podErrs, errs...)
 	}
 }
@@ -121,7 +118,7 @@ func (n *Node) readPods() {
 // anything reports whether a control plane runs, or would be started, though there is no kubelet. Its API server tells:
 // an etcd alone is none, since other things use it too.
 func (n *Node) anything() (bool, error) {
-	_, err := n.component(APIServer)
+	_, err := n.Component(APIServer)
 	if errors.Is(err, ErrAbsent) {
 		return false, nil
 	}
@@ -129,7 +126,11 @@ func (n *Node) anything() (bool, error) {
 }
 
 // Component returns one of Programs. ErrAbsent where it is not on this node.
-func (n *Node) Component(name string) (*Component, error) { return n.component(name) }
+func (n *Node) Component(name string) (*Component, error) {
+	return OncePer(n.host, "component", part{n, name}, Anew, func(_ *Host, p part) (*Component, error) {
+		return n.readComponent(p.name)
+	})
+}
 
 func (n *Node) readComponent(name string) (*Component, error) {
 	c := &Component{Name: name, host: n.host}
@@ -137,7 +138,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	if err := OneLine(n.podErrs...); errors.Is(err, budget.Err) {
 		return nil, err // any program may be in what was not read
 	}
-	ps, err := n.host.running(name)
+	ps, err := running(n.host, name)
 	c.Unseen = errors.Is(err, ErrAbsent)
 	if err != nil && !c.Unseen {
 		return nil, err
@@ -161,7 +162,7 @@ func (n *Node) readComponent(name string) (*Component, error) {
 		return nil, err
 	}
 	// a plan that changes a manifest waits for the pod
-	c.anew = c.Pod != nil && n.host.after.Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
+	c.anew = c.Pod != nil && n.host.Plan().Files[c.Pod.File].Data != nil || c.Unit != "" && n.host.Restarted(c.Unit)
 	if c.Process != nil && c.anew {
 		c.Running = c.Next
 	}
@@ -185,12 +186,12 @@ func (n *Node) manifest(c *Component) surety {
 }
 
 // running returns the processes of a program, those among them that hyperkube has been told to be.
-func (h *Host) running(name string) ([]Process, error) {
-	ps, err := h.processes(name)
+func running(h *Host, name string) ([]Process, error) {
+	ps, err := h.AllProcesses(name)
 	if err != nil || len(ps) > 0 {
 		return ps, err
 	}
-	all, err := h.processes("hyperkube")
+	all, err := h.AllProcesses("hyperkube")
 	return slices.DeleteFunc(slices.Clone(all), func(p Process) bool {
 		return len(p.Args) < 2 || !slices.Contains(applets[name], strings.TrimPrefix(p.Args[1], "--"))
 	}), err
@@ -310,7 +311,7 @@ func (c *Component) HostPath(p string) (string, bool) {
 		return c.Pod.Host(p)
 	}
 	if c.Unit != "" {
-		p = c.host.from(c.Unit, p)
+		p = from(c.host, c.Unit, p)
 	}
 	return p, c.Process == nil || !c.Process.Contained
 }
@@ -335,11 +336,11 @@ func (c *Component) Document(flag string) (*Document, error) {
 	if !ok {
 		return nil, fmt.Errorf("--%s=%s is in no volume of %s", flag, p, c.Where())
 	}
-	return c.host.documentBy(file, c.Next[flag].By)
+	return documentBy(c.host, file, c.Next[flag].By)
 }
 
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.
 func (c *Component) Loaded(d *Document) bool {
 	return c.Process == nil || c.anew || !d.Changed.After(c.Process.Started.Add(tick)) &&
-		c.host.after.Files[d.File].Data == nil
+		c.host.Plan().Files[d.File].Data == nil
 }

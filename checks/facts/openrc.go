@@ -17,8 +17,8 @@ import (
 var openrcFiles = []string{"/etc/conf.d/docker", "/etc/rc.conf"}
 
 // openrc reads how OpenRC starts dockerd: Alpine's /etc/init.d/docker passes DOCKER_OPTS of /etc/conf.d/docker.
-func (h *Host) openrc(d *Daemon, starts File) error {
-	s, by, err := h.scripts()
+func openrc(h *Host, d *Daemon, starts File) error {
+	s, by, err := scripts(h)
 	if err != nil {
 		return err
 	}
@@ -34,12 +34,12 @@ func (h *Host) openrc(d *Daemon, starts File) error {
 }
 
 // scripts reads the script that starts dockerd and what OpenRC reads before it, and tells whose word that is.
-func (h *Host) scripts() (*script, want.Authority, error) {
-	s := &script{host: h, cost: budget.New(sysvScript, h.spent),
+func scripts(h *Host) (*script, want.Authority, error) {
+	s := &script{host: h, cost: budget.New(sysvScript, h.Spent()),
 		vars: map[string]shellValue{"RC_SVCNAME": {parts: []shellPart{{text: "docker"}}}}}
 	by := want.Root
 	for _, name := range append(slices.Clone(openrcFiles), sysvScript) {
-		f, err := h.within(s.cost, name)
+		f, err := FileWithin(h, s.cost, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -45,7 +45,7 @@ func TestOpenRC(t *testing.T) {
 		h := New(t.Context(), memory{files: map[string]string{sysvScript: test.script, "/etc/conf.d/docker": test.conf,
 			"/etc/rc.conf": test.rc}}, Choices{})
 		d := new(Daemon)
-		err := h.openrc(d, File{Info: Info{Path: sysvScript}, Data: []byte(test.script)})
+		err := openrc(h, d, File{Info: Info{Path: sysvScript}, Data: []byte(test.script)})
 		var told []string
 		if err == nil {
 			told = origins(t, h)
@@ -67,7 +67,7 @@ func TestOpenRC(t *testing.T) {
 // origins tells each argument with the file and the variable that it is written in.
 func origins(t *testing.T, h *Host) (told []string) {
 	t.Helper()
-	s, _, err := h.scripts()
+	s, _, err := scripts(h)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
-	"time"
 )
 
 // An Option is what each place that configures dockerd says of one key of daemon.json.
@@ -58,13 +57,9 @@ func (d *Daemon) Settled(key string) bool {
 	return read && d.Running.agrees(d.Next, FlagName(key))
 }
 
-// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
-// second, and cuts off.
-const tick = 20 * time.Millisecond
-
 // loaded returns what the configuration file held as the daemon started: the version that was there before and was
 // replaced after, if harden itself replaced it.
-func (h *Host) loaded(d *Daemon, path string) *Keys {
+func loaded(h *Host, d *Daemon, path string) *Keys {
 	if h.Earlier == nil {
 		return nil
 	}

@@ -17,16 +17,16 @@ type Overlay struct {
 	Updated   map[string]want.Limits // containers, by ID, and what would have been changed of them in place
 }
 
-// With returns the host as it would be after a plan. Nothing is written, and nothing already parsed is reused, but for
-// what the Docker Engine has said: that is of before the plan, and the same were it asked again.
+// With returns the host as it would be after a plan. Nothing is written; what becomes of each fact is said where it is
+// read.
 func (h *Host) With(o Overlay) *Host {
 	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
-	n.after, n.Earlier, n.SourceDirs, n.processes = o, h.Earlier, h.SourceDirs, h.processes // a plan starts none
-	n.engine, n.images, n.network, n.networks, n.volumes = h.engine, h.images, h.network, h.networks, h.volumes
-	n.swarm, n.execs, n.usage, n.inside, n.contents, n.Deep = h.swarm, h.execs, h.usage, h.inside, h.contents, h.Deep
-	n.containers, n.spans = withUpdates(h.containers, o.Updated), h.spans
+	n.before, n.after, n.Earlier, n.SourceDirs, n.Deep = h, o, h.Earlier, h.SourceDirs, h.Deep
 	return n
 }
+
+// Plan is what a plan would have changed of the host; nothing on a host that is as it is.
+func (h *Host) Plan() Overlay { return h.after }
 
 // Restarted reports whether a plan would have made the service take up what is on disk. What the Engine says of
 // itself is then of before the plan: rules must judge what is configured alone.

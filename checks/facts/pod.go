@@ -105,7 +105,7 @@ func (p *StaticPod) Host(inside string) (string, bool) {
 // staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot.
 // What cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others. Source: kubernetes
 // pkg/kubelet/config/file.go.
-func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs []error) {
+func staticPods(h *Host, dir string, by want.Authority) (pods []StaticPod, errs []error) {
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -121,7 +121,7 @@ func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs
 		if i, err := h.Info(file); err == nil && i.Type != 0 {
 			continue
 		}
-		containers, err := h.podManifest(file, by)
+		containers, err := podManifest(h, file, by)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -130,8 +130,8 @@ func (h *Host) staticPods(dir string, by want.Authority) (pods []StaticPod, errs
 	return pods, errs
 }
 
-func (h *Host) podManifest(file string, by want.Authority) ([]StaticPod, error) {
-	doc, err := h.documentBy(file, by)
+func podManifest(h *Host, file string, by want.Authority) ([]StaticPod, error) {
+	doc, err := documentBy(h, file, by)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,7 @@
 package facts
 
 import (
-	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"example.com/harden/checks/want"
@@ -33,30 +31,43 @@ func Own(ps []Process) []Process {
 	return slices.DeleteFunc(slices.Clone(ps), func(p Process) bool { return p.Contained || p.Doubted != "" })
 }
 
-// processes finds those of a name, in one look for all names where the source can.
-func processes(ctx context.Context, src Source) func(name string) ([]Process, error) {
-	c, ok := src.(Counter)
-	if !ok {
-		return func(name string) ([]Process, error) { return src.Processes(ctx, name) }
-	}
-	census := sync.OnceValues(func() (func(string) ([]Process, error), error) { return c.Census(ctx) })
-	return func(name string) ([]Process, error) {
-		find, err := census()
-		if err != nil {
-			return nil, err
-		}
-		return find(name)
-	}
+// AllProcesses returns the processes whose executable has that base name, those too that do not count, with what is
+// believed of each.
+func (h *Host) AllProcesses(name string) ([]Process, error) {
+	return OncePer(h, "processes", name, Kept, readProcesses) // a plan starts none
 }
 
-// believed settles of each process what counts of it.
-func (h *Host) believed(find func(name string) ([]Process, error)) func(name string) ([]Process, error) {
-	return func(name string) ([]Process, error) {
-		ps, err := find(name)
-		ps = slices.Clone(ps)
-		for i := range ps {
-			h.believe(&ps[i], name)
-		}
-		return ps, err
+func readProcesses(h *Host, name string) ([]Process, error) {
+	ps, err := findProcesses(h, name)
+	ps = slices.Clone(ps)
+	for i := range ps {
+		believe(h, &ps[i], name)
 	}
+	return ps, err
 }
+
+// findProcesses finds those of a name, in one look for all names where the source can.
+func findProcesses(h *Host, name string) ([]Process, error) {
+	c, ok := h.src.(Counter)
+	if !ok {
+		return h.src.Processes(h.ctx, name)
+	}
+	find, err := Once(h, "census", Kept, func(h *Host) (func(string) ([]Process, error), error) { return c.Census(h.ctx) })
+	if err != nil {
+		return nil, err
+	}
+	return find(name)
+}
+
+// ProcessTokens are the arguments of a process, without its name.
+func processTokens(p *Process) []Token {
+	var tokens []Token
+	for _, a := range p.Args[min(1, len(p.Args)):] {
+		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
+	}
+	return tokens
+}
+
+// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
+// second, and cuts off.
+const tick = 20 * time.Millisecond

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // Labels by which Compose knows its containers again. They are a claim: whoever builds an image or starts a container
@@ -47,24 +45,26 @@ var (
 // ComposeService returns the service of a Compose file that a container was made from, as the file is now. It is
 // ErrNoSource where Compose did not make it, or its file is not on this host. With ErrNotRoots the service is returned
 // too: its file is somebody's to change, but not root's to run.
-func (h *Host) ComposeService(c *Container) (*Service, error) {
+func ComposeService(h *Host, c *Container) (*Service, error) {
 	switch {
 	case !c.Sourced():
 		return nil, ErrNoSource
-	case !h.local():
+	case !local(h):
 		return nil, fmt.Errorf("%w on this machine", ErrNoSource)
 	}
-	p, err := h.Project(c.ComposeUnit())
+	p, err := ProjectOf(h, c.ComposeUnit())
 	if p == nil {
 		return nil, err
 	}
 	return p.service, err
 }
 
-// Project returns a service of a Compose project by "project/service". With ErrNotRoots it is returned too.
-func (h *Host) Project(unit string) (*Project, error) { return h.projects(unit) }
+// ProjectOf returns a service of a Compose project by "project/service". With ErrNotRoots it is returned too.
+func ProjectOf(h *Host, unit string) (*Project, error) {
+	return OncePer(h, "project", unit, Anew, readProject)
+}
 
-func (h *Host) readProject(unit string) (*Project, error) {
+func readProject(h *Host, unit string) (*Project, error) {
 	p := &Project{Sums: map[string]string{}}
 	p.Name, p.Service, _ = strings.Cut(unit, "/")
 	switch {
@@ -74,7 +74,7 @@ func (h *Host) readProject(unit string) (*Project, error) {
 		return nil, fmt.Errorf("label %s=%q: not a service name; Compose has not set it",
 			LabelComposeService, Clip(p.Service))
 	}
-	members, err := h.members(unit)
+	members, err := members(h, unit)
 	if err != nil {
 		return nil, err
 	}
@@ -83,20 +83,20 @@ func (h *Host) readProject(unit string) (*Project, error) {
 			p.Running++
 		}
 	}
-	if err := h.labelled(p, members); err != nil {
+	if err := labelled(h, p, members); err != nil {
 		return nil, err
 	}
-	doubt, err := h.provenance(p)
+	doubt, err := provenance(h, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.steady(members); err != nil {
+	if err := steady(h, members); err != nil {
 		return nil, err
 	}
-	if err := h.parse(p); err != nil {
+	if err := parse(h, p); err != nil {
 		return nil, err
 	}
-	more, err := h.references(p)
+	more, err := references(h, p)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +112,8 @@ func (c *Container) ComposeUnit() string {
 }
 
 // members are a service's containers.
-func (h *Host) members(unit string) ([]*Container, error) {
-	units, err := h.units()
+func members(h *Host, unit string) ([]*Container, error) {
+	units, err := Once(h, "compose units", Anew, readUnits)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,8 @@ func (h *Host) members(unit string) ([]*Container, error) {
 }
 
 // readUnits sorts the containers that Compose has made by "project/service".
-func (h *Host) readUnits() (map[string][]*Container, error) {
-	all, err := h.Containers()
+func readUnits(h *Host) (map[string][]*Container, error) {
+	all, err := Containers(h)
 	units := map[string][]*Container{}
 	for i := range all {
 		if c := &all[i]; c.Sourced() {
@@ -137,7 +137,7 @@ func (h *Host) readUnits() (map[string][]*Container, error) {
 
 // labelled takes from the containers' labels what a project is made from. All of them have to agree, and none may have
 // it from its image, whose author does not know this host.
-func (h *Host) labelled(p *Project, members []*Container) error {
+func labelled(h *Host, p *Project, members []*Container) error {
 	first := members[0].Config.Labels
 	for _, c := range members {
 		for _, label := range []string{LabelComposeFiles, LabelComposeDir, LabelComposeEnv} {
@@ -146,7 +146,7 @@ func (h *Host) labelled(p *Project, members []*Container) error {
 					p.Name, p.Service)
 			}
 		}
-		images, err := h.Images()
+		images, err := Images(h)
 		if err != nil {
 			return err
 		}
@@ -201,9 +201,9 @@ func (p *Project) env() []string {
 }
 
 // provenance checks that root alone could have written what the labels name. Nothing of it is opened before.
-func (h *Host) provenance(p *Project) (doubt, err error) {
+func provenance(h *Host, p *Project) (doubt, err error) {
 	note := func(file string, optional bool) error {
-		switch why := h.reads(p, file, optional); {
+		switch why := reads(h, p, file, optional); {
 		case errors.Is(why, ErrNotRoots):
 			if doubt == nil {
 				doubt = why
@@ -213,8 +213,8 @@ func (h *Host) provenance(p *Project) (doubt, err error) {
 			return why
 		}
 	}
-	doubt = h.EngineDoubt()
-	switch err := h.rootsAlone(p.Dir); {
+	doubt = EngineDoubt(h)
+	switch err := rootsAlone(h, p.Dir); {
 	case errors.Is(err, ErrNotRoots):
 		doubt = cmp.Or(doubt, err)
 	case err != nil:
@@ -239,8 +239,8 @@ func (h *Host) provenance(p *Project) (doubt, err error) {
 
 // steady refuses a service that mounts what a container can replace by a link: recreated, it would be given where the
 // link leads.
-func (h *Host) steady(members []*Container) error {
-	s, err := h.spans()
+func steady(h *Host, members []*Container) error {
+	s, err := allSpans(h)
 	if err != nil {
 		return err
 	}
@@ -258,14 +258,14 @@ func (h *Host) steady(members []*Container) error {
 }
 
 // parse reads the files that provenance has looked at, and finds the service.
-func (h *Host) parse(p *Project) error {
+func parse(h *Host, p *Project) error {
 	var all []*Compose
 	for _, file := range p.Files {
 		f, err := h.File(file)
 		if err != nil {
 			return err
 		}
-		c := h.composeOf(&SourceFile{Path: file, As: file, Root: path.Dir(file), Data: f.Data}, p.Dir, p.env()...)
+		c := composeOf(h, &SourceFile{Path: file, As: file, Root: path.Dir(file), Data: f.Data}, p.Dir, p.env()...)
 		if c.Err != nil {
 			return c.Err
 		}
@@ -292,19 +292,19 @@ func (c *Container) Sourced() bool {
 		!strings.EqualFold(l[LabelComposeOnce], "true")
 }
 
-func (h *Host) local() bool {
-	e, err := h.Engine()
+func local(h *Host) bool {
+	e, err := EngineSays(h)
 	return err == nil && e.Local
 }
 
 // EngineDoubt is ErrNotRoots where the Engine is a user's own: its word is then no reason to change a file of root's,
 // nor may what root's files hold be handed to it.
-func (h *Host) EngineDoubt() error {
-	e, err := h.Engine()
+func EngineDoubt(h *Host) error {
+	e, err := EngineSays(h)
 	if err != nil || e.PID <= 1 { // systemd listens for a service of its own
 		return err
 	}
-	ps, err := h.processes("dockerd")
+	ps, err := h.AllProcesses("dockerd")
 	if err != nil {
 		return err
 	}
@@ -321,27 +321,4 @@ func (h *Host) EngineDoubt() error {
 }
 
 // Recreated reports whether a plan would have had a container made again from its Compose file.
-func (h *Host) Recreated(c *Container) bool { return h.after.Recreated[c.ComposeUnit()] }
-
-// Unset reports whether the file depends on a variable that neither it nor the .env file beside it gives a value: one
-// that only the shell had in which it was started.
-func (c *Compose) Unset() bool {
-	unset := false
-	var walk func(f *Compose, n *yaml.Node)
-	walk = func(f *Compose, n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") {
-			if _, err := f.text(n); err != nil {
-				unset = true
-			}
-		}
-		for _, child := range n.Content {
-			walk(f, child)
-		}
-	}
-	c.each(func(f *Compose) {
-		for _, d := range f.docs {
-			walk(f, d.top)
-		}
-	})
-	return unset
-}
+func Recreated(h *Host, c *Container) bool { return h.Plan().Recreated[c.ComposeUnit()] }

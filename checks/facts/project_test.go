@@ -189,7 +189,7 @@ func TestProject(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p, err := m.host().Project("shop/web")
+			p, err := facts.ProjectOf(m.host(), "shop/web")
 			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
 				t.Fatalf("error %v, want %q", err, test.err)
 			}
@@ -216,7 +216,8 @@ func TestProjectNames(t *testing.T) {
 		c := claimed(facts.LabelComposeProject, project, facts.LabelComposeService, service)
 		m := newMachine(t, shop(fmt.Sprintf("services: {%q: {image: x}}", service)))
 		m.with(&engine{containers: []facts.Container{c}})
-		if _, err := m.host().Project(unit); err == nil || !strings.Contains(err.Error(), "name; Compose has not set it") {
+		_, err := facts.ProjectOf(m.host(), unit)
+		if err == nil || !strings.Contains(err.Error(), "name; Compose has not set it") {
 			t.Errorf("%q: error %v", unit, err)
 		}
 	}

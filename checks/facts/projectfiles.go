@@ -16,11 +16,11 @@ import (
 
 // reads adds a file to those that Compose reads, if root alone has put it there. An optional one need not exist: then
 // root alone can make it.
-func (h *Host) reads(p *Project, file string, optional bool) error {
-	doubt := h.rootsAlone(file)
+func reads(h *Host, p *Project, file string, optional bool) error {
+	doubt := rootsAlone(h, file)
 	if optional && errors.Is(doubt, fs.ErrNotExist) {
 		p.Sums[file] = ""
-		return h.rootsAlone(path.Dir(file))
+		return rootsAlone(h, path.Dir(file))
 	}
 	if doubt != nil && !errors.Is(doubt, ErrNotRoots) {
 		return doubt
@@ -32,7 +32,7 @@ func (h *Host) reads(p *Project, file string, optional bool) error {
 	if info.Size > maxSourceSize {
 		return fmt.Errorf("%s: %d bytes are more than any of its kind has: the limit is %d", file, info.Size, maxSourceSize)
 	}
-	f, err := h.within(budget.New(file, h.spent), file)
+	f, err := FileWithin(h, budget.New(file, h.Spent()), file)
 	if err != nil {
 		return err
 	}
@@ -43,13 +43,13 @@ func (h *Host) reads(p *Project, file string, optional bool) error {
 
 // references adds the files that the Compose files name for Compose to read. It reads those of every service, whichever
 // it is called for. Whole Compose files that they name are more than is looked into.
-func (h *Host) references(p *Project) (doubt, err error) {
+func references(h *Host, p *Project) (doubt, err error) {
 	base := p.service.Whole
 	base.each(func(c *Compose) {
 		for _, d := range c.docs {
 			for i := 1; err == nil && d.services != nil && i < len(d.services.Content); i += 2 {
 				var more error
-				if more, err = h.named(p, c, follow(d.services.Content[i]), 0); doubt == nil {
+				if more, err = serviceFiles(h, p, c, follow(d.services.Content[i]), 0); doubt == nil {
 					doubt = more
 				}
 			}
@@ -58,8 +58,8 @@ func (h *Host) references(p *Project) (doubt, err error) {
 	return doubt, err
 }
 
-// named adds the files that one service names, itself or by what it merges in.
-func (h *Host) named(p *Project, c *Compose, service *yaml.Node, depth int) (doubt, err error) {
+// serviceFiles adds the files that one service names, itself or by what it merges in.
+func serviceFiles(h *Host, p *Project, c *Compose, service *yaml.Node, depth int) (doubt, err error) {
 	if e := field(service, "extends"); e != nil && field(e, "file") != nil {
 		return nil, fmt.Errorf("%s: extends: harden does not read other files", c.At(e.Line))
 	}
@@ -85,7 +85,7 @@ func (h *Host) named(p *Project, c *Compose, service *yaml.Node, depth int) (dou
 			if !path.IsAbs(file) {
 				file = path.Join(p.Dir, file)
 			}
-			switch err := h.reads(p, path.Clean(file), !required); {
+			switch err := reads(h, p, path.Clean(file), !required); {
 			case errors.Is(err, ErrNotRoots):
 				doubt = err
 			case err != nil:
@@ -97,7 +97,7 @@ func (h *Host) named(p *Project, c *Compose, service *yaml.Node, depth int) (dou
 		if depth >= maxChains {
 			break
 		}
-		more, err := h.named(p, c, m, depth+1)
+		more, err := serviceFiles(h, p, c, m, depth+1)
 		if err != nil {
 			return nil, err
 		}

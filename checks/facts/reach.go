@@ -55,8 +55,8 @@ type span struct {
 // root of this host by other means (privileged, devices, the API's socket) is not told: it can write every path.
 //
 // With an error, what is known is told all the same; NoHold then means nothing.
-func (h *Host) ContainerReach(p string) (Reach, error) {
-	s, err := h.spans()
+func ContainerReach(h *Host, p string) (Reach, error) {
+	s, err := allSpans(h)
 	r := s.reach(s.all, p)
 	if r.Hold > HoldBelow {
 		err = nil // nothing that is not known makes it firmer
@@ -133,15 +133,18 @@ func (s *spans) reach(x index, p string) Reach {
 // within reports whether p is strictly below dir.
 func within(p, dir string) bool { return p != dir && Within(p, dir) }
 
-func (h *Host) readSpans() (*spans, error) {
+// allSpans are of before a plan: none changes what containers mount.
+func allSpans(h *Host) (*spans, error) { return Once(h, "spans", Kept, readSpans) }
+
+func readSpans(h *Host) (*spans, error) {
 	s := &spans{all: newIndex(), shared: newIndex()}
 	if f, err := h.File("/proc/self/mountinfo"); err == nil { // without it, or of another machine, paths have to do
 		s.mounts = mountPoints(f.Data)
 	}
 	for _, dir := range runtimeDirs {
-		h.span(s, span{at: dir, inside: true, by: "container runtimes keep containers' files below " + dir})
+		addSpan(h, s, span{at: dir, inside: true, by: "container runtimes keep containers' files below " + dir})
 	}
-	e, err := h.Engine()
+	e, err := EngineSays(h)
 	switch {
 	case errors.Is(err, ErrAbsent):
 		return s, nil
@@ -151,28 +154,28 @@ func (h *Host) readSpans() (*spans, error) {
 		return s, nil
 	}
 	if root := e.DockerRootDir; path.IsAbs(root) {
-		h.span(s, span{at: root, inside: true, by: "the Docker Engine keeps containers' files below " + Clip(root)})
+		addSpan(h, s, span{at: root, inside: true, by: "the Docker Engine keeps containers' files below " + Clip(root)})
 	}
-	volumes, errVolumes := h.Volumes()
+	volumes, errVolumes := Volumes(h)
 	for _, v := range volumes {
 		by := "every container that is given the volume " + Clip(v.Name)
-		h.span(s, span{at: v.Mountpoint, by: by})
-		h.span(s, span{at: v.Options["device"], by: by}) // of a bind mount, and else no path of a file
+		addSpan(h, s, span{at: v.Mountpoint, by: by})
+		addSpan(h, s, span{at: v.Options["device"], by: by}) // of a bind mount, and else no path of a file
 	}
-	containers, errContainers := h.Containers()
+	containers, errContainers := Containers(h)
 	for _, c := range containers {
 		for _, m := range c.Mounts {
 			if m.RW || m.Propagation == "shared" || m.Propagation == "rshared" {
 				by := "container " + Clip(c.ShortName()) + ", which mounts " + Clip(m.Source)
-				h.span(s, span{at: m.Source, by: by}, s.shared)
+				addSpan(h, s, span{at: m.Source, by: by}, s.shared)
 			}
 		}
 	}
 	return s, cmp.Or(errContainers, errVolumes)
 }
 
-// span adds a place to s, and to more, by where it really is.
-func (h *Host) span(s *spans, sp span, more ...index) {
+// addSpan adds a place to s, and to more, by where it really is.
+func addSpan(h *Host, s *spans, sp span, more ...index) {
 	if !path.IsAbs(sp.at) {
 		return
 	}
@@ -247,9 +250,9 @@ func (s *spans) mount(p string) (mountPoint, bool) {
 // rootsAlone says why it is not certain that root alone has put there what is at p, which is absolute and clean. A link
 // or a container on the way is one kind of doubt. The other kind, ErrNotRoots, is an owner: somebody whom root can
 // name.
-func (h *Host) rootsAlone(p string) error {
-	reach, err := h.ContainerReach(p)
-	s, _ := h.spans()
+func rootsAlone(h *Host, p string) error {
+	reach, err := ContainerReach(h, p)
+	s, _ := allSpans(h)
 	m, _ := s.mount(p)
 	switch {
 	case m.user != "":

@@ -111,7 +111,7 @@ func TestContainerReach(t *testing.T) {
 		"/var/lib/kubelet/pods/u/v": {facts.HoldName, pods, false},
 		"/usr/bin/docker":           {},
 	} {
-		got, err := h.ContainerReach(p)
+		got, err := facts.ContainerReach(h, p)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: error %v (-want +got):\n%s", p, err, diff)
 		}
@@ -121,14 +121,14 @@ func TestContainerReach(t *testing.T) {
 // TestContainerReachUnknown holds an engine that does not answer to be no pass.
 func TestContainerReachUnknown(t *testing.T) {
 	m := newMachine(t, "").with(&engine{root: "/data", err: errors.New("no answer")})
-	if _, err := m.host().ContainerReach("/srv/x"); err == nil {
+	if _, err := facts.ContainerReach(m.host(), "/srv/x"); err == nil {
 		t.Error("no error, though containers are unknown")
 	}
-	if r, err := m.host().ContainerReach("/data/x"); err != nil || r.Hold != facts.HoldName {
+	if r, err := facts.ContainerReach(m.host(), "/data/x"); err != nil || r.Hold != facts.HoldName {
 		t.Errorf("of what is certain anyway: %v, %v", r, err)
 	}
 	m = newMachine(t, "")
-	if r, err := m.host().ContainerReach("/srv/x"); err != nil || r.Hold != facts.NoHold {
+	if r, err := facts.ContainerReach(m.host(), "/srv/x"); err != nil || r.Hold != facts.NoHold {
 		t.Errorf("without an engine: %v, %v", r, err)
 	}
 }

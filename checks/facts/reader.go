@@ -6,7 +6,12 @@ import (
 )
 
 // Unprivileged returns the programs of the node that are started by a manifest or a unit and do not run as root.
-func (n *Node) Unprivileged() []*Component { return n.others() }
+func (n *Node) Unprivileged() []*Component {
+	all, _ := OncePer(n.host, "unprivileged", n, Anew, func(*Host, *Node) ([]*Component, error) {
+		return n.findUnprivileged(), nil
+	})
+	return all
+}
 
 func (n *Node) findUnprivileged() []*Component {
 	var all []*Component
@@ -18,7 +23,7 @@ func (n *Node) findUnprivileged() []*Component {
 		}
 	}
 	for _, name := range Programs {
-		if c, err := n.component(name); err == nil && !c.Identity().Root() && (c.Pod == nil || c.Pod.Runs.Root()) {
+		if c, err := n.Component(name); err == nil && !c.Identity().Root() && (c.Pod == nil || c.Pod.Runs.Root()) {
 			all = append(all, c)
 		}
 	}
@@ -41,7 +46,7 @@ func (c *Component) reaches(file string) bool {
 		return true
 	}
 	for _, m := range c.Pod.Mounts {
-		if at := c.host.real(m.HostPath); file == at || strings.HasPrefix(file, strings.TrimSuffix(at, "/")+"/") {
+		if at := realPath(c.host, m.HostPath); file == at || strings.HasPrefix(file, strings.TrimSuffix(at, "/")+"/") {
 			return true
 		}
 	}
@@ -66,7 +71,7 @@ func (c *Component) names(file string) bool {
 			continue
 		}
 		if on, ok := c.HostPath(w); ok {
-			on = c.host.real(on)
+			on = realPath(c.host, on)
 			if on == file || strings.HasPrefix(on, strings.TrimSuffix(file, "/")+"/") {
 				return true
 			}
@@ -75,8 +80,8 @@ func (c *Component) names(file string) bool {
 	return false
 }
 
-// real is where a path leads, or the path itself where nothing is.
-func (h *Host) real(p string) string {
+// realPath is where a path leads, or the path itself where nothing is.
+func realPath(h *Host, p string) string {
 	if i, err := h.Info(p); err == nil {
 		return i.Path
 	}

@@ -22,7 +22,7 @@ type Other struct {
 const maxUsers = 1000
 
 // rootlessUsers are the users who have set up a Docker of their own, by uid.
-func (h *Host) rootlessUsers() ([]uint32, error) {
+func rootlessUsers(h *Host) ([]uint32, error) {
 	f, err := h.File("/etc/passwd")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -54,9 +54,9 @@ func (h *Host) rootlessUsers() ([]uint32, error) {
 func userSocket(uid uint32) string { return fmt.Sprintf("/run/user/%d/docker.sock", uid) }
 
 // rootlessDaemon is a user's own daemon that does not run.
-func (h *Host) rootlessDaemon(d *Daemon, uid uint32) error {
+func rootlessDaemon(h *Host, d *Daemon, uid uint32) error {
 	d.Flavour, d.UID = "rootless", uid
-	u, err := h.userUnit(uid, dockerUnit)
+	u, err := userUnit(h, uid, dockerUnit)
 	if errors.Is(err, ErrAbsent) {
 		return nil
 	}
@@ -71,10 +71,10 @@ func (h *Host) rootlessDaemon(d *Daemon, uid uint32) error {
 }
 
 // others are the daemons that d is not; those of users that do not run, where the system's would not be started either.
-func (h *Host) others(d *Daemon) []Other {
+func others(h *Host, d *Daemon) []Other {
 	var all []Other
 	running := map[uint32]bool{}
-	ps, _ := h.processes("dockerd")
+	ps, _ := h.AllProcesses("dockerd")
 	for _, p := range ps {
 		running[p.UID] = true
 		if p.Contained || p.Doubted != "" && p.UID == 0 || d.Process != nil && d.Process.PID == p.PID {
@@ -90,8 +90,8 @@ func (h *Host) others(d *Daemon) []Other {
 		}
 		all = append(all, o)
 	}
-	if enabled, err := h.enabled(); d.Flavour == "rootless" || err == nil && !enabled && d.Process == nil {
-		users, _ := h.rootlessUsers()
+	if enabled, err := enabled(h); d.Flavour == "rootless" || err == nil && !enabled && d.Process == nil {
+		users, _ := rootlessUsers(h)
 		for _, uid := range users {
 			if uid != d.UID && !running[uid] {
 				all = append(all, Other{UID: uid, Sockets: []string{"unix://" + userSocket(uid)}})
@@ -117,10 +117,10 @@ const (
 
 // Unanswered is an error where somebody has named a Docker Engine and it cannot be told which this is: it is not there,
 // or does not answer. This host may have another, of which that one says nothing.
-func (h *Host) Unanswered() error {
-	_, at, err := h.src.Engine(h.ctx)
+func Unanswered(h *Host) error {
+	_, at, err := h.Source().Engine(h.Context())
 	if err == nil && at.PID == 0 {
-		_, err = h.Engine()
+		_, err = EngineSays(h)
 	}
 	switch {
 	case err == nil, at.From == "", at.From == Default, at.PID > 1, errors.Is(err, ErrAbsent):
@@ -135,8 +135,8 @@ func (h *Host) Unanswered() error {
 const Default = "default"
 
 // names reports whether a daemon would listen where the Engine was looked for.
-func (h *Host) names(d *Daemon) bool {
-	_, at, _ := h.src.Engine(h.ctx)
+func names(h *Host, d *Daemon) bool {
+	_, at, _ := h.Source().Engine(h.Context())
 	o := d.Option("hosts")
 	var addresses []string
 	if o.Next != nil {

@@ -10,12 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// SourceChoices are what of a source directory is looked at beside what is the repository's own.
-type SourceChoices struct {
-	Vendor      bool // directories called vendor and node_modules: other people's sources
-	SkipIgnored bool // leave out what a .gitignore names; it may still be what runs here
-}
-
 // An ignoreRule is one line of a .gitignore.
 type ignoreRule struct {
 	dir     string // of the file that it is in
@@ -213,7 +207,7 @@ func ignored(rules []ignoreRule, p string, dir bool) bool {
 
 // Ignored reports whether the .gitignore files of a source directory, from root down, leave out a file or a directory
 // above it.
-func (h *Host) Ignored(root, file string) bool {
+func Ignored(h *Host, root, file string) bool {
 	var rules []ignoreRule
 	for _, dir := range slices.Backward(dirsAbove(root, file)) {
 		if f, err := h.File(path.Join(dir, ".gitignore")); err == nil {

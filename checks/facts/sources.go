@@ -23,12 +23,6 @@ const (
 // envName is the file beside a Compose file that gives values to its variables.
 const envName = ".env"
 
-// A SourceDir is one directory of --source.
-type SourceDir struct {
-	Path string // absolute
-	As   string // how it was named, and how its files are called
-}
-
 // Sources are the files that images and containers are made from.
 type Sources struct {
 	Dockerfiles []*Dockerfile // sorted by path
@@ -50,10 +44,10 @@ type SourceFile struct {
 // At is a place in the file as people write it: "app/Dockerfile:12".
 func (f *SourceFile) At(line int) string { return fmt.Sprintf("%s:%d", f.As, line) }
 
-// Sources returns the Dockerfiles and Compose files below SourceDirs. ErrAbsent where there are none.
-func (h *Host) Sources() (*Sources, error) { return h.sources() }
+// SourcesOf returns the Dockerfiles and Compose files below SourceDirs. ErrAbsent where there are none.
+func SourcesOf(h *Host) (*Sources, error) { return Once(h, "sources", Anew, readSources) }
 
-func (h *Host) readSources() (*Sources, error) {
+func readSources(h *Host) (*Sources, error) {
 	w := &sourceWalk{host: h, seen: map[string]bool{}, roots: map[string]string{}, found: &Sources{}}
 	for _, dir := range h.SourceDirs {
 		info, err := h.Info(dir.Path)
@@ -77,7 +71,7 @@ func (h *Host) readSources() (*Sources, error) {
 
 // projects reads the Compose files. What one includes is judged with it, and not again by itself.
 func (w *sourceWalk) projects() {
-	r := w.host.composeReader(w.open)
+	r := newComposeReader(w.host, w.open)
 	var all []*Compose
 	for _, f := range w.composes {
 		env := path.Join(path.Dir(f.Path), envName)
@@ -163,7 +157,7 @@ func (w *sourceWalk) gitignore(dir string) error {
 		return nil
 	}
 	p := path.Join(dir, ".gitignore")
-	f, err := w.host.within(budget.New(w.name(p), w.host.spent), p)
+	f, err := FileWithin(w.host, budget.New(w.name(p), w.host.Spent()), p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -269,7 +263,7 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 
 func (w *sourceWalk) take(f *SourceFile, kind kindOfSource) {
 	if kind == dockerSource {
-		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.spent))
+		w.found.Dockerfiles = append(w.found.Dockerfiles, parseDockerfile(f, w.host.Spent()))
 		return
 	}
 	w.composes = append(w.composes, f)
@@ -294,7 +288,7 @@ func (w *sourceWalk) read(p string, info Info, root, as string) (*SourceFile, er
 	case info.Size > maxSourceSize:
 		return nil, fmt.Errorf("%d bytes are more than any of its kind has: the limit is %d", info.Size, maxSourceSize)
 	}
-	if err := w.host.spent.Spend(budget.Bytes, int(info.Size), 0); err != nil {
+	if err := w.host.Spent().Spend(budget.Bytes, int(info.Size), 0); err != nil {
 		return nil, err
 	}
 	file, err := w.host.File(p)

@@ -45,7 +45,7 @@ const k3sServer = "/server/tls"
 
 // builtIn is for flavours that run the programs of Kubernetes in one process.
 func (n *Node) builtIn(c *Component) error {
-	args, err := n.host.flavourArgs(n.Flavour, c.Name)
+	args, err := flavourArgs(n.host, n.Flavour, c.Name)
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,9 @@ func (n *Node) builtIn(c *Component) error {
 	}
 	present := c.Name == KubeProxy
 	if !present {
-		place := n.host.DataDir(K3s) + k3sServer
+		place := DataDir(n.host, K3s) + k3sServer
 		if c.Name == Etcd {
-			place = n.host.DataDir(K3s) + "/server/db/etcd"
+			place = DataDir(n.host, K3s) + "/server/db/etcd"
 		}
 		_, err := n.host.Info(place)
 		if present = err == nil; !present && !errors.Is(Absent(err), ErrAbsent) {

@@ -2,11 +2,9 @@ package facts
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
@@ -14,71 +12,12 @@ import (
 	"example.com/harden/checks/budget"
 )
 
-// ParseKeys reads a daemon.json as strictly as the strictest dockerd does, and more strictly where parsers disagree:
-// whatever it accepts, every reader of the file understands alike. It refuses comments, a byte order mark, trailing
+// ParseObject reads one JSON object as strictly as the strictest dockerd does, and more strictly where parsers
+// disagree: whatever it accepts, every reader of the file understands alike. It refuses comments, a byte order mark, trailing
 // commas, invalid UTF-8, anything after the document, an empty file, a top level that is no object, and a name that
 // occurs twice in one object at any depth (editors change the first, dockerd takes the last). The error names line
 // and column, both from 1, columns in characters, and never quotes the file's content beyond one character or name.
-func ParseKeys(data []byte) (*Keys, error) {
-	top, err := ParseObject(data)
-	if err != nil {
-		return nil, err
-	}
-	keys := &Keys{Values: map[string]json.RawMessage{}}
-	for _, m := range top.Value.(*hujson.Object).Members {
-		name := m.Name.Value.(hujson.Literal).String()
-		keys.Order = append(keys.Order, name)
-		keys.Values[name] = bytes.Clone(data[m.Value.StartOffset:m.Value.EndOffset])
-	}
-	return keys, nil
-}
-
-// parseDaemonKeys reads a daemon.json as the Engine of this host does. From 23.0 on dockerd takes an empty file for one
-// that says nothing and goes by a byte order mark; before, it does not start with either. Where its version is not
-// known, what only some take is an error. Source: moby daemon/config/config.go, getConflictFreeConfiguration.
-func parseDaemonKeys(data []byte, engine *EngineFacts) (*Keys, error) {
-	text, odd := decoded(data)
-	if odd == "" {
-		return ParseKeys(data)
-	}
-	if engine == nil {
-		return nil, fmt.Errorf("%s, which dockerd takes from 23.0 on only; write the file without it", odd)
-	}
-	if !engine.AtLeast(23, 0) {
-		return nil, fmt.Errorf("%s, with which dockerd %s does not start; write the file without it", odd,
-			engine.ServerVersion)
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return &Keys{Values: map[string]json.RawMessage{}}, nil
-	}
-	return ParseKeys(text)
-}
-
-// decoded is a daemon.json without its byte order mark, in UTF-8, and what it has that old dockerds do not take.
-func decoded(data []byte) (text []byte, odd string) {
-	order := map[string]binary.ByteOrder{"\xff\xfe": binary.LittleEndian, "\xfe\xff": binary.BigEndian}
-	for mark, o := range order {
-		rest, ok := bytes.CutPrefix(data, []byte(mark))
-		if !ok {
-			continue
-		}
-		var units []uint16
-		for ; len(rest) > 1; rest = rest[2:] {
-			units = append(units, o.Uint16(rest))
-		}
-		return []byte(string(utf16.Decode(units))), "it is in UTF-16"
-	}
-	if text, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
-		return text, "it begins with a byte order mark"
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, "it is empty"
-	}
-	return data, ""
-}
-
-// ParseObject is ParseKeys for those who need the whole tree and where in data each value is. The value that it
-// returns holds a *hujson.Object.
+// The value that it returns holds a *hujson.Object and tells where in data each value is.
 func ParseObject(data []byte) (hujson.Value, error) {
 	if err := budget.New("", nil).JSON(data); err != nil { // hujson itself has no limit
 		return hujson.Value{}, err

@@ -40,7 +40,7 @@ func (h *Host) Sysctls() (map[string]Sysctl, error) {
 	all := map[string]Sysctl{}
 	cost := budget.New("sysctl.d", nil)
 	for _, p := range append(order, "/etc/sysctl.conf") {
-		f, err := h.within(cost, p)
+		f, err := FileWithin(h, cost, p)
 		if errors.Is(err, fs.ErrNotExist) || f.Path == "/dev/null" {
 			continue
 		}

@@ -104,7 +104,7 @@ func (u *Unit) Files() []Place {
 
 // from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
 // else in /.
-func (h *Host) from(unit, p string) string {
+func from(h *Host, unit, p string) string {
 	if path.IsAbs(p) {
 		return p
 	}
@@ -131,14 +131,18 @@ var (
 	}
 )
 
-func (h *Host) readUnit(name string) (*Unit, error) { return h.loadUnit(name, systemUnits) }
+// Unit returns a systemd unit as systemd would load it next: vendor file, overrides, drop-ins and environment files.
+// ErrAbsent when there is none of that name.
+func (h *Host) Unit(name string) (*Unit, error) { return OncePer(h, "unit", name, Anew, readUnit) }
+
+func readUnit(h *Host, name string) (*Unit, error) { return loadUnit(h, name, systemUnits) }
 
 // loadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
-func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
+func loadUnit(h *Host, name string, dirs []string) (*Unit, error) {
 	u := &Unit{Name: name, cost: budget.New(name, h.spent)}
 	var fragment File
 	for _, dir := range dirs {
-		f, err := h.within(u.cost, path.Join(dir, name))
+		f, err := FileWithin(h, u.cost, path.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -156,12 +160,12 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 	}
 	u.By = h.Vouch(u.Fragment, want.Root)
 	u.settings = parseUnit(fragment.Data, u.Fragment, u.By)
-	dropIns, err := h.dropIns(dropInDirs(name, path.Base(u.Fragment)), dirs)
+	dropIns, err := dropIns(h, dropInDirs(name, path.Base(u.Fragment)), dirs)
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range dropIns {
-		f, err := h.within(u.cost, p)
+		f, err := FileWithin(h, u.cost, p)
 		if f.Path == "/dev/null" || errors.Is(err, fs.ErrNotExist) {
 			continue // a masked drop-in, or a dangling link to one
 		}
@@ -173,7 +177,7 @@ func (h *Host) loadUnit(name string, dirs []string) (*Unit, error) {
 		u.By = min(u.By, by)
 		u.settings = append(u.settings, parseUnit(f.Data, p, by)...)
 	}
-	u.Argv, err = h.command(u)
+	u.Argv, err = command(h, u)
 	u.CommandBy = want.Root
 	if exec, ok := u.Get("Service", "ExecStart"); ok {
 		u.CommandBy = exec.By
@@ -206,7 +210,7 @@ func dropInDirs(names ...string) []string {
 
 // dropIns lists *.conf of the named directories below the unit directories, sorted by file name whatever the
 // directory. Of the same file name the more specific directory wins, then the earlier unit directory.
-func (h *Host) dropIns(names, dirs []string) ([]string, error) {
+func dropIns(h *Host, names, dirs []string) ([]string, error) {
 	found := map[string]string{}
 	for _, name := range names {
 		for _, dir := range dirs {

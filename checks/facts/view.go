@@ -9,12 +9,13 @@ import (
 // judged by itself: the kubelet runs every manifest that it finds. In each view a program has one pod; the first view
 // is of those that run, or are named as is usual, and Extra tells of the others. There is none where no program has
 // two.
-func (h *Host) Views() []View {
-	n, err := h.node()
+func Views(h *Host) []View {
+	n, err := NodeOf(h)
 	if err != nil {
 		return nil
 	}
-	return n.views()
+	views, _ := OncePer(h, "views", n, Anew, func(*Host, *Node) ([]View, error) { return n.findViews(), nil })
+	return views
 }
 
 func (n *Node) findViews() []View {
@@ -37,7 +38,7 @@ func (n *Node) findViews() []View {
 	if len(others) == 0 {
 		return nil
 	}
-	views := []View{{Host: h.seeing(&first)}}
+	views := []View{{Host: seeing(h, &first)}}
 	rest := map[string][]StaticPod{} // of the first view, without any of the program
 	for _, v := range others {
 		if rest[v.Program] == nil {
@@ -45,7 +46,7 @@ func (n *Node) findViews() []View {
 		}
 		only := first
 		only.pods = append(rest[v.Program], *v.pod)
-		v.Host = h.seeing(&only)
+		v.Host = seeing(h, &only)
 		views = append(views, v)
 	}
 	return views
@@ -78,7 +79,7 @@ func (n *Node) main(name string, all []*StaticPod) *StaticPod {
 			named = p
 		}
 	}
-	ps, _ := n.host.running(name)
+	ps, _ := running(n.host, name)
 	best, most := named, 0
 	for _, p := range append([]*StaticPod{named}, all...) {
 		if run := n.pick(ps, &Component{Name: name, Pod: p}, surely); run != nil {
@@ -101,12 +102,9 @@ func besides(pods []StaticPod, all []*StaticPod, keep *StaticPod) []StaticPod {
 }
 
 // seeing is the host with another look at its node.
-func (h *Host) seeing(n *Node) *Host {
-	seen := *h
-	n.host = &seen
-	n.remember()
-	seen.node = func() (*Node, error) { return n, nil }
-	return &seen
+func seeing(h *Host, n *Node) *Host {
+	n.host = Instead(h, nodeFact, n)
+	return n.host
 }
 
 // Twin returns another manifest of a pod with the same name as that of a manifest; empty where there is none. Of two

@@ -2,8 +2,8 @@ package facts
 
 import "example.com/harden/checks/budget"
 
-// within returns a file with its content, where a budget has its bytes and lines left.
-func (h *Host) within(b *budget.Budget, path string) (File, error) {
+// FileWithin returns a file with its content, where a budget has its bytes and lines left.
+func FileWithin(h *Host, b *budget.Budget, path string) (File, error) {
 	info, err := h.Info(path)
 	if err != nil {
 		return File{}, err
@@ -19,9 +19,9 @@ func (h *Host) within(b *budget.Budget, path string) (File, error) {
 }
 
 // Added returns a file that an ADD takes. All of them together are held to the budget of the sources.
-func (h *Host) Added(file string) (File, error) { return h.added(file) }
+func Added(h *Host, file string) (File, error) { return OncePer(h, "added", file, Anew, readAdded) }
 
-func (h *Host) readAdded(file string) (File, error) {
+func readAdded(h *Host, file string) (File, error) {
 	info, err := h.Info(file)
 	if err != nil {
 		return File{}, err

@@ -35,9 +35,11 @@ type Value struct {
 
 // Document reads a YAML or JSON file that holds one document with an object at its top. What is not well formed, and a
 // key that one object has twice, is an error that names file and line.
-func (h *Host) Document(path string) (*Document, error) { return h.document(path) }
+func (h *Host) Document(path string) (*Document, error) {
+	return OncePer(h, "document", path, Anew, readDocument)
+}
 
-func (h *Host) readDocument(path string) (*Document, error) {
+func readDocument(h *Host, path string) (*Document, error) {
 	b := budget.New("", h.spent)
 	info, err := h.Info(path)
 	if err != nil {
@@ -59,8 +61,8 @@ func (h *Host) readDocument(path string) (*Document, error) {
 }
 
 // documentBy is Document, of a file that by names.
-func (h *Host) documentBy(path string, by want.Authority) (*Document, error) {
-	d, err := h.document(path)
+func documentBy(h *Host, path string, by want.Authority) (*Document, error) {
+	d, err := h.Document(path)
 	if err != nil {
 		return nil, err
 	}
@@ -208,4 +210,34 @@ func resolve(n *yaml.Node) *yaml.Node {
 		n = n.Alias
 	}
 	return n
+}
+
+// words reads a list of strings, or one string that stands for a list of itself.
+func (v Value) words() ([]string, error) {
+	var list []string
+	if err := v.Decode(&list); err == nil {
+		return list, nil
+	}
+	var one string
+	err := v.Decode(&one)
+	return []string{one}, err
+}
+
+// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
+// not known.
+func documentAt(h *Host, file string, then time.Time) *Document {
+	if h.Earlier == nil {
+		return nil
+	}
+	for _, v := range h.Earlier(file) {
+		if v.Modified.After(then) || !v.Replaced.After(then) {
+			continue
+		}
+		root, err := parseYAML(budget.New("", nil), v.Data)
+		if err != nil {
+			return nil
+		}
+		return &Document{File: file, Changed: v.Modified, root: root}
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ func (a argument[T]) unless(why func(*facts.Host, *facts.Component, T) string) a
 
 // component is one of a node's programs; ErrAbsent where it is not on this node.
 func component(h *facts.Host, program string) (*facts.Node, *facts.Component, error) {
-	n, err := h.Node()
+	n, err := facts.NodeOf(h)
 	if err != nil {
 		return nil, nil, err
 	}

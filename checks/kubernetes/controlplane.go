@@ -169,7 +169,7 @@ func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
 	own := want.Warrant{By: want.Root, Kind: want.CNIConfig}
 	switch f {
 	case facts.K3s, facts.RKE2:
-		return h.DataDir(f) + "/agent/etc/cni/net.d", own, nil
+		return facts.DataDir(h, f) + "/agent/etc/cni/net.d", own, nil
 	case facts.MicroK8s:
 		return "/var/snap/microk8s/current/args/cni-network", own, nil
 	}
@@ -215,7 +215,7 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return rule.Known(h.DataDir(facts.K3s) + "/server/db/etcd"), nil
+		return rule.Known(facts.DataDir(h, facts.K3s) + "/server/db/etcd"), nil
 	}
 	s, ok, err := c.Say("data-dir")
 	if err != nil {

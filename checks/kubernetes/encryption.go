@@ -112,7 +112,7 @@ func encryption(h *facts.Host) ([]checks.Finding, error) {
 		if err == nil && doc.Text("secrets-encryption") == "true" {
 			return nil, nil
 		}
-		if _, e := h.Info(h.DataDir(facts.K3s) + "/server/cred/encryption-config.json"); e == nil {
+		if _, e := h.Info(facts.DataDir(h, facts.K3s) + "/server/cred/encryption-config.json"); e == nil {
 			return nil, nil
 		}
 		f.Reason = "put `secrets-encryption: true` into /etc/rancher/k3s/config.yaml and follow `k3s secrets-encrypt " +

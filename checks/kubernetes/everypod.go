@@ -14,7 +14,7 @@ import (
 // everyPod judges a rule for each static pod of a program that has several, and names those beside the first.
 func everyPod(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		views := h.Views()
+		views := facts.Views(h)
 		if len(views) == 0 {
 			return r.Judge(h)
 		}
@@ -34,7 +34,7 @@ func everyPod(r checks.Rule) checks.Rule {
 				errs = append(errs, extraErr)
 			}
 		}
-		n, nodeErr := h.Node()
+		n, nodeErr := facts.NodeOf(h)
 		if nodeErr == nil {
 			for i := range findings {
 				leaveTwin(n, &findings[i])

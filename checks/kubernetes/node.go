@@ -10,7 +10,7 @@ import (
 
 // theKubelet is the kubelet of this node; ErrAbsent where there is none.
 func theKubelet(h *facts.Host) (*facts.Node, *facts.Kubelet, error) {
-	n, err := h.Node()
+	n, err := facts.NodeOf(h)
 	if err != nil {
 		return nil, nil, err
 	}

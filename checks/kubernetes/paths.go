@@ -30,7 +30,7 @@ func owner(paths rule.Paths) checks.Rule {
 func kept(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		findings, err := r.Judge(h)
-		n, nodeErr := h.Node()
+		n, nodeErr := facts.NodeOf(h)
 		if nodeErr != nil {
 			return findings, err
 		}

@@ -36,14 +36,14 @@ var adminKubeconfigMode = &checks.Check{
 
 // adminConfigs are the kubeconfigs of administrators that a flavour makes.
 func adminConfigs(h *facts.Host) ([]facts.Place, error) {
-	n, err := h.Node()
+	n, err := facts.NodeOf(h)
 	if err != nil {
 		return nil, err
 	}
 	switch n.Flavour {
 	case facts.K3s, facts.RKE2:
 		name := strings.ToLower(string(n.Flavour))
-		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", h.DataDir(n.Flavour)+"/server/cred/admin.kubeconfig"),
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", facts.DataDir(h, n.Flavour)+"/server/cred/admin.kubeconfig"),
 			nil
 	case facts.MicroK8s:
 		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
@@ -81,7 +81,7 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		switch c.Within {
 		case "k3s":
-			return rule.Known(h.DataDir(facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
+			return rule.Known(facts.DataDir(h, facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 		// It beats --kubeconfig.
@@ -187,7 +187,7 @@ func thePKI(h *facts.Host) (*pkiPlace, error) {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return &pkiPlace{dir: &rule.Known(h.DataDir(facts.K3s) + "/server/tls")[0]}, nil
+		return &pkiPlace{dir: &rule.Known(facts.DataDir(h, facts.K3s) + "/server/tls")[0]}, nil
 	}
 	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...),
 		keys: flagFiles(c, want.PrivateKey, keyFlags...)}

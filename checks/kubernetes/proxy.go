@@ -96,7 +96,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	n, c, err := component(h, facts.KubeProxy)
 	volume, volumeErr := proxyVolume(h)
 	if errors.Is(err, facts.ErrAbsent) && volume != "" {
-		n, err = h.Node()
+		n, err = facts.NodeOf(h)
 		c = &facts.Component{Name: facts.KubeProxy,
 			Next: facts.Flags{"config": {Name: "config", Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
 	}
@@ -108,7 +108,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	p := &proxyFiles{component: c}
 	if c.Within == "k3s" {
-		p.kube, p.entitled = h.DataDir(facts.K3s)+"/agent/kubeproxy.kubeconfig", want.Mine
+		p.kube, p.entitled = facts.DataDir(h, facts.K3s)+"/agent/kubeproxy.kubeconfig", want.Mine
 		return p, nil
 	}
 	translate := func(file string) string {
@@ -205,7 +205,7 @@ func proxyMetrics(h *facts.Host) ([]checks.Finding, error) {
 		if address, given = c.Next.Last("metrics-bind-address"); !given && c.Open {
 			return nil, open(c, "metrics-bind-address")
 		}
-		n, err := h.Node()
+		n, err := facts.NodeOf(h)
 		if err != nil {
 			return nil, err
 		}

@@ -82,9 +82,9 @@ func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	w := want.Warrant{By: f.By, From: "--" + f.Name + " in " + f.Origin, Kind: want.Kubeconfig}
 	switch {
 	case k.Within == "k3s":
-		file, w = h.DataDir(facts.K3s)+"/agent/kubelet.kubeconfig", want.Mine
+		file, w = facts.DataDir(h, facts.K3s)+"/agent/kubelet.kubeconfig", want.Mine
 	case n.Flavour == facts.RKE2 && !ok:
-		file, w = h.DataDir(facts.RKE2)+"/agent/kubelet.kubeconfig", want.Mine
+		file, w = facts.DataDir(h, facts.RKE2)+"/agent/kubelet.kubeconfig", want.Mine
 	case !ok:
 		return nil, rule.Inapplicable("the kubelet is given no kubeconfig")
 	}
@@ -146,7 +146,7 @@ func kubeletCA(h *facts.Host) ([]facts.Place, error) {
 	r, err := clientCAFile.read(k)
 	switch {
 	case err != nil && k.Open && k.Err == nil:
-		return rule.Known(h.DataDir(n.Flavour) + "/agent/client-ca.crt"), nil
+		return rule.Known(facts.DataDir(h, n.Flavour) + "/agent/client-ca.crt"), nil
 	case err != nil:
 		return nil, err
 	case r.Value == "":

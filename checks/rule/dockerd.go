@@ -43,10 +43,10 @@ func (k Key[T]) Setting() Setting[T] {
 	return Setting[T]{Subject: "daemon " + k.name, On: func(h *facts.Host) (Told[T], error) {
 		err := Here(h)
 		if err == nil {
-			d, err := h.Daemon()
+			d, err := facts.DaemonOf(h)
 			return dockerd[T]{k, h, d}, err
 		}
-		if _, unreached := h.Engine(); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
+		if _, unreached := facts.EngineSays(h); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
 			return nil, err
 		}
 		return elsewhere[T]{k, h}, nil
@@ -58,6 +58,13 @@ func (k Key[T]) Must(cond be.Cond[T]) checks.Rule { return k.Setting().Must(cond
 
 // Choose is Setting's.
 func (k Key[T]) Choose(by func(*facts.Host) (T, error)) Setting[T] { return k.Setting().Choose(by) }
+
+// Refuse is the key as a setting that is not asked for on a host where why gives a reason.
+func (k Key[T]) Refuse(why func(*facts.Host, T) string) Setting[T] {
+	s := k.Setting()
+	s.Refuse = why
+	return s
+}
 
 // Breaks is Setting's.
 func (k Key[T]) Breaks(what func(*facts.Host) string) Setting[T] { return k.Setting().Breaks(what) }
@@ -92,7 +99,7 @@ func (k Key[T]) Next(d *facts.Daemon) (Reading[T], error) {
 }
 
 func (k Key[T]) told(h *facts.Host) (v T, ok bool) {
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	if err != nil || k.running == nil {
 		return v, false
 	}

@@ -46,10 +46,10 @@ func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent
 // this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of
 // Kubernetes without Docker. It cannot be told where somebody named an Engine that does not answer.
 func Here(h *facts.Host) error {
-	if err := h.Unanswered(); err != nil {
+	if err := facts.Unanswered(h); err != nil {
 		return err
 	}
-	e, err := h.Engine()
+	e, err := facts.EngineSays(h)
 	switch {
 	case errors.Is(err, facts.ErrElsewhere):
 		return Inapplicable("%v", err)
@@ -57,9 +57,9 @@ func Here(h *facts.Host) error {
 		return Inapplicable("%v: %s", facts.ErrElsewhere, e.Host)
 	case errors.Is(err, facts.ErrAbsent):
 		// a node's containerd is none of Docker's
-		if _, err := h.Daemon(); errors.Is(err, facts.ErrAbsent) {
-			if _, err := h.Node(); err == nil {
-				return Inapplicable("Docker is not installed")
+		if _, err := facts.DaemonOf(h); errors.Is(err, facts.ErrAbsent) {
+			if _, err := facts.NodeOf(h); err == nil {
+				return Inapplicable("there is no Docker on this host")
 			}
 		}
 	}
@@ -71,5 +71,5 @@ func Dockerd(h *facts.Host) (*facts.Daemon, error) {
 	if err := Here(h); err != nil {
 		return nil, err
 	}
-	return h.Daemon()
+	return facts.DaemonOf(h)
 }

@@ -35,7 +35,7 @@ func (m machine) Stat(_ context.Context, path string) (facts.Info, error) {
 	return i, nil
 }
 
-func (m machine) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (m machine) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return nil, facts.Endpoint{}, m.engine
 }
 

@@ -20,7 +20,7 @@ type Service func(*facts.Host, *facts.Service) ([]checks.Finding, error)
 
 // Judge judges every service of every Compose file.
 func (judge Service) Judge(h *facts.Host) ([]checks.Finding, error) {
-	s, err := h.Sources()
+	s, err := facts.SourcesOf(h)
 	if err != nil {
 		return nil, err
 	}

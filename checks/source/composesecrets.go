@@ -144,7 +144,7 @@ func (e *environments) of(s *facts.Service) (findings []checks.Finding) {
 
 func (e *environments) file(c *facts.SourceFile, name string) (findings []checks.Finding) {
 	f, err := e.host.File(name)
-	if err != nil || e.host.Ignored(c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
+	if err != nil || facts.Ignored(e.host, c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
 		return nil
 	}
 	as := path.Join(path.Dir(c.As), strings.TrimPrefix(strings.TrimPrefix(f.Path, path.Dir(c.Path)), "/"))

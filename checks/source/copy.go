@@ -137,7 +137,7 @@ func unpacked(h *facts.Host, p string) error {
 	if info.Type.IsDir() {
 		return nil // what is in a directory is copied as it is
 	}
-	file, err := h.Added(p)
+	file, err := facts.Added(h, p)
 	if err != nil {
 		return fmt.Errorf("whether it is an archive is not known: %w", err)
 	}

@@ -158,7 +158,7 @@ func keyFiles(instruction string, line int, sources []string) []leak {
 
 // ComposeSecrets wants none in a Compose file, by name or by form.
 var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-	s, err := h.Sources()
+	s, err := facts.SourcesOf(h)
 	if err != nil {
 		return nil, err
 	}

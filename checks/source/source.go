@@ -32,7 +32,7 @@ func masked(text string) string {
 // found elsewhere; what only a person can tell is manual.
 func dockerfiles(judge func(*facts.Host, *facts.Dockerfile) ([]checks.Finding, error)) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		s, err := h.Sources()
+		s, err := facts.SourcesOf(h)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func manual(format string, args ...any) error {
 // Both judges by two rules, of which one may be about nothing that is here.
 func Both(a, b checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		if _, err := h.Sources(); err != nil {
+		if _, err := facts.SourcesOf(h); err != nil {
 			return nil, err
 		}
 		var all verdicts

@@ -41,7 +41,7 @@ func (c *Class) UnmarshalText(text []byte) error {
 }
 
 // A Want is one desired fact. The set is closed: each kind has a file here with all that is said of it, and an editor
-// in remediate.
+// in remediate that TestKinds asks for.
 type Want interface {
 	// Class is the least that bringing the want about disturbs.
 	Class() Class

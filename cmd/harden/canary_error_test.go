@@ -102,10 +102,11 @@ type canaryHost struct {
 	texts []string
 }
 
-func (h canaryHost) Engine(ctx context.Context) (facts.Engine, facts.Endpoint, error) {
+func (h canaryHost) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := h.Recording.Engine(ctx)
 	at.Host = "tcp://user:" + h.texts[0] + "@127.0.0.1:2375"
-	return canaryEngine{e, h.texts}, at, err
+	engine, _ := e.(facts.Engine)
+	return canaryEngine{engine, h.texts}, at, err
 }
 
 // TestCanariesOfContainers does so for what the Docker Engine tells.

@@ -110,7 +110,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	}
 	var errs *multierror.Error
 	for i, k := range f.Choices.Containers {
-		if err := facts.ContainerChoice(k).Check(); err != nil {
+		if err := facts.CheckChoice(facts.ContainerChoice(k)); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("%s: choices: containers: the %s: %w", path, ordinal(i), err))
 		}
 	}

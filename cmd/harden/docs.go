@@ -12,7 +12,7 @@ func docsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	docs.AddCommand(manCommands()...)
 	docs.AddCommand(&cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of reports", Args: exactly(0),
+		Use: "schema", Short: "Print the JSON Schema of everything that --format json prints", Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(report.JSONSchema)
 			return err

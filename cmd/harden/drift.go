@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
@@ -59,7 +60,7 @@ type comparison struct {
 
 func (s *session) drift() error {
 	s.host = s.look(s.ctx)
-	left, err := apply.Drifted(s.host, s.options())
+	left, err := apply.Drifted(apply.LiveOn(s.host), s.options())
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (s *session) drift() error {
 	c.checks(left.Settled)
 	c.timers(left.Timers, activate.New(activate.Options{}).Timer)
 	c.records(left.Records, s.cluster())
-	if daemon, err := s.host.Daemon(); err == nil && left.Runs > 0 && daemon.Stale {
+	if daemon, err := facts.DaemonOf(s.host); err == nil && left.Runs > 0 && daemon.Stale {
 		d.Notes = append(d.Notes,
 			"dockerd's configuration is newer than its process: what runs may wait for a restart.")
 	}

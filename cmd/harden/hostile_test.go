@@ -81,9 +81,10 @@ func (e hostileEngine) Get(ctx context.Context, path string, read func(io.Reader
 
 type hostileHost struct{ *fixtures.Recording }
 
-func (h hostileHost) Engine(ctx context.Context) (facts.Engine, facts.Endpoint, error) {
+func (h hostileHost) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := h.Recording.Engine(ctx)
-	return hostileEngine{e}, at, err
+	engine, _ := e.(facts.Engine)
+	return hostileEngine{engine}, at, err
 }
 
 // fill puts s into every text below v, and one element into whatever can have some.

@@ -80,8 +80,8 @@ chmod +x "$2"
 const oldGo = `
 case "$*" in
 "env GOVERSION") echo go1.19.8 ;;
-"env GOOS") echo linux ;;
-"env GOARCH") echo amd64 ;;
+"env GOHOSTOS") echo linux ;;
+"env GOHOSTARCH") echo amd64 ;;
 "env GOMODCACHE") echo "$CACHE" ;;
 "mod download golang.org/toolchain@v0.0.1-go"*)
   [[ $PWD == / ]] || { echo "go: errors parsing go.mod: invalid go version" >&2; exit 1; }

@@ -14,6 +14,8 @@ import (
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"example.com/harden/remediate/schedule"
 )
 
 // manual is the text that the man pages share with the page that people read in the repository.
@@ -24,7 +26,7 @@ var manual string
 // configuration is the manual's section that is harden.yaml(5); harden(8) has the others.
 const configuration = "Configuration"
 
-// manCommands writes the man pages. The binary that travels to hosts does not contain what this needs: `make man`
+// manCommands write the man pages and the units of packages. The binary that travels to hosts does not contain what this needs: `make man`
 // builds its own.
 func manCommands() []*cobra.Command {
 	return []*cobra.Command{{
@@ -37,6 +39,16 @@ func manCommands() []*cobra.Command {
 				return err
 			}
 			return manualPages(args[0])
+		},
+	}, {
+		Use: "units DIR", Short: "Write the systemd units of packages", Args: exactly(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			for name, text := range schedule.Packaged("/usr/bin/harden", defaultState) {
+				if err := os.WriteFile(filepath.Join(args[0], name), []byte(text), 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}}
 }

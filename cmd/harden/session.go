@@ -124,7 +124,7 @@ func (s *session) audit() error {
 		s.host.Deep = s.reading
 	}
 	if len(s.Sources) == 0 {
-		s.host.Prefetch(len(s.Query.Only) == 0) // who asks for some checks may need no container at all
+		checks.Prefetch(s.host, len(s.Query.Only) == 0) // who asks for some checks may need no container at all
 	}
 	defer s.read()
 	s.results = s.judge(s.ctx, s.host, s.selection.Checks)

@@ -38,7 +38,7 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 	}
 	// it may not answer
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return nothing, err
 	}

@@ -41,7 +41,7 @@ func (s *Services) project(ctx context.Context, unit string, reads ...map[string
 		return nil, err
 	}
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
-	p, err := h.Project(unit)
+	p, err := facts.ProjectOf(h, unit)
 	if err != nil {
 		return nil, err
 	}

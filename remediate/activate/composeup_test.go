@@ -75,7 +75,7 @@ func (s *shop) up(args ...string) {
 func (s *shop) sums() map[string]string {
 	s.t.Helper()
 	h := facts.New(s.t.Context(), live.New("/", live.DockerOptions{Host: s.Host}), facts.Choices{})
-	p, err := h.Project("shop/web")
+	p, err := facts.ProjectOf(h, "shop/web")
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (s *Services) readyOpenRC(ctx context.Context, script string) error {
 // ends says which containers a restart stops though live-restore has kept them so far: the new configuration has none.
 func (s *Services) ends(ctx context.Context) {
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return
 	}

@@ -236,7 +236,7 @@ func (c podContainer) started(pid int) bool {
 
 // cgroupRoot is where the kubelet puts the control groups of pods, as it was when it was first asked for.
 var cgroupRoot = sync.OnceValue(func() string {
-	n, err := facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}).Node()
+	n, err := facts.NodeOf(facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}))
 	if err != nil {
 		return ""
 	}

@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -105,7 +106,7 @@ func (e *engine) supersededBy(of *txn, subjects []subject) error {
 // writes reports whether the run has changed a file or a container.
 func (t *txn) writes(path string) bool {
 	return slices.ContainsFunc(t.Items, func(it item) bool { return it.path() == path }) ||
-		slices.ContainsFunc(t.Updates, func(u update) bool { return u.String() == path })
+		slices.ContainsFunc(t.Updates, func(u ContainerChange) bool { return u.String() == path })
 }
 
 // conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put
@@ -166,11 +167,14 @@ func (it *item) stuck(tree *tree, now sight) string {
 	case now.Exists && now.Type == unix.S_IFREG && now.links != 1:
 		return fmt.Sprintf("it has %d names (hard links)", now.links)
 	case !now.Exists && !it.Content:
-		return "it is gone, and the run recorded only its mode and owner"
-	case !now.Exists:
+		return "it is gone, and the run knows only its mode and owner"
+	default:
 		g, err := tree.open(it.path())
+		if errors.Is(err, fs.ErrNotExist) {
+			return "its directory is gone: make that first"
+		}
 		if err != nil {
-			return "its directory is gone: create it first"
+			return err.Error()
 		}
 		g.close()
 	}

@@ -20,24 +20,17 @@ type Containers interface {
 	Engine(ctx context.Context) (facts.EngineID, error)
 }
 
-// An update is one container of a run.
-type update struct {
-	ID     string      `json:"id"`
-	Name   string      `json:"name"`
-	Before want.Limits `json:"before"`
-	After  want.Limits `json:"after"`
-	Checks []string    `json:"checks,omitempty"`
-}
-
-func (u update) String() string { return fmt.Sprintf("container %s (%s)", u.Name, facts.ShortID(u.ID)) }
-
-// A ContainerChange is one container of a run, as it is told.
+// A ContainerChange is one container of a run.
 type ContainerChange struct {
 	ID     string      `json:"id"`
 	Name   string      `json:"name"`
 	Before want.Limits `json:"before"`
 	After  want.Limits `json:"after"`
 	Checks []string    `json:"checks"`
+}
+
+func (u ContainerChange) String() string {
+	return fmt.Sprintf("container %s (%s)", u.Name, facts.ShortID(u.ID))
 }
 
 // prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.
@@ -51,7 +44,7 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 		j.Engine, j.EngineHome, j.EngineRoot = id.ID, id.Home, id.Root
 	}
 	for _, p := range p.Updates {
-		u := update{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
+		u := ContainerChange{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
 		switch {
 		case e.Containers == nil:
 			return fmt.Errorf("%s: it cannot be changed here", u)
@@ -116,7 +109,7 @@ func (e *engine) update(ctx context.Context, i int) error {
 }
 
 // set brings a container to limits; one that goes meanwhile needs none.
-func (e *engine) set(ctx context.Context, u update, l want.Limits) error {
+func (e *engine) set(ctx context.Context, u ContainerChange, l want.Limits) error {
 	err := e.Containers.Update(ctx, u.ID, l)
 	if err == nil {
 		var now want.Limits

@@ -63,13 +63,21 @@ type Recorded struct {
 // An Unknown is something that could not be compared, and why.
 type Unknown struct{ Subject, Run, Reason string }
 
-// Live tells what runs on a host now. A *facts.Host does.
+// Live tells what runs on a host now.
 type Live interface {
 	Engine() (*facts.EngineFacts, error)
 	Containers() ([]facts.Container, error)
 	Audit() (*facts.Audit, error)
 	Unit(name string) (*facts.Unit, error)
 }
+
+// LiveOn tells it of a host.
+func LiveOn(h *facts.Host) Live { return liveHost{h} }
+
+type liveHost struct{ *facts.Host }
+
+func (h liveHost) Engine() (*facts.EngineFacts, error)    { return facts.EngineSays(h.Host) }
+func (h liveHost) Containers() ([]facts.Container, error) { return facts.Containers(h.Host) }
 
 // Drifted compares what the applied runs have left of Options.Root with what is there now: files, the audit rules of
 // those that the kernel has loaded, and containers. The newest run's word on each counts; a file that does not outlive

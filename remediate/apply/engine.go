@@ -129,12 +129,12 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	}
 	j.Activations = e.ahead(ctx, p)
 	for _, a := range j.Activations {
-		if a.Kind == remediate.RollOut && !a.wanted() && e.Services != nil { // written, it could not be kept from happening
+		if a.Kind == remediate.RollOut && !wanted(a) && e.Services != nil { // written, it could not be kept from happening
 			return nil, fmt.Errorf("%s: %s; nothing has been changed", a, a.Reason)
 		}
 	}
 	j.Checks, j.Waiting = judged(p, j.Activations)
-	if len(j.Items)+len(j.Updates) == 0 && !slices.ContainsFunc(j.Activations, Activated.wanted) {
+	if len(j.Items)+len(j.Updates) == 0 && !slices.ContainsFunc(j.Activations, wanted) {
 		return &Run{Root: e.Root, Outcome: Unchanged, Activations: j.Activations, Waiting: j.Waiting, Version: o.Version}, nil
 	}
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
@@ -269,18 +269,19 @@ func sequence(id string) int {
 // anything at all. It writes nothing.
 func Foresee(ctx context.Context, p *remediate.Plan, o Options) (as []Activated, changes bool) {
 	as = o.ahead(ctx, p)
-	return as, len(p.Changes)+len(p.Updates) > 0 || slices.ContainsFunc(as, Activated.wanted)
+	return as, len(p.Changes)+len(p.Updates) > 0 || slices.ContainsFunc(as, wanted)
 }
 
 // ahead is a plan's activations with the states that they can hope for.
 func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) {
 	for _, a := range p.Activations {
-		next := Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class, State: Pending, Reason: a.Pending,
-			Record: a.Record, Reads: a.Reads}
-		if a.Pending == "" {
-			next = o.ready(ctx, next)
+		why := a.Pending
+		a.State, a.Reason = Pending, why
+		a.Checks, a.Breaks, a.Pending = nil, nil, "" // a run has what it takes to do it alone
+		if why == "" {
+			a = o.ready(ctx, a)
 		}
-		as = append(as, next)
+		as = append(as, a)
 	}
 	return as
 }
@@ -289,21 +290,21 @@ func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) 
 func (o Options) ready(ctx context.Context, a Activated) Activated {
 	a.State, a.Reason = NotReached, ""
 	if o.Services == nil {
-		a.State, a.Reason = Pending, "--root and --source restart nothing"
-	} else if err := o.Services.Ready(ctx, a.plan()); err != nil {
+		a.State, a.Reason = Pending, "nothing that runs is touched here"
+	} else if err := o.Services.Ready(ctx, a); err != nil {
 		a.State, a.Reason = Pending, err.Error()
 	}
 	return a
 }
 
-func (a Activated) wanted() bool { return a.State != Pending }
+func wanted(a Activated) bool { return a.State != Pending }
 
-// disturbs reports whether the activation can end what runs, so that it has to be watched.
-func (a Activated) disturbs() bool { return a.Kind == remediate.Reload || a.Kind == remediate.Restart }
+// disturbs reports whether an activation can end what runs, so that it has to be watched.
+func disturbs(a Activated) bool { return a.Kind == remediate.Reload || a.Kind == remediate.Restart }
 
 // snapshot describes what runs, where something is about to disturb it.
 func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
-	if !slices.ContainsFunc(as, func(a Activated) bool { return a.wanted() && a.disturbs() }) {
+	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil, nil
 	}
 	text, err := e.Services.Snapshot(ctx)

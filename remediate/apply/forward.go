@@ -240,7 +240,7 @@ func (e *engine) activate(ctx context.Context) error {
 func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
 	var errs error
 	for n, a := range as {
-		if !a.wanted() || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
+		if !wanted(a) || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
 			continue
 		}
 		announced := e.announced(ctx, n, a)
@@ -271,7 +271,7 @@ func (e *engine) announced(ctx context.Context, n int, a Activated) error {
 func (e *engine) one(ctx context.Context, n int, a Activated) error {
 	e.step(Activating, a.String())
 	done := entry{Event: evActivation, N: n, State: Done}
-	err := e.Services.Activate(ctx, a.plan())
+	err := e.Services.Activate(ctx, a)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", a, err)
 		done.State, done.Reason = Failure, err.Error()
@@ -282,7 +282,7 @@ func (e *engine) one(ctx context.Context, n int, a Activated) error {
 }
 
 func (e *engine) watch(ctx context.Context, as []Activated, before []byte) error {
-	if !slices.ContainsFunc(as, func(a Activated) bool { return a.wanted() && a.disturbs() }) {
+	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil
 	}
 	if e.Services == nil {

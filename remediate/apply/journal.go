@@ -13,26 +13,26 @@ import (
 // A journal is one run as it was decided: all that finishing or undoing it needs, but for the files' bytes, which
 // lie beside it as before.N and after.N; what was written over lies there as theirs.N.HASH.
 type journal struct {
-	Schema      string          `json:"schema,omitempty"` // journalSchema; empty where harden wrote none yet
-	ID          string          `json:"id"`
-	Seq         int             `json:"seq"` // orders runs: clocks jump
-	Root        []byte          `json:"root"`
-	Started     time.Time       `json:"started"`
-	Boot        string          `json:"boot"`
-	Version     string          `json:"version"`
-	Actor       Actor           `json:"actor"`
-	Items       []item          `json:"items"`
-	Dirs        [][]byte        `json:"dirs,omitempty"` // made for the items, the topmost first
-	Updates     []update        `json:"updates,omitempty"`
-	Engine      string          `json:"engine,omitempty"`      // whose containers those are
-	EngineHome  string          `json:"engine_home,omitempty"` // facts.EngineID has these; older runs know the ID alone
-	EngineRoot  string          `json:"engine_root,omitempty"`
-	DockerHost  string          `json:"docker_host,omitempty"`
-	Activations []Activated     `json:"activations,omitempty"`
-	Checks      []string        `json:"checks,omitempty"`
-	Waiting     []string        `json:"waiting,omitempty"`
-	Snapshot    json.RawMessage `json:"snapshot,omitempty"`
-	Confirm     *deadline       `json:"confirm,omitempty"` // nil where nobody has to confirm the run
+	Schema      string            `json:"schema,omitempty"` // journalSchema; empty where harden wrote none yet
+	ID          string            `json:"id"`
+	Seq         int               `json:"seq"` // orders runs: clocks jump
+	Root        []byte            `json:"root"`
+	Started     time.Time         `json:"started"`
+	Boot        string            `json:"boot"`
+	Version     string            `json:"version"`
+	Actor       Actor             `json:"actor"`
+	Items       []item            `json:"items"`
+	Dirs        [][]byte          `json:"dirs,omitempty"` // made for the items, the topmost first
+	Updates     []ContainerChange `json:"updates,omitempty"`
+	Engine      string            `json:"engine,omitempty"`      // whose containers those are
+	EngineHome  string            `json:"engine_home,omitempty"` // facts.EngineID has these; older runs know the ID alone
+	EngineRoot  string            `json:"engine_root,omitempty"`
+	DockerHost  string            `json:"docker_host,omitempty"`
+	Activations []Activated       `json:"activations,omitempty"`
+	Checks      []string          `json:"checks,omitempty"`
+	Waiting     []string          `json:"waiting,omitempty"`
+	Snapshot    json.RawMessage   `json:"snapshot,omitempty"`
+	Confirm     *deadline         `json:"confirm,omitempty"` // nil where nobody has to confirm the run
 }
 
 // An item is one file of a run. Paths are bytes: JSON text would turn a name that is no UTF-8 into another name.

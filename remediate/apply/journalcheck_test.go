@@ -18,7 +18,7 @@ func TestJournalNamesWhatIsThere(t *testing.T) {
 	whole := func() *txn {
 		return &txn{store: &store{dir: "/s"}, dir: "/s/runs/0001-x", journal: journal{ID: "0001-x",
 			Items:       []item{{Path: []byte("/a"), Temp: ".harden-x"}, {Path: []byte("/b")}},
-			Updates:     []update{{ID: "c"}},
+			Updates:     []ContainerChange{{ID: "c"}},
 			Activations: []Activated{{Kind: remediate.RecordInCluster, Record: &remediate.Record{}}}},
 			log: []entry{{Event: string(Applied)}}}
 	}

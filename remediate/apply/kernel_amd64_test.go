@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type kernelFault struct {
 	errno     unix.Errno
 	calls     map[int32]int
 	failed    string // where the call was made that failed
+	within    string // the functions of this package that were at work then, the innermost first
 	first     []moment
 	seen      map[string]bool
 	fd        int
@@ -152,9 +154,9 @@ func (f *kernelFault) ask(nr int32) bool {
 	if f.nth != 0 && f.calls[nr] != f.nth {
 		return false
 	}
-	where := f.where()
+	where, within := f.where()
 	if f.nth != 0 {
-		f.failed = where
+		f.failed, f.within = where, within
 		return true
 	}
 	if where != "" && !f.seen[where] {
@@ -164,23 +166,38 @@ func (f *kernelFault) ask(nr int32) bool {
 	return false
 }
 
-// where is the place in this package, and the one that it was called from, of the call that is asked about.
-func (f *kernelFault) where() string {
-	var places []string
-	mine := false
+// where is the place of the call that is asked about: the call's own, and those that led to it, as far as the first in
+// another file of this package, since the nearest are often the same helper's whoever wanted it. Within are the
+// functions of this package that are at work.
+func (f *kernelFault) where() (place, within string) {
+	var places, all []string
+	mine, over, called := false, false, ""
 	for text := range strings.Lines(string(stack(true))) {
 		if rest, ok := strings.CutPrefix(text, "goroutine "); ok {
 			id, _, _ := strings.Cut(rest, " ")
 			mine = id == f.goroutine
+			continue
 		}
 		file, _, ok := strings.Cut(strings.TrimSpace(text), " +0x")
-		if mine && ok && strings.Contains(file, "/remediate/apply/") && !strings.Contains(file, "_test.go:") &&
-			len(places) < 2 {
+		switch {
+		case !mine:
+		case !strings.HasPrefix(text, "\t"):
+			called = text
+		case ok && strings.Contains(file, "/remediate/apply/") && !strings.Contains(file, "_test.go:"):
+			all = append(all, function.FindStringSubmatch(called)[1])
+			if over {
+				continue
+			}
 			places = append(places, filepath.Base(file))
+			name, _, _ := strings.Cut(places[0], ":")
+			over = !strings.HasPrefix(filepath.Base(file), name+":")
 		}
 	}
-	return strings.Join(places, " < ")
+	return strings.Join(places, " < "), strings.Join(all, " < ")
 }
+
+// function finds a function's name in a line of a stack; a closure has the name of what it is in.
+var function = regexp.MustCompile(`apply\.(?:\(\*?\w+\)\.)?(\w+)`)
 
 func stack(all bool) []byte {
 	buf := make([]byte, 1<<20)

@@ -131,9 +131,6 @@ func (l *legacy) see(tree *tree) (now sight, link string, err error) {
 	if l.made { // its group and access list are those that the directory above it hands down
 		now.Mode, now.Xattrs = now.Mode&^unix.S_ISGID, nil
 	}
-	if err == nil && now.data == nil && now.Exists && now.Type == unix.S_IFREG && l.content != nil && now.size == 0 {
-		now.data = []byte{}
-	}
 	return now, "", err
 }
 

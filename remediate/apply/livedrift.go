@@ -76,7 +76,7 @@ type ContainerDrift struct {
 
 // A given is one container as runs have left it.
 type given struct {
-	update
+	ContainerChange
 	run *txn // the last that changed it
 }
 

@@ -176,6 +176,23 @@ func TestDriftedRules(t *testing.T) {
 	}
 }
 
+// TestDriftedAlso tells what differs of one file in one place, whichever way it was found, and of several by path.
+func TestDriftedAlso(t *testing.T) {
+	var c Comparison
+	for _, p := range []string{"/b", "/a", "/b", "/c"} {
+		c.also(legacy{item: item{Path: []byte(p)}, run: &txn{}}, Difference{What: "of " + p})
+	}
+	got := map[string]int{}
+	var paths []string
+	for _, d := range c.Drifts {
+		paths = append(paths, d.Change.Path)
+		got[d.Change.Path] = len(d.Differences)
+	}
+	if d := cmp.Diff([]string{"/a", "/b", "/c"}, paths); d != "" || got["/b"] != 2 {
+		t.Errorf("%v (-want +got):\n%s", got, d)
+	}
+}
+
 // TestDriftedWords takes the newest run's word on checks, timers and what the cluster keeps, and none of a run that was
 // taken back.
 func TestDriftedWords(t *testing.T) {
@@ -278,7 +295,7 @@ func TestDriftedUnits(t *testing.T) {
 				add(p, data)
 			}
 			host := facts.New(t.Context(), live.New(w.root, live.DockerOptions{}), facts.Choices{})
-			c, err := Drifted(host, w.options())
+			c, err := Drifted(LiveOn(host), w.options())
 			must(t, err)
 			var got []string
 			for _, d := range c.Drifts {

@@ -69,6 +69,33 @@ func TestSocketMeanwhile(t *testing.T) {
 	}
 }
 
+// TestSocketAfterwards looks at a socket once more when it has its new mode: one that is gone by then is its daemon's
+// to make anew, and one that is not as it was written is told.
+func TestSocketAfterwards(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	const sock = "/run/docker.sock"
+	for name, c := range map[string]struct {
+		then func(p string) error
+		says string
+	}{
+		"gone": {os.Remove, ""},
+		"open": {func(p string) error { return os.Chmod(p, 0o666) }, "it is not what was written"},
+	} {
+		w := newWorld(t)
+		command(t, "mount", "-t", "tmpfs", "-o", "mode=0755", "none", w.path("/run"))
+		must(t, socket(w, w.path(sock)))
+		must(t, os.Chmod(w.path(sock), 0o600))
+		o := w.options()
+		real := o.sys.syncfs
+		o.sys.syncfs = func(fd int) error { return errors.Join(real(fd), c.then(w.path(sock))) }
+		_, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, sock, 0o660, 0, 0)}}, o)
+		says(t, name, err, c.says)
+		command(t, "umount", w.path("/run"))
+	}
+}
+
 // TestArmedIsRootsAlone looks at what is kept of harden itself while a run is not confirmed: as closed as the state is,
 // and with the label that lets systemd start it.
 func TestArmedIsRootsAlone(t *testing.T) {

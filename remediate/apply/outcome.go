@@ -3,9 +3,6 @@ package apply
 import (
 	"io/fs"
 	"slices"
-	"strings"
-
-	"example.com/harden/remediate"
 )
 
 // begun reports whether the writing of item i was announced, and not withdrawn.
@@ -70,8 +67,8 @@ func (t *txn) activations() (as []Activated, tried []bool) {
 
 // summary is the run as it is told.
 func (t *txn) summary() *Run {
-	r := &Run{ID: t.ID, Root: string(t.Root), Started: t.Started, Checks: t.Checks, Waiting: t.Waiting, Actor: t.Actor,
-		Version: t.Version, Changes: []FileChange{}}
+	r := &Run{Schema: RunSchema, ID: t.ID, Root: string(t.Root), Started: t.Started, Checks: t.Checks,
+		Waiting: t.Waiting, Actor: t.Actor, Version: t.Version, Changes: []FileChange{}, Updates: slices.Clone(t.Updates)}
 	var at entry
 	r.Outcome, at = t.outcome()
 	if r.Outcome != CutShort {
@@ -87,9 +84,6 @@ func (t *txn) summary() *Run {
 	r.Activations = append([]Activated{}, as...)
 	for i := range r.Activations {
 		r.Activations[i].Record, r.Activations[i].Reads = nil, nil
-	}
-	for _, u := range t.Updates {
-		r.Updates = append(r.Updates, ContainerChange(u))
 	}
 	for _, it := range t.Items {
 		c := FileChange{Path: it.path(), Kind: Attributes, After: it.After.public(), Checks: it.Checks}
@@ -112,9 +106,3 @@ func (t *txn) summary() *Run {
 func (im image) public() Image {
 	return Image{SHA256: im.Sum, Mode: fs.FileMode(im.Mode), UID: im.UID, GID: im.GID, Owner: im.Owner}
 }
-
-func (a Activated) plan() remediate.Activation {
-	return remediate.Activation{Kind: a.Kind, Unit: a.Unit, Class: a.Class, Record: a.Record, Reads: a.Reads}
-}
-
-func (a Activated) String() string { return strings.TrimSpace(string(a.Kind) + " " + a.Unit) }

@@ -21,7 +21,7 @@ func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) err
 	seen, dirs := map[string]bool{}, map[string]bool{}
 	planned := map[string]facts.Info{} // what the run makes of directories before it comes to what is in them
 	for _, c := range p.Changes {
-		if !c.Created && !c.Removed && c.Before.Type.IsDir() {
+		if c.Before.Type.IsDir() {
 			planned[c.Path] = c.After.Info
 		}
 	}

@@ -195,10 +195,7 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 		r := record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version}
 		return e.hist.append(r)
 	}
-	fresh := s.historyFile() + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	fresh := s.historyFile() + ".new" // what an earlier attempt left of it, Repair has removed
 	old := ""
 	err := func() error {
 		if err := s.write(fresh, nil); err != nil {
@@ -299,7 +296,7 @@ func (t *txn) supplement(lines [][]byte) [][]byte {
 		}
 	}
 	for n, a := range t.Activations {
-		if a.wanted() {
+		if wanted(a) {
 			add = append(add, entry{Event: evActivate, N: n})
 		}
 	}

@@ -252,6 +252,9 @@ func TestStateRemoved(t *testing.T) {
 			if !errors.Is(err, ErrRolledBack) || !errors.Is(err, errStateGone) || run.Outcome != RolledBack {
 				t.Errorf("%+v, %v", run, err)
 			}
+			if strings.Contains(err.Error(), "but then") {
+				t.Errorf("told twice: %v", err)
+			}
 			same(t, "afterwards", before, w.look(t))
 			if again {
 				if left, err := filepath.Glob(filepath.Join(w.state, "*")); err != nil || len(left) != 2 { // lock and runs

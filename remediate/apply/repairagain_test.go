@@ -1,9 +1,13 @@
 package apply
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestRepairTwice finds what is damaged after a repair, and keeps what is set aside from others.
@@ -87,6 +91,34 @@ func TestRepairTimes(t *testing.T) {
 		if e.Time.Before(run.Started) {
 			t.Errorf("line %d, %s: %v, and the run began at %v", i, e.Event, e.Time, run.Started)
 		}
+	}
+}
+
+// TestSupplement adds to a damaged log only what it has lost: of a container that a good line tells of it says nothing.
+func TestSupplement(t *testing.T) {
+	run := &txn{journal: journal{Updates: []ContainerChange{{ID: "a"}, {ID: "b"}}}, store: &store{dir: t.TempDir()}}
+	run.dir = run.store.current()
+	run.log = []entry{{Event: evPlanned}, {Event: evUpdate, N: 1}}
+	lines := run.supplement([][]byte{[]byte("planned"), []byte("update")})
+	var got []string
+	for _, e := range run.log {
+		got = append(got, fmt.Sprint(e.Event, " ", e.N))
+	}
+	if d := cmp.Diff([]string{"planned 0", "update 0", "update 1"}, got); d != "" || len(lines) != 3 {
+		t.Errorf("%d lines (-want +got):\n%s", len(lines), d)
+	}
+}
+
+// TestRepairLost tells of bytes of before a run that are gone as it tells of damaged ones.
+func TestRepairLost(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.small(t, odd), o)
+	must(t, err)
+	must(t, os.Remove(filepath.Join(o.State, "runs", run.ID, "before.0")))
+	_, err = Rollback(t.Context(), "", o)
+	if says(t, "gone", err, "it is gone"); !errors.Is(err, ErrDamaged) {
+		t.Error(err)
 	}
 }
 

@@ -212,34 +212,33 @@ func (e *engine) leave(i int, why error) error {
 
 // keep saves in the journal what is about to be written over. It is flushed before anything is.
 func (e *engine) keep(ds []resolved) error {
-	kept := 0
 	for _, d := range ds {
 		if d.Keep || d.Update || !d.Found.Exists || !e.tx.Items[d.N].Content {
 			continue
 		}
-		kept++
-		name := e.tx.theirs(d)
-		if data, err := readState(name); err == nil && sum(data) == d.Found.Sum {
-			continue
-		}
-		now, err := e.tx.Items[d.N].look(e.tree)
-		if err == nil && now.Sum != d.Found.Sum {
-			err = fmt.Errorf("%s: %w just now", e.tx.Items[d.N].path(), ErrConflict)
-		}
-		if err != nil {
-			return err
-		}
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an attempt that was cut short
-			return err
-		}
-		if err := e.store.write(name, now.data); err != nil {
+		if err := e.keepOne(d); err != nil {
 			return err
 		}
 	}
-	if kept == 0 {
-		return nil
+	return nil
+}
+
+func (e *engine) keepOne(d resolved) error {
+	name := e.tx.theirs(d)
+	if data, err := readState(name); err == nil && sum(data) == d.Found.Sum {
+		return e.store.syncDir(e.tx.dir) // an attempt that was cut short may not have got to that
 	}
-	return e.store.syncDir(e.tx.dir)
+	now, err := e.tx.Items[d.N].look(e.tree)
+	if err == nil && now.Sum != d.Found.Sum {
+		err = fmt.Errorf("%s: %w just now", e.tx.Items[d.N].path(), ErrConflict)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an attempt that was cut short
+		return err
+	}
+	return together(e.store.write(name, now.data), e.store.syncDir(e.tx.dir))
 }
 
 // theirs is the file of the journal that keeps what was written over.

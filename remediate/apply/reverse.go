@@ -130,7 +130,7 @@ func (e *engine) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
 	}
 	updates, err := e.reverseUpdates(ctx, e.tx)
 	for _, u := range updates {
-		if !r.conflicting((update{ID: u.ID, Name: u.Name}).String()) {
+		if !r.conflicting(ContainerChange{ID: u.ID, Name: u.Name}.String()) {
 			r.Plan.Updates = append(r.Plan.Updates, u)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 func rollOuts(as []Activated) map[string]int {
 	all := map[string]int{}
 	for n, a := range as {
-		if a.Kind == remediate.RollOut && a.wanted() {
+		if a.Kind == remediate.RollOut && wanted(a) {
 			all[a.Unit] = n
 		}
 	}
@@ -25,7 +25,7 @@ func rollOuts(as []Activated) map[string]int {
 func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
 	as, _ := e.tx.activations()
 	for n, a := range as {
-		if a.Kind != remediate.RollOut && a.Kind != remediate.RecordInCluster || !a.wanted() {
+		if a.Kind != remediate.RollOut && a.Kind != remediate.RecordInCluster || !wanted(a) {
 			continue
 		}
 		for i := range e.tx.Items {

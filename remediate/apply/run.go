@@ -4,12 +4,15 @@ import (
 	"io/fs"
 	"time"
 
-	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
+// RunSchema names the shape of a Run as JSON.
+const RunSchema = "harden-run/v1"
+
 // A Run is one carrying-out of a plan, and what became of it.
 type Run struct {
+	Schema      string            `json:"schema"`
 	ID          string            `json:"id"`
 	Root        string            `json:"root"`
 	Started     time.Time         `json:"started"`
@@ -73,17 +76,9 @@ type Image struct {
 	Owner  string      `json:"owner"` // "user:group"
 }
 
-// An Activated is one activation of a run.
-type Activated struct {
-	Kind   remediate.Kind `json:"kind"`
-	Unit   string         `json:"unit,omitempty"`
-	Class  want.Class     `json:"class"`
-	State  string         `json:"state"` // Done, Pending, Failure or NotReached
-	Reason string         `json:"reason,omitempty"`
-
-	Record *remediate.Record `json:"record,omitempty"` // of RecordInCluster; only in the journal
-	Reads  *remediate.Reads  `json:"reads,omitempty"`  // of ComposeUp; only in the journal
-}
+// An Activated is one activation of a run, with its State: Done, Pending, Failure or NotReached. Its Record and Reads
+// are in the journal alone.
+type Activated = remediate.Activation
 
 // The states of an activation.
 const (

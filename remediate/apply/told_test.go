@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,22 @@ func TestButFor(t *testing.T) {
 	} {
 		if got := butFor(left); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestRolledBackTold says of a run that was taken back why, and nothing more where that went well.
+func TestRolledBackTold(t *testing.T) {
+	const no = "reload-systemd: dockerd says no"
+	for want, nths := range map[string][]int{
+		"taken back: " + no: {1}, "taken back: " + no + "; but then: " + no: {1, 2},
+	} {
+		w := newWorld(t)
+		o := w.options()
+		o.Services.(*services).broken = failAt(nths...)
+		_, err := Apply(t.Context(), w.plan(t), o)
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

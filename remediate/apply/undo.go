@@ -138,12 +138,12 @@ func (e *engine) undoEntry(ctx context.Context, reason string) entry {
 
 // revivable turns a reload that cannot be done, because the run's own has ended the daemon, into a restart.
 func (e *engine) revivable(ctx context.Context, a Activated) Activated {
-	if a.Kind != remediate.Reload || a.wanted() {
+	if a.Kind != remediate.Reload || wanted(a) {
 		return a
 	}
 	restart := a
 	restart.Kind, restart.Class = remediate.Restart, want.Restart
-	if restart = e.ready(ctx, restart); restart.wanted() {
+	if restart = e.ready(ctx, restart); wanted(restart) {
 		return restart
 	}
 	return a
@@ -202,7 +202,7 @@ func (t *txn) reversals(boot string) []Activated {
 func withRestarts(back []Activated) []Activated {
 	const kept = "a reload does not reset what the old configuration leaves out, such as live-restore"
 	for _, a := range slices.Clone(back) {
-		if a.Kind != remediate.Reload || !a.wanted() {
+		if a.Kind != remediate.Reload || !wanted(a) {
 			continue
 		}
 		i := slices.IndexFunc(back, func(b Activated) bool { return b.Kind == remediate.Restart && b.Unit == a.Unit })
@@ -210,7 +210,7 @@ func withRestarts(back []Activated) []Activated {
 		case i < 0:
 			back = append(back, Activated{Kind: remediate.Restart, Unit: a.Unit, Class: want.Restart, State: Pending,
 				Reason: kept})
-		case back[i].wanted():
+		case wanted(back[i]):
 			back = slices.DeleteFunc(back, func(b Activated) bool { return b.Kind == a.Kind && b.Unit == a.Unit })
 		default:
 			back[i].Reason = kept

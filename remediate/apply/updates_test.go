@@ -136,7 +136,36 @@ func TestDiedAndChanged(t *testing.T) {
 	}
 }
 
-// TestUpdatesRefused refuses a plan of containers that has no change for it it does, or of which the engine says nothing.
+// TestContainerNewer does not roll a run back whose container a later run has changed too, in another of its limits.
+func TestContainerNewer(t *testing.T) {
+	w, engine := newWorld(t), engineOfTwo()
+	o := w.with(engine)
+	first, err := Apply(t.Context(), updating(t, w), o)
+	must(t, err)
+	second, err := Apply(t.Context(), &remediate.Plan{Updates: []remediate.Update{{ID: "b2", Name: "db",
+		Before: want.Limits{CPUShares: 7}, After: want.Limits{CPUShares: 512}}}}, o)
+	must(t, err)
+	_, err = Rollback(t.Context(), first.ID, o)
+	says(t, "a later run has changed it", err, "first `harden rollback "+second.ID)
+	_, err = Rollback(t.Context(), second.ID, o)
+	must(t, err)
+	_, err = Rollback(t.Context(), first.ID, o)
+	must(t, err)
+}
+
+// TestContainerUnseen chooses a container as ours that cannot be looked at: nobody can say that it is as it was left.
+func TestContainerUnseen(t *testing.T) {
+	w, engine := newWorld(t), engineOfTwo()
+	o := w.with(engine)
+	_, err := Apply(t.Context(), updating(t, w), o)
+	must(t, err)
+	engine.silent = errors.New("hush")
+	o.Resolve.Ours = []string{"db"}
+	_, err = Reverse(t.Context(), "", o)
+	says(t, "silent", err, "cannot be looked at")
+}
+
+// TestUpdatesRefused refuses a plan of containers that does not say what it does, or of which the engine says nothing.
 // Nothing is changed then, neither files nor containers.
 func TestUpdatesRefused(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,21 @@ func TestNothingThere(t *testing.T) {
 	}
 	if _, err := Rollback(t.Context(), run.ID, plain); !errors.Is(err, ErrInterrupted) {
 		t.Errorf("rolling back another: %v", err)
+	}
+}
+
+// TestNotPutAway asks for a way on with a run that has its outcome, and was ended before its journal was put away.
+func TestNotPutAway(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.small(t, odd), o)
+	must(t, err)
+	must(t, os.Rename(filepath.Join(o.State, "runs", run.ID), filepath.Join(o.State, "current")))
+	if r, _, err := Onward(t.Context(), o); !errors.Is(err, ErrNoRun) {
+		t.Errorf("onward: %+v, %v", r, err)
+	}
+	if r, err := Resume(t.Context(), o); !errors.Is(err, ErrNoRun) {
+		t.Errorf("resume: %+v, %v", r, err)
 	}
 }
 

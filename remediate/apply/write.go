@@ -172,13 +172,8 @@ func (s *sys) dress(fd int, im image, all bool) error {
 			return fmt.Errorf("chown: %w", err)
 		}
 	}
-	if err := unix.Fstat(fd, &st); err != nil {
-		return fmt.Errorf("stat: %w", err)
-	}
-	if st.Mode&0o7777 != im.Mode {
-		if err := s.chmod(fd, im.Mode); err != nil {
-			return fmt.Errorf("chmod: %w", err)
-		}
+	if err := s.chmod(fd, im.Mode); err != nil {
+		return fmt.Errorf("chmod: %w", err)
 	}
 	have, err := xattrs(fd)
 	if err != nil {

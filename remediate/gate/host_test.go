@@ -93,7 +93,7 @@ func (m *machine) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
 }
 
-func (m *machine) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (m *machine) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	endpoint := facts.Endpoint{Host: "unix:///run/docker.sock", From: "default", Local: true}
 	if m.stopped {
 		return nil, endpoint, facts.ErrAbsent

@@ -37,15 +37,15 @@ func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warn
 
 func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string,
 	refusals map[string]string) {
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
 	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
-		p.engine, p.blind = h.Engine()
+		p.engine, p.blind = facts.EngineSays(h)
 		if p.blind == nil {
-			p.containers, p.blind = h.Containers()
+			p.containers, p.blind = facts.Containers(h)
 		}
 	}
 	p.settings = p.settingsOf(plan)
@@ -54,8 +54,7 @@ func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[strin
 		key  string
 		look func(*precheck, setting)
 	}{
-		{"icc", (*precheck).icc}, {"live-restore", (*precheck).liveRestore}, {"userns-remap", (*precheck).remap},
-		{"userland-proxy", (*precheck).userlandProxy}, {"authorization-plugins", (*precheck).plugins},
+		{"icc", (*precheck).icc}, {"userns-remap", (*precheck).remap},
 		{"log-driver", (*precheck).logDriver}, {"tlscacert", (*precheck).tlsFile}, {"tlscert", (*precheck).tlsFile},
 		{"tlskey", (*precheck).tlsFile}, {"seccomp-profile", (*precheck).seccomp},
 	} {
@@ -290,34 +289,6 @@ func (p *precheck) icc(s setting) {
 			p.warn(s.checks, "Docker %s creates no bridge network with icc=false unless the kernel module br_netfilter is "+
 				"loaded, "+
 				"and it is not", p.engine.ServerVersion)
-		}
-	}
-}
-
-func (p *precheck) liveRestore(s setting) {
-	if s.is(true) && (p.host.Choices.Swarm || docker.SwarmNode(p.host, p.daemon) != "") {
-		p.refuse(s.checks, "the host is part of a Swarm, and dockerd does not start with Swarm and live-restore")
-	}
-}
-
-func (p *precheck) userlandProxy(s setting) {
-	if !s.is(false) {
-		return
-	}
-	if info, err := p.host.Info("/proc/sys/net/ipv4"); err == nil && info.Locked != "" {
-		p.refuse(s.checks, "without its proxy dockerd must write below /proc/sys and would not start: that is %s",
-			info.Locked)
-	}
-}
-
-func (p *precheck) plugins(s setting) {
-	for _, name := range s.list() {
-		found, err := docker.Plugin(p.host, p.daemon, name)
-		if err != nil {
-			p.refuse(s.checks, "authorization plugin %q: %v", name, err)
-		} else if !found {
-			p.refuse(s.checks, "authorization plugin %q is in none of %s and not installed as a managed plugin; dockerd "+
-				"exits 16 seconds after it is configured", name, strings.Join(docker.PluginDirs, ", "))
 		}
 	}
 }

@@ -35,9 +35,6 @@ func TestPrecheck(t *testing.T) {
 	hostUsers := func(c *facts.Container) { c.HostConfig.UsernsMode = "host" }
 	icc, live := wants("icc", keyWant("icc", false)), wants("live", keyWant("live-restore", true))
 	remap := wants("remap", keyWant("userns-remap", "default"))
-	authz := func(name string) *checks.Check {
-		return wants("authz", keyWant("authorization-plugins", []string{name}))
-	}
 	tests := []struct {
 		name    string
 		machine machine
@@ -123,13 +120,6 @@ func TestPrecheck(t *testing.T) {
 		{name: "a daemon that does not run disturbs nothing", checks: []*checks.Check{remap, icc, live}, restart: true,
 			machine: machine{stopped: true, files: map[string]string{"/usr/sbin/dockerd": ""}}},
 
-		{name: "live-restore in a Swarm", checks: []*checks.Check{live, icc},
-			machine: machine{info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}}},
-			want:    []string{"refuse live: the host is part of a Swarm"}},
-		{name: "live-restore in a Swarm while dockerd does not run", checks: []*checks.Check{live},
-			machine: machine{stopped: true, files: map[string]string{"/usr/sbin/dockerd": "",
-				"/var/lib/docker/swarm/docker-state.json": "{}"}},
-			want: []string{"refuse live: the host is part of a Swarm"}},
 		{name: "userns-remap under running containers", checks: []*checks.Check{remap},
 			machine: machine{containers: []facts.Container{workloadOf("web")}},
 			want:    []string{"refuse remap: these running containers would continue unmanaged, invisible to the daemon: web"}},
@@ -148,29 +138,7 @@ func TestPrecheck(t *testing.T) {
 				"/home/me/.config/docker/daemon.json": "{}"}}},
 		{name: "userns-remap while the Engine is silent", checks: []*checks.Check{remap},
 			machine: machine{silent: errors.New("permission denied")},
-			want:    []string{"refuse remap: running containers would continue unmanaged, and harden cannot list them"}},
-		{name: "userland-proxy with a read-only /proc/sys", checks: []*checks.Check{wants("proxy",
-			keyWant("userland-proxy", false))},
-			machine: machine{files: map[string]string{"/proc/sys/net/ipv4/ip_forward": "1"},
-				locked: map[string]string{"/proc/sys/net/ipv4": "read-only file system"}},
-			want: []string{"refuse proxy: without its proxy dockerd must write below /proc/sys and would not start: that " +
-				"is read-only file system"}},
-		{name: "userland-proxy", checks: []*checks.Check{wants("proxy", keyWant("userland-proxy", false))},
-			machine: machine{files: map[string]string{"/proc/sys/net/ipv4/ip_forward": "1"}}},
-
-		{name: "an authorization plugin that nobody has", checks: []*checks.Check{authz("nope")},
-			want: []string{`refuse authz: authorization plugin "nope" is in none of`}},
-		{name: "an authorization plugin's socket", checks: []*checks.Check{authz("opa")},
-			machine: machine{files: map[string]string{"/run/docker/plugins/opa.sock": ""}}},
-		{name: "an authorization plugin's specification", checks: []*checks.Check{authz("opa")},
-			machine: machine{files: map[string]string{"/usr/lib/docker/plugins/opa.spec": ""}}},
-		{name: "a managed plugin", checks: []*checks.Check{authz("openpolicyagent/opa")},
-			machine: machine{files: map[string]string{
-				"/var/lib/docker/plugins/0a1b/config.json": `{"plugin":{"Name":"openpolicyagent/opa:latest","Enabled":true}}`}}},
-		{name: "a managed plugin that is off", checks: []*checks.Check{authz("openpolicyagent/opa")},
-			machine: machine{files: map[string]string{
-				"/var/lib/docker/plugins/0a1b/config.json": `{"plugin":{"Name":"openpolicyagent/opa:latest","Enabled":false}}`}},
-			want: []string{"refuse authz: "}},
+			want:    []string{"refuse remap: containers that run would go on unmanaged, and whether any do cannot be told"}},
 		{name: "a log driver that nobody has", checks: []*checks.Check{wants("log", keyWant("log-driver", "kafka"))},
 			want: []string{`refuse log: unknown log driver "kafka"`}},
 		{name: "a log driver that is a plugin", checks: []*checks.Check{wants("log", keyWant("log-driver", "loki"))},

@@ -78,22 +78,22 @@ func counted(n int, thing string) string {
 // Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to
 // apply it has to know, since no container shows it any more.
 func Hides(plan *remediate.Plan, h *facts.Host) string {
-	engine, err := h.Engine()
+	engine, err := facts.EngineSays(h)
 	if err != nil || !moves(engine, h.With(plan.After())) {
 		return ""
 	}
-	containers, _ := h.Containers()
+	containers, _ := facts.Containers(h)
 	return hides(engine, containers)
 }
 
 // Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see:
 // it keeps its data elsewhere then. They would go on without an Engine.
 func Orphans(now, after *facts.Host) ([]string, error) {
-	engine, err := now.Engine()
+	engine, err := facts.EngineSays(now)
 	if err != nil || !moves(engine, after) {
 		return nil, nil // nothing answers, so nothing is known to run
 	}
-	containers, err := now.Containers()
+	containers, err := facts.Containers(now)
 	var names []string
 	for _, c := range containers {
 		if c.State.Running {
@@ -108,7 +108,7 @@ func moves(engine *facts.EngineFacts, h *facts.Host) bool {
 	if !engine.Local {
 		return false
 	}
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	return err == nil && d.KeysErr == nil && Remaps(d) != docker.Remapped(engine.SecurityOptions)
 }
 

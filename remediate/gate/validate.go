@@ -142,12 +142,12 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 	if len(h.SourceDirs) > 0 {
 		return nil // what was written has been parsed again, and no program of this host reads it
 	}
-	now, err := h.Daemon()
+	now, err := facts.DaemonOf(h)
 	if err != nil {
 		return nil // no daemon of this host: nobody reads the file
 	}
 	next := h.With(facts.Overlay{Files: map[string]facts.File{c.Path: c.After}})
-	after, err := next.Daemon()
+	after, err := facts.DaemonOf(next)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 		proven = now.Keys
 	}
 	var drivers []string
-	if engine, err := h.Engine(); err == nil {
+	if engine, err := facts.EngineSays(h); err == nil {
 		drivers = engine.Plugins.Log
 	}
 	if err := validateKeys(keys, after.Next, proven, drivers); err != nil {

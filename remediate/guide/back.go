@@ -40,6 +40,9 @@ func (m *mover) back(ctx context.Context) error {
 		if err := m.stopMoved(ctx); err != nil {
 			return err
 		}
+		if err := m.unbridge(ctx); err != nil {
+			return err
+		}
 	}
 	if m.Begun(Switch) {
 		m.say("rolling userns-remap back")

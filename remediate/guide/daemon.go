@@ -10,10 +10,12 @@ import (
 	"example.com/harden/checks/facts"
 )
 
+// made is the user that dockerd makes for itself.
+const made = "dockremap"
+
 // Remapping is the user whose subordinate IDs a dockerd maps containers to, by name. Unless it is configured, it is the
 // one that dockerd makes for itself.
 func Remapping(d *facts.Daemon) string {
-	const made = "dockremap"
 	o := d.Option("userns-remap")
 	var value string
 	_ = json.Unmarshal(o.File, &value)
@@ -32,7 +34,7 @@ func Remapping(d *facts.Daemon) string {
 // MappingOf returns the ranges that a host's files give to the user of the mapping. facts.ErrAbsent means that this
 // user does not exist yet: dockerd makes it, with the next free range.
 func MappingOf(h *facts.Host) (*Mapping, error) {
-	d, err := h.Daemon()
+	d, err := facts.DaemonOf(h)
 	if err != nil {
 		return nil, err
 	}

@@ -133,6 +133,9 @@ func (m *mover) networks(ctx context.Context) error {
 		return err
 	}
 	for _, n := range m.Move.Networks {
+		if err := switchOff(n.Bridge); err != nil {
+			return err
+		}
 		if names[n.Name] {
 			continue
 		}

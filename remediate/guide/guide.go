@@ -38,9 +38,10 @@ type Image struct {
 
 // A Network is a user-defined network: the Engine keeps them in its data root.
 type Network struct {
-	Name string          `json:"name"`
-	ID   string          `json:"id"`
-	Body json.RawMessage `json:"body"` // of the request that makes it again
+	Name   string          `json:"name"`
+	ID     string          `json:"id"`
+	Bridge string          `json:"bridge,omitempty"` // the interface, where the Engine has named it
+	Body   json.RawMessage `json:"body"`             // of the request that makes it again
 }
 
 // A Volume is a volume. One whose content is elsewhere, by its driver or its options, is made again and not copied.

@@ -67,6 +67,7 @@ func Plan(s *State, now time.Time) (*Move, error) {
 	p.networks()
 	p.volumes()
 	p.binds()
+	p.user()
 	p.refusals()
 	m.Space.Free = s.Free
 	if !m.Space.Room() {
@@ -90,6 +91,14 @@ func (p *planner) refuse(format string, args ...any) {
 
 func (p *planner) leave(what, format string, args ...any) {
 	p.Left = append(p.Left, Left{what, fmt.Sprintf(format, args...)})
+}
+
+// user tells whom dockerd makes, which no way back takes away.
+func (p *planner) user() {
+	if p.Mapping == nil {
+		p.leave("user "+made, "it does not exist yet: dockerd makes it and its group, with IDs in /etc/subuid and "+
+			"/etc/subgid; all of them stay when you go back")
+	}
 }
 
 func (p *planner) lookup() lookup {
@@ -281,7 +290,12 @@ func (p *planner) networks() {
 			p.refuse("network %s: %v", show(n.Name), err)
 			continue
 		}
-		p.Move.Networks = append(p.Move.Networks, Network{Name: n.Name, ID: n.ID, Body: body})
+		made := Network{Name: n.Name, ID: n.ID, Bridge: bridge(n.ID, n.Driver, n.Options), Body: body}
+		if made.Bridge != "" {
+			p.leave("network "+show(n.Name), "its interface %s is switched off, and stays with its firewall rules until "+
+				"the next boot", made.Bridge)
+		}
+		p.Move.Networks = append(p.Move.Networks, made)
 	}
 	only := map[string]bool{}
 	for _, n := range p.State.Networks {

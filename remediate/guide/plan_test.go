@@ -178,6 +178,9 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 	if m.Space.Need() != 6<<30+1<<20 || !m.Space.Room() || len(m.Refusals) > 0 {
 		t.Errorf("%+v %v", m.Space, m.Refusals)
 	}
+	if got := m.Networks[0].Bridge; got != "br-cccccccccccc" {
+		t.Errorf("the network's bridge: %q", got)
+	}
 	got := texts(m)
 	for _, want := range []string{"container a-web: 4.9 KiB that it has written into its own layer stay behind",
 		"container a-web: it can't write /srv/own of the host any more: it belongs to 0:0 with mode 0755",
@@ -190,7 +193,7 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
 	}
-	for _, never := range []string{"/srv/all", "/srv/mapped"} {
+	for _, never := range []string{"/srv/all", "/srv/mapped", "user dockremap"} {
 		if strings.Contains(got, never) {
 			t.Errorf("says something of %s:\n%s", never, got)
 		}
@@ -211,6 +214,9 @@ func TestPlanHost(t *testing.T) {
 		if !c.Host || !strings.Contains(string(c.Created.Body), `"UsernsMode":"host"`) {
 			t.Errorf("%s: %v %s", c.Name, c.Host, c.Created.Body)
 		}
+	}
+	if !strings.Contains(texts(m), "user dockremap: it does not exist yet: dockerd makes it") {
+		t.Errorf("does not say that dockerd makes a user:\n%s", texts(m))
 	}
 	if !m.Volumes[0].Host || strings.Contains(texts(m), "/srv/own") {
 		t.Errorf("%+v\n%s", m.Volumes[0], texts(m))

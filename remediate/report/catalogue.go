@@ -12,8 +12,12 @@ import (
 	"example.com/harden/checks/want"
 )
 
+// EntrySchema names the shape of an Entry, and of an Explanation, as JSON.
+const EntrySchema = "harden-check/v1"
+
 // An Entry is one check as the catalogue has it, whatever the host.
 type Entry struct {
+	Schema     string            `json:"schema"`
 	ID         string            `json:"id"`
 	Items      map[string]string `json:"items"`
 	Number     string            `json:"number,omitempty"` // in the selected edition
@@ -31,8 +35,8 @@ func Entries(s *catalog.Selection) Catalogue {
 	entries := Catalogue{}
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
-		e := Entry{c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level, Threats(c.Threats),
-			c.Manual}
+		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level,
+			Threats(c.Threats), c.Manual}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}

@@ -8,7 +8,7 @@ import (
 	"example.com/harden/remediate/apply"
 )
 
-// DriftSchema names the shape of a Drift as JSON, which is $defs/drift of the JSON Schema.
+// DriftSchema names the shape of a Drift as JSON.
 const DriftSchema = "harden-drift/v1"
 
 // A Drift is a host compared with what harden's runs have left.

@@ -121,7 +121,7 @@ func (d *describer) hide(text string) string { return d.look.Redactor.RedactText
 
 func (d *describer) sources() {
 	d.Sources = d.look.Sources
-	found, err := d.facts.Sources()
+	found, err := facts.SourcesOf(d.facts)
 	if err != nil {
 		d.note("%v", err)
 		return
@@ -163,7 +163,7 @@ func (d *describer) machine() {
 }
 
 func (d *describer) engine() {
-	engine, err := d.facts.Engine()
+	engine, err := facts.EngineSays(d.facts)
 	switch {
 	case err == nil:
 		d.Engine = &Engine{Version: engine.ServerVersion, Endpoint: d.hide(engine.Host), From: engine.From,
@@ -178,7 +178,7 @@ func (d *describer) engine() {
 
 // daemon describes the Docker daemon that is judged and returns it; nil where there is none.
 func (d *describer) daemon() *facts.Daemon {
-	daemon, err := d.facts.Daemon()
+	daemon, err := facts.DaemonOf(d.facts)
 	switch {
 	case err == nil:
 		d.Daemon = &Daemon{Flavour: daemon.Flavour, Unit: daemon.Unit, Config: daemon.File, DataRoot: daemon.DataRoot,
@@ -234,7 +234,8 @@ const maxUncounted = 5
 
 // uncounted tells of processes that bear the name of a program which is judged, and do not count.
 func (d *describer) uncounted(daemon *facts.Daemon) {
-	for _, p := range d.facts.Uncounted() {
+	names := append([]string{"dockerd", "containerd", "kubelet"}, facts.Programs...)
+	for _, p := range facts.Uncounted(d.facts, names...) {
 		if daemon != nil && daemon.Process != nil && daemon.Process.PID == p.PID {
 			continue // a rootless daemon is judged, as its user's
 		}
@@ -251,7 +252,7 @@ func (d *describer) uncounted(daemon *facts.Daemon) {
 
 // node says what was found of Kubernetes.
 func (d *describer) node() {
-	n, err := d.facts.Node()
+	n, err := facts.NodeOf(d.facts)
 	if errors.Is(err, facts.ErrAbsent) {
 		return
 	}

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// JSONSchema is the JSON Schema (2020-12) of what JSON writes.
+// JSONSchema is the JSON Schema (2020-12) of what JSON writes. It is that of a Report; those of all else, and of a
+// saved plan, are in its $defs.
 //
 //go:embed schema.json
 var JSONSchema []byte

@@ -34,15 +34,18 @@ type Upgrade struct {
 	Note string `json:"note,omitempty"` // what else has to be changed where it is not
 }
 
-// An Update is one container to change in place.
+// An Update is one container to change in place, in a report and in a saved plan.
 type Update struct {
-	Container  string     `json:"container"` // its name
-	ID         string     `json:"id"`
-	Diff       string     `json:"diff"` // what could deceive a terminal replaced
-	Checks     []string   `json:"checks"`
-	Disruption want.Class `json:"disruption"`
-	Breaks     []string   `json:"breaks"`
-	OneWay     []string   `json:"one_way"` // what taking it back leaves as it is
+	Container  string      `json:"container"` // its name
+	Name       string      `json:"name"`      // the same: saved plans have always called it so
+	ID         string      `json:"id"`
+	Before     want.Limits `json:"before"`
+	After      want.Limits `json:"after"`
+	Diff       string      `json:"diff"` // what could deceive a terminal replaced
+	Checks     []string    `json:"checks"`
+	Disruption want.Class  `json:"disruption"`
+	Breaks     []string    `json:"breaks"`
+	OneWay     []string    `json:"one_way"` // what taking it back leaves as it is
 }
 
 // An Activation is what a plan does after its changes are written, in a report and in a saved plan.
@@ -119,7 +122,8 @@ func ChangesOf(cs []remediate.Change, r *diff.Redactor) []Change {
 func UpdatesOf(us []remediate.Update) []Update {
 	out := []Update{}
 	for _, u := range us {
-		out = append(out, Update{Container: u.Name, ID: u.ID, Diff: diff.Container(u), Checks: remediate.IDs(u.Checks),
+		out = append(out, Update{Container: u.Name, Name: u.Name, ID: u.ID, Before: u.Before, After: u.After,
+			Diff: diff.Container(u), Checks: remediate.IDs(u.Checks),
 			Disruption: u.Class, Breaks: append([]string{}, u.Breaks...), OneWay: append([]string{}, u.OneWay...)})
 	}
 	return out

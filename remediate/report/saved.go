@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
-	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/diff"
 )
@@ -28,14 +27,14 @@ var ErrMoved = errors.New("the plan no longer fits")
 // of a file: so there is no secret in it, and nothing that a crafted plan could have written. To apply it the plan is
 // made again by the same request and has to come out the same.
 type Saved struct {
-	Schema      string        `json:"schema"`
-	Version     string        `json:"version"` // of the harden that made it
-	Made        time.Time     `json:"made"`
-	Host        Identity      `json:"host"`
-	Request     Request       `json:"request"`
-	Changes     []Change      `json:"changes"`
-	Updates     []SavedUpdate `json:"updates"`
-	Activations []Activation  `json:"activations"`
+	Schema      string       `json:"schema"`
+	Version     string       `json:"version"` // of the harden that made it
+	Made        time.Time    `json:"made"`
+	Host        Identity     `json:"host"`
+	Request     Request      `json:"request"`
+	Changes     []Change     `json:"changes"`
+	Updates     []Update     `json:"updates"`
+	Activations []Activation `json:"activations"`
 }
 
 // An Identity tells one host from another.
@@ -57,16 +56,6 @@ type Request struct {
 	Kubeconfig string   `json:"kubeconfig,omitempty"`
 }
 
-// A SavedUpdate is one container that is changed in place.
-type SavedUpdate struct {
-	ID         string      `json:"id"`
-	Name       string      `json:"name"`
-	Before     want.Limits `json:"before"`
-	After      want.Limits `json:"after"`
-	Disruption want.Class  `json:"disruption"`
-	Checks     []string    `json:"checks"`
-}
-
 // An Image is a file at one moment, never with what is in it.
 type Image struct {
 	SHA256 string `json:"sha256,omitempty"` // of the content; empty where only attributes change
@@ -78,13 +67,13 @@ type Image struct {
 
 // Save describes what p would do, its secrets hidden by r.
 func Save(p *remediate.Plan, r *diff.Redactor) *Saved {
-	s := &Saved{Schema: SavedSchema, Changes: ChangesOf(p.Changes, r), Updates: []SavedUpdate{},
+	s := &Saved{Schema: SavedSchema, Changes: ChangesOf(p.Changes, r), Updates: UpdatesOf(p.Updates),
 		Activations: ActivationsOf(p.Activations, r)}
-	for _, u := range p.Updates {
-		s.Updates = append(s.Updates, SavedUpdate{u.ID, u.Name, u.Before, u.After, u.Class, sorted(remediate.IDs(u.Checks))})
-	}
 	for _, c := range s.Changes {
 		slices.Sort(c.Checks)
+	}
+	for _, u := range s.Updates {
+		slices.Sort(u.Checks)
 	}
 	for _, a := range s.Activations {
 		slices.Sort(a.Checks)
@@ -99,11 +88,6 @@ func imageOf(f facts.File, content bool) *Image {
 		i.SHA256 = hex.EncodeToString(sum[:])
 	}
 	return &i
-}
-
-func sorted(ids []string) []string {
-	slices.Sort(ids)
-	return ids
 }
 
 // ReadSaved parses a plan file. What it does not know is an error: it may be what the plan depends on.
@@ -192,8 +176,8 @@ func (i Image) moved(n Image, what string) (moved []string) {
 	return moved
 }
 
-func updatesMoved(was, is []SavedUpdate) (moved []string) {
-	now := map[string]SavedUpdate{}
+func updatesMoved(was, is []Update) (moved []string) {
+	now := map[string]Update{}
 	for _, u := range is {
 		now[u.ID] = u
 	}
@@ -225,7 +209,7 @@ func updatesMoved(was, is []SavedUpdate) (moved []string) {
 	return moved
 }
 
-func (u SavedUpdate) String() string { return fmt.Sprintf("container %q (%.12s)", u.Name, u.ID) }
+func (u Update) String() string { return fmt.Sprintf("container %q (%.12s)", u.Name, u.ID) }
 
 func checksMoved(was, is []string) (moved []string) {
 	for _, id := range was {

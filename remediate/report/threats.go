@@ -8,8 +8,12 @@ import (
 	"example.com/harden/checks/stride"
 )
 
+// ThreatSchema names the shape of a Threat as JSON.
+const ThreatSchema = "harden-threat/v1"
+
 // A Threat is one of the model's, with where this host stands.
 type Threat struct {
+	Schema string        `json:"schema"`
 	ID     string        `json:"id"`
 	Letter string        `json:"letter"` // of the word STRIDE
 	Title  string        `json:"title"`
@@ -44,9 +48,8 @@ type Model []Threat
 func ThreatsOf(r *Report) Model {
 	out := Model{}
 	for _, t := range stride.All {
-		threat := Threat{ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title, Attack: t.Attack,
-			Answer: t.Answer,
-			Rest:   t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
+		threat := Threat{Schema: ThreatSchema, ID: string(t.ID), Letter: t.ID.Category().Letter(), Title: t.Title,
+			Attack: t.Attack, Answer: t.Answer, Rest: t.Rest, State: Unchecked, Checks: []ThreatCheck{}}
 		for _, res := range r.Results {
 			if !slices.Contains(res.Threats, threat.ID) {
 				continue

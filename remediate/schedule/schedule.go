@@ -39,7 +39,9 @@ var Timers = []string{AuditTimer, ApplyTimer}
 const (
 	units    = "/etc/systemd/system/"
 	cronFile = "/etc/cron.d/harden"
-	mark     = "# Written by `harden schedule install`; `harden schedule remove` takes it away."
+	// what the timer of audits is called
+	auditTitle = "Audit this host by the clock"
+	mark       = "# Written by `harden schedule install`; `harden schedule remove` takes it away."
 )
 
 // DefaultMetrics is where the node exporter reads text files when it is told to, by its own documentation.
@@ -55,6 +57,8 @@ type Spec struct {
 	Network bool   // the Docker Engine is reached by TCP
 	Audit   Timing
 	Apply   *Apply // nil when nothing is to be applied by the clock
+
+	packaged bool // the units are a package's
 }
 
 // A Timing says when. Calendar is as systemd.time(7) has it, or for cron hourly, daily, weekly, monthly or five fields
@@ -252,11 +256,11 @@ func (s *Spec) files(h *facts.Host) map[string]string {
 	}
 	files := map[string]string{}
 	add := func(timer, title, service string, t Timing) {
-		for i, text := range []string{timerUnit(title, t), service, wanted(timer)} {
+		for i, text := range []string{s.timerUnit(title, t), service, wanted(timer)} {
 			files[unitFiles(timer)[i]] = text
 		}
 	}
-	add(AuditTimer, "Audit this host on a schedule", s.auditService(), s.Audit)
+	add(AuditTimer, auditTitle, s.auditService(), s.Audit)
 	if s.Apply != nil {
 		add(ApplyTimer, "Harden this host on a schedule", s.applyService(), s.Apply.Timing)
 	}

@@ -83,7 +83,6 @@ func (s *Spec) head(b *strings.Builder, title, arg string, limit time.Duration, 
 		args = append(args, arg)
 	}
 	fmt.Fprintf(b, `%s
-# It is written as a whole; settings of your own belong into a drop-in.
 [Unit]
 Description=%s
 After=docker.service containerd.service
@@ -97,7 +96,7 @@ TimeoutStartSec=%d
 Nice=10
 MemoryMax=%dM
 TasksMax=%d
-`, mark, title, s.command(args...), int(limit.Seconds()), memory, maxTasks)
+`, s.top(), title, s.command(args...), int(limit.Seconds()), memory, maxTasks)
 }
 
 func (s *Spec) tail(b *strings.Builder, writable []string) {
@@ -108,8 +107,13 @@ func (s *Spec) tail(b *strings.Builder, writable []string) {
 		b.WriteString("IPAddressDeny=any\n")
 	}
 	fmt.Fprintf(b, "RestrictAddressFamilies=%s\n", families)
-	// The state directory is there: the journal of installing this is in it. Others may come and go.
-	fmt.Fprintf(b, "ReadWritePaths=%s -%s\n", s.State, path.Dir(s.Metrics))
+	if s.packaged {
+		fmt.Fprintf(b, "StateDirectory=%s\nStateDirectoryMode=0700\n", path.Base(s.State))
+		fmt.Fprintf(b, "ReadWritePaths=-%s\n", path.Dir(s.Metrics))
+	} else {
+		// The state directory is there: the journal of installing this is in it. Others may come and go.
+		fmt.Fprintf(b, "ReadWritePaths=%s -%s\n", s.State, path.Dir(s.Metrics))
+	}
 	// What is mounted below the root may stay writable with ProtectSystem=strict: systemd 252 leaves /run so.
 	if !slices.Contains(writable, "/run") {
 		b.WriteString("ReadOnlyPaths=/run\n")
@@ -124,9 +128,8 @@ func distinct(list []string) []string {
 	return slices.Compact(list)
 }
 
-func timerUnit(title string, t Timing) string {
-	return fmt.Sprintf(`%s
-# It is written as a whole; settings of your own belong into a drop-in.
+func (s *Spec) timerUnit(title string, t Timing) string {
+	text := fmt.Sprintf(`%s
 [Unit]
 Description=%s
 
@@ -134,7 +137,28 @@ Description=%s
 OnCalendar=%s
 RandomizedDelaySec=%d
 Persistent=yes
-`, mark, title, t.Calendar, int(t.Delay.Seconds()))
+`, s.top(), title, t.Calendar, int(t.Delay.Seconds()))
+	if s.packaged {
+		text += "\n[Install]\nWantedBy=timers.target\n"
+	}
+	return text
+}
+
+// top is the comment that a unit begins with.
+func (s *Spec) top() string {
+	if s.packaged {
+		return "# Part of harden's package; settings of your own belong into a drop-in (systemctl edit)."
+	}
+	return mark + "\n# It is written as a whole; settings of your own belong into a drop-in."
+}
+
+// Packaged returns the units that a package brings, by their names: an audit every day, which runs once somebody has
+// enabled the timer. `harden schedule install` writes units of the same names to /etc, which take their place.
+func Packaged(program, state string) map[string]string {
+	s := &Spec{Program: program, State: state, Metrics: DefaultMetrics, packaged: true,
+		Audit: Timing{Calendar: "daily", Delay: time.Hour}}
+	return map[string]string{AuditTimer: s.timerUnit(auditTitle, s.Audit),
+		strings.TrimSuffix(AuditTimer, ".timer") + ".service": s.auditService()}
 }
 
 func wanted(timer string) string {

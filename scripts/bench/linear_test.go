@@ -63,9 +63,10 @@ type crowdedEngine struct {
 	all []facts.Container
 }
 
-func (c crowded) Engine(ctx context.Context) (facts.Engine, facts.Endpoint, error) {
+func (c crowded) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := c.Recording.Engine(ctx)
-	return crowdedEngine{e, c.all}, at, err
+	engine, _ := e.(facts.Engine)
+	return crowdedEngine{engine, c.all}, at, err
 }
 
 func (e crowdedEngine) Containers(context.Context) ([]facts.Container, error) { return e.all, nil }

@@ -207,8 +207,11 @@ func recordKube(t *testing.T, all verdicts) {
 func kubeBench(t *testing.T, n *kube.Node) verdicts {
 	t.Helper()
 	const report = "/root/kube-bench.json"
-	out, err := n.Run("/root/kube-bench/kube-bench", "run", "--config-dir", "/root/kube-bench/cfg", "--benchmark",
-		profile(n),
+	profile, err := kube.Profile(filepath.Join(n.Root, "root/kube-bench/cfg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := n.Run("/root/kube-bench/kube-bench", "run", "--config-dir", "/root/kube-bench/cfg", "--benchmark", profile,
 		"--targets", "master,node,etcd,controlplane", "--json", "--outputfile", report)
 	if err != nil {
 		t.Fatal(err)
@@ -268,15 +271,6 @@ func benchDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// profile is kube-bench's newest of the benchmark itself. Releases before 0.16 end with 1.12, whose items, numbers and
-// tests 0.16 has under 2.0: there only the advice of 1.2.29 and 3.2.2 is another.
-func profile(n *kube.Node) string {
-	if _, err := os.Stat(filepath.Join(n.Root, "root/kube-bench/cfg/cis-2.0")); err != nil {
-		return "cis-1.12"
-	}
-	return "cis-2.0"
 }
 
 // parts splits a number so that 1.1.10 comes after 1.1.9.

@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +35,8 @@ var also = map[string][]string{
 
 type options struct {
 	sample, shard, shards int
-	seed                  uint64
+	jobs                  int
+	seeds                 []uint64
 	least, factor         float64
 	allow                 string
 	match, skip           *regexp.Regexp
@@ -62,9 +65,10 @@ func main() {
 
 func parse() (*options, []string) {
 	o := &options{}
-	var shard, match, skip string
+	var seeds, shard, match, skip string
 	flag.IntVar(&o.sample, "sample", 0, "try only so many mutants of each package; 0 tries all")
-	flag.Uint64Var(&o.seed, "seed", 1, "choose another sample")
+	flag.StringVar(&seeds, "seed", "1", "choose another sample, or several, with commas between")
+	flag.IntVar(&o.jobs, "jobs", 1, "run so many tests at once")
 	flag.StringVar(&shard, "shard", "0/1", "try only every n-th mutant, from the i-th")
 	flag.Float64Var(&o.least, "least", 90, "percentage that must be caught")
 	flag.Float64Var(&o.factor, "factor", 8, "a test may take so many times as long as without a mutant, and 3 s")
@@ -73,9 +77,18 @@ func parse() (*options, []string) {
 	flag.StringVar(&match, "match", "", "try only mutants whose line in the report matches")
 	flag.StringVar(&skip, "skip", "", "leave out tests whose names match")
 	flag.Parse()
-	if _, err := fmt.Sscanf(shard, "%d/%d", &o.shard, &o.shards); err != nil || o.shards < 1 || flag.NArg() == 0 {
+	if _, err := fmt.Sscanf(shard, "%d/%d", &o.shard, &o.shards); err != nil || o.shards < 1 || o.jobs < 1 ||
+		flag.NArg() == 0 {
 		flag.Usage()
 		os.Exit(64)
+	}
+	for text := range strings.SplitSeq(seeds, ",") {
+		seed, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			flag.Usage()
+			os.Exit(64)
+		}
+		o.seeds = append(o.seeds, seed)
 	}
 	if match != "" {
 		o.match = regexp.MustCompile(match)
@@ -86,7 +99,7 @@ func parse() (*options, []string) {
 	return o, flag.Args()
 }
 
-// mutate returns which percentage of a package's mutants is caught.
+// mutate returns which percentage of a package's mutants is caught; of several samples, the least.
 func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 	equivalent, err := allowed(o.allow)
 	if err != nil {
@@ -101,46 +114,77 @@ func (o *options) mutate(ctx context.Context, name string) (float64, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(r.work)
-	if err := r.prepare(p); err != nil {
+	if err := r.prepare(p, o.jobs); err != nil {
 		return 0, err
 	}
-	chosen := o.choose(p.mutants, equivalent)
-	counts := map[outcome]int{}
-	for i, m := range chosen {
-		got, by := r.try(m)
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
+	least := 100.0
+	for _, seed := range o.seeds {
+		score, err := r.score(o.choose(p.mutants, equivalent, seed))
+		if err != nil {
+			return 0, err
+		}
+		fmt.Printf("%s, seed %d: %s; %d mutants in all\n", name, seed, score, len(p.mutants))
+		least = min(least, score.percent())
+	}
+	return least, nil
+}
+
+// A score is what became of how many mutants.
+type score map[outcome]int
+
+func (s score) of() int { return s[unreached] + s[survived] + s[failed] + s[endless] }
+
+func (s score) percent() float64 {
+	if s.of() == 0 {
+		return 100
+	}
+	return 100 * float64(s[failed]+s[endless]) / float64(s.of())
+}
+
+func (s score) String() string {
+	return fmt.Sprintf("%d of %d mutants caught, %.1f %% (%d by time; %d reached by no test)", s[failed]+s[endless],
+		s.of(), s.percent(), s[endless], s[unreached])
+}
+
+// score tries the chosen mutants and names those that nothing catches.
+func (r *runner) score(chosen []*mutant) (score, error) {
+	counts := score{}
+	var mu sync.Mutex
+	r.each(len(chosen), func(b bench, i int) {
+		m := chosen[i]
+		got, by := r.try(b, m)
+		mu.Lock()
+		defer mu.Unlock()
+		if r.ctx.Err() != nil {
+			return
 		}
 		counts[got]++
-		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", i+1, len(chosen), m.file, m.line, m.op, got, by)
+		fmt.Fprintf(os.Stderr, "%d/%d %s:%d %s: %s %s\n", counts.of(), len(chosen), m.file, m.line, m.op, got, by)
 		if got == survived || got == unreached {
 			fmt.Printf("%s:%d: %s %s (%s): %s\n", m.file, m.line, got, m.op, m.fn, m.source)
 		}
-	}
-	caught := counts[failed] + counts[endless]
-	score := 100.0
-	if len(chosen) > 0 {
-		score = 100 * float64(caught) / float64(len(chosen))
-	}
-	fmt.Printf("%s: %d of %d mutants caught, %.1f %% (%d by time; %d reached by no test); %d mutants in all\n",
-		name, caught, len(chosen), score, counts[endless], counts[unreached], len(p.mutants))
-	return score, nil
+	})
+	return counts, r.ctx.Err()
 }
 
 // prepare compiles the tests with the mutants and finds what each comes by.
-func (r *runner) prepare(p *pkg) error {
-	for _, dir := range []string{"src", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(r.work, dir), 0o755); err != nil {
-			return err
-		}
+func (r *runner) prepare(p *pkg, jobs int) error {
+	src := filepath.Join(r.work, "src")
+	if err := os.MkdirAll(src, 0o755); err != nil {
+		return err
 	}
 	if err := os.Chmod(r.work, 0o755); err != nil {
 		return err
 	}
-	overlay, err := p.write(filepath.Join(r.work, "src"))
+	overlay, err := p.write(src)
 	if err != nil {
 		return err
 	}
+	cache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		return err
+	}
+	r.cache, r.ids = strings.TrimSpace(string(cache)), len(p.mutants)+1
 	names := []string{p.path}
 	for _, other := range also[strings.TrimPrefix(p.path, p.module+"/")] {
 		names = append(names, p.module+"/"+other)
@@ -149,13 +193,22 @@ func (r *runner) prepare(p *pkg) error {
 	if err != nil {
 		return err
 	}
+	var programs, dirs []string
 	for i, t := range tests {
-		program := filepath.Join(r.work, strconv.Itoa(i)+"-"+filepath.Base(t.ImportPath)+".test")
-		has, err := compile(t.ImportPath, overlay, program)
-		if err == nil && has {
-			err = r.baseline(program, t.Dir)
-		}
+		program := strconv.Itoa(i) + "-" + filepath.Base(t.ImportPath) + ".test"
+		has, err := compile(t.ImportPath, overlay, filepath.Join(r.work, program))
 		if err != nil {
+			return err
+		}
+		if has {
+			programs, dirs = append(programs, program), append(dirs, t.Dir)
+		}
+	}
+	if err := r.furnish(jobs, programs); err != nil {
+		return err
+	}
+	for i, program := range programs {
+		if err := r.baseline(program, dirs[i]); err != nil {
 			return err
 		}
 	}
@@ -163,13 +216,13 @@ func (r *runner) prepare(p *pkg) error {
 }
 
 // choose returns the sample, the same one for the same seed whatever else changes in the package.
-func (o *options) choose(all []*mutant, equivalent map[string]bool) []*mutant {
+func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64) []*mutant {
 	var out []*mutant
 	rank, times := map[*mutant]uint64{}, map[string]int{}
 	for _, m := range all {
 		times[m.key()]++
 		h := fnv.New64a()
-		fmt.Fprintln(h, o.seed, m.key(), times[m.key()])
+		fmt.Fprintln(h, seed, m.key(), times[m.key()])
 		rank[m] = h.Sum64()
 		line := fmt.Sprintf("%s:%d: %s (%s): %s", m.file, m.line, m.op, m.fn, m.source)
 		if !equivalent[m.key()] && (o.match == nil || o.match.MatchString(line)) {

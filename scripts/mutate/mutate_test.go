@@ -18,12 +18,14 @@ func TestMutate(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &runner{ctx: t.Context(), factor: 8, work: t.TempDir()}
-	if err := r.prepare(p); err != nil {
+	if err := r.prepare(p, 2); err != nil {
 		t.Fatal(err)
 	}
 	got := map[string][]string{}
-	for _, m := range p.mutants {
-		what, _ := r.try(m)
+	outcomes := make([]outcome, len(p.mutants))
+	r.each(len(p.mutants), func(b bench, i int) { outcomes[i], _ = r.try(b, p.mutants[i]) })
+	for i, m := range p.mutants {
+		what := outcomes[i]
 		if what == survived || what == unreached {
 			got[m.fn] = append(got[m.fn], what.String()+": "+m.source)
 		}
@@ -79,13 +81,15 @@ func TestChoose(t *testing.T) {
 		slices.Sort(out)
 		return out
 	}
-	some := func(all []*mutant, o options) []string { return keys(o.choose(slices.Clone(all), nil)) }
-	whole := some(p.mutants, options{seed: 1, sample: 7, shards: 1})
-	if len(whole) != 7 || slices.Equal(whole, some(p.mutants, options{seed: 2, sample: 7, shards: 1})) {
+	some := func(all []*mutant, o options, seed uint64) []string {
+		return keys(o.choose(slices.Clone(all), nil, seed))
+	}
+	whole := some(p.mutants, options{sample: 7, shards: 1}, 1)
+	if len(whole) != 7 || slices.Equal(whole, some(p.mutants, options{sample: 7, shards: 1}, 2)) {
 		t.Errorf("a sample of 7 is %q, whatever the seed", whole)
 	}
-	parts := append(some(p.mutants, options{seed: 1, sample: 7, shards: 2}), some(p.mutants, options{seed: 1,
-		sample: 7, shard: 1, shards: 2})...)
+	parts := append(some(p.mutants, options{sample: 7, shards: 2}, 1), some(p.mutants, options{sample: 7, shard: 1,
+		shards: 2}, 1)...)
 	slices.Sort(parts)
 	if diff := cmp.Diff(whole, parts); diff != "" {
 		t.Errorf("two shards (-whole +parts)\n%s", diff)
@@ -93,11 +97,11 @@ func TestChoose(t *testing.T) {
 	left := slices.DeleteFunc(slices.Clone(p.mutants), func(m *mutant) bool { return m.fn == "First" })
 	stay := slices.DeleteFunc(slices.Clone(whole), func(k string) bool { return strings.Contains(k, "First") })
 	for _, k := range stay {
-		if !slices.Contains(some(left, options{seed: 1, sample: 7, shards: 1}), k) {
+		if !slices.Contains(some(left, options{sample: 7, shards: 1}, 1), k) {
 			t.Errorf("%s is out of the sample, because another function is gone", k)
 		}
 	}
-	if got := some(p.mutants, options{seed: 1, shards: 1}); len(got) != len(p.mutants) {
+	if got := some(p.mutants, options{shards: 1}, 1); len(got) != len(p.mutants) {
 		t.Errorf("%d of %d without a sample", len(got), len(p.mutants))
 	}
 }

@@ -1,12 +1,12 @@
-// Newcheck writes the first version of a check: its literal, in the file of its subject, and two recordings that name
-// it, one where it fails and one where it passes.
+// Newcheck writes the first version of a check: its literal, in the file of its subject, a line for its severity, and two
+// recordings that name it, one where it fails and one where it passes.
 //
 //	go run ./scripts/newcheck docker/ip6tables
 //	go run ./scripts/newcheck -kind container docker/publish-all-ports
 //
 // The words of the ID are the setting: a key of daemon.json, a field of the kubelet's configuration or one of a
 // container's HostConfig. The literal is true to a setting that is on or off. Nobody but its author can tell its title,
-// its reason and its threats: those stay empty, and TestCatalogue asks for them.
+// its reason, its threats and its severity: those stay empty, and TestCatalogue asks for them.
 package main
 
 import (
@@ -127,7 +127,7 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println("written:", strings.Join(written, ", "))
-	fmt.Println("next: fill in the title, the reason and the threats, and go on as .github/CONTRIBUTING.md says")
+	fmt.Println("next: fill in the title, the reason, the threats and the severity, and go on as .github/CONTRIBUTING.md says")
 }
 
 var idPattern = regexp.MustCompile(`^(docker|kubernetes)/[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -155,6 +155,9 @@ func add(id, name, file string) ([]string, error) {
 	c.Field = strings.ToUpper(c.Key[:1]) + c.Key[1:]
 	files := map[string][]byte{}
 	if err := literalOf(k, c, files); err != nil {
+		return nil, err
+	}
+	if err := ratingOf(c, platform, files); err != nil {
 		return nil, err
 	}
 	for path, bad := range map[string]bool{short: true, short + "-passes": false} {
@@ -224,6 +227,21 @@ func literalOf(k kind, c check, files map[string][]byte) error {
 	}
 	files[k.file] = out.Bytes()
 	return nil
+}
+
+// ratingOf adds the line of a check to the table of severities, at its end.
+func ratingOf(c check, platform string, files map[string][]byte) error {
+	path := filepath.Join("checks", "severity", platform+".go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, ok := strings.CutSuffix(string(text), "}\n")
+	if !ok {
+		return fmt.Errorf("%s: it does not end with its table; put the table at its end", path)
+	}
+	files[path], err = format.Source([]byte(head + "\n\t\"" + c.ID + "\": {None, \"\"},\n}\n"))
+	return err
 }
 
 // fill fills a template in; all of them are in this file.

@@ -13,20 +13,24 @@ import (
 )
 
 // An author fills in the literal of a new check: all that is written by hand.
-type author struct{ id, kind, literal, title, why, threat string }
+type author struct{ id, kind, literal, title, why, threat, severity, reason string }
 
 var authors = []author{
 	{"docker/ip6tables", "", "checks/docker/daemon.go", "dockerd manages the packet filter for IPv6",
-		"published and unpublished ports are otherwise open to every IPv6 neighbour", "DockerNetworkTampering"},
+		"published and unpublished ports are otherwise open to every IPv6 neighbour", "DockerNetworkTampering",
+		"High", "whoever is in the same network reaches every container"},
 	{"docker/publish-all-ports", "container", "checks/docker/running.go", "no container publishes all of its ports",
-		"whatever the image declares can be reached from outside, at ports that nobody chose", "DockerNetworkTampering"},
+		"whatever the image declares can be reached from outside, at ports that nobody chose", "DockerNetworkTampering",
+		"Medium", "more can be reached than anybody meant"},
 	{"kubernetes/kubelet-serialize-image-pulls", "", "checks/kubernetes/kubelet.go",
 		"the kubelet pulls one image after another",
-		"many pulls at once use up the disk and the network of the node", "KubernetesNodeDenial"},
+		"many pulls at once use up the disk and the network of the node", "KubernetesNodeDenial",
+		"Low", "pods start later; nobody gains by it"},
 }
 
-// TestNewChecks adds a check of a daemon, of containers and of a kubelet in a copy of the tree. Their author edits the
-// literal alone; -update writes what is generated; no test is edited, and all that look at the whole catalogue pass.
+// TestNewChecks adds a check of a daemon, of containers and of a kubelet, and a kind of want, in a copy of the tree.
+// The author of a check edits its literal alone, that of a kind writes two files; -update writes what is generated; no
+// test is edited, and all that look at the whole catalogue pass.
 func TestNewChecks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the tests of a copy of the tree, which takes minutes")
@@ -46,9 +50,15 @@ func TestNewChecks(t *testing.T) {
 			`Title:( +)""`: `Title:${1}"` + a.title + `"`, `Why:( +)""`: `Why:${1}"` + a.why + `"`,
 			`Threats:( +)nil`: `Threats:${1}[]stride.ID{stride.` + a.threat + `}`,
 		})
+		platform, _, _ := strings.Cut(a.id, "/")
+		table := "checks/severity/" + platform + ".go"
+		byHand(t, filepath.Join(dir, table), a.id, map[string]string{
+			`^:( +)\{None, ""\}`: `:${1}{` + a.severity + `, "` + a.reason + `"}`,
+		})
 		recording := "fixtures/" + a.id
-		want = append(want, a.literal, recording+".txtar", recording+"-passes.txtar")
+		want = append(want, a.literal, table, recording+".txtar", recording+"-passes.txtar")
 	}
+	newKind(t, dir)
 	written := read(t, dir)
 	run(t, dir, "go", "test", "-timeout", "30m", "./fixtures", "-run", "TestRecordings|TestPlans", "-update")
 	run(t, dir, "go", "test", "-timeout", "30m", "./cmd/harden", "-run", "TestCatalogue|TestGolden", "-update")
@@ -59,6 +69,7 @@ func TestNewChecks(t *testing.T) {
 	for name, is := range read(t, dir) {
 		was, old := before[name]
 		switch {
+		case !old && kindFiles[name] == string(is):
 		case slices.Contains(want, name):
 			if !strings.HasSuffix(name, ".go") && !bytes.Equal(written[name], is) {
 				t.Errorf("%s: -update wrote another outcome than the generator:\n%s", name, is)

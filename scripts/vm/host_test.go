@@ -24,6 +24,8 @@ var hosts = []struct {
 	{"debian13-containerd", vm.Debian13.Store("containerd"), "26.1.", "overlayfs"},
 	{"unstable", vm.Unstable, "", "overlay2"},
 	{"unstable-containerd", vm.Unstable.Store("containerd"), "", "overlayfs"},
+	{"engine29", vm.Unstable.Engine29().Store("overlay2"), "29.", "overlay2"},
+	{"engine29-containerd", vm.Unstable.Engine29().Store("containerd"), "29.", "overlayfs"},
 }
 
 // eachHost runs a test on each host at once, as far as machines may run at once; in `make test` on these alone.

@@ -6,6 +6,7 @@ type Host struct {
 	suite    string   // the Debian it is
 	packages []string // what it has beside what image.sh gives every host
 	store    string   // where its Engine keeps images, of those that careless.sh knows; empty for where it does by itself
+	built    string   // the release of its dockerd where that is none of Debian's, and is built instead
 }
 
 // The hosts that there are images of: an Engine 20.10 with Compose 1.29, a 26.1 with Compose 2.26, and what is newest

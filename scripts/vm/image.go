@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"example.com/harden/scripts/built"
 )
 
 // recipe is all that decides what the image holds and which machine its memory fits, beside the packages of the day.
@@ -52,59 +52,24 @@ func Careless(t testing.TB, host Host) Snapshot {
 	t.Helper()
 	base := Build(t, host)
 	script := "store=" + host.store + "\n" + careless
-	sum := sha256.Sum256([]byte(base.disk + script))
-	return kept(t, "careless"+host.store+"-"+host.Name, hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
+	engine, key := host.engine(t)
+	sum := sha256.Sum256([]byte(base.disk + script + key))
+	return kept(t, "careless"+host.store+host.built+"-"+host.Name, hex.EncodeToString(sum[:8]), func(dir string) Snapshot {
 		m := StartIn(t, base, dir)
+		m.replace(engine)
 		m.OK(script)
 		return m.Snapshot()
 	})
 }
 
-// kept finds a snapshot in the user's cache, or makes it and puts it there by one rename. One of another key goes.
+// kept finds a snapshot in the user's cache, or makes it and puts it there.
 func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapshot {
 	t.Helper()
-	s, err := func() (Snapshot, error) {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return Snapshot{}, err
-		}
-		images := filepath.Join(cache, "harden", "vm")
-		if err := os.MkdirAll(images, 0o755); err != nil {
-			return Snapshot{}, err
-		}
-		lock, err := os.OpenFile(filepath.Join(images, kind+".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-		if err != nil {
-			return Snapshot{}, err
-		}
-		defer lock.Close()
-		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-			return Snapshot{}, err
-		}
-		dir := filepath.Join(images, kind+"-"+key)
-		if s, err := read(dir); !errors.Is(err, fs.ErrNotExist) {
-			return s, err
-		}
-		old, err := filepath.Glob(filepath.Join(images, kind+"-*"))
-		if err != nil {
-			return Snapshot{}, err
-		}
-		for _, o := range old {
-			if err := os.RemoveAll(o); err != nil {
-				return Snapshot{}, err
-			}
-		}
-		tmp := dir + ".new"
-		if err := os.Mkdir(tmp, 0o755); err != nil {
-			return Snapshot{}, err
-		}
-		if err := bake(tmp).write(tmp); err != nil {
-			return Snapshot{}, err
-		}
-		if err := os.Rename(tmp, dir); err != nil {
-			return Snapshot{}, err
-		}
-		return read(dir)
-	}()
+	dir, err := built.Kept("vm", kind, key, func(dir string) error { return bake(dir).write(dir) })
+	if err != nil {
+		t.Fatalf("the test host's image: %v", err)
+	}
+	s, err := read(dir)
 	if err != nil {
 		t.Fatalf("the test host's image: %v", err)
 	}

@@ -20,7 +20,7 @@ import (
 
 // patience bounds every wait, so that a machine that hangs fails its test instead of the whole run. Nothing is judged
 // by how long it took.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // A Machine is one virtual host. Its methods end the test on any error that is the machine's and not the script's.
 type Machine struct {

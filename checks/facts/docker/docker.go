@@ -58,7 +58,7 @@ func SwarmState(d *facts.Daemon) string { return path.Join(d.DataRoot, "swarm/do
 // SwarmNode says what makes this host a node of a swarm, also while dockerd does not run; empty where nothing does.
 // dockerd does not start with both that and live-restore.
 func SwarmNode(h *facts.Host, d *facts.Daemon) string {
-	if e, err := h.Engine(); err == nil {
+	if e, err := facts.EngineSays(h); err == nil {
 		if Swarming(e) {
 			return "this node's Swarm state is " + string(e.Swarm.LocalNodeState)
 		}

@@ -103,7 +103,7 @@ func (beneath) Audit(context.Context) (facts.AuditState, error) {
 	return facts.AuditState{}, facts.ErrAbsent
 }
 
-func (beneath) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (beneath) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	return nil, facts.Endpoint{}, facts.ErrAbsent
 }
 

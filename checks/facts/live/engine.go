@@ -42,7 +42,7 @@ const (
 
 // Engine connects to the Docker Engine the first time it is asked, and remembers how that went: after a restart ask a
 // new Source.
-func (s *Source) Engine(context.Context) (facts.Engine, facts.Endpoint, error) {
+func (s *Source) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 	if err := s.running(); err != nil {
 		return nil, facts.Endpoint{}, err
 	}

@@ -27,7 +27,7 @@ func TestEngine29(t *testing.T) {
 		"GET /networks/bridge":              map[string]any{"Id": "n", "Name": "bridge"},
 		"GET /swarm":                        map[string]any{"ID": "swarm"},
 	})
-	e, _, err := at(mock.Host).Engine(t.Context())
+	e, _, err := engineAt(t, mock.Host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestEngine29(t *testing.T) {
 func TestEngineTooNew(t *testing.T) {
 	mock := testdocker.Engine29(t, map[string]any{"GET /info": map[string]any{}})
 	mock.Least, mock.Most = 60, 61
-	e, _, err := at(mock.Host).Engine(t.Context())
+	e, _, err := engineAt(t, mock.Host)
 	if err != nil {
 		t.Fatal(err)
 	}

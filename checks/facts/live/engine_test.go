@@ -46,8 +46,14 @@ func freePort(t *testing.T) string {
 	return port
 }
 
+func engineAt(t *testing.T, host string) (facts.Engine, facts.Endpoint, error) {
+	api, endpoint, err := at(host).Engine(t.Context())
+	engine, _ := api.(facts.Engine)
+	return engine, endpoint, err
+}
+
 func testEngine(t *testing.T, d *testdocker.Daemon, host string, ids []string) {
-	engine, endpoint, err := at(host).Engine(t.Context())
+	engine, endpoint, err := engineAt(t, host)
 	must(t, err)
 	if want := (facts.Endpoint{Host: host, From: "--docker-host", Local: true, PID: d.PID}); endpoint != want {
 		t.Errorf("reached at %+v, want %+v", endpoint, want)
@@ -102,12 +108,12 @@ func testTunnel(t *testing.T, d *testdocker.Daemon) {
 	}
 	for _, host := range []string{"unix://" + socket.Addr().String(), "tcp://" + port.Addr().String()} {
 		h := facts.New(t.Context(), at(host), facts.Choices{})
-		engine, err := h.Engine()
+		engine, err := facts.EngineSays(h)
 		must(t, err)
 		if engine.Local || engine.DockerRootDir != d.DataRoot {
 			t.Errorf("%s: local %v, data root %s", host, engine.Local, engine.DockerRootDir)
 		}
-		if _, err := h.Daemon(); !errors.Is(err, facts.ErrElsewhere) {
+		if _, err := facts.DaemonOf(h); !errors.Is(err, facts.ErrElsewhere) {
 			t.Errorf("%s: the daemon is %v", host, err)
 		}
 	}
@@ -135,7 +141,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 	server := &http.Server{Handler: proxy}
 	go server.Serve(l)
 	defer server.Close()
-	engine, _, err := at("unix://" + l.Addr().String()).Engine(t.Context())
+	engine, _, err := engineAt(t, "unix://"+l.Addr().String())
 	must(t, err)
 	cs, err := engine.Containers(t.Context())
 	must(t, err)
@@ -151,7 +157,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 func testDaemon(t *testing.T, d *testdocker.Daemon) {
 	daemon := func() *facts.Daemon {
 		t.Helper()
-		got, err := facts.New(t.Context(), at(d.Host), facts.Choices{}).Daemon()
+		got, err := facts.DaemonOf(facts.New(t.Context(), at(d.Host), facts.Choices{}))
 		must(t, err)
 		must(t, got.KeysErr)
 		if got.Process.PID != d.PID || got.File != d.ConfigFile || !got.Explicit || got.DataRoot != d.DataRoot ||
@@ -230,7 +236,7 @@ func TestEngineThatHangs(t *testing.T) {
 			}()
 		}
 	}()
-	engine, _, err := at("unix://" + l.Addr().String()).Engine(t.Context())
+	engine, _, err := engineAt(t, "unix://"+l.Addr().String())
 	must(t, err)
 	if _, err := engine.Containers(ctx); !errors.Is(err, enough) {
 		t.Errorf("got %v", err)

@@ -67,7 +67,7 @@ func TestSources(t *testing.T) {
 	dirs := []facts.SourceDir{{Path: dir, As: "src"}}
 	h := facts.New(t.Context(), live.Beneath(dirs), facts.Choices{})
 	h.SourceDirs = dirs
-	s, err := h.Sources()
+	s, err := facts.SourcesOf(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestSources(t *testing.T) {
 		}
 	}
 	h.SourceDirs = []facts.SourceDir{{Path: filepath.Join(dir, "none"), As: "none"}}
-	if _, err := facts.New(t.Context(), live.Beneath(h.SourceDirs), facts.Choices{}).Sources(); err == nil {
+	if _, err := facts.SourcesOf(facts.New(t.Context(), live.Beneath(h.SourceDirs), facts.Choices{})); err == nil {
 		t.Error("no directory, and no error")
 	}
 }
