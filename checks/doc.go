@@ -18,18 +18,18 @@
 //		Rule:    rule.Daemon("icc", true).Must(be.False),
 //	}
 //
-// The list, the explanation, the catalogue's page and the threat model are derived from it. Beside it, there is one line
-// for each check in package severity, which says how much it matters and why: in one table, so that all of them are
-// chosen alike. Validate refuses a check that lacks a reason, a threat, a number or a severity.
+// The list, the explanation, the catalogue's page and the threat model are derived from it. Beside it, there is one
+// line for each check in package severity, which says how much it matters and why: in one table, so that all of them
+// are chosen alike. Validate refuses a check that lacks a reason, a threat, a number or a severity.
 //
 // # The facts
 //
-// A rule asks a [facts.Host]. The host reads each fact when a check first asks for it, keeps it, and keeps its error too,
-// so all checks see the same machine. A [facts.Host] itself knows the machine: files, processes, units, audit rules.
-// What is known of a platform is a function of it, such as [facts.DaemonOf], that reads by [facts.Once] and states there
-// what becomes of the fact after a plan. rule.Daemon asks for the setting in three places: what dockerd's configuration
-// says on disk, what the running dockerd was started with, and what it says itself. A [facts.Source] is where the bytes
-// come from: this machine (facts/live), a directory (--root), or a recording (package fixtures).
+// A rule asks a [facts.Host]. The host reads each fact when a check first asks for it, keeps it, and keeps its error
+// too, so all checks see the same machine. A [facts.Host] itself knows the machine: files, processes, units, audit
+// rules. What is known of a platform is a function of it, such as [facts.DaemonOf], that reads by [facts.Once] and
+// states there what becomes of the fact after a plan. rule.Daemon asks for the setting in three places: what dockerd's
+// configuration says on disk, what the running dockerd was started with, and what it says itself. A [facts.Source] is
+// where the bytes come from: this machine (facts/live), a directory (--root), or a recording (package fixtures).
 //
 // # The finding
 //

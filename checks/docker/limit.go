@@ -91,7 +91,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	var u facts.Usage
 	if c.State.Running {
 		if u, err = facts.UsageOf(h, c.ID); err != nil && !unasked {
-			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
+			return limits, "", fmt.Sprintf("its usage is unknown: %v", err)
 		}
 	}
 	n, because := l.observed(e, u)

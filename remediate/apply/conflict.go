@@ -167,11 +167,11 @@ func (it *item) stuck(tree *tree, now sight) string {
 	case now.Exists && now.Type == unix.S_IFREG && now.links != 1:
 		return fmt.Sprintf("it has %d names (hard links)", now.links)
 	case !now.Exists && !it.Content:
-		return "it is gone, and the run knows only its mode and owner"
+		return "it is gone, and the run recorded only its mode and owner"
 	default:
 		g, err := tree.open(it.path())
 		if errors.Is(err, fs.ErrNotExist) {
-			return "its directory is gone: make that first"
+			return "its directory is gone: create it first"
 		}
 		if err != nil {
 			return err.Error()

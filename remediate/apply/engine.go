@@ -290,7 +290,7 @@ func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) 
 func (o Options) ready(ctx context.Context, a Activated) Activated {
 	a.State, a.Reason = NotReached, ""
 	if o.Services == nil {
-		a.State, a.Reason = Pending, "nothing that runs is touched here"
+		a.State, a.Reason = Pending, "--root and --source restart nothing"
 	} else if err := o.Services.Ready(ctx, a); err != nil {
 		a.State, a.Reason = Pending, err.Error()
 	}

@@ -153,7 +153,7 @@ func TestContainerNewer(t *testing.T) {
 	must(t, err)
 }
 
-// TestContainerUnseen chooses a container as ours that cannot be looked at: nobody can say that it is as it was left.
+// TestContainerUnseen chooses a container as ours that cannot be read: nobody can say that it is as it was left.
 func TestContainerUnseen(t *testing.T) {
 	w, engine := newWorld(t), engineOfTwo()
 	o := w.with(engine)
@@ -162,7 +162,7 @@ func TestContainerUnseen(t *testing.T) {
 	engine.silent = errors.New("hush")
 	o.Resolve.Ours = []string{"db"}
 	_, err = Reverse(t.Context(), "", o)
-	says(t, "silent", err, "cannot be looked at")
+	says(t, "silent", err, "cannot be read")
 }
 
 // TestUpdatesRefused refuses a plan of containers that does not say what it does, or of which the engine says nothing.

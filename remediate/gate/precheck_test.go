@@ -138,7 +138,7 @@ func TestPrecheck(t *testing.T) {
 				"/home/me/.config/docker/daemon.json": "{}"}}},
 		{name: "userns-remap while the Engine is silent", checks: []*checks.Check{remap},
 			machine: machine{silent: errors.New("permission denied")},
-			want:    []string{"refuse remap: containers that run would go on unmanaged, and whether any do cannot be told"}},
+			want:    []string{"refuse remap: running containers would continue unmanaged, and harden cannot list them"}},
 		{name: "a log driver that nobody has", checks: []*checks.Check{wants("log", keyWant("log-driver", "kafka"))},
 			want: []string{`refuse log: unknown log driver "kafka"`}},
 		{name: "a log driver that is a plugin", checks: []*checks.Check{wants("log", keyWant("log-driver", "loki"))},

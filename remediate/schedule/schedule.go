@@ -40,7 +40,7 @@ const (
 	units    = "/etc/systemd/system/"
 	cronFile = "/etc/cron.d/harden"
 	// what the timer of audits is called
-	auditTitle = "Audit this host by the clock"
+	auditTitle = "Audit this host on a schedule"
 	mark       = "# Written by `harden schedule install`; `harden schedule remove` takes it away."
 )
 

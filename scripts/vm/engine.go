@@ -18,8 +18,8 @@ func (h Host) Engine29() Host {
 	return h
 }
 
-// engine gives the programs of the host's Engine that are built, by where they go, and a key of them; none where Debian's
-// are right. The first call on a machine compiles them, which takes two processors about two minutes.
+// engine gives the programs of the host's Engine that are built, by where they go, and a key of them; none where
+// Debian's are right. The first call on a machine compiles them, which takes two processors about two minutes.
 func (h Host) engine(t testing.TB) (files map[string]string, key string) {
 	t.Helper()
 	if h.built == "" {

@@ -34,7 +34,8 @@ const goods = `
 
 // stood is what must be there again on the way back: containers by their IDs, images, networks, and the volume with all
 // that a file has. When something was started, which address
-// it got and the ID of the default bridge are others each time; the Engine has more than one word for what was not given.
+// it got and the ID of the default bridge are others each time; the Engine has more than one word for what was not
+// given.
 func stood(m *vm.Machine) string {
 	return m.OK(`
 		docker inspect $(docker ps -aq) | jq -S 'sort_by(.Name)[] | {Name, Id, Image, Path, Args, Config, Mounts, Run: .State.Running,
@@ -70,11 +71,12 @@ func settled(m *vm.Machine) string {
 			all = append(all, l)
 		}
 	}
-	return strings.Join(all, "") + m.OK("for f in "+strings.Join(users, " ")+"; do stat -c '%n %a %u:%g' $f; grep -v ^dockremap: $f; done; true")
+	return strings.Join(all, "") + m.OK("for f in "+strings.Join(users, " ")+"; do stat -c '%n %a %u:%g' $f; grep -v "+
+		"^dockremap: $f; done; true")
 }
 
-// TestGuide moves real hosts to userns-remap by the guide, reboots them there, and goes back: what was is there again to
-// the byte.
+// TestGuide moves real hosts to userns-remap by the guide, reboots them there, and goes back: what was is there again
+// to the byte.
 func TestGuide(t *testing.T) {
 	eachHost(t, nil, func(t *testing.T, m *vm.Machine) {
 		m.OK(stock)
@@ -149,7 +151,8 @@ func moved(t *testing.T, m *vm.Machine, held string) {
 	if diff := cmp.Diff(held, m.OK(goods)); diff != "" {
 		t.Errorf("the volume as its containers see it (-want +got):\n%s", diff)
 	}
-	address := m.OK("docker inspect -f '{{(index .NetworkSettings.Networks \"shelf\").IPAddress}} {{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' store")
+	address := m.OK("docker inspect -f '{{(index .NetworkSettings.Networks \"shelf\").IPAddress}} " +
+		"{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}}' store")
 	if address != "10.9.0.7 67108864 always\n" {
 		t.Errorf("the container of the network: %s", address)
 	}
@@ -183,7 +186,8 @@ func refused(t *testing.T, m *vm.Machine, planned string) {
 	if code != 1 || !strings.Contains(said, why) || !strings.Contains(planned, why) {
 		t.Errorf("with the containerd image store, exit %d:\n%s\n%s", code, said, planned)
 	}
-	if got := m.OK("docker info -f '{{.SecurityOptions}}'; cat /var/lib/harden/guide/current/log 2>/dev/null; true"); strings.Contains(got, "userns") {
+	if got := m.OK("docker info -f '{{.SecurityOptions}}'; cat /var/lib/harden/guide/current/log 2>/dev/null; " +
+		"true"); strings.Contains(got, "userns") {
 		t.Errorf("it was moved nevertheless: %s", got)
 	}
 }

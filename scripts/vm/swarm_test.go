@@ -12,7 +12,8 @@ import (
 
 // swarm makes the host the one manager of a swarm, with a service of one task. A restart stops the containers there. On
 // a slow machine that takes longer than the 15 s that dockerd gives them, and then containerd 2.1 keeps a shim without
-// a task, so that nobody can start the container any more: "task …: already exists". dockerd is given the time it needs.
+// a task, so that nobody can start the container any more: "task …: already exists". dockerd is given the time it
+// needs.
 const swarm = `
 	more=$(jq '."shutdown-timeout" = 60' /etc/docker/daemon.json) && echo "$more" >/etc/docker/daemon.json
 	systemctl reload docker
