@@ -244,7 +244,7 @@ func (m *module) hold(r *report.Report) {
 		n += r.Summary.States[s]
 	}
 	if n > 0 {
-		m.answer.fail(exitFindings, "not all checks pass: "+report.Totals(r))
+		m.answer.fail(exitFindings, "open findings: "+report.Totals(r))
 	}
 }
 

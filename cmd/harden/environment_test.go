@@ -71,8 +71,8 @@ func TestVariables(t *testing.T) {
 		{"HARDEN_ONLY=docker/icc,,docker/live-restore", "list", "has an empty element"},
 		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: the value is not a whole number`},
 		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: the value must be true or false`},
-		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
-		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
+		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check does not use it"},
+		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback does not use it"},
 	} {
 		_, said, code := called(t, test.env, strings.Fields(test.args)...)
 		if code != exitConfig || !strings.Contains(said, test.says) {
