@@ -72,7 +72,7 @@ type Func func(*facts.Host) ([]Finding, error)
 func (f Func) Judge(h *facts.Host) ([]Finding, error) { return f(h) }
 
 // ErrManual means that no machine can judge this on this host; the error's text is the evidence to look at.
-var ErrManual = errors.New("a person must look")
+var ErrManual = errors.New("manual review")
 
 // A Finding is one place where a host differs from what must hold.
 type Finding struct {
@@ -116,7 +116,7 @@ func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s *Status) UnmarshalText(text []byte) error {
 	i := slices.Index(statusNames, string(text))
 	if i < 0 {
-		return fmt.Errorf("no status is called %q", text)
+		return fmt.Errorf("unknown status %q", text)
 	}
 	*s = Status(i)
 	return nil
@@ -163,7 +163,8 @@ func judge(ctx context.Context, h *facts.Host, c *Check) (r Result) {
 		rule = c.Source
 	}
 	if rule == nil {
-		r.Status, r.Err = NotApplicable, fmt.Errorf("sources tell nothing of it: %w", facts.ErrAbsent)
+		r.Status, r.Err = NotApplicable, fmt.Errorf("not checked: --source reads Dockerfiles and Compose files "+
+			"only: %w", facts.ErrAbsent)
 		return r
 	}
 	r.Findings, r.Err = rule.Judge(h)

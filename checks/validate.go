@@ -44,7 +44,7 @@ func Validate(cs []*Check) error {
 			switch owner := numbers[string(b)+n]; {
 			case !ok:
 			case !numberPattern.MatchString(n):
-				say("%q is no number of %s", n, b)
+				say("%q is not a number of %s", n, b)
 			case owner != "":
 				say("%s:%s is %s already", b, n, owner)
 			default:
@@ -53,7 +53,7 @@ func Validate(cs []*Check) error {
 		}
 		for b := range c.Items {
 			if !slices.Contains(cis.Editions, b) {
-				say("no edition is called %q", b)
+				say("unknown edition %q", b)
 			}
 		}
 		for _, id := range c.Threats {

@@ -25,19 +25,19 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(*checks.Check){
-		"an ID is":             func(c *checks.Check) { c.ID = "docker/ICC" },
-		"no title":             func(c *checks.Check) { c.Title = "A sentence." },
-		"no reason":            func(c *checks.Check) { c.Why = "" },
-		"no threat":            func(c *checks.Check) { c.Threats = nil },
-		"no threat is called":  func(c *checks.Check) { c.Threats = []stride.ID{"docker/host/dampening"} },
-		"another platform":     func(c *checks.Check) { c.ID = "kubernetes/icc" },
-		"a level is":           func(c *checks.Check) { c.Level = 3 },
-		"no rule":              func(c *checks.Check) { c.Rule = nil },
-		"no severity":          func(c *checks.Check) { c.ID = "docker/unrated" },
-		"no benchmark":         func(c *checks.Check) { c.Items = nil },
-		"no edition is called": func(c *checks.Check) { c.Items["docker@9.9.9"] = "1.1" },
-		"is no number":         func(c *checks.Check) { c.Items[cis.Docker160] = "2.02" },
-		"nothing says who":     func(c *checks.Check) { c.Class = want.Behaviour },
+		"an ID is":         func(c *checks.Check) { c.ID = "docker/ICC" },
+		"no title":         func(c *checks.Check) { c.Title = "A sentence." },
+		"no reason":        func(c *checks.Check) { c.Why = "" },
+		"no threat":        func(c *checks.Check) { c.Threats = nil },
+		"unknown threat":   func(c *checks.Check) { c.Threats = []stride.ID{"docker/host/dampening"} },
+		"another platform": func(c *checks.Check) { c.ID = "kubernetes/icc" },
+		"a level is":       func(c *checks.Check) { c.Level = 3 },
+		"no rule":          func(c *checks.Check) { c.Rule = nil },
+		"no severity":      func(c *checks.Check) { c.ID = "docker/unrated" },
+		"no benchmark":     func(c *checks.Check) { c.Items = nil },
+		"unknown edition":  func(c *checks.Check) { c.Items["docker@9.9.9"] = "1.1" },
+		"is not a number":  func(c *checks.Check) { c.Items[cis.Docker160] = "2.02" },
+		"nothing says who": func(c *checks.Check) { c.Class = want.Behaviour },
 	} {
 		c := good()
 		spoil(c)

@@ -27,7 +27,7 @@ func (d *draft) activateKey(f fix, w want.Key) error {
 	case want.Reloadable[w.Key[0]]:
 	case alone:
 		d.waiting = append(d.waiting, restart{f, unit,
-			fmt.Sprintf("no service starts dockerd (PID %d): restart it the way it was started", daemon.Process.PID)})
+			fmt.Sprintf("dockerd (PID %d) runs outside a service: restart it the way it was started", daemon.Process.PID)})
 		return nil
 	default:
 		d.restart(f, w.Key[0], unit)
@@ -39,7 +39,7 @@ func (d *draft) activateKey(f fix, w want.Key) error {
 		if w.Key[0] == "live-restore" {
 			return nil
 		}
-		return fmt.Errorf("dockerd has to be restarted first: it runs with --live-restore, which nothing configures")
+		return fmt.Errorf("restart dockerd first: it runs with --live-restore, which is not configured anywhere")
 	}
 	d.activate(f, Reload, unit)
 	return nil
@@ -80,7 +80,7 @@ func (d *draft) deferred() []Activation {
 		if i < 0 {
 			i = len(later)
 			later = append(later, Activation{Kind: Restart, Unit: r.unit, Class: want.Restart, Pending: cmp.Or(r.pending,
-				"dockerd keeps its network as it is for containers that outlive it: restart it once none runs, or reboot")})
+				"dockerd keeps its network while containers run: restart it when none runs, or reboot")})
 		}
 		later[i].Checks = addCheck(later[i].Checks, r.fix.check)
 	}

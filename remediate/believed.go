@@ -126,9 +126,8 @@ func (p *planner) leaveOpen(c Change, more string, bad map[string]string) {
 			if info, err := p.host.Info(file); file == "" || err != nil || info.Path != c.Path {
 				continue
 			}
-			bad[f.key()] = fmt.Sprintf("%s: not changed, because %s: harden would then take what it says for root's, and "+
-				"change %s; "+
-				"read it, then run harden --only %s", c.Path, facts.Writable(c.Before.Info), more, f.check.ID)
+			bad[f.key()] = fmt.Sprintf("%s: not changed, because %s: harden would trust its content like root's and change "+
+				"%s; read it, then run harden --only %s", c.Path, facts.Writable(c.Before.Info), more, f.check.ID)
 		}
 	}
 }

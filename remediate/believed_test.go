@@ -105,7 +105,7 @@ func TestBelieved(t *testing.T) {
 				for _, run := range []*remediate.Plan{plan, again} {
 					if !slices.ContainsFunc(run.Left, func(l remediate.Left) bool {
 						return strings.HasPrefix(l.Reason, p+": not changed, because") &&
-							strings.Contains(l.Reason, "take what it says for root's")
+							strings.Contains(l.Reason, "trust its content like root's")
 					}) {
 						t.Errorf("%s is not left: %s", p, summary(run))
 					}

@@ -8,12 +8,12 @@ import (
 )
 
 // ErrBefore means of a file that it was not valid before anything was changed: no fix is to blame.
-var ErrBefore = errors.New("as it is now it is not valid")
+var ErrBefore = errors.New("the current file is not valid")
 
 // blame finds those among the fixes of a change that is not valid which alone would not be either; all, where none is.
 // Halves that are valid have none of them, so that a few are found among many soon.
 func (p *planner) blame(h *facts.Host, c Change, fixes []fix, failure error) map[string]string {
-	const reason = "the file as it would be is not valid: %v"
+	const reason = "the changed file would not be valid: %v"
 	all, bad := map[string]string{}, map[string]string{}
 	for _, f := range fixes {
 		all[f.key()] = fmt.Sprintf(reason, failure)

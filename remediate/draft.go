@@ -125,7 +125,7 @@ func (d *draft) flag(f fix, w want.Flag) error {
 	}
 	commands := u.All("Service", "ExecStart")
 	if len(commands) != 1 {
-		return fmt.Errorf("%s has %d ExecStart= lines, so which one to change is a person's choice", w.Unit, len(commands))
+		return fmt.Errorf("%s has %d ExecStart= lines, choose which one to change", w.Unit, len(commands))
 	}
 	d.activate(f, Restart, w.Unit)
 	if w.Gone {
@@ -255,11 +255,11 @@ func (d *draft) room(file string) error {
 func changeable(i facts.Info) error {
 	switch {
 	case i.Type != 0 && !i.Type.IsDir() && i.Type != fs.ModeSocket:
-		return fmt.Errorf("%s is no file, directory or socket, and nothing else is changed; see what it is there for", i.Path)
+		return fmt.Errorf("%s is not a file, directory or socket; change it yourself", i.Path)
 	case i.Locked != "":
 		return fmt.Errorf("%s cannot be changed: %s", i.Path, i.Locked)
 	case i.Type == 0 && i.Links > 1:
-		return fmt.Errorf("%s has %d names (hard links); a change would reach, or lose, the others", i.Path, i.Links)
+		return fmt.Errorf("%s has %d names (hard links); a change would change or unlink the others", i.Path, i.Links)
 	}
 	return nil
 }

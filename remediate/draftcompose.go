@@ -71,7 +71,7 @@ func (d *draft) compose(f fix, w want.Compose) error {
 	}
 	return d.content(f, w, w.File, 0o644, func([]byte) ([]byte, error) {
 		if c == nil {
-			return nil, fmt.Errorf("nothing was made of %s: this is a bug in harden", key)
+			return nil, fmt.Errorf("no edit for %s: this is a bug in harden", key)
 		}
 		c.noted[key] = true
 		return c.after, c.errs[c.index[key]]

@@ -48,8 +48,8 @@ func methods(file *ast.File) map[string][]string {
 	return all
 }
 
-// TestKinds holds each kind of want to a file of its own, with its class, text and claim, and to an editor here: whatever
-// a check wants can be done.
+// TestKinds holds each kind of want to a file of its own, with its class, text and claim, and to an editor here:
+// whatever a check wants can be done.
 func TestKinds(t *testing.T) {
 	kinds := map[string]bool{}
 	for name, file := range parsed(t, "../checks/want") {

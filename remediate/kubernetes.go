@@ -67,7 +67,7 @@ func (d *draft) newFile(f fix, w want.Content) error {
 	}
 	err := d.content(f, w, w.File, w.Mode, func(data []byte) ([]byte, error) {
 		if data != nil && string(data) != w.Data {
-			return nil, errors.New("another fix makes it with other content; a person must choose")
+			return nil, errors.New("another fix makes it with other content; choose one yourself")
 		}
 		return []byte(w.Data), nil
 	})
@@ -85,7 +85,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 	if !ok {
 		name = strings.ReplaceAll(name, "-", "_") // the kubelet takes one for the other
 		if flag, ok = u.Flags()[name]; !ok {
-			return fmt.Errorf("--%s is not among the flags of %s that can be seen; a person must take it away", w.Name, w.Unit)
+			return fmt.Errorf("--%s is not in the flags of %s that harden can see; remove it yourself", w.Name, w.Unit)
 		}
 	}
 	value, _ := u.Flags().Last(name)
@@ -94,7 +94,7 @@ func (d *draft) withoutFlag(f fix, w want.Flag, u *facts.Unit, command string) e
 		boolean = value == "true" || value == "false"
 	}
 	if !boolean && strings.HasPrefix(value, "-") {
-		return fmt.Errorf("--%s: where its value ends cannot be told; a person must take it away", w.Name)
+		return fmt.Errorf("--%s: the end of its value is unclear; remove it yourself", w.Name)
 	}
 	if flag.Variable != "" {
 		return d.content(f, w, flag.Origin, 0o644, func(data []byte) ([]byte, error) {

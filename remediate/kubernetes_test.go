@@ -125,7 +125,8 @@ func TestProposeKubernetes(t *testing.T) {
 +kind: Policy
 +rules:
 +- level: Metadata
-` + apiserver + ` workload kubernetes/audit-policy kubernetes/profiling kubernetes/audit-log kubernetes/admission kubernetes/mode
+` + apiserver + ` workload kubernetes/audit-policy kubernetes/profiling kubernetes/audit-log kubernetes/admission ` +
+				`kubernetes/mode
 +    - --audit-log-path=/var/log/kubernetes/audit/audit.log
 +    - --audit-policy-file=/etc/kubernetes/audit/policy.yaml
 -    - --enable-admission-plugins=NodeRestriction
@@ -176,7 +177,7 @@ restart kubelet.service
 			holds("kubernetes/anonymous", "/etc/systemd/system/kubelet.service.d/zz-harden.conf", "ExecStart",
 				want.Flag{Warrant: want.Mine, Unit: "kubelet.service", Name: "anonymous-auth", Gone: true})}, everything,
 			`/etc/systemd/system/kubelet.service.d/zz-harden.conf restart kubernetes/anonymous
-+# Written by harden; "harden rollback" takes it back.
++# Written by harden; "harden rollback" rolls it back.
 +[Service]
 +ExecStart=
 +ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS --config=/var/lib/kubelet/config.yaml $KUBELET_KUBEADM_ARGS
@@ -186,27 +187,29 @@ restart kubelet.service
 		{"a flag that nobody can see stays", []*checks.Check{
 			holds("kubernetes/x", kubelet, "no such text", want.Flag{Warrant: want.Mine, Unit: "kubelet.service",
 				Name: "event-qps", Gone: true})}, everything,
-			"left kubernetes/x: --event-qps is not among the flags of kubelet.service that can be seen; a person must take " +
-				"it away\n"},
+			"left kubernetes/x: --event-qps is not in the flags of kubelet.service that harden can see; remove it yourself\n"},
 		{"two that want another value are both left", []*checks.Check{profiling, holds("kubernetes/other", apiserver,
 			"--profiling=true", pod("profiling", "true")),
 			holds("kubernetes/a", kubelet, "readOnlyPort: 0", field(0, "readOnlyPort")),
 			holds("kubernetes/b", kubelet, "readOnlyPort: 1", field(1, "readOnlyPort"))}, everything,
-			`left kubernetes/profiling: kubernetes/profiling and kubernetes/other want ` + apiserver + ` --profiling to differ; a person must choose
-left kubernetes/other: kubernetes/profiling and kubernetes/other want ` + apiserver + ` --profiling to differ; a person must choose
-left kubernetes/a: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPort to differ; a person must choose
-left kubernetes/b: kubernetes/a and kubernetes/b want ` + kubelet + ` readOnlyPort to differ; a person must choose
+			`left kubernetes/profiling: kubernetes/profiling and kubernetes/other want different values ` +
+				`for ` + apiserver + ` --profiling; choose one yourself
+left kubernetes/other: kubernetes/profiling and kubernetes/other want different values for ` + apiserver + ` --profiling; choose one yourself
+left kubernetes/a: kubernetes/a and kubernetes/b want different values for ` + kubelet + ` readOnlyPort; choose one ` +
+				`yourself
+left kubernetes/b: kubernetes/a and kubernetes/b want different values for ` + kubelet + ` readOnlyPort; choose one ` +
+				`yourself
 `},
 		{"an unknown field is refused", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort",
 			field(0, "readonlyPort"))}, everything,
-			"left kubernetes/a: the file as it would be is not valid: there is no field readonlyPort\n"},
+			"left kubernetes/a: the changed file would not be valid: there is no field readonlyPort\n"},
 		{"a field of the wrong kind is refused", []*checks.Check{holds("kubernetes/a", kubelet, "podPidsLimit",
 			field("many", "podPidsLimit"))}, everything,
-			"left kubernetes/a: the file as it would be is not valid: podPidsLimit must be a whole number\n"},
+			"left kubernetes/a: the changed file would not be valid: podPidsLimit must be a whole number\n"},
 		{"and does not take others with it", []*checks.Check{holds("kubernetes/a", kubelet, "readonlyPort",
 			field(0, "readonlyPort")), holds("kubernetes/b", kubelet, "podPidsLimit", field(9, "podPidsLimit"))}, everything,
-			kubelet + " restart kubernetes/b\n+podPidsLimit: 9\nrestart kubelet.service\nleft kubernetes/a: the file as it " +
-				"would be is not valid: there is no field readonlyPort\n"},
+			kubelet + " restart kubernetes/b\n+podPidsLimit: 9\nrestart kubelet.service\nleft kubernetes/a: the changed " +
+				"file would not be valid: there is no field readonlyPort\n"},
 		{"a file that a pod would wait for", []*checks.Check{holds("kubernetes/audit-policy", apiserver,
 			"--audit-policy-file", pod("audit-policy-file", policy, policyMount)), profiling}, everything,
 			apiserver + " workload kubernetes/profiling\n+    - --profiling=false\nroll-out " + apiserver +

@@ -105,7 +105,7 @@ func leftReason(c *checks.Check, f checks.Finding) string {
 	case c.Manual != "":
 		return c.Manual
 	}
-	return "a person must decide"
+	return "decide yourself"
 }
 
 // classOf is what settling a finding disturbs: the most that its wants or its check say.
@@ -148,7 +148,7 @@ func (p *planner) dropConflicts() {
 				continue
 			}
 			for _, d := range cs {
-				p.dropped[d.fix.key()] = fmt.Sprintf("%s and %s want %s to differ; a person must choose",
+				p.dropped[d.fix.key()] = fmt.Sprintf("%s and %s want different values for %s; choose one yourself",
 					cs[0].fix.check, c.fix.check, place)
 			}
 		}
@@ -198,7 +198,7 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 		maps.Copy(p.dropped, bad)
 		own = slices.DeleteFunc(own, func(f fix) bool { _, gone := bad[f.key()]; return gone })
 	}
-	return nil, errors.New("the plan does not come to rest: this is a bug in harden")
+	return nil, errors.New("the plan does not converge: this is a bug in harden")
 }
 
 // refused asks the policy about a draft, notes its warnings in the changes, and returns the fixes that it refuses.
@@ -262,10 +262,10 @@ func (p *planner) unsettled(d *draft, h *facts.Host, fixes []fix) map[string]str
 	still := map[string]string{}
 	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), touched) {
 		if r.Err != nil && !p.doubt[r.Check] && len(r.Findings) == 0 && r.Status != checks.NotApplicable {
-			still[r.Check.ID+"\x00"] = fmt.Sprintf("after its own fix it could not be judged: %v", r.Err)
+			still[r.Check.ID+"\x00"] = fmt.Sprintf("after its own fix the result is unknown: %v", r.Err)
 		}
 		for _, f := range r.Findings {
-			still[r.Check.ID+"\x00"+f.Subject] = fmt.Sprintf("its own fix does not settle it: it would still be %s", f.Got)
+			still[r.Check.ID+"\x00"+f.Subject] = fmt.Sprintf("its own fix would not resolve it: it would still be %s", f.Got)
 		}
 	}
 	bad := map[string]string{}

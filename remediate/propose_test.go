@@ -132,9 +132,10 @@ func TestPropose(t *testing.T) {
 			name: "two checks that want one key to differ are both left",
 			host: loose(), policy: remediate.Policy{Allow: upTo(want.Behaviour)},
 			checks: []*checks.Check{icc, iccTrue},
-			want: "left docker/icc: docker/icc and docker/other want /etc/docker/daemon.json icc to differ; a person must " +
-				"choose\n" +
-				"left docker/other: docker/icc and docker/other want /etc/docker/daemon.json icc to differ; a person must choose\n",
+			want: "left docker/icc: docker/icc and docker/other want different values for /etc/docker/daemon.json icc; " +
+				"choose one yourself\n" +
+				"left docker/other: docker/icc and docker/other want different values for /etc/docker/daemon.json icc; choose " +
+				"one yourself\n",
 		},
 		{
 			name: "two masks of one file combine",
@@ -148,7 +149,7 @@ func TestPropose(t *testing.T) {
 			checks: []*checks.Check{holds("docker/never", file, "no such text", key("debug", false)),
 				mode("docker/mode", file, 0o644)},
 			want: "change /etc/docker/daemon.json 0666 -> 0644 none [docker/mode]\n" +
-				"left docker/never: its own fix does not settle it: it would still be without no such text\n",
+				"left docker/never: its own fix would not resolve it: it would still be without no such text\n",
 		},
 		{
 			name:   "a file that does not parse is left with the place of the mistake",
@@ -162,8 +163,8 @@ func TestPropose(t *testing.T) {
 			host:   tree{file: {Info: facts.Info{Mode: 0o666, Links: 2}, Data: []byte("{}\n")}},
 			policy: remediate.Policy{Allow: upTo(want.Restart)},
 			checks: []*checks.Check{mode("docker/mode", file, 0o644)},
-			want: "left docker/mode: /etc/docker/daemon.json has 2 names (hard links); a change would reach, or lose, the " +
-				"others\n",
+			want: "left docker/mode: /etc/docker/daemon.json has 2 names (hard links); a change would change or unlink " +
+				"the others\n",
 		},
 		{
 			name:   "nothing is made in a directory that cannot be changed",
@@ -183,7 +184,7 @@ func TestPropose(t *testing.T) {
 				return nil
 			}},
 			want: "change /etc/docker/daemon.json 0666 -> 0644 none [docker/mode]\n" +
-				"left docker/icc: the file as it would be is not valid: icc is a flag already\n",
+				"left docker/icc: the changed file would not be valid: icc is a flag already\n",
 		},
 		{
 			name: "a refusal of the precheck names its check, a warning goes with the change",

@@ -56,7 +56,7 @@ func (d *draft) update(f fix, w want.Container) error {
 		u.Because = appendNew(u.Because, w.Limits.Name()+": "+w.Because)
 	}
 	if w.Limits.Memory != 0 && u.Before.Memory == 0 {
-		u.OneWay = appendNew(u.OneWay, "memory: the Engine cannot unset a limit again, only give it another value")
+		u.OneWay = appendNew(u.OneWay, "memory: the Engine cannot remove a limit, only change it")
 	}
 	u.Checks, u.Wants = addCheck(u.Checks, f.check), append(u.Wants, w)
 	u.Class = max(u.Class, f.class)

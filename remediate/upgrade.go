@@ -166,7 +166,7 @@ func (p *planner) record(plan *Plan) {
 	if err != nil {
 		for i := range plan.Changes {
 			if unsafe(plan.Changes[i]) {
-				plan.Changes[i].Upgrade.Note += fmt.Sprintf(" (the cluster could not be asked: %v)", err)
+				plan.Changes[i].Upgrade.Note += fmt.Sprintf(" (the cluster is not reachable: %v)", err)
 			}
 		}
 		return

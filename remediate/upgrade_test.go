@@ -59,12 +59,17 @@ func TestUpgrade(t *testing.T) {
 		return got
 	}
 	wanted := map[string]string{
-		apiserver: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubeadm-config, and joining nodes do: add to apiServer of its ClusterConfiguration ` +
-			`{extraArgs: [{name: profiling, value: "false"}, {name: enable-admission-plugins, value: 'NodeRestriction,AlwaysPullImages'}, ` +
+		apiserver: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubeadm-config, and joining nodes ` +
+			`do: add to apiServer of its ClusterConfiguration ` +
+			`{extraArgs: [{name: profiling, value: "false"}, {name: enable-admission-plugins, value: ` +
+			`'NodeRestriction,AlwaysPullImages'}, ` +
 			`{name: audit-log-path, value: /var/log/kubernetes/audit/a.log}], ` +
-			`extraVolumes: [{name: harden-audit, hostPath: /var/log/kubernetes/audit, mountPath: /var/log/kubernetes/audit, pathType: DirectoryOrCreate}]}` +
-			`; take --kubelet-client-key out of apiServer.extraArgs there (before v1beta4, extraArgs is a mapping of name to value)`,
-		kubelet: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubelet-config, and joining nodes get it: under its key kubelet, ` +
+			`extraVolumes: [{name: harden-audit, hostPath: /var/log/kubernetes/audit, mountPath: /var/log/kubernetes/audit, ` +
+			`pathType: DirectoryOrCreate}]}` +
+			`; take --kubelet-client-key out of apiServer.extraArgs there (before v1beta4, extraArgs is a mapping of name to ` +
+			`value)`,
+		kubelet: `"kubeadm upgrade" writes this file anew from ConfigMap kube-system/kubelet-config, and joining nodes get ` +
+			`it: under its key kubelet, ` +
 			`set podPidsLimit: 4096; set tlsCipherSuites: [A]; take cgroupDriver out`,
 		policy: "safe", flagsEnv: "safe",
 	}
@@ -105,7 +110,7 @@ func TestRecordInCluster(t *testing.T) {
 		{"what cannot be edited", &remediate.Cluster{Configuration: "apiVersion: kubeadm.k8s.io/v1beta2\nkind: " +
 			"ClusterConfiguration\n", Kubelet: "a: 1\na: 2\n"}, nil, false, "has not done it", nil},
 		{"nobody answers", nil, context.DeadlineExceeded, false,
-			"(the cluster could not be asked: context deadline exceeded)", nil},
+			"(the cluster is not reachable: context deadline exceeded)", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := facts.New(t.Context(), kubeadmNode(t), facts.Choices{})

@@ -33,7 +33,7 @@ const (
 )
 
 // ErrBound means that an archive goes beyond what any image needs: it is broken, or made to use up whoever reads it.
-var ErrBound = errors.New("out of bounds")
+var ErrBound = errors.New("too large or malformed")
 
 // Contents are what an image holds that somebody should know of. Paths have no leading slash.
 type Contents struct {

@@ -111,7 +111,7 @@ func WithinDir(limit fs.FileMode) Cond[fs.FileMode] { return within(limit, limit
 
 func within(limit, allowed fs.FileMode) Cond[fs.FileMode] {
 	return Cond[fs.FileMode]{
-		Text:    fmt.Sprintf("within %04o", limit),
+		Text:    fmt.Sprintf("%04o or stricter", limit),
 		Holds:   func(got fs.FileMode) bool { return got&^allowed == 0 },
 		Nearest: func(got fs.FileMode) (fs.FileMode, bool) { return got & allowed, true },
 	}

@@ -46,7 +46,7 @@ var words = [kinds]string{"bytes", "values", "values once aliases, merge keys an
 	"levels of nesting", "files and directories", "bytes of work"}
 
 // Err is what every Exceeded is.
-var Err = errors.New("too large or too complex to judge")
+var Err = errors.New("too large or too complex")
 
 // Exceeded is the error of a file that costs more than a limit.
 type Exceeded struct {

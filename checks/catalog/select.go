@@ -206,7 +206,7 @@ func (s *Selection) matchNumber(all []*checks.Check, in, n string) (match, error
 	case 0:
 		return found, fmt.Errorf("%s has no item or section %s%s", join(editions), n, elsewhere(all, editions, n))
 	}
-	return found, fmt.Errorf("%s is in more than one benchmark: say %s", n, strings.Join(where, " or "))
+	return found, fmt.Errorf("%s is in more than one benchmark: use %s", n, strings.Join(where, " or "))
 }
 
 func lookUp(all []*checks.Check, b cis.Benchmark, n string) match {

@@ -91,8 +91,8 @@ func TestSelect(t *testing.T) {
 		"other edition": {query: catalog.Query{Benchmark: "1.6.0", Only: []string{"2.7"}},
 			err: "docker@1.6.0 or k8s@2.0 has no item or section 2.7; docker@1.8.0:2.7 is docker/devicemapper"},
 		"no edition": {query: catalog.Query{Only: []string{"docker@9:1"}},
-			err: `docker@9:1: no benchmark is called "docker@9" (there are docker@1.2.0, docker@1.5.0, docker@1.6.0, ` +
-				`docker@1.7.0, docker@1.8.0, k8s@1.24, k8s@1.10, k8s@1.11, k8s@1.12, k8s@2.0)`},
+			err: `docker@9:1: unknown benchmark "docker@9"; valid: docker@1.2.0, docker@1.5.0, docker@1.6.0, ` +
+				`docker@1.7.0, docker@1.8.0, k8s@1.24, k8s@1.10, k8s@1.11, k8s@1.12, k8s@2.0`},
 		"no such level": {query: catalog.Query{Level: 3}, err: "level 3: valid: 1, 2"},
 		"bad glob": {query: catalog.Query{Only: []string{"docker/[a"}},
 			err: `"docker/[a": syntax error in pattern`},

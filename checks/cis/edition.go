@@ -52,7 +52,7 @@ func Find(name string) (Benchmark, error) {
 	for i, b := range Editions {
 		names[i] = string(b)
 	}
-	return "", fmt.Errorf("no benchmark is called %q (there are %s)", name, strings.Join(names, ", "))
+	return "", fmt.Errorf("unknown benchmark %q; valid: %s", name, strings.Join(names, ", "))
 }
 
 // corrects reports whether a name is that of an edition of Kubernetes with a third number: those corrections have moved

@@ -119,7 +119,7 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		return f, false
 	}
 	fixed.Reason = ""
-	fixed.Breaks = strings.TrimPrefix(fixed.Breaks+"; the containers of "+s.Name+" are made again", "; ")
+	fixed.Breaks = strings.TrimPrefix(fixed.Breaks+"; the containers of "+s.Name+" are recreated", "; ")
 	return fixed, false
 }
 
@@ -231,7 +231,7 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 		}
 		wants := remade(h, c, kept[c.ComposeUnit()])
 		all = append(all, ofContainer(c, checks.Finding{Subject: subject,
-			Got:  "limited, but not by its Compose file: making it again would lose that",
+			Got:  "limited, but not by its Compose file: recreating it would lose that",
 			Must: "limited by its Compose file too", Wants: wants, Remade: wants})...)
 	}
 	return all

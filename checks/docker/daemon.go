@@ -105,7 +105,7 @@ func (u *namedUlimits) FromFlags(values []string) error {
 		s, errSoft := strconv.ParseInt(soft, 10, 64)
 		x, errHard := strconv.ParseInt(hard, 10, 64)
 		if !ok || errSoft != nil || errHard != nil {
-			return fmt.Errorf("%q is no NAME=SOFT:HARD", v)
+			return fmt.Errorf("%q is not NAME=SOFT:HARD", v)
 		}
 		(*u)[name] = &container.Ulimit{Name: name, Soft: s, Hard: x}
 	}

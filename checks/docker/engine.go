@@ -31,9 +31,9 @@ func engine(h *facts.Host) (*facts.EngineFacts, error) {
 	case err != nil:
 		return nil, err
 	case d.Unseen:
-		return nil, errors.New("no dockerd can be asked of a host that is not the one that runs here")
+		return nil, errors.New("not checked: --root reads files only")
 	}
-	return nil, errors.New("dockerd does not run, so it cannot be asked")
+	return nil, errors.New("dockerd is not running")
 }
 
 // unless judges by r unless reason says why the check does not apply.
@@ -71,7 +71,7 @@ func containers(h *facts.Host) ([]facts.Container, error) {
 	}
 	cs, err := facts.Containers(h)
 	if len(cs) == 0 && err == nil {
-		return nil, rule.Inapplicable("there is no container")
+		return nil, rule.Inapplicable("no containers")
 	}
 	return cs, err
 }
@@ -110,14 +110,14 @@ func found(c *facts.Container, got, must, options string) []checks.Finding {
 func again(c *facts.Container, options string) string {
 	l := c.Config.Labels
 	if s := l[facts.LabelSwarmService]; s != "" {
-		return "a Swarm service makes it, " + clip(cmp.Or(l[facts.LabelSwarmName], s)) +
+		return "a Swarm service manages it, " + clip(cmp.Or(l[facts.LabelSwarmName], s)) +
 			": update the service, with " + options
 	}
 	if p := l[facts.LabelComposeProject]; p != "" {
 		return "service " + clip(l[facts.LabelComposeService]) + " of the Compose project " + clip(p) +
-			" makes it: say there what `docker run` takes as " + options + "; then `docker compose up -d`"
+			" manages it: set there what `docker run` calls " + options + "; then `docker compose up -d`"
 	}
-	return "make it again with " + options
+	return "recreate it with " + options
 }
 
 // imagesOf returns every image. Where there is none nothing is to be judged.
@@ -127,7 +127,7 @@ func imagesOf(h *facts.Host) ([]facts.Image, error) {
 	}
 	all, err := facts.Images(h)
 	if len(all) == 0 && err == nil {
-		return nil, rule.Inapplicable("there is no image")
+		return nil, rule.Inapplicable("no images")
 	}
 	return all, err
 }

@@ -48,7 +48,7 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	if d.Unseen {
-		return nil, errors.New("what is mounted where cannot be told of a host that is not the one that runs here")
+		return nil, errors.New("mounts unknown: --root reads files only")
 	}
 	mounts := "/proc/self/mountinfo"
 	if d.Process != nil {
@@ -174,7 +174,7 @@ func askOfHost(h *facts.Host) ([]checks.Finding, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("%w: run the benchmark of %s itself; harden judges what belongs to Docker", checks.ErrManual,
+	return nil, fmt.Errorf("%w: run the benchmark of %s itself; harden checks Docker only", checks.ErrManual,
 		system)
 }
 

@@ -72,7 +72,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 		uid, errUser := facts.ContainerUser(h, c.ID, name)
 		switch {
 		case errUser != nil:
-			err = cmp.Or(err, fmt.Errorf("%s runs as %s, and who that is cannot be told: %v", subject(c), clip(name),
+			err = cmp.Or(err, fmt.Errorf("%s runs as %s, and its UID is unknown: %v", subject(c), clip(name),
 				errUser))
 		case uid == 0:
 			findings = append(findings, found(c, "runs as "+clip(user)+", which its passwd makes uid 0", notRoot,
@@ -255,12 +255,13 @@ var contentTrust = &checks.Check{
 // verifySignatures is what does the work of content trust now. containerd's image verifiers are asked by its transfer
 // service, which Kubernetes pulls by and dockerd does not. Sources: containerd docs/image-verification.md and
 // core/transfer/local/pull.go; moby daemon/containerd/image_pull.go.
-const verifySignatures = "verify signatures where images are deployed, with `cosign verify` or with `notation verify` " +
+const verifySignatures = "verify signatures where images are deployed, with `cosign verify` or with `notation " +
+	"verify` " +
 	"and a trust policy, and deploy the digest that was verified; on Kubernetes an admission policy does it for each " +
 	"pod; containerd's image verifier plugins check what is pulled for Kubernetes, but not what dockerd pulls"
 
-// noTrust is the first version of the docker command without content trust: no command of it reads DOCKER_CONTENT_TRUST,
-// and `docker trust` is not part of it. Source: docker/cli v29.0.0, pull requests 6195 and 6603.
+// noTrust is the first version of the docker command without content trust: no command of it reads
+// DOCKER_CONTENT_TRUST, and `docker trust` is not part of it. Source: docker/cli v29.0.0, pull requests 6195 and 6603.
 const noTrust = 29
 
 const (

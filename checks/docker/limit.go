@@ -57,12 +57,12 @@ func unchangeable(h *facts.Host, c *facts.Container) string {
 func owner(c *facts.Container) string {
 	l := c.Config.Labels
 	if s := l[facts.LabelSwarmService]; s != "" {
-		return fmt.Sprintf("not durable: the Swarm service %s makes %s again without it",
+		return fmt.Sprintf("not durable: the Swarm service %s recreates %s without it",
 			clip(cmp.Or(l[facts.LabelSwarmName], s)), clip(c.ShortName()))
 	}
 	if p := l[facts.LabelComposeProject]; p != "" {
-		return fmt.Sprintf("not durable: the Compose project %s, service %s, makes %s again without it unless its "+
-			"file says it too",
+		return fmt.Sprintf("not durable: the Compose project %s, service %s, recreates %s without it unless its file has "+
+			"it too",
 			clip(p), clip(l[facts.LabelComposeService]), clip(c.ShortName()))
 	}
 	return ""
@@ -91,7 +91,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 	var u facts.Usage
 	if c.State.Running {
 		if u, err = facts.UsageOf(h, c.ID); err != nil && !unasked {
-			return limits, "", fmt.Sprintf("what it uses cannot be told: %v", err)
+			return limits, "", fmt.Sprintf("its usage is unknown: %v", err)
 		}
 	}
 	n, because := l.observed(e, u)
@@ -99,7 +99,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 		return limits, "", "" // a person chooses
 	}
 	if n == 0 {
-		return limits, "", fmt.Sprintf("it does not run, so that what it uses is not known: choose its %s in "+
+		return limits, "", fmt.Sprintf("it is not running, so its usage is unknown: choose its %s in "+
 			"harden's configuration", l.option)
 	}
 	return l.wants(e, n), because, ""

@@ -116,7 +116,7 @@ func between(low, high int64) func(string) (int64, error) {
 	return func(s string) (int64, error) {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < low || n > high {
-			return 0, fmt.Errorf("%q is no number from %d to %d", s, low, high)
+			return 0, fmt.Errorf("%q is not a number from %d to %d", s, low, high)
 		}
 		return n, nil
 	}
@@ -213,7 +213,7 @@ func restart(h *facts.Host, c *facts.Container) []checks.Finding {
 func services(h *facts.Host) ([]checks.Finding, error) {
 	s, err := manager(h)
 	if errors.Is(err, facts.ErrAbsent) {
-		return nil, errors.New("some containers are tasks of a swarm, and how those are restarted only a manager tells")
+		return nil, errors.New("some containers are tasks of a swarm, and only a manager knows their restart policy")
 	}
 	if err != nil {
 		return nil, err
@@ -238,7 +238,7 @@ func services(h *facts.Host) ([]checks.Finding, error) {
 		findings = append(findings, checks.Finding{Subject: "service " + clip(service.Spec.Name), Got: got,
 			Must: "none, or on-failure at most 5 times",
 			Reason: fmt.Sprintf("`docker service update --restart-condition on-failure --restart-max-attempts 5 %s`; "+
-				"its tasks are made again",
+				"its tasks are recreated",
 				clip(service.Spec.Name))})
 	}
 	return findings, nil

@@ -93,7 +93,7 @@ func execs(bad func(facts.Exec) bool, got, must string) checks.Rule {
 			}))
 		}
 		if len(findings) == 0 && err == nil && gone > 0 {
-			return nil, fmt.Errorf("%w: %d exec sessions have ended, and the Engine no longer tells how they were "+
+			return nil, fmt.Errorf("%w: %d exec sessions have ended, and the Engine no longer has their options "+
 				"made; `ausearch -k docker` may",
 				checks.ErrManual, gone)
 		}
@@ -180,7 +180,7 @@ func currentImages(h *facts.Host) ([]checks.Finding, error) {
 	}
 	err = cmp.Or(err, errImages)
 	if len(findings) == 0 && err == nil && len(loose) > 0 {
-		return nil, fmt.Errorf("%w: not pinned by digest, so that whether it is the newest only its registry tells: %s",
+		return nil, fmt.Errorf("%w: not pinned by digest, so only the registry knows whether it is the newest: %s",
 			checks.ErrManual, some(loose))
 	}
 	return findings, err

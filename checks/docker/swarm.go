@@ -180,7 +180,7 @@ func overlays(h *facts.Host) ([]checks.Finding, error) {
 		if off, err := strconv.ParseBool(on); set && (err != nil || off) {
 			continue
 		}
-		reason := "make it again with `--opt encrypted`, and attach its services to that"
+		reason := "recreate it with `--opt encrypted`, and attach its services to that"
 		if n.Ingress {
 			reason = "`docker network rm ingress` and `docker network create --driver overlay --ingress --opt " +
 				"encrypted ingress`; services with published ports have to be taken down for it"
@@ -189,7 +189,7 @@ func overlays(h *facts.Host) ([]checks.Finding, error) {
 			Must: "encrypted", Reason: reason})
 	}
 	if !some && err == nil {
-		return nil, rule.Inapplicable("there is no overlay network")
+		return nil, rule.Inapplicable("no overlay networks")
 	}
 	return findings, err
 }

@@ -50,7 +50,7 @@ func (p *AuditPolicy) invalid() string {
 		}
 		for _, s := range r.OmitStages {
 			if !slices.Contains(auditStages, s) {
-				return fmt.Sprintf("%s: no stage is called %q; valid: %s", at, s, strings.Join(auditStages, ", "))
+				return fmt.Sprintf("%s: unknown stage %q; valid: %s", at, s, strings.Join(auditStages, ", "))
 			}
 		}
 		if len(r.NonResourceURLs) > 0 && len(r.Resources)+len(r.Namespaces) > 0 {
@@ -58,7 +58,7 @@ func (p *AuditPolicy) invalid() string {
 		}
 		for _, u := range r.NonResourceURLs {
 			if u != "*" && (!strings.HasPrefix(u, "/") || strings.Contains(strings.TrimSuffix(u, "*"), "*")) {
-				return fmt.Sprintf("%s: nonResourceURLs: %q is no path", at, u)
+				return fmt.Sprintf("%s: nonResourceURLs: %q is not a path", at, u)
 			}
 		}
 		for _, g := range r.Resources {

@@ -173,7 +173,7 @@ func Uncounted(h *Host, names ...string) []Process {
 func uncertain(ps []Process) error {
 	for _, p := range ps {
 		if p.Doubted != "" && p.UID == 0 {
-			return fmt.Errorf("%s (PID %d) is not counted: %s", path.Base(p.Exe), p.PID, p.Doubted)
+			return fmt.Errorf("%s (PID %d) is ignored: %s", path.Base(p.Exe), p.PID, p.Doubted)
 		}
 	}
 	return nil

@@ -84,7 +84,7 @@ func (s *Service) own(d *composeDoc, name string, node *yaml.Node, own bool) {
 	}
 	if l.node.Kind != yaml.MappingNode {
 		if !isNull(l.node) {
-			s.Err = fmt.Errorf("%s: line %d: service %s is no mapping", d.file.As, node.Line, name)
+			s.Err = fmt.Errorf("%s: line %d: service %s is not a mapping", d.file.As, node.Line, name)
 		}
 		return
 	}

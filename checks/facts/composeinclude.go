@@ -18,10 +18,10 @@ func (d *composeDoc) include(r *composeReader, follow bool) error {
 	}
 	c := d.file
 	if list.Kind != yaml.SequenceNode {
-		return fmt.Errorf("%s: include is no list", c.At(list.Line))
+		return fmt.Errorf("%s: include is not a list", c.At(list.Line))
 	}
 	if r.open == nil {
-		return fmt.Errorf("%s: include: harden does not look into included files", c.At(list.Line))
+		return fmt.Errorf("%s: include: harden does not read included files", c.At(list.Line))
 	}
 	for _, entry := range (ComposeValue{Node: list, File: c}).Items() {
 		inc, err := r.include(c, entry)

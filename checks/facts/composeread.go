@@ -147,7 +147,7 @@ func (c *Compose) document(r *composeReader, t *budget.Tree) (*composeDoc, error
 		services = nil
 	}
 	if services != nil && services.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s: line %d: services is no mapping", c.As, services.Line)
+		return nil, fmt.Errorf("%s: line %d: services is not a mapping", c.As, services.Line)
 	}
 	d := &composeDoc{file: c, top: top, tree: t, services: services, reader: r, extended: map[string]*Compose{},
 		tags: strings.Contains(string(c.Data), tagReset) || strings.Contains(string(c.Data), tagOverride)}
@@ -220,7 +220,7 @@ func (r *composeReader) base(c *Compose, p string) (*Compose, error) {
 // named opens a file that a Compose file names.
 func (r *composeReader) named(c *Compose, p string) (*SourceFile, error) {
 	if strings.Contains(p, "://") || strings.HasPrefix(p, "git@") || strings.HasPrefix(p, "oci:") {
-		return nil, errors.New("harden does not look into files of other machines")
+		return nil, errors.New("harden does not read files of other machines")
 	}
 	if r.files++; r.files > maxSourceFiles {
 		return nil, fmt.Errorf("more than %d files are included or extended, the limit", maxSourceFiles)

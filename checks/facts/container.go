@@ -195,7 +195,7 @@ func ParseRestart(s string) (RestartPolicy, error) {
 	if counted {
 		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 ||
 			p.Name != container.RestartPolicyOnFailure {
-			return p, fmt.Errorf("%q is no restart policy", s)
+			return p, fmt.Errorf("%q is not a restart policy", s)
 		}
 	}
 	switch p.Name {
@@ -203,7 +203,7 @@ func ParseRestart(s string) (RestartPolicy, error) {
 		container.RestartPolicyOnFailure:
 		return p, nil
 	}
-	return p, fmt.Errorf("%q is no restart policy (there are no, always, unless-stopped, on-failure and on-failure:N)", s)
+	return p, fmt.Errorf("%q is not a restart policy; valid: no, always, unless-stopped, on-failure, on-failure:N", s)
 }
 
 // updated is c with other limits; c itself, which others share, stays as it is.
@@ -284,15 +284,15 @@ func (i *Image) ShortName() string {
 func CheckChoice(k ContainerChoice) error {
 	for _, glob := range []string{k.Name, k.Label} {
 		if _, err := path.Match(glob, ""); err != nil {
-			return fmt.Errorf("%q is no glob", glob)
+			return fmt.Errorf("%q is not a glob", glob)
 		}
 	}
 	if n, err := units.RAMInBytes(k.Memory); k.Memory != "" && k.Memory != Auto && (err != nil || n < LeastMemory) {
-		return fmt.Errorf("memory: %q is no size of 6m or more, nor auto", k.Memory)
+		return fmt.Errorf("memory: invalid size %q; minimum 6m, or auto", k.Memory)
 	}
 	for key, v := range map[string]string{"cpu-shares": k.CPUShares, "pids-limit": k.PIDs} {
 		if n, err := strconv.ParseInt(v, 10, 64); v != "" && v != Auto && (err != nil || n < 2) {
-			return fmt.Errorf("%s: %q is no number of 2 or more, nor auto", key, v)
+			return fmt.Errorf("%s: invalid number %q; minimum 2, or auto", key, v)
 		}
 	}
 	if k.Restart != "" {

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrShallow means that nobody asked for the files in images to be looked at.
-var ErrShallow = errors.New("the files in images are looked at by --deep alone")
+var ErrShallow = errors.New("the files in images are read only with --deep")
 
 // Contents returns what the files in an image, by its ID, are known to hold. ErrShallow unless Deep.
 func Contents(h *Host, id string) (*archive.Contents, error) {
@@ -25,7 +25,7 @@ func readContents(h *Host, id string) (c *archive.Contents, err error) {
 	}
 	saver, ok := engine.(Saver)
 	if !ok {
-		return nil, errors.New("this engine cannot be asked for images")
+		return nil, errors.New("this Engine does not list images")
 	}
 	h.Deep(id, 0)
 	err = saver.Save(h.Context(), id, func(r io.Reader) error {

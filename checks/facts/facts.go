@@ -115,8 +115,8 @@ type Source interface {
 	Engine(ctx context.Context) (API, Endpoint, error)
 }
 
-// A Counter is a Source that looks at all processes once and then knows those of any name. Where thousands run, one look
-// takes longer than all else.
+// A Counter is a Source that looks at all processes once and then knows those of any name. Where thousands run, one
+// look takes longer than all else.
 type Counter interface {
 	Census(ctx context.Context) (processes func(name string) ([]Process, error), err error)
 }

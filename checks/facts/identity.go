@@ -21,7 +21,7 @@ func (i Identity) Root() bool { return i.UID == 0 && !i.Unsure }
 // String names whom the program runs as.
 func (i Identity) String() string {
 	if i.Unsure {
-		return "a user that cannot be told"
+		return "an unknown user"
 	}
 	return fmt.Sprintf("uid %d", i.UID)
 }

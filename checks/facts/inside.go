@@ -91,7 +91,7 @@ func archived(h *Host, c *Container) ([]byte, error) {
 				return err
 			}
 			if head.Typeflag != tar.TypeReg {
-				return errors.New("/etc/passwd in it is no regular file")
+				return errors.New("/etc/passwd in it is not a regular file")
 			}
 			data, err = io.ReadAll(archive)
 			return err

@@ -112,7 +112,7 @@ func kubeletStart(h *Host, k *Kubelet, f Flavour) (bool, error) {
 			return true, nil
 		}
 		if k.Process == nil && len(u.Argv) > 0 {
-			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments cannot be told",
+			k.Err = fmt.Errorf("%s: the kubelet is started by a shell or another program, so its arguments are unknown",
 				KubeletUnit)
 			k.Open = true
 			return true, nil

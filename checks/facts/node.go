@@ -150,8 +150,8 @@ func (n *Node) readComponent(name string) (*Component, error) {
 	switch {
 	case c.Pod == nil || sure == surely:
 	case c.Process == nil:
-		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments cannot "+
-			"be told", c.Pod.File, name)
+		return nil, fmt.Errorf("%s: %s is started by a shell, another program or its image alone, so its arguments are "+
+			"unknown", c.Pod.File, name)
 	default:
 		c.Next = c.Running
 	}
@@ -213,11 +213,11 @@ func (n *Node) unnamed(c *Component, ps []Process) error {
 	}
 	for _, p := range ps {
 		if p.Doubted != "" && systemService(p.Cgroup) != "" { // k0s runs its API server as a user of its own
-			return fmt.Errorf("%s (PID %d) is not counted: %s", c.Name, p.PID, p.Doubted)
+			return fmt.Errorf("%s (PID %d) is ignored: %s", c.Name, p.PID, p.Doubted)
 		}
 		if p.Contained && !p.OtherUsers && c.Name != KubeProxy && InStaticPod(p.Cgroup, n.Kubelet.CgroupRoot()) {
 			return fmt.Errorf("%s (PID %d) runs in a static pod, and no manifest is found that starts it, so its "+
-				"configuration cannot be told", c.Name, p.PID)
+				"configuration is unknown", c.Name, p.PID)
 		}
 	}
 	return fmt.Errorf("%s: %w", c.Name, ErrAbsent)

@@ -61,7 +61,7 @@ func references(h *Host, p *Project) (doubt, err error) {
 // serviceFiles adds the files that one service names, itself or by what it merges in.
 func serviceFiles(h *Host, p *Project, c *Compose, service *yaml.Node, depth int) (doubt, err error) {
 	if e := field(service, "extends"); e != nil && field(e, "file") != nil {
-		return nil, fmt.Errorf("%s: extends: harden does not look into other files", c.At(e.Line))
+		return nil, fmt.Errorf("%s: extends: harden does not read other files", c.At(e.Line))
 	}
 	for _, key := range []string{"env_file", "label_file"} {
 		n := field(service, key)

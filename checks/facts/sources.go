@@ -198,7 +198,7 @@ func (w *sourceWalk) dir(dir string, depth int) error {
 		if w.entries++; w.entries > maxSourceEntries {
 			if !w.full {
 				w.full = true
-				w.skip(dir, fmt.Sprintf("more than %d files, the limit: look at fewer directories", maxSourceEntries))
+				w.skip(dir, fmt.Sprintf("more than %d files, the limit: use fewer directories", maxSourceEntries))
 			}
 			return nil
 		}

@@ -35,7 +35,7 @@ func (n *Node) startedBy(c *Component) error {
 	case sure == surely:
 		c.Unit, c.UnitBy, c.Next = unit, u.Entitled(), parseKubeFlags(args)
 	case c.Process == nil && len(u.Argv) > 0:
-		return fmt.Errorf("%s: %s is started by a shell or another program, so its arguments cannot be told", unit, c.Name)
+		return fmt.Errorf("%s: %s is started by a shell or another program, so its arguments are unknown", unit, c.Name)
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 )
 
 // ParseObject reads one JSON object as strictly as the strictest dockerd does, and more strictly where parsers
-// disagree: whatever it accepts, every reader of the file understands alike. It refuses comments, a byte order mark, trailing
-// commas, invalid UTF-8, anything after the document, an empty file, a top level that is no object, and a name that
-// occurs twice in one object at any depth (editors change the first, dockerd takes the last). The error names line
+// disagree: whatever it accepts, every reader of the file understands alike. It refuses comments, a byte order mark,
+// trailing commas, invalid UTF-8, anything after the document, an empty file, a top level that is no object, and a name
+// that occurs twice in one object at any depth (editors change the first, dockerd takes the last). The error names line
 // and column, both from 1, columns in characters, and never quotes the file's content beyond one character or name.
 // The value that it returns holds a *hujson.Object and tells where in data each value is.
 func ParseObject(data []byte) (hujson.Value, error) {

@@ -147,7 +147,7 @@ func beside(c *facts.Component, file, named string) string {
 
 // limitEvents wants the two files that the plugin reads, and the flag that names the first.
 func limitEvents(n *facts.Node, c *facts.Component) ([]want.Want, string) {
-	const head = "# Written by harden; \"harden rollback\" takes it back.\n"
+	const head = "# Written by harden; \"harden rollback\" rolls it back.\n"
 	flag, why := change(n, c, "admission-control-config-file", facts.Saying{}, ours+"/admission.yaml", nil, oursMounted)
 	if why != "" {
 		return nil, why

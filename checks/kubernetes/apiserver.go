@@ -123,7 +123,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 	switch {
 	case why != "":
 	case !known:
-		why = fmt.Sprintf("the version of %s cannot be told, and an API server before 1.32 cannot limit anonymous "+
+		why = fmt.Sprintf("the version of %s is unknown, and an API server before 1.32 cannot limit anonymous "+
 			"callers to paths", c.Pod.Image)
 	case minor < 32 && !probed:
 		return change(n, c, "anonymous-auth", s.from, "false", nil)
@@ -142,7 +142,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		version += "beta1"
 	}
 	file := ours + "/authentication.yaml"
-	wants := []want.Want{fileFor(c, file, "# Written by harden; \"harden rollback\" takes it back.\n"+
+	wants := []want.Want{fileFor(c, file, "# Written by harden; \"harden rollback\" rolls it back.\n"+
 		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n"+
 		"apiVersion: "+version+"\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n"+
 		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n")}

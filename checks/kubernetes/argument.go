@@ -81,7 +81,7 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 	if f, isFlag := c.Next[a.name]; isFlag && s.Field == nil {
 		values = f.Values
 		if f.Unclear != "" && !strings.HasPrefix(s.Value, "https://") { // of a URL its scheme is what counts
-			return out, fmt.Errorf("%s: it comes from the variable %s, whose value cannot be told here",
+			return out, fmt.Errorf("%s: it comes from the variable %s, whose value is unknown here",
 				out.Where, f.Unclear)
 		}
 	}
@@ -103,7 +103,7 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 
 // open says why a flag of a program inside k3s is not known.
 func open(c *facts.Component, name string) error {
-	return fmt.Errorf("k3s starts %s in its own process and passes it --%s or not: its journal tells "+
+	return fmt.Errorf("k3s starts %s in its own process and passes it --%s or not: see its journal "+
 		"(`journalctl -u k3s | grep 'Running %[1]s'`)", c.Name, name)
 }
 

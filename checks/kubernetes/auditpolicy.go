@@ -149,7 +149,7 @@ const (
 
 // policy is what harden proposes: who did what, of everything but the cluster's own watching, and the content of
 // nothing.
-const policy = `# Written by harden; "harden rollback" takes it back.
+const policy = `# Written by harden; "harden rollback" rolls it back.
 # Metadata says who did what, when and from where. Nothing is recorded with its content: Secrets and tokens would be in the log.
 apiVersion: audit.k8s.io/v1
 kind: Policy

@@ -81,8 +81,8 @@ var apiserverEncryption = &checks.Check{
 	Rule:    checks.Func(encryption),
 }
 
-const encryptionSteps = "a key cannot be taken back once Secrets are written with it, and every control-plane node " +
-	"needs the same one: so by hand. 1. Make a key (`head -c 32 /dev/urandom | base64`) and keep a copy outside the " +
+const encryptionSteps = "a key cannot be removed once Secrets are written with it, and every control-plane node " +
+	"needs the same one: do it by hand. 1. Make a key (`head -c 32 /dev/urandom | base64`) and keep a copy outside the " +
 	"cluster. 2. On every control-plane node write /etc/kubernetes/harden/encryption.yaml, mode 0600: `{apiVersion: " +
 	"apiserver.config.k8s.io/v1, kind: EncryptionConfiguration, resources: [{resources: [secrets], providers: " +
 	"[{identity: {}}, {secretbox: {keys: [{name: key1, secret: …}]}}]}]}` with the key in the place of …, mount the " +

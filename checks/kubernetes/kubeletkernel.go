@@ -127,7 +127,7 @@ func kernelDefaults(h *facts.Host) ([]checks.Finding, error) {
 		return findings, err
 	}
 	var lines strings.Builder
-	lines.WriteString("# Written by harden; \"harden rollback\" takes it back. The kubelet insists on these " +
+	lines.WriteString("# Written by harden; \"harden rollback\" rolls it back. The kubelet insists on these " +
 		"(protectKernelDefaults).\n")
 	var missing, against []string
 	for _, kernel := range kernelSettings {

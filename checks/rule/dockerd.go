@@ -118,7 +118,7 @@ type elsewhere[T any] struct {
 func (e elsewhere[T]) Reading() (Reading[T], error) {
 	v, ok := e.told(e.host)
 	if !ok {
-		return Reading[T]{}, fmt.Errorf("%w, and does not tell its %s", facts.ErrElsewhere, e.name)
+		return Reading[T]{}, fmt.Errorf("%w, and does not show its %s", facts.ErrElsewhere, e.name)
 	}
 	return Reading[T]{Value: v, Text: inDaemon(v), Stuck: "run harden on the machine of the Docker Engine"}, nil
 }
@@ -167,7 +167,7 @@ func (d dockerd[T]) TakeUp(cond be.Cond[T]) (wants []want.Want, why, how string)
 		if v, ok := cond.Nearest(d.unset); ok {
 			wants, why = Ask(d.daemon, map[string]any{d.name: v})
 		}
-		return wants, why, "a reload does not reset what is merely left out"
+		return wants, why, "a reload does not reset omitted keys"
 	case reload:
 		return []want.Want{want.Service{Unit: Service(d.daemon), Key: d.name, Reload: true}}, "", "pending reload"
 	case unit == "":

@@ -59,7 +59,7 @@ func Here(h *facts.Host) error {
 		// a node's containerd is none of Docker's
 		if _, err := facts.DaemonOf(h); errors.Is(err, facts.ErrAbsent) {
 			if _, err := facts.NodeOf(h); err == nil {
-				return Inapplicable("there is no Docker on this host")
+				return Inapplicable("Docker is not installed")
 			}
 		}
 	}

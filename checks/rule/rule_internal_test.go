@@ -91,18 +91,18 @@ func TestMust(t *testing.T) {
 		"/locked": {Path: "/locked", Mode: 0o666, Locked: "it is on a read-only file system"},
 		"/acl":    {Path: "/acl", Mode: 0o600, ACL: true},
 	}}
-	const bad = "/bad is 0666, must be within 0644, 1 wants ()"
+	const bad = "/bad is 0666, must be 0644 or stricter, 1 wants ()"
 	for paths, want := range map[string]string{
 		"/good":         "",
 		"/bad":          bad,
-		"/link":         "/link is 0666 (at /bad, where it leads), must be within 0644, 1 wants ()",
+		"/link":         "/link is 0666 (at /bad, where it leads), must be 0644 or stricter, 1 wants ()",
 		"/bad /link":    bad,
 		"/none":         "error: /none: none",
 		"/none /bad":    bad,
 		"/denied":       "error: " + denied.Error(),
 		"/denied /bad":  bad + "; error: " + denied.Error(),
 		"/denied /good": "error: " + denied.Error(),
-		"/locked": "/locked is 0666, must be within 0644, 0 wants (/locked cannot be changed: it is on a " +
+		"/locked": "/locked is 0666, must be 0644 or stricter, 0 wants (/locked cannot be changed: it is on a " +
 			"read-only file system)",
 		"/acl": "/acl (ACL) is an access control list grants more than the mode says, must be without one, " +
 			"0 wants (read it with `getfacl /acl`; `setfacl -b /acl` removes it)",
@@ -288,7 +288,7 @@ func TestTakeUp(t *testing.T) {
 		"a restart": {look("icc", unit, true), taken{"pending restart", "", 1}},
 		"a reload":  {look("live-restore", unit, true), taken{"pending reload", "", 1}},
 		"a key that is gone": {look("live-restore", unit, false),
-			taken{"a reload does not reset what is merely left out", "", 1}},
+			taken{"a reload does not reset omitted keys", "", 1}},
 		"by hand": {look("icc", byHand, true), taken{"pending restart",
 			"restart dockerd (process 7) the way it was started: no service does", 0}},
 	} {

@@ -247,8 +247,8 @@ func fits(n *yaml.Node, kind string) bool {
 	return true
 }
 
-// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the first
-// release with them.
+// since are flags that are younger than the oldest release that harden knows an edition for: the minor version of the
+// first release with them.
 var since = map[string]int{"authentication-config": 29, "authorization-config": 29}
 
 // Flag judges a flag that is to be given to a program: that it knows it, and that the value is of the kind that it

@@ -101,7 +101,7 @@ var dockerRatings = map[string]Rating{
 	"docker/host-network":     {High, "the container reaches what listens on the host's loopback, and all traffic"},
 	"docker/memory":           {Medium, "one container can take all memory, and the kernel ends others"},
 	"docker/cpu":              {Low, "one container can slow the others down; none stops"},
-	"docker/read-only":        {Medium, "who gets in can change programs and stay until the container is made again"},
+	"docker/read-only":        {Medium, "who gets in can change programs and stay until the container is recreated"},
 	"docker/bound-ports":      {Medium, "a port meant for one network is open to all that the host is in"},
 	"docker/restart-policy":   {Low, "a container that fails again and again costs work and fills logs"},
 	"docker/host-pid": {High,

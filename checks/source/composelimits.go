@@ -15,7 +15,7 @@ import (
 var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("healthcheck")
 	if !ok {
-		return nil, manual("%s: %s has no healthcheck of its own: look whether its image has", s.File.At(s.Line), s.Name)
+		return nil, manual("%s: %s has no healthcheck of its own: check its image", s.File.At(s.Line), s.Name)
 	}
 	off := false
 	if d, ok := s.Get("healthcheck", "disable"); ok {

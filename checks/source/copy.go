@@ -76,7 +76,7 @@ func local(h *facts.Host, d *facts.Dockerfile, source string, line int) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("%s is not here to be looked at: where it is no archive, COPY does the same", masked(source))
+		return fmt.Errorf("%s is not here: if it is not an archive, use COPY", masked(source))
 	}
 	return nil
 }

@@ -51,8 +51,8 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	case !found && namesUser(base.Base) != "":
 		return nil, nil
 	case !found && strings.Contains(base.Base, "nonroot"):
-		return nil, manual("%s: it names no user, and its base image %s says by its name that it does: `docker image "+
-			"inspect` tells",
+		return nil, manual("%s: it names no user, and its base image %s says by its name that it does: check with "+
+			"`docker image inspect`",
 			d.At(base.Line), masked(base.Base))
 	case !found:
 		f.Got = "unset, so that of " + masked(base.Image) + ", which is root unless that says otherwise"
@@ -139,7 +139,7 @@ func trusted(h *facts.Host, image string) bool {
 // said. told is the image as people are shown it, with the names of variables whose values they are not shown.
 func unpinned(h *facts.Host, image, told string) checks.Finding {
 	f := checks.Finding{Got: tagOf(image, told), Must: "pinned by its digest (name:tag@sha256:…)",
-		Reason: "pin it by the digest of what was looked at, or name the registries that you trust (trusted-registries in " +
+		Reason: "pin it by the digest that you reviewed, or name the registries that you trust (trusted-registries in " +
 			"harden's configuration)"}
 	if from := h.Choices.TrustedRegistries; from != nil {
 		f.Got += ", from " + masked(registryTold(told))

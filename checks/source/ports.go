@@ -80,7 +80,7 @@ var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding
 			findings = append(findings, f)
 			continue
 		case !isAddress(to):
-			f.Reason = "publish-address in harden's configuration is no IP address"
+			f.Reason = "publish-address in harden's configuration is not an IP address"
 			findings = append(findings, f)
 			continue
 		case !p.long && strings.Contains(p.at.Node.Value, "$"):

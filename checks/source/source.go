@@ -57,7 +57,7 @@ func unseen(s *facts.Sources, otherwise error) error {
 	if len(s.Skipped) == 0 {
 		return otherwise
 	}
-	return fmt.Errorf("not everything was looked at: %s", strings.Join(s.Skipped, "; "))
+	return fmt.Errorf("not everything was checked: %s", strings.Join(s.Skipped, "; "))
 }
 
 // verdicts gathers what is said of several files.
@@ -103,7 +103,7 @@ func (v *verdicts) settle() ([]checks.Finding, error) {
 	}
 	if len(v.errs) > 0 {
 		if len(v.manual) > 0 {
-			v.errs = append(v.errs, errors.New("and for a person to look at: "+strings.Join(v.manual, "; ")))
+			v.errs = append(v.errs, errors.New("manual review: "+strings.Join(v.manual, "; ")))
 		}
 		return v.findings, facts.OneLine(v.errs...)
 	}

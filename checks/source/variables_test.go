@@ -44,7 +44,7 @@ func TestVariables(t *testing.T) {
 		{"sensitive-mounts", "volumes: [{type: '${KIND}', source: /etc, target: /x}]", facts.Choices{},
 			"a volumes /etc: can be written to"},
 		{"sensitive-mounts", "volumes: [{type: '${V}', source: /etc, target: /x}]", facts.Choices{},
-			"compose.yaml:3: it depends on a variable: a person must look"},
+			"compose.yaml:3: it depends on a variable: manual review"},
 		{"sensitive-mounts", "volumes: [{type: volume, source: v, target: /x, read_only: '${V:-true}'}]" +
 			"\nvolumes: {v: {driver_opts: {type: none, o: bind, device: /etc}}}", facts.Choices{}, ""},
 		{"memory", "container_name: ${NAME}", limits, "a mem_limit: unset, fixed"},

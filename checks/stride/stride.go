@@ -1,5 +1,5 @@
-// Package stride is the threat model: what can go wrong on a Docker host and on a Kubernetes node, said once, so that every check and
-// every fix can be traced to the threat that it answers.
+// Package stride is the threat model: what can go wrong on a Docker host and on a Kubernetes node, said once, so that
+// every check and every fix can be traced to the threat that it answers.
 package stride
 
 import (
@@ -67,5 +67,5 @@ func Get(id ID) (Threat, error) {
 			return t, nil
 		}
 	}
-	return Threat{}, fmt.Errorf("no threat is called %q", id)
+	return Threat{}, fmt.Errorf("unknown threat %q", id)
 }

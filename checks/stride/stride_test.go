@@ -22,7 +22,8 @@ func TestModel(t *testing.T) {
 			t.Errorf("%s: no platform/surface/category", threat.ID)
 		}
 		letters[threat.ID.Platform()] += letter
-		for what, text := range map[string]string{"title": threat.Title, "attack": threat.Attack, "answer": threat.Answer, "rest": threat.Rest} {
+		for what, text := range map[string]string{"title": threat.Title, "attack": threat.Attack, "answer": threat.Answer,
+			"rest": threat.Rest} {
 			if text == "" {
 				t.Errorf("%s: no %s", threat.ID, what)
 			}

@@ -30,7 +30,7 @@ func (w Compose) Class() Class {
 func (w Compose) Text() string {
 	key := strings.Join(w.Key, ".")
 	if key == "" {
-		return fmt.Sprintf("make the containers of service %s of %s again from %s", w.Service, w.Project, w.File)
+		return fmt.Sprintf("recreate the containers of service %s of %s from %s", w.Service, w.Project, w.File)
 	}
 	if w.Value == nil {
 		return fmt.Sprintf("take %s out of service %s in %s", key, w.Service, w.File)

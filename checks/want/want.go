@@ -37,7 +37,7 @@ func (c *Class) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no disruption class is called %q (there are %s)", text, strings.Join(classNames, ", "))
+	return fmt.Errorf("unknown disruption class %q; valid: %s", text, strings.Join(classNames, ", "))
 }
 
 // A Want is one desired fact. The set is closed: each kind has a file here with all that is said of it, and an editor

@@ -135,7 +135,7 @@ func (m *module) onlyCheck() error {
 	r.Settle()
 	m.tell(r, nil)
 	if r.Summary.Verdict == report.Doubt { // as the command line has it
-		m.answer.fail(exitError, "nothing is known to fail, and not everything could be judged; "+report.Totals(r))
+		m.answer.fail(exitError, "no check fails, some are inconclusive; "+report.Totals(r))
 	}
 	m.hold(r)
 	if m.answer.Failed {
@@ -211,7 +211,7 @@ func (m *module) settle() error {
 	}
 	m.answer.Changed = true
 	if m.dry {
-		m.answer.warn("run %s was interrupted: a real run finishes it before it does anything else", run.ID)
+		m.answer.warn("run %s was interrupted: a real run finishes it first", run.ID)
 		return nil
 	}
 	run, err = m.session.resume()
@@ -261,7 +261,7 @@ func (m *module) goBack() error {
 	m.answer.Run = chosen
 	if m.dry {
 		m.answer.Changed, m.answer.ExitCode = true, exitFindings
-		m.answer.Msg = "run " + chosen + " would be taken back"
+		m.answer.Msg = "run " + chosen + " would be rolled back"
 		m.differ(plan)
 		return nil
 	}
@@ -281,14 +281,14 @@ func (m *module) goBack() error {
 		return failure
 	}
 	m.answer.Changed, m.answer.ExitCode = true, exitFindings
-	m.answer.Msg = "run " + chosen + " is taken back"
+	m.answer.Msg = "run " + chosen + " is rolled back"
 	m.differ(plan)
 	return nil
 }
 
 func (m *module) nothingBack(id string, none error) error {
 	if id == "" {
-		m.answer.Msg = "there is no run to take back"
+		m.answer.Msg = "no run to roll back"
 		return nil
 	}
 	runs, err := apply.History(m.session.options())
@@ -298,7 +298,7 @@ func (m *module) nothingBack(id string, none error) error {
 	for _, r := range runs {
 		if r.ID == id && r.Outcome == apply.RolledBack {
 			m.answer.Run, m.answer.Outcome = id, string(r.Outcome)
-			m.answer.Msg = "run " + id + " is taken back already"
+			m.answer.Msg = "run " + id + " is already rolled back"
 			return nil
 		}
 	}

@@ -33,16 +33,17 @@ func TestArguments(t *testing.T) {
 			`apply run="" dry=false diff=false only=[docker/icc 3] level=1 fail=true`},
 		{`{"level": null, "fail_on_findings": "T", "skip": []}`,
 			`apply run="" dry=false diff=false only=[] level=0 fail=true`},
-		{`{"only": ""}`, `only: the value is empty; omit it, or give it one`},
-		{`{"only": []}`, `only: the value is empty; omit it, or give it one`},
-		{`{"only": ["docker/icc", ""]}`, `only: the value is empty; omit it, or give it one`},
+		{`{"only": ""}`, `only: the value is empty; omit it, or give it a value`},
+		{`{"only": []}`, `only: the value is empty; omit it, or give it a value`},
+		{`{"only": ["docker/icc", ""]}`, `only: the value is empty; omit it, or give it a value`},
 		{`{"only": "docker/icc,,3.20"}`,
-			`only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it one`},
+			`only: "docker/icc,,3.20" has an empty element between its commas; omit it, or give it a value`},
 		{`{"root": "", "config": "", "allow": ""}`,
-			`allow: the value is empty; omit it, or give it one; config: the value is empty; omit it, or give it one; ` +
-				`root: the value is empty; omit it, or give it one`},
+			`allow: the value is empty; omit it, or give it a value; config: the value is empty; omit it, or give it a value; ` +
+				`root: the value is empty; omit it, or give it a value`},
 		{`{"mode": "check", "allow": "restart", "wait_lock": "5m"}`,
-			`allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove it`},
+			`allow: mode check plans and applies nothing; remove it; wait_lock: mode check plans and applies nothing; remove ` +
+				`it`},
 		{`{"mode": "check", "restart_timeout": "10m"}`, `restart_timeout: mode check plans and applies nothing; remove it`},
 		{`{"mode": "rollback", "run": "newest", "restart_timeout": "10m"}`,
 			`rollback run="newest" dry=false diff=false only=[] level=0 fail=false`},
@@ -53,7 +54,7 @@ func TestArguments(t *testing.T) {
 		{`{"fail_on_findings": 2}`, `fail_on_findings: must be yes or no, and is 2`},
 		{`{"fail_on_findings": []}`, `fail_on_findings: must be yes or no, and is a list`},
 		{`{"deep": "perhaps"}`, `deep: must be yes or no, and is text`},
-		{`{"mode": "rollback", "run": "newest", "deep": true}`, `deep: mode rollback takes a whole run back`},
+		{`{"mode": "rollback", "run": "newest", "deep": true}`, `deep: mode rollback rolls a whole run back`},
 		{`{"level": 1.5}`, `level: must be a number, and is 1.5`},
 		{`{"level": true}`, `level: must be a number, and is true`},
 		{`{"only": [3.20]}`, `only: 3.20 is a number, of which YAML drops a last 0: put items into quotes`},
@@ -63,13 +64,13 @@ func TestArguments(t *testing.T) {
 		{`{"settings": []}`, `settings: must be a dictionary, and is a list`},
 		{`{"settings": {"skip": [3.2]}}`,
 			`settings.skip: 3.2 is a number, of which YAML drops a last 0: put items into quotes`},
-		{`{"settings": {}, "config": "/x"}`, `settings: they take the place of the file that config names: give one of them`},
-		{`{"mode": "fix"}`, `mode: no mode is called "fix" (there are apply, check, rollback)`},
+		{`{"settings": {}, "config": "/x"}`, `settings: can't be combined with config`},
+		{`{"mode": "fix"}`, `mode: unknown mode "fix"; valid: apply, check, rollback`},
 		{`{"mode": "rollback"}`, `run: mode rollback needs the ID of a run, or newest`},
-		{`{"mode": "rollback", "run": "newest", "only": "docker/icc"}`, `only: mode rollback takes a whole run back`},
-		{`{"run": "newest"}`, `run: only mode rollback takes one`},
-		{`{"state": "present", "yes": true}`, `no option is called "state" (there are ` + optionNames() +
-			`); no option is called "yes" (there are ` + optionNames() + `)`},
+		{`{"mode": "rollback", "run": "newest", "only": "docker/icc"}`, `only: mode rollback rolls a whole run back`},
+		{`{"run": "newest"}`, `run: only mode rollback has it`},
+		{`{"state": "present", "yes": true}`, `unknown option "state"; valid: ` + optionNames() +
+			`; unknown option "yes"; valid: ` + optionNames()},
 	} {
 		d := json.NewDecoder(strings.NewReader(tt.given))
 		d.UseNumber()
@@ -178,7 +179,7 @@ func TestAnswersAnything(t *testing.T) {
 	}{
 		{func() error { panic("boom") }, "internal error: boom; this is a bug in harden", exitInternal},
 		{func() error { return errors.New("token=hunter2hunter2 \x1b") }, `"token=‹redacted 14 bytes`, exitError},
-		{func() error { return &apply.LockedError{PID: 7} }, "another harden is at work: another run is at work: PID 7",
+		{func() error { return &apply.LockedError{PID: 7} }, "another harden is running: another run is active: PID 7",
 			exitLocked},
 		{func() error { return context.Canceled }, "interrupted: context canceled", exitError},
 	} {

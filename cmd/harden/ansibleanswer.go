@@ -88,7 +88,7 @@ func newAnswer() *answer {
 
 // exitMeanings are the codes that end a task without a report.
 var exitMeanings = map[int]string{exitUsage: "wrong arguments", exitConfig: "bad configuration",
-	exitLocked: "another harden is at work"}
+	exitLocked: "another harden is running"}
 
 func (a *answer) fail(code int, msg string) {
 	a.Failed, a.ExitCode, a.Msg = true, code, msg
@@ -244,7 +244,7 @@ func (m *module) hold(r *report.Report) {
 		n += r.Summary.States[s]
 	}
 	if n > 0 {
-		m.answer.fail(exitFindings, "not everything is as it must be: "+report.Totals(r))
+		m.answer.fail(exitFindings, "open findings: "+report.Totals(r))
 	}
 }
 

@@ -80,7 +80,7 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 		}
 		i := slices.IndexFunc(moduleOptions, func(o moduleOption) bool { return o.name == name })
 		if i < 0 {
-			errs = multierror.Append(errs, fmt.Errorf("no option is called %q (there are %s)", name, optionNames()))
+			errs = multierror.Append(errs, fmt.Errorf("unknown option %q; valid: %s", name, optionNames()))
 			continue
 		}
 		errs = multierror.Append(errs, a.take(cmd, moduleOptions[i], given[name]))
@@ -90,7 +90,7 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 		if a.mode == modeRollback && given[name] != nil && slices.Contains([]string{"only", "skip", "level", "benchmark",
 			"allow", "deep",
 			"fail_on_findings", "fail_on", "wait_lock"}, name) {
-			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback takes a whole run back", name))
+			errs = multierror.Append(errs, fmt.Errorf("%s: mode rollback rolls a whole run back", name))
 		}
 		if a.mode == modeCheck && given[name] != nil && slices.Contains([]string{"allow", "kubeconfig", "wait_lock",
 			"restart_timeout", "fail_on"}, name) {
@@ -99,15 +99,15 @@ func parseArguments(given map[string]any) (*arguments, *cobra.Command, error) {
 	}
 	switch {
 	case !slices.Contains([]string{modeApply, modeCheck, modeRollback}, a.mode):
-		errs = multierror.Append(errs, fmt.Errorf("mode: no mode is called %q (there are apply, check, rollback)", a.mode))
+		errs = multierror.Append(errs, fmt.Errorf("mode: unknown mode %q; valid: apply, check, rollback", a.mode))
 	case a.mode == modeRollback && a.run == "":
 		errs = multierror.Append(errs, errors.New("run: mode rollback needs the ID of a run, or newest"))
 	case a.mode != modeRollback && a.run != "":
-		errs = multierror.Append(errs, errors.New("run: only mode rollback takes one"))
+		errs = multierror.Append(errs, errors.New("run: only mode rollback has it"))
 	}
 	if a.settings != nil && cmd.Flags().Changed("config") {
 		errs = multierror.Append(errs,
-			errors.New("settings: they take the place of the file that config names: give one of them"))
+			errors.New("settings: can't be combined with config"))
 	}
 	return a, cmd, errs.ErrorOrNil()
 }
@@ -140,7 +140,7 @@ func (a *arguments) take(cmd *cobra.Command, o moduleOption, value any) (err err
 		return err
 	case "list":
 		if list, err = wordList(o.name, value); err == nil && o.name == "only" && len(list) == 0 {
-			err = fmt.Errorf("%s: %w; omit it, or give it one", o.name, errEmpty)
+			err = fmt.Errorf("%s: %w; omit it, or give it a value", o.name, errEmpty)
 		}
 	case "int":
 		text, err = number(o.name, value)
@@ -149,7 +149,7 @@ func (a *arguments) take(cmd *cobra.Command, o moduleOption, value any) (err err
 		if text, ok = value.(string); !ok {
 			err = fmt.Errorf("%s: must be text, and is %s", o.name, shown(value))
 		} else if e := notEmpty(text, o.name == "benchmark"); e != nil {
-			err = fmt.Errorf("%s: %w; omit it, or give it one", o.name, e)
+			err = fmt.Errorf("%s: %w; omit it, or give it a value", o.name, e)
 		}
 	}
 	if err != nil {
@@ -226,7 +226,7 @@ func wordList(name string, value any) ([]string, error) {
 		switch v := v.(type) {
 		case string:
 			if err := notEmpty(v, true); err != nil {
-				return nil, fmt.Errorf("%s: %w; omit it, or give it one", name, err)
+				return nil, fmt.Errorf("%s: %w; omit it, or give it a value", name, err)
 			}
 			list = append(list, words([]string{v})...)
 			continue

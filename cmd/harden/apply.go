@@ -15,7 +15,8 @@ func applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply PLAN.json",
 		Short: "Apply a plan saved with --dry-run --out",
-		Long: `Apply a saved plan, and nothing else. harden audits the host again and makes the plan again. If a hash, a mode, an owner
+		Long: `Apply a saved plan, and nothing else. harden audits the host again and makes the plan again. If a hash, a ` +
+			`mode, an owner
 or an activation differs from the saved plan, nothing is written and each difference is named.`,
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -66,15 +66,16 @@ func (s *session) runNotes() (notes []string) {
 		note("run %s is not confirmed yet: `harden confirm` keeps it", run.ID)
 	}
 	if run, err := apply.Interrupted(s.options()); err == nil && run != nil {
-		note("run %s was interrupted: `harden` finishes it, `harden rollback` takes it back", run.ID)
+		note("run %s was interrupted: `harden` finishes it, `harden rollback` rolls it back", run.ID)
 	} else if errors.Is(err, apply.ErrDamaged) {
 		note("%s", s.redactor.RedactText(err.Error()))
 	}
 	if j, err := guide.Open(s.State); s.running() && err == nil && j != nil && !j.Done(guide.Verify) {
-		note("the move to userns-remap is unfinished: `harden guide userns-remap` goes on, with --back it goes back")
+		note("the move to userns-remap is unfinished: `harden guide userns-remap` continues it, with --back it is rolled " +
+			"back")
 	}
 	if run, err := apply.Newest(s.options()); err == nil && run != nil && len(run.Left) > 0 {
-		note("run %s is %s, but for %d that others had changed: `harden history` names them", run.ID, run.Outcome,
+		note("run %s is %s, except for %d that others had changed: `harden history` names them", run.ID, run.Outcome,
 			len(run.Left))
 	}
 	return notes
@@ -92,7 +93,7 @@ func (s *session) verify(ctx context.Context, ids []string) (map[string]string, 
 			if s.doubted(r.Check) {
 				continue
 			}
-			failing[r.Check.ID] = "could not be judged: " + s.redactor.RedactText(fmt.Sprint(r.Err))
+			failing[r.Check.ID] = "inconclusive: " + s.redactor.RedactText(fmt.Sprint(r.Err))
 		}
 	}
 	return failing, ctx.Err()
@@ -114,7 +115,7 @@ func (s *session) after(ctx context.Context) []report.LeftOver {
 		for _, f := range before.Findings {
 			if r := now[i]; r.Status == checks.Unknown && !s.doubted(r.Check) {
 				still = append(still, report.LeftOver{ID: r.Check.ID, Subject: f.Subject,
-					Reason: "could not be judged again: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
+					Reason: "inconclusive after the run: " + s.redactor.RedactText(fmt.Sprint(r.Err))})
 			} else {
 				for _, g := range r.Findings {
 					if g.Subject == f.Subject {

@@ -137,7 +137,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	delete(f.settings, "waivers")
 	for _, key := range sortedKeys(f.settings) {
 		if err := settled(key, f.settings[key]); err != nil {
-			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w; remove it, or give it one", path, key, err))
+			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w; remove it, or give it a value", path, key, err))
 		}
 	}
 	return f, errs.ErrorOrNil()
@@ -192,7 +192,7 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 		return out, fmt.Errorf("the waiver of %s gives no reason", w.Check)
 	case catalog.IsNumber(w.Check): // of which edition, a flag may still say: see numbered
 	case !slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == w.Check }):
-		return out, fmt.Errorf("a waiver names %q, which is no check%s", w.Check, catalog.Meant(catalog.All, w.Check))
+		return out, fmt.Errorf("a waiver names an unknown check %q%s", w.Check, catalog.Meant(catalog.All, w.Check))
 	}
 	if w.Expires != "" {
 		var err error

@@ -18,7 +18,8 @@ func confirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm [RUN]",
 		Short: "Confirm a run that was applied with --confirm-within",
-		Long: `Confirm a run that was applied with --confirm-within. Without confirmation the run is rolled back at its deadline. After
+		Long: `Confirm a run that was applied with --confirm-within. Without confirmation the run is rolled back at its ` +
+			`deadline. After
 the deadline this command shows the outcome of the run. Confirming a run twice is not an error.`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
@@ -82,12 +83,12 @@ func (s *session) expire(id string) error {
 	if err != nil {
 		return fmt.Errorf("run %s is %s: %w", run.ID, run.Outcome, err)
 	}
-	_, err = fmt.Fprintf(s.stdout, "Run %s is taken back: %s.\n", run.ID, reason)
+	_, err = fmt.Fprintf(s.stdout, "Run %s is rolled back: %s.\n", run.ID, reason)
 	for _, l := range run.Left {
 		fmt.Fprintf(os.Stderr, "harden: %s: left as it is: %s\n", report.Clean(l.Path), report.Clean(l.Why))
 	}
 	if err == nil && len(run.Left) > 0 {
-		return fmt.Errorf("run %s is taken back, but for %d that others had changed", run.ID, len(run.Left))
+		return fmt.Errorf("run %s is rolled back, except for %d that others had changed", run.ID, len(run.Left))
 	}
 	return err
 }
@@ -118,10 +119,10 @@ func (s *session) setWithin(cmd *cobra.Command) error {
 	case within < minWithin || within > maxWithin:
 		return usageError{fmt.Errorf("--confirm-within: between %s and %s, not %s", minWithin, "24h", within)}
 	case s.Root != "/":
-		return usageError{errors.New("--confirm-within: nothing takes a run below --root back by itself")}
+		return usageError{errors.New("--confirm-within: no automatic rollback with --root")}
 	}
 	if err := s.guard().Ready(s.ctx); err != nil {
-		return fmt.Errorf("--confirm-within: nothing here takes a run back by itself: %w", err)
+		return fmt.Errorf("--confirm-within: no automatic rollback here: %w", err)
 	}
 	s.within = within
 	return nil
@@ -157,10 +158,10 @@ func (s *session) toConfirm(run *apply.Run) {
 		return
 	}
 	if d.Passed {
-		fmt.Fprintf(os.Stderr, "harden: run %s took longer than it had to be confirmed in: it is about to be taken back.\n",
+		fmt.Fprintf(os.Stderr, "harden: run %s took longer than --confirm-within allows: it is being rolled back.\n",
 			run.ID)
 		return
 	}
-	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is taken back at %s unless you say: harden confirm\n", run.ID,
+	fmt.Fprintf(s.stdout, "\nUnconfirmed: run %s is rolled back at %s unless you run: harden confirm\n", run.ID,
 		d.Until.Local().Format("15:04:05"))
 }

@@ -143,7 +143,7 @@ func (c *comparison) checks(settled []apply.Settled) {
 			!slices.ContainsFunc(r.Findings, func(f checks.Finding) bool { return !f.Pending })
 		switch {
 		case x.DockerHost != host && strings.HasPrefix(x.Check, "docker/"):
-			c.unknown(x.Check, x.Run, "it was judged with another Docker Engine; use "+optionOf(x.DockerHost))
+			c.unknown(x.Check, x.Run, "it was checked with another Docker Engine; use "+optionOf(x.DockerHost))
 		case !known:
 			c.unknown(x.Check, x.Run, "this version of harden has no such check")
 		case waits:

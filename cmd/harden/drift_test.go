@@ -59,7 +59,7 @@ func TestDriftedChecks(t *testing.T) {
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/icc"}, "unknown docker/icc: n/a: "},
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous"}, ""},
 		{"docker/hardened.txtar", apply.Settled{Check: "docker/icc", DockerHost: "unix:///tmp/d.sock"},
-			"unknown docker/icc: it was judged with another Docker Engine; use --docker-host unix:///tmp/d.sock"},
+			"unknown docker/icc: it was checked with another Docker Engine; use --docker-host unix:///tmp/d.sock"},
 		{"kubernetes/hardened.txtar", apply.Settled{Check: "kubernetes/kubelet-anonymous",
 			DockerHost: "unix:///tmp/d.sock"}, ""},
 		{"docker/nothing.txtar", apply.Settled{Check: "docker/renamed"},
@@ -248,7 +248,7 @@ func TestDriftDaemon(t *testing.T) {
 	d.Restart()
 	a.drift(0, all)
 	a.host = "unix://" + other
-	a.drift(1, all, "unknown docker/live-restore: it was judged with another Docker Engine; use --docker-host unix")
+	a.drift(1, all, "unknown docker/live-restore: it was checked with another Docker Engine; use --docker-host unix")
 }
 
 // TestDriftRules takes a rule out of the kernel's list that a run has loaded. The list is the machine's own, so the
@@ -296,7 +296,7 @@ func TestDriftRules(t *testing.T) {
 	harden(0, "--yes", "--only", "docker/audit-dockerd")
 	loaded := strings.Contains(auditctl("-l"), watched)
 	if out := harden(0, "drift"); !loaded || !strings.HasPrefix(out,
-		"No drift: nobody has changed what harden has left (1 file, ") {
+		"No drift: nothing has changed since harden ran (1 file, ") {
 		t.Errorf("loaded %v:\n%s", loaded, out)
 	}
 	auditctl(append([]string{"-W"}, rule...)...)

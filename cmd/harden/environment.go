@@ -67,9 +67,9 @@ func takeVariable(cmd *cobra.Command, v *viper.Viper, key, text string) error {
 	case key != "config" && !isSetting(key):
 		return unknownVariable(cmd, key)
 	case !slices.Contains(telling, key) && f == nil && !slices.Contains(unflagged[cmd.CommandPath()], key):
-		return fmt.Errorf("%s has no use for it; unset it", cmp.Or(cmd.CommandPath(), "this mode"))
+		return fmt.Errorf("%s does not use it; unset it", cmp.Or(cmd.CommandPath(), "this mode"))
 	case strings.TrimSpace(text) == "":
-		return fmt.Errorf("%w; unset it, or give it one", errEmpty)
+		return fmt.Errorf("%w; unset it, or give it a value", errEmpty)
 	case key == "config" || f != nil && f.Changed:
 		return nil
 	}
@@ -104,7 +104,7 @@ func typed(key, text string) (value any, err error) {
 // unknownVariable says what may have been meant.
 func unknownVariable(cmd *cobra.Command, key string) error {
 	if someFlag(cmd.Root(), key) {
-		return fmt.Errorf("there is no such variable; use --%s", key)
+		return fmt.Errorf("unknown variable; use --%s", key)
 	}
 	valid := []string{variable("config")}
 	for _, d := range defaults {
@@ -112,9 +112,9 @@ func unknownVariable(cmd *cobra.Command, key string) error {
 	}
 	near := catalog.Nearest(variable(key), valid)
 	if near == "" {
-		return errors.New("there is no such variable; valid: " + strings.Join(valid, ", "))
+		return errors.New("unknown variable; valid: " + strings.Join(valid, ", "))
 	}
-	return errors.New("there is no such variable; did you mean " + near + "?")
+	return errors.New("unknown variable; did you mean " + near + "?")
 }
 
 // someFlag reports whether cmd or a command below it has a flag.

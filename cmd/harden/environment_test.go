@@ -55,7 +55,7 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	for _, name := range names {
-		want := "there is no such variable; use --" + name
+		want := "unknown variable; use --" + name
 		if isSetting(name) || name == "config" {
 			want = "the value is empty"
 		}
@@ -65,14 +65,14 @@ func TestVariables(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ env, args, says string }{
-		{"HARDEN_ONLI=docker/icc", "list", `HARDEN_ONLI: there is no such variable; did you mean HARDEN_ONLY?`},
-		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: there is no such variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
-		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: there is no such variable`},
+		{"HARDEN_ONLI=docker/icc", "list", `HARDEN_ONLI: unknown variable; did you mean HARDEN_ONLY?`},
+		{"HARDEN_DRYRUN=1", "list", `HARDEN_DRYRUN: unknown variable; valid: HARDEN_CONFIG, HARDEN_ONLY`},
+		{"HARDEN_BINARY=/x", "list", `HARDEN_BINARY: unknown variable`},
 		{"HARDEN_ONLY=docker/icc,,docker/live-restore", "list", "has an empty element"},
 		{"HARDEN_LEVEL=one", "list", `HARDEN_LEVEL: the value is not a whole number`},
 		{"HARDEN_QUIET=perhaps", "check --root /nowhere", `HARDEN_QUIET: the value must be true or false`},
-		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check has no use for it"},
-		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback has no use for it"},
+		{"HARDEN_ALLOW=restart", "check --root /nowhere", "HARDEN_ALLOW: harden check does not use it"},
+		{"HARDEN_ONLY=docker/icc", "rollback --root /nowhere", "HARDEN_ONLY: harden rollback does not use it"},
 	} {
 		_, said, code := called(t, test.env, strings.Fields(test.args)...)
 		if code != exitConfig || !strings.Contains(said, test.says) {

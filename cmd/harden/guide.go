@@ -28,8 +28,8 @@ func guideCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "guide",
 		Short: "Carry out a change that moves data, step by step",
-		Long: "Carry out a change that is more than files: what moves is shown first, each step is journaled, " +
-			"and there is a way back.",
+		Long: "Carry out a change that moves data. The move is shown first, each step is journaled, and it can be rolled " +
+			"back.",
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -44,7 +44,7 @@ func guideRemapCommand() *cobra.Command {
 		Long: `Turn userns-remap on. dockerd then keeps its data in another directory, where it sees nothing of what it had.
 This command takes it along. It shows what moves, how much room that needs, in which order, and what does not come
 along. Then, with --yes or asking at each step on a terminal, it does it: images go by an archive or are pulled again,
-volumes are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are made again from
+volumes are copied with the owners of the mapping in /etc/subuid and /etc/subgid, and containers are recreated from
 their recorded options. Containers are stopped from the second step to the last but one.
 
 The old data root stays as it is: --back goes back to it at any time. Each step is journaled: a move that was
@@ -102,7 +102,7 @@ func (g *guided) run(back bool) error {
 	}
 	switch {
 	case back && j == nil:
-		return usageError{errors.New("--back: there is no move to go back from")}
+		return usageError{errors.New("--back: there is no move to roll back")}
 	case back:
 		return g.goBack(j)
 	case j != nil:
@@ -161,7 +161,7 @@ func (g *guided) lookAround() (*guide.State, error) {
 	}
 	p := g.progress(0)
 	defer p.end()
-	p.next("looking at what the Docker Engine has")
+	p.next("listing images, containers and volumes")
 	return guide.Look(g.ctx, e.Host, mapping, g.pull)
 }
 
@@ -184,10 +184,9 @@ func (g *guided) goOn(j *guide.Journal) error {
 func (g *guided) goBack(j *guide.Journal) error {
 	r := moveReport(j.Move, j)
 	r.State, r.Steps = "going-back", nil
-	r.Why = "Containers stop, userns-remap is taken back, dockerd restarts with its old data root " +
+	r.Why = "Containers stop, userns-remap is rolled back, dockerd restarts with its old data root " +
 		j.Move.From + ", and what ran before " +
-		"the move is started. What containers have written since the move is not in the old volumes: it is kept " +
-		"in " + j.Move.Aside() + "."
+		"the move is started. Data written since the move is not in the old volumes: it is kept in " + j.Move.Aside() + "."
 	if err := g.announce(whole(r), g.dry); err != nil {
 		return err
 	}
@@ -195,7 +194,7 @@ func (g *guided) goBack(j *guide.Journal) error {
 		return g.pending()
 	}
 	if g.asking {
-		if err := g.agreed("go back?", "nothing was changed"); err != nil {
+		if err := g.agreed("roll back?", "nothing was changed"); err != nil {
 			return err
 		}
 	}
@@ -246,7 +245,7 @@ func (g *guided) came(err error) error {
 	if j != nil {
 		r = moveReport(j.Move, j)
 		if r.State == "unfinished" {
-			r.Why = "`harden guide userns-remap` goes on, `harden guide userns-remap --back` goes back."
+			r.Why = "`harden guide userns-remap` continues, `harden guide userns-remap --back` rolls back."
 		}
 		r.Left = nil // was shown
 	}
@@ -284,7 +283,7 @@ func (g *guided) remap(ctx context.Context) (string, error) {
 		for _, l := range plan.Left {
 			return "", fmt.Errorf("userns-remap can't be set here: %s", g.redactor.RedactText(l.Reason))
 		}
-		return "", errors.New("userns-remap was set by somebody else meanwhile; take that back, and run `harden " +
+		return "", errors.New("somebody else set userns-remap in the meantime; undo that, then run `harden " +
 			"guide userns-remap --back`")
 	}
 	run, err := g.apply(plan)

@@ -58,11 +58,11 @@ func TestGuideRemap(t *testing.T) {
 			}
 		}
 	}
-	says(harden(64, "guide", "userns-remap", "--back"), "there is no move to go back from")
+	says(harden(64, "guide", "userns-remap", "--back"), "there is no move to roll back")
 	for _, args := range [][]string{{"--dry-run"}, {}} {
 		says(harden(2, append([]string{"guide", "userns-remap"}, args...)...), "sleeper:latest", "data 1 files",
 			"web runs",
-			"admin stopped; stays in the host's user namespace (--userns=host)", "The way back",
+			"admin stopped; stays in the host's user namespace (--userns=host)", "Rollback",
 			"it can't write "+d.DataRoot)
 	}
 	var g report.Guide

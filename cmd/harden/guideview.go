@@ -23,7 +23,7 @@ func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
 	r := &report.Guide{ID: m.ID, From: m.From, Refusals: m.Refusals,
 		Space: &report.GuideSpace{Archive: m.Space.Archive, Images: m.Space.Images,
 			Volumes: m.Space.Volumes, Need: m.Space.Need(), Free: m.Space.Free, Room: m.Space.Room()},
-		Back: "`harden guide userns-remap --back` goes back at any time: nothing in " + m.From + " is changed but " +
+		Back: "`harden guide userns-remap --back` rolls back at any time: nothing in " + m.From + " is changed but " +
 			"for a new directory, and " +
 			"what is written after the move is kept aside then. Once nobody wants to go back, what is there " +
 			"beside the new data root can be removed."}
@@ -53,7 +53,7 @@ func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
 	for _, v := range m.Volumes {
 		how := "copy"
 		if v.Source == "" {
-			how = "made again"
+			how = "recreated"
 		}
 		r.Volumes = append(r.Volumes, report.GuideVolume{Name: facts.Clip(v.Name), How: how, Files: v.Tree.Entries,
 			Bytes: v.Tree.Bytes,

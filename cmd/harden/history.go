@@ -12,7 +12,8 @@ func historyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List past runs, newest first",
-		Long: `List past runs and their outcome. The history is a chain of hashes. It is verified every time: a changed or missing
+		Long: `List past runs and their outcome. The history is a chain of hashes. It is verified every time: a changed or ` +
+			`missing
 record is an error.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

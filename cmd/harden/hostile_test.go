@@ -142,7 +142,7 @@ func TestHostileNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !json.Valid(doc.Bytes()) {
-			t.Errorf("the %s is no JSON", name)
+			t.Errorf("the %s is not JSON", name)
 		}
 		harmless(t, doc.String(), func(c rune) bool { return c == '\n' || c >= ' ' }, "INJECTED")
 	}

@@ -28,8 +28,8 @@ var unlinked = map[string]string{
 	"testing":                            "tests",
 }
 
-// TestNoTemplates: a template of cobra's links text/template, which calls methods by their names. The linker then leaves
-// out none of any type, and the binary is a quarter larger.
+// TestNoTemplates: a template of cobra's links text/template, which calls methods by their names. The linker then
+// leaves out none of any type, and the binary is a quarter larger.
 func TestNoTemplates(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) < 20 {

@@ -27,9 +27,10 @@ func listCommand() *cobra.Command {
 
 func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "explain ID",
-		Short:             "Explain one check, with its result on this host",
-		Long:              `Explain a check: its number in each edition, the reason for it, what its fix breaks, and its result on this host.`,
+		Use:   "explain ID",
+		Short: "Explain one check, with its result on this host",
+		Long: `Explain a check: its number in each edition, the reason for it, what its fix breaks, and its ` +
+			`result on this host.`,
 		Example:           "  harden explain docker/icc\n  harden explain docker@1.2.0:2.1",
 		Args:              exactly(1),
 		ValidArgsFunction: completeChecks,

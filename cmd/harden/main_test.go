@@ -288,14 +288,14 @@ func TestNode(t *testing.T) {
 	for _, line := range []string{"  kubernetes kubeadm\n",
 		"             etcd by /etc/kubernetes/manifests/etcd.yaml, PID 1100\n",
 		"             the kubelet reads /var/lib/kubelet/config.yaml\n",
-		fmt.Sprintf("docker: nothing of it is on this host (%d checks not applicable; -v lists them)\n", len(docker.All)),
+		fmt.Sprintf("docker: not installed (%d checks not applicable; -v lists them)\n", len(docker.All)),
 		"  ✗ fail      4.2.14  pods that say nothing get the runtime's seccomp profile\n"} {
 		if !strings.Contains(b.String(), line) {
 			t.Errorf("no line %q in\n%s", line, b.String())
 		}
 	}
 	for name, want := range map[string]string{"kubernetes/k3s.txtar": "k3s makes the files of Kubernetes itself",
-		"kubernetes/pending.txtar": "is newer than what runs"} {
+		"kubernetes/pending.txtar": "is newer than the running processes"} {
 		if notes := recorded(t, name).report("check").Host.Notes; !strings.Contains(strings.Join(notes, "\n"), want) {
 			t.Errorf("%s: no note says %q: %q", name, want, notes)
 		}

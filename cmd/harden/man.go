@@ -26,8 +26,8 @@ var manual string
 // configuration is the manual's section that is harden.yaml(5); harden(8) has the others.
 const configuration = "Configuration"
 
-// manCommands write the man pages and the units of packages. The binary that travels to hosts does not contain what this needs: `make man`
-// builds its own.
+// manCommands write the man pages and the units of packages. The binary that travels to hosts does not contain what
+// this needs: `make man` builds its own.
 func manCommands() []*cobra.Command {
 	return []*cobra.Command{{
 		Use: "man DIR", Short: "Write the man pages", Args: exactly(1),

@@ -14,7 +14,7 @@ import (
 type busyError struct{ by *live.Packager }
 
 func (e busyError) Error() string {
-	return fmt.Sprintf("%s: nothing was changed; try again when it is done, or say --wait-lock 10m", e.by)
+	return fmt.Sprintf("%s: nothing was changed; try again later, or use --wait-lock 10m", e.by)
 }
 
 // packagesIdle is a busyError while a package manager is at work on the host.

@@ -113,7 +113,8 @@ func TestNoLicence(t *testing.T) {
 	if !strings.Contains(string(text), "has not chosen a licence") {
 		t.Error("README.md does not say that there is no licence yet")
 	}
-	claim := regexp.MustCompile(`(?im)(licen[cs]ed? (under|as)|SPDX-License-Identifier|^licen[cs]e: *\S|\b(MIT|Apache|GPL|BSD) licen[cs]e)`)
+	claim := regexp.MustCompile(`(?im)(licen[cs]ed? (under|as)|SPDX-License-Identifier|^licen[cs]e: ` +
+		`*\S|\b(MIT|Apache|GPL|BSD) licen[cs]e)`)
 	for _, file := range append(pages(t), "../../scripts/ansible/galaxy.yml", "../../scripts/ansible/meta/runtime.yml") {
 		text, err := os.ReadFile(file)
 		if err != nil {

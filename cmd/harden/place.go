@@ -92,7 +92,7 @@ func openPlace(path string) (*os.File, error) {
 		case kind != unix.S_IFLNK:
 			err = &fs.PathError{Op: "open", Path: next.Name(), Err: unix.ENOTDIR}
 		case doubt != nil || unsafe != nil:
-			err = fmt.Errorf("%s: a symbolic link that another user could have made; name the directory by its real path",
+			err = fmt.Errorf("%s: a symbolic link that another user could have made; use the real path of the directory",
 				next.Name())
 		default:
 			var target string

@@ -27,7 +27,8 @@ func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "harden",
 		Short: "Audit a Docker host or a Kubernetes node, show each fix as a diff, apply it, roll it back",
-		Long: `Audit the host against the CIS Docker and Kubernetes Benchmarks, show each fix as a diff, ask, apply, and verify.
+		Long: `Audit the host against the CIS Docker and Kubernetes Benchmarks, show each fix as a diff, ask, apply, and ` +
+			`verify.
 
 Fixes of the classes none and reload are applied. The others are shown as held back, with the flag that allows them.
 --only NAME allows the fix of that check, whatever its class.
@@ -328,13 +329,13 @@ func (s *session) recover(yes bool) error {
 	fmt.Fprintf(os.Stderr, "harden: run %s of %s was interrupted: some of its changes may be written and others not.\n",
 		run.ID, run.Started.Local().Format("2006-01-02 15:04:05"))
 	if !yes && isTerminal(os.Stdin) {
-		if yes, err = s.confirm("finish it? (`harden rollback` takes it back instead)"); err != nil {
+		if yes, err = s.confirm("finish it? (`harden rollback` rolls it back instead)"); err != nil {
 			return err
 		}
 	}
 	if !yes {
-		return fmt.Errorf("run %s: %w: finish it with --yes, or take it back with `harden rollback`; `harden abandon` "+
-			"gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return fmt.Errorf("run %s: %w: finish it with --yes, or roll it back with `harden rollback`; `harden abandon` "+
+			"leaves everything as it is", run.ID, apply.ErrInterrupted)
 	}
 	run, err = s.resume()
 	if run != nil {

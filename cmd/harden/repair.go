@@ -13,7 +13,8 @@ func abandonCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "abandon [RUN]",
 		Short: "Leave an interrupted run as it is",
-		Long: `Give up an interrupted run: written files stay, the other files of the run are not written, and the run no longer blocks
+		Long: `Give up an interrupted run: written files stay, the other files of the run are not written, and the run no ` +
+			`longer blocks
 other runs. The state of each file is shown first and recorded in the history. No file of the host is written; only
 harden's own temporary files are removed.
 
@@ -80,7 +81,8 @@ func repairCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Move damaged journals and history aside, so that the rest can be used",
-		Long: `Look for damage in the state directory: a journal or a history that is not as harden wrote it. Each damage is shown
+		Long: `Look for damage in the state directory: a journal or a history that is not as harden wrote it. Each damage ` +
+			`is shown
 with the run, the file, the line or byte, what is lost and what can still be used.
 
 Damaged files are then moved to a directory damaged-… in the state directory; nothing is deleted. If only the log of a
@@ -114,7 +116,7 @@ func (s *session) repair(dry, yes bool) error {
 		return s.pending()
 	}
 	if !yes {
-		if err := s.agreed("set the damage aside?", "nothing was changed"); err != nil {
+		if err := s.agreed("move the damaged files aside?", "nothing was changed"); err != nil {
 			return err
 		}
 	}

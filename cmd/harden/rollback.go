@@ -17,7 +17,8 @@ func rollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [RUN]",
 		Short: "Roll back a run, byte for byte",
-		Long: `Restore the bytes, mode, owner and extended attributes of every file of a run, remove the files that it created, and
+		Long: `Restore the bytes, mode, owner and extended attributes of every file of a run, remove the files that it ` +
+			`created, and
 reload or restart the services. Without RUN, the interrupted run is rolled back, or else the newest. The rollback is
 shown as a diff first.
 
@@ -57,7 +58,8 @@ func resumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "Finish an interrupted run",
-		Long: `Finish an interrupted run: write the files that are not written yet, and reload or restart the services. If the run was
+		Long: `Finish an interrupted run: write the files that are not written yet, and reload or restart the services. If ` +
+			`the run was
 being rolled back, the rollback is finished. The changes are shown as a diff first.
 
 If somebody has changed a file meanwhile, nothing is written, and each such file is named. To continue, use
@@ -112,7 +114,7 @@ func (s *session) rollback(id string, dry, yes bool) error {
 		return err
 	}
 	return s.carryBack(back, report.RollbackSchema, dry, yes, func() error {
-		return s.agreed("take it back?", "nothing was taken back")
+		return s.agreed("roll it back?", "nothing was rolled back")
 	}, func() (*apply.Run, error) { // the one that was shown, whatever has run since
 		return s.takeBack(back.Run, len(back.Plan.Changes)+len(back.Plan.Updates))
 	})
@@ -185,10 +187,10 @@ func (s *session) orphans(run string, plan *remediate.Plan) error {
 	}
 	names, err := gate.Orphans(s.host, s.host.With(plan.After()))
 	if err != nil {
-		return fmt.Errorf("run %s: which containers would go on without a Docker Engine is not known: %w", run, err)
+		return fmt.Errorf("run %s: which containers would continue without a Docker Engine is not known: %w", run, err)
 	}
 	if len(names) > 0 {
-		return fmt.Errorf("run %s: these containers were started under userns-remap and would go on without a Docker "+
+		return fmt.Errorf("run %s: these containers were started under userns-remap and would continue without a Docker "+
 			"Engine: "+
 			"%s; stop them first", run, strings.Join(names, ", "))
 	}

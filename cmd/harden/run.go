@@ -180,7 +180,7 @@ func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return filledArguments(args)
 		}
 		if cmd.HasSubCommands() { // so what is too much was meant as a command
-			err = fmt.Errorf("there is no command %q", args[0])
+			err = fmt.Errorf("unknown command %q", args[0])
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
 			}

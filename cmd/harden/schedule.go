@@ -25,7 +25,8 @@ func scheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule",
 		Short: "Schedule audits",
-		Long: `Schedule audits of this host with systemd timers, or with cron on a host without systemd; with --apply also apply what
+		Long: `Schedule audits of this host with systemd timers, or with cron on a host without systemd; with --apply also ` +
+			`apply what
 the configuration allows. The files are shown as a diff first, journaled, and rolled back by harden rollback.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -38,7 +39,8 @@ func scheduleInstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install timers that audit this host",
-		Long: `Install a service and a timer that audit this host; with --apply also a service and a timer that apply fixes of class
+		Long: `Install a service and a timer that audit this host; with --apply also a service and a timer that apply ` +
+			`fixes of class
 none, and more if the configuration's "allow" says so. The services are sandboxed. The audit can write its state and its
 metrics. The apply can also write to the directories that the current plan names, and to those that harden has changed
 before. To apply fixes elsewhere, run this command again.
@@ -222,7 +224,7 @@ func (s *session) spec(cmd *cobra.Command, manager schedule.Manager) (*schedule.
 				"daily, weekly or monthly")}
 		}
 		if _, err := s.host.Info("/etc/cron.d"); err != nil {
-			notes = append(notes, "there is no /etc/cron.d yet: see to it that a cron reads it, which busybox's does not")
+			notes = append(notes, "there is no /etc/cron.d yet: make sure that your cron reads it (busybox's does not)")
 		}
 	}
 	if manager == schedule.Systemd {
@@ -344,7 +346,7 @@ func (s *session) scheduleStatus() error {
 				t.State, t.Last, t.Next = now.Active, now.Last.UTC(), now.Next.UTC()
 			}
 		} else {
-			t.Reason = "nothing that runs is looked at here"
+			t.Reason = "--root reads files only"
 		}
 		r.Timers = append(r.Timers, t)
 	}

@@ -23,7 +23,8 @@ func scheduleRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run a scheduled audit: report changes, keep the report, write metrics (started by a timer)",
-		Long: `Audit the host and print only what has changed since the last scheduled run: findings that are new, fixed, gone or
+		Long: `Audit the host and print only what has changed since the last scheduled run: findings that are new, fixed, ` +
+			`gone or
 waived, waivers that have expired, and checks that can no longer be judged. Without a change nothing is printed.
 
 With --apply, fixes are applied first, without asking: those of class none, and more if the configuration's "allow" says
@@ -156,8 +157,8 @@ func (s *session) applyScheduled() (failed int, err error) {
 	if run, err := apply.Interrupted(s.options()); err != nil {
 		return 0, err
 	} else if run != nil {
-		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or take it back with `harden rollback`; `harden "+
-			"abandon` gives it up as it stands", run.ID, apply.ErrInterrupted)
+		return 0, fmt.Errorf("run %s: %w: finish it with `harden --yes`, or roll it back with `harden rollback`; `harden "+
+			"abandon` leaves everything as it is", run.ID, apply.ErrInterrupted)
 	}
 	plan, err := s.planAllowed(s.allowedByClock)
 	if err != nil || plan.Empty() {

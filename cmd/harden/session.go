@@ -66,7 +66,7 @@ func openToChange(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	case !dry && len(s.Sources) > 0 && s.Stateless != nil:
 		err = usageError{s.Stateless}
 	case !s.View.Talks() && !dry && !yes:
-		err = usageError{fmt.Errorf("--format %s cannot ask: say --dry-run or --yes", s.View.Name())}
+		err = usageError{fmt.Errorf("--format %s cannot ask; use --dry-run or --yes", s.View.Name())}
 	}
 	return s, dry, yes, err
 }

@@ -78,8 +78,8 @@ func withSignals(parent context.Context) context.Context {
 			seen[s] = true
 			cancel(interruption{signal: s.(syscall.Signal)})
 			if s == syscall.SIGINT && marked(ctx) {
-				fmt.Fprintln(os.Stderr, "\nharden: interrupted: taking back what was changed; "+
-					"a second Ctrl-C stops at once and leaves it half done, for `harden rollback`")
+				fmt.Fprintln(os.Stderr, "\nharden: interrupted: rolling back; "+
+					"a second Ctrl-C stops immediately and leaves the rollback unfinished: then run `harden rollback`")
 			}
 		}
 	}()
@@ -94,7 +94,7 @@ func interrupted(ctx context.Context, err error) error {
 		return err
 	}
 	if cause.said = "nothing changed"; marked(ctx) {
-		cause.said = "`harden history` shows what became of the run"
+		cause.said = "`harden history` shows the outcome of the run"
 	}
 	return cause
 }

@@ -158,7 +158,7 @@ func TestSecondInterrupt(t *testing.T) {
 	root, state := small(t)
 	_, said, code := ran(t, "signalled", nil, noFile, "4", "SIGINT,SIGINT", "--yes", "--root", root, "--state", state,
 		"--only", twoFixes)
-	if code != -1 || !strings.Contains(said, "a second Ctrl-C stops at once") {
+	if code != -1 || !strings.Contains(said, "a second Ctrl-C stops immediately") {
 		t.Errorf("%d, %s", code, said)
 	}
 }

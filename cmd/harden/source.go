@@ -95,8 +95,7 @@ func (c *Config) sourceState(cmd *cobra.Command) (string, error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", err
 		case dir == "/":
-			return "", fmt.Errorf("%s: not in a git repository, so there is no place to remember what is written; say "+
-				"--state DIR",
+			return "", fmt.Errorf("%s: not in a git repository, so there is no default state directory; use --state DIR",
 				c.Sources[0].As)
 		}
 	}

@@ -37,7 +37,7 @@ func TestSourceChoices(t *testing.T) {
 		"a value that is none": {"choices:\n  sources:\n    vendor: perhaps\n", 0o600, nil, 78, []string{"harden.yaml:3"}},
 		"not under choices":    {"sources: {vendor: true}\n", 0o600, nil, 78, []string{"sources"}},
 		"what others could have said": {"choices: {sources: {vendor: true}}\n", 0o666, nil, 78,
-			[]string{"nobody but its owner may be able to write to it"}},
+			[]string{"only its owner may have write permission"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"harden.yaml": "choices: {sources: {vendor: true}}\n", ".gitignore": "/local/\n"}

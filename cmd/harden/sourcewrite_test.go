@@ -78,7 +78,7 @@ func TestSourceWritten(t *testing.T) {
 		!strings.Contains(r.read("Dockerfile"), "COPY a /a") {
 		t.Errorf("%s\n%s", written, r.read("Dockerfile"))
 	}
-	if out, _ := r.run(0, "--source", r.dir, "--yes"); !strings.Contains(out, "nothing to apply") {
+	if out, _ := r.run(0, "--source", r.dir, "--yes"); !strings.Contains(out, "Nothing to apply") {
 		t.Error(out)
 	}
 	if out, _ := r.run(0, "history", "--source", r.dir); strings.Count(out, "applied") != 1 {

@@ -123,7 +123,7 @@ func (p *progress) end() {
 
 var doings = map[apply.Doing]string{
 	apply.Checking: "checking ", apply.Journaling: "writing the journal", apply.Writing: "writing ",
-	apply.Activating: "", apply.Watching: "watching that what ran still runs", apply.Verifying: "judging again",
+	apply.Activating: "", apply.Watching: "watching that the containers stay up", apply.Verifying: "checking again",
 	apply.Restoring: "restoring ",
 }
 

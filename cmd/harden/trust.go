@@ -66,7 +66,7 @@ func openTrusted(path string) (*os.File, error) {
 			target, err := readLink(dir, name, next)
 			next.Close()
 			if links++; err != nil || links > maxLinks {
-				return nil, fmt.Errorf("%s: too many links, or one that cannot be read: %w", path, unix.ELOOP)
+				return nil, fmt.Errorf("%s: too many links, or an unreadable link: %w", path, unix.ELOOP)
 			}
 			if filepath.IsAbs(target) {
 				if dir, err = restart(dir); err != nil {
@@ -132,11 +132,11 @@ func trusted(f *os.File) (kind uint32, err error) {
 	}
 	kind = uint32(st.Mode & unix.S_IFMT)
 	if me := os.Geteuid(); st.Uid != 0 && st.Uid != uint32(me) {
-		return kind, fmt.Errorf("%s belongs to user %d: it must be root's, or yours (user %d)", f.Name(), st.Uid, me)
+		return kind, fmt.Errorf("%s belongs to user %d: it must belong to root or to you (user %d)", f.Name(), st.Uid, me)
 	}
 	open := st.Mode&0o022 != 0 && kind != unix.S_IFLNK // a link's mode means nothing
 	if open && !(kind == unix.S_IFDIR && st.Mode&unix.S_ISVTX != 0) {
-		return kind, fmt.Errorf("%s has mode %04o: nobody but its owner may be able to write to it", f.Name(), st.Mode&0o7777)
+		return kind, fmt.Errorf("%s has mode %04o: only its owner may have write permission", f.Name(), st.Mode&0o7777)
 	}
 	return kind, nil
 }

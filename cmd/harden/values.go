@@ -14,7 +14,7 @@ var errEmpty = errors.New("the value is empty")
 
 // mayBeEmpty are the flags whose empty value means something, by command.
 var mayBeEmpty = map[string]string{
-	"harden schedule run --config": "no configuration file: the units of an earlier harden say it so",
+	"harden schedule run --config": "no configuration file: written so by an earlier harden",
 }
 
 // A filled is the value of a flag that takes text. It refuses nothing, an empty element of a list, and another flag in
@@ -79,7 +79,7 @@ func refuseEmpty(cmd *cobra.Command) {
 func filledArguments(args []string) error {
 	for i, a := range args {
 		if strings.TrimSpace(a) == "" {
-			return usageError{fmt.Errorf("argument %d: %w; leave it out, or give it one", i+1, errEmpty)}
+			return usageError{fmt.Errorf("argument %d: %w; omit it, or give it a value", i+1, errEmpty)}
 		}
 	}
 	return nil
@@ -93,7 +93,7 @@ func flagError(_ *cobra.Command, err error) error {
 	}
 	name := "--" + e.GetFlag().Name
 	if strings.TrimSpace(e.GetValue()) == "" {
-		err = fmt.Errorf("%s: %w; leave it out, or give it one", name, errEmpty)
+		err = fmt.Errorf("%s: %w; omit it, or give it a value", name, errEmpty)
 		if name == "--config" {
 			err = fmt.Errorf("%s: %w; %s %s reads no file", name, errEmpty, name, noConfig)
 		}

@@ -112,7 +112,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 	case remediate.ComposeUp:
 		return s.readyCompose(ctx, a)
 	}
-	return fmt.Errorf("%q is no kind of activation", a.Kind)
+	return fmt.Errorf("%q is not a kind of activation", a.Kind)
 }
 
 // Activate does the activation and returns when the program has answered to it: the kernel has taken the rules,
@@ -143,7 +143,7 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 	case remediate.ComposeUp:
 		return s.composeUp(ctx, a)
 	}
-	return fmt.Errorf("%q is no kind of activation", a.Kind)
+	return fmt.Errorf("%q is not a kind of activation", a.Kind)
 }
 
 // local refuses an Engine whose process cannot be known to be on this machine: it is signalled by its number here.

@@ -79,7 +79,7 @@ func loadAudit(ctx context.Context) error {
 // inLog says where to look: auditctl tells the system log alone about a line that it cannot parse.
 func inLog(err error) error {
 	if err != nil {
-		err = fmt.Errorf("%w (the system log may say more)", err)
+		err = fmt.Errorf("%w (see the system log)", err)
 	}
 	return err
 }

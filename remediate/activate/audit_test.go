@@ -74,7 +74,7 @@ func TestLoadAudit(t *testing.T) {
 			rule("d")},
 			want: []string{"a", "b", "c", "d"}, err: "error in line"},
 		{name: "an error", files: []string{"-w bogus", rule("e")}, want: []string{"a", "b", "c", "d"},
-			err: "exit status 1 (the system log may say more)"},
+			err: "exit status 1 (see the system log)"},
 	}
 	t.Cleanup(func() {
 		for _, name := range []string{"a", "b", "c", "d", "e"} { // t.Context is done by now; most will be there

@@ -29,7 +29,7 @@ type cluster struct {
 }
 
 // errNoConfigMap means that the cluster has no such ConfigMap.
-var errNoConfigMap = errors.New("there is none in the cluster")
+var errNoConfigMap = errors.New("it is not in the cluster")
 
 // A kubeconfig is the part of the file that tells one API server and one user by certificate or token.
 type kubeconfig struct {
@@ -101,7 +101,7 @@ func openCluster(file string) (*cluster, error) {
 			}
 			u, err := url.Parse(cl.Cluster.Server)
 			if err != nil || u.Scheme != "https" || cl.Cluster.Insecure {
-				return nil, fmt.Errorf("%s: harden talks to a cluster by https alone, and only where its certificate is verified",
+				return nil, fmt.Errorf("%s: harden talks to a cluster only by https with a verified certificate",
 					file)
 			}
 			c.server, config.ServerName = cl.Cluster.Server, cl.Cluster.Name
@@ -118,7 +118,7 @@ func openCluster(file string) (*cluster, error) {
 			if cl.Cluster.Proxy != "" {
 				proxy, err := url.Parse(cl.Cluster.Proxy)
 				if err != nil {
-					return nil, fmt.Errorf("%s: proxy-url is no URL", file)
+					return nil, fmt.Errorf("%s: proxy-url is not a URL", file)
 				}
 				transport.Proxy = http.ProxyURL(proxy)
 			}
@@ -233,7 +233,7 @@ func (s *Services) readyRecord(ctx context.Context, r *remediate.Record) error {
 // kept is the ConfigMap as it is, whose text is one of the two that the record knows.
 func (s *Services) kept(ctx context.Context, r *remediate.Record) (*cluster, map[string]any, error) {
 	if r == nil || s.opts.Kubeconfig == "" {
-		return nil, nil, errors.New("there is no kubeconfig to reach the cluster by")
+		return nil, nil, errors.New("no kubeconfig for the cluster")
 	}
 	c, err := openCluster(s.opts.Kubeconfig)
 	if err != nil {
@@ -244,7 +244,7 @@ func (s *Services) kept(ctx context.Context, r *remediate.Record) (*cluster, map
 		return nil, nil, err
 	}
 	if text, ok := textOfKey(object, r.Key); !ok || text != r.Before && text != r.After {
-		return nil, nil, fmt.Errorf("%s: somebody has changed %s since", r, r.Key)
+		return nil, nil, fmt.Errorf("%s: %s was changed in the meantime", r, r.Key)
 	}
 	return c, object, nil
 }
@@ -290,7 +290,7 @@ func (s *Services) recordOnce(ctx context.Context, r *remediate.Record) error {
 		return err
 	}
 	if text, _ := textOfKey(object, r.Key); text != r.After {
-		return fmt.Errorf("%s: written, and now it is not what was written", r)
+		return fmt.Errorf("%s: written, but it now has other content", r)
 	}
 	return nil
 }

@@ -120,11 +120,11 @@ func TestRecord(t *testing.T) {
 	}
 	a.objects["kubeadm-config"]["data"].(map[string]any)["ClusterConfiguration"] = "somebody's\n"
 	if err := s.Activate(t.Context(), do); err == nil || !strings.Contains(err.Error(),
-		"somebody has changed ClusterConfiguration since") {
+		"ClusterConfiguration was changed in the meantime") {
 		t.Error(err)
 	}
 	delete(a.objects, "kubeadm-config")
-	if err := s.Ready(t.Context(), do); err == nil || !strings.Contains(err.Error(), "there is none in the cluster") {
+	if err := s.Ready(t.Context(), do); err == nil || !strings.Contains(err.Error(), "it is not in the cluster") {
 		t.Error(err)
 	}
 }
@@ -136,8 +136,8 @@ func TestKubeconfig(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for _, tt := range []struct{ name, cluster, user, want string }{
-		{"no TLS", "server: http://127.0.0.1:1", "token: t0ken", "by https alone"},
-		{"not verified", "server: https://127.0.0.1:1, insecure-skip-tls-verify: true", "token: t0ken", "by https alone"},
+		{"no TLS", "server: http://127.0.0.1:1", "token: t0ken", "only by https"},
+		{"not verified", "server: https://127.0.0.1:1, insecure-skip-tls-verify: true", "token: t0ken", "only by https"},
 		{"no credential", "server: https://127.0.0.1:1", "exec: {command: x}", "no user with a certificate or a token"},
 		{"not base64", "server: https://127.0.0.1:1, certificate-authority-data: t0ken!", "token: t0ken",
 			"certificate-authority-data is not base64"},

@@ -66,7 +66,7 @@ func (s *Services) restoreContainers(ctx context.Context, unit string, before []
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%s: what Compose left half done could not be undone: %w", unit, err)
+		return fmt.Errorf("%s: what Compose left unfinished could not be undone: %w", unit, err)
 	}
 	if now, err = s.members(ctx, unit); err == nil && len(gone) == 0 {
 		s.mu.Lock()

@@ -74,7 +74,7 @@ func (s *Services) readyCompose(ctx context.Context, a remediate.Activation) err
 		return err
 	}
 	if _, err := program.Find(composePrograms); err != nil {
-		return fmt.Errorf("`docker compose -p %s up -d %s` stays to be done: %w", p.Name, p.Service, err)
+		return fmt.Errorf("`docker compose -p %s up -d %s` still to do: %w", p.Name, p.Service, err)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error 
 		return err
 	}
 	if runs := running(after); runs < ran {
-		return fmt.Errorf("%s: of %d containers that ran, %d run after they were made again", a.Unit, ran, runs)
+		return fmt.Errorf("%s: of %d containers that ran, %d run after they were recreated", a.Unit, ran, runs)
 	}
 	return nil
 }

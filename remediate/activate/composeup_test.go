@@ -142,7 +142,7 @@ func TestComposeUp(t *testing.T) {
 			}
 			for i, id := range s.containers(true) {
 				if id == ids[i] {
-					t.Errorf("not made again: %s", id)
+					t.Errorf("not recreated: %s", id)
 				}
 			}
 		})

@@ -114,12 +114,12 @@ func (b *Booting) Ready(ctx context.Context, a remediate.Activation) error {
 	}
 	switch a.Kind {
 	case remediate.ComposeUp: // dockerd starts containers as they were made, whatever the file says
-		return fmt.Errorf("the machine is booting: the containers of %s are as the run left them, until Compose makes "+
-			"them again from the file", a.Unit)
+		return fmt.Errorf("the host is booting: the containers of %s are as the run left them, until Compose recreates "+
+			"them from the file", a.Unit)
 	case remediate.RecordInCluster:
-		return errors.New("the machine is booting: the cluster cannot be asked, and keeps what the run had it keep")
+		return errors.New("the host is booting: the cluster is not reachable, and keeps what the run recorded")
 	}
-	return errors.New("the machine is booting: what starts from here on starts with the files as they are now")
+	return errors.New("the host is booting: services start with the files as they are now")
 }
 
 // Activate has systemd read its units once more.

@@ -30,14 +30,14 @@ func TestBooting(t *testing.T) {
 	b := &Booting{New(Options{bus: without})}
 	for _, kind := range remediate.Kinds {
 		a := remediate.Activation{Kind: kind, Unit: "docker.service"}
-		want := "the machine is booting"
+		want := "the host is booting"
 		switch kind {
 		case remediate.ReloadManager:
 			want = errNoSystemd.Error() // it is asked, and alone
 		case remediate.ComposeUp:
-			want = "until Compose makes them again" // dockerd does not read its files
+			want = "until Compose recreates them" // dockerd does not read its files
 		case remediate.RecordInCluster:
-			want = "the cluster cannot be asked"
+			want = "the cluster is not reachable"
 		}
 		for name, err := range map[string]error{"ready": b.Ready(t.Context(), a), "activate": b.Activate(t.Context(), a)} {
 			if err == nil || !strings.Contains(err.Error(), want) {

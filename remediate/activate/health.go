@@ -89,7 +89,7 @@ func (s *Services) watch(ctx context.Context, now snapshot) (last snapshot, err 
 		return last, err
 	}
 	if last.Daemon == nil || *last.Daemon != *now.Daemon || last.MainPID != now.MainPID || last.Restarts != now.Restarts {
-		return last, fmt.Errorf("dockerd (PID %d) did not stay up for %v: it has been started again", now.Daemon.PID,
+		return last, fmt.Errorf("dockerd (PID %d) did not stay up for %v: it has restarted", now.Daemon.PID,
 			s.opts.Watch)
 	}
 	return last, nil
@@ -117,7 +117,7 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 		var err error
 		switch {
 		case !ok && !kept && (c.Policy == "no" || c.Policy == "on-failure"):
-			s.opts.Progress(fmt.Sprintf("container %s has stopped and its restart policy (%s) does not start it again", c.Name,
+			s.opts.Progress(fmt.Sprintf("container %s has stopped and its restart policy (%s) does not restart it", c.Name,
 				c.Policy))
 		case !ok:
 			err = s.fate(ctx, c, was.Taken)
@@ -125,7 +125,7 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 			err = c.same(r)
 		}
 		if err == nil && ok && c.Health == "healthy" && r.Health == "unhealthy" {
-			err = fmt.Errorf("container %s was healthy and now is not", c.Name)
+			err = fmt.Errorf("container %s is no longer healthy", c.Name)
 		}
 		if err != nil {
 			errs = multierror.Append(errs, err)
@@ -150,12 +150,12 @@ func (was snapshot) data(now snapshot) (errs []error) {
 		return nil
 	}
 	if was.Root != now.Root {
-		errs = append(errs, fmt.Errorf("the data root was %s and is %s: images, containers and volumes of the old one are "+
-			"hidden",
+		errs = append(errs, fmt.Errorf("the data root was %s and is now %s: images, containers and volumes of the old "+
+			"one are hidden",
 			was.Root, now.Root))
 	}
 	if was.Images > 0 && now.Images == 0 {
-		errs = append(errs, fmt.Errorf("there were %d images and are none", was.Images))
+		errs = append(errs, fmt.Errorf("there were %d images, now there are none", was.Images))
 	}
 	return errs
 }
@@ -186,12 +186,13 @@ func (s *Services) fate(ctx context.Context, c workload, since time.Time) error 
 	case err != nil:
 		return fmt.Errorf("container %s: %w", c.Name, err)
 	case full.State.Restarting:
-		return fmt.Errorf("container %s does not come up: its last status is %d", c.Name, full.State.ExitCode)
+		return fmt.Errorf("container %s does not start: its last status is %d", c.Name, full.State.ExitCode)
 	case full.State.Running, full.State.ExitCode == 0 && full.State.Error == "" && c.Policy == "no" &&
 		full.State.Status == "exited":
 		return nil
 	}
-	return fmt.Errorf("container %s no longer runs: it is %s, status %d", c.Name, full.State.Status, full.State.ExitCode)
+	return fmt.Errorf("container %s is no longer running: %s, "+
+		"exit code %d", c.Name, full.State.Status, full.State.ExitCode)
 }
 
 // ended asks the daemon's recent events whether a container that was removed as it ended had status 0.

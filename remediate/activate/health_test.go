@@ -18,14 +18,14 @@ func TestCompareData(t *testing.T) {
 	}{
 		{"the same", base, base, "[]"},
 		{"fewer images", base, snapshot{Root: base.Root, Images: 1}, "[]"},
-		{"no images", base, snapshot{Root: base.Root}, "[there were 2 images and are none]"},
+		{"no images", base, snapshot{Root: base.Root}, "[there were 2 images, now there are none]"},
 		{"another root", base, snapshot{Root: "/srv", Images: 2},
-			"[the data root was /var/lib/docker and is /srv: images, containers and volumes of the old one are hidden]"},
+			"[the data root was /var/lib/docker and is now /srv: images, containers and volumes of the old one are hidden]"},
 		{"userns-remap, meant", base, snapshot{Root: "/var/lib/docker/1.1", Remapped: true}, "[]"},
 		{"userns-remap under a container", snapshot{Root: base.Root, Images: 1, Containers: web},
 			snapshot{Root: "/var/lib/docker/1.1", Remapped: true},
-			"[the data root was /var/lib/docker and is /var/lib/docker/1.1: images, containers and volumes of the old one " +
-				"are hidden there were 1 images and are none]"},
+			"[the data root was /var/lib/docker and is now /var/lib/docker/1.1: images, containers and volumes of the old one " +
+				"are hidden there were 1 images, now there are none]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

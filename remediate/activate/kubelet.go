@@ -54,11 +54,11 @@ func (s *Services) restartKubelet(ctx context.Context, name string) error {
 			}
 			u, unitErr := unitOf(ctx, c, name)
 			if unitErr == nil && (u.Active == "failed" || u.Restarts > 1) { // counted anew since ours
-				return fmt.Errorf("%s does not come up: %s", name, u.why(name))
+				return fmt.Errorf("%s does not start: %s", name, u.why(name))
 			}
 			select {
 			case <-within.Done():
-				return limit.named(within, fmt.Errorf("%s has restarted, but is not well: %w", name, err))
+				return limit.named(within, fmt.Errorf("%s has restarted, but is not healthy: %w", name, err))
 			case <-time.After(500 * time.Millisecond):
 			}
 		}
@@ -67,7 +67,7 @@ func (s *Services) restartKubelet(ctx context.Context, name string) error {
 			return err
 		}
 		if after.MainPID == before.MainPID && before.MainPID != 0 {
-			return fmt.Errorf("%s: systemd says that it has restarted, but it is the same process (PID %d)", name, after.MainPID)
+			return fmt.Errorf("%s: systemd reports a restart, but it is the same process (PID %d)", name, after.MainPID)
 		}
 		_ = c.ResetFailedUnitContext(ctx, name)
 		return s.watchKubelet(ctx, c, name, after)
@@ -92,7 +92,7 @@ func (s *Services) watchKubelet(ctx context.Context, c *dbus.Conn, name string, 
 		}
 	}
 	if err := s.kubeletHealthy(ctx); err != nil {
-		return fmt.Errorf("the kubelet was well, and no longer is: %w", err)
+		return fmt.Errorf("the kubelet is no longer healthy: %w", err)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func kubeletHealthURL(p facts.Process) (string, error) {
 		}
 	}
 	if port == "0" {
-		return "", fmt.Errorf("the kubelet (PID %d) does not tell of its health: healthzPort is 0", p.PID)
+		return "", fmt.Errorf("the kubelet (PID %d) does not report its health: healthzPort is 0", p.PID)
 	}
 	host := cmp.Or(flag("healthz-bind-address"), config.Address, "127.0.0.1")
 	if host == "0.0.0.0" || host == "::" {

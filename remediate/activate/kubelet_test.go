@@ -50,9 +50,9 @@ func TestRestartKubelet(t *testing.T) {
 
 	sick.Store(true)
 	m.kubelet = set(101, func(u *unit) { u.Active, u.Result, u.Restarts, u.Status = "activating", "exit-code", 2, 1 })
-	mentions(t, s.Activate(t.Context(), do), "kubelet.service does not come up: it ended with status 1")
+	mentions(t, s.Activate(t.Context(), do), "kubelet.service does not start: it ended with status 1")
 	m.kubelet = set(102, nil)
-	mentions(t, s.Activate(t.Context(), do), "kubelet.service has restarted, but is not well")
+	mentions(t, s.Activate(t.Context(), do), "kubelet.service has restarted, but is not healthy")
 
 	sick.Store(false)
 	m.kubelet = func() string {

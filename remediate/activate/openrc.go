@@ -96,7 +96,7 @@ func (s *Services) restartOpenRC(ctx context.Context, script string) error {
 	}
 	after, err := s.daemon(ctx, script)
 	if err == nil && after == before {
-		err = fmt.Errorf("%s: OpenRC says that it has restarted, but dockerd (PID %d) is the same process", script, after.PID)
+		err = fmt.Errorf("%s: OpenRC reports a restart, but dockerd (PID %d) is the same process", script, after.PID)
 	}
 	return err
 }

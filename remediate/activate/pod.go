@@ -84,7 +84,7 @@ func readManifest(path string) (*manifest, error) {
 	m.written = time.Unix(st.Ctim.Unix()) // a rename changes it, and nothing can set it
 	for _, c := range m.Spec.Containers {
 		if len(c.argv()) == 0 {
-			return nil, fmt.Errorf("%s: what container %s runs is in its image, so its process cannot be told from others",
+			return nil, fmt.Errorf("%s: what container %s runs is in its image, so its process cannot be identified",
 				path, c.Name)
 		}
 	}
@@ -263,7 +263,7 @@ func (p process) began() (time.Time, error) {
 	const tick = time.Second / 100 // USER_HZ is 100 wherever Linux has a /proc
 	age := time.Duration(boot.Nano()) - time.Duration(p.Start)*tick
 	if age < 0 {
-		return time.Time{}, errors.New("a process from the future")
+		return time.Time{}, errors.New("start time in the future")
 	}
 	return time.Now().Add(-age), nil
 }

@@ -40,7 +40,7 @@ func dockerd(pid int) (process, error) {
 		return process{}, fmt.Errorf("PID %d is %s, not dockerd", pid, exe)
 	}
 	if err := ours(pid); err != nil {
-		return process{}, fmt.Errorf("dockerd (PID %d) is not believed: %w", pid, err)
+		return process{}, fmt.Errorf("dockerd (PID %d) is not trusted: %w", pid, err)
 	}
 	start, err := startOf(pid)
 	return process{pid, start}, err
@@ -107,7 +107,7 @@ func (p process) hangup() error {
 		return err
 	}
 	if now != p {
-		return fmt.Errorf("dockerd (PID %d) has been replaced meanwhile", p.PID)
+		return fmt.Errorf("dockerd (PID %d) was replaced in the meantime", p.PID)
 	}
 	if err := handle.Signal(syscall.SIGHUP); err != nil {
 		return fmt.Errorf("dockerd (PID %d): %w", p.PID, err)
@@ -155,7 +155,7 @@ func (s *Services) daemon(ctx context.Context, name string) (process, error) {
 	case err != nil && systemd && pid == 1:
 		return process{}, fmt.Errorf("%w: systemd listens at %s in place of %s", errAsleep, s.opts.DockerHost, name)
 	case err != nil: // PID 0 is somebody outside of the container that harden runs in
-		return process{}, fmt.Errorf("%s: whose it is cannot be told: %w", s.opts.DockerHost, err)
+		return process{}, fmt.Errorf("%s: its owner is unknown: %w", s.opts.DockerHost, err)
 	case main != process{} && main != peer:
 		return process{}, fmt.Errorf("%s belongs to the dockerd with PID %d, but %s runs the one with PID %d",
 			s.opts.DockerHost, peer.PID, name, main.PID)

@@ -48,12 +48,12 @@ func (s *Services) reload(ctx context.Context, name string) error {
 		return nil
 	case err := <-errs:
 		if ctx.Err() == nil && p.ending() {
-			return fmt.Errorf("dockerd (PID %d) ended on the reload; its log says why", p.PID)
+			return fmt.Errorf("dockerd (PID %d) exited on the reload; see its log", p.PID)
 		}
 		return fmt.Errorf("%s: the daemon's events: %w", s.opts.DockerHost, err)
 	case <-timer.C:
-		return fmt.Errorf("dockerd (PID %d) has not announced the reload within %v: it refuses the configuration and keeps "+
-			"the old one; its log says why", p.PID, s.opts.event)
+		return fmt.Errorf("dockerd (PID %d) has not announced the reload within %v: it rejected the configuration and "+
+			"keeps the old one; see its log", p.PID, s.opts.event)
 	}
 }
 

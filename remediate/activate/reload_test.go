@@ -106,7 +106,7 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		wait(t, func() bool { return stateOf(t, d, id).Status == "exited" })
-		mentions(t, s.Healthy(t.Context(), before), "container web no longer runs: it is exited, status 137")
+		mentions(t, s.Healthy(t.Context(), before), "container web is no longer running: exited, exit code 137")
 	})
 
 	t.Run("a container that was started again", func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestReloadSeesLateDeath(t *testing.T) {
 	d := testdocker.Start(t)
 	s := New(Options{DockerHost: d.Host, bus: without})
 	write(t, d.ConfigFile, `{"authorization-plugins": ["nope"]}`)
-	mentions(t, s.Activate(t.Context(), reload), fmt.Sprintf("dockerd (PID %d) ended on the reload", d.PID))
+	mentions(t, s.Activate(t.Context(), reload), fmt.Sprintf("dockerd (PID %d) exited on the reload", d.PID))
 }
 
 func TestWatchSeesKill(t *testing.T) {
@@ -217,7 +217,7 @@ func TestHangupSparesOthers(t *testing.T) {
 	}
 
 	d := testdocker.Start(t)
-	mentions(t, process{d.PID, 1}.hangup(), "has been replaced")
+	mentions(t, process{d.PID, 1}.hangup(), "was replaced")
 	p, err := dockerd(d.PID)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestPending(t *testing.T) {
 		want string
 	}{
 		{"restart without systemd", Options{bus: without}, restart,
-			"systemd does not run here, and nothing else that harden knows could restart dockerd"},
+			"systemd does not run here, and harden knows no other way to restart dockerd"},
 		{"unit files without systemd", Options{bus: without}, remediate.Activation{Kind: remediate.ReloadManager},
 			"systemd does not run here"},
 		{"reload of a remote engine", Options{DockerHost: "tcp://192.0.2.1:2376"}, reload, "may be on another machine"},
@@ -245,7 +245,7 @@ func TestPending(t *testing.T) {
 			return nil, errors.New("bus: broken pipe")
 		}},
 			restart, "bus: broken pipe"},
-		{"no such kind", Options{}, remediate.Activation{Kind: "dance"}, `"dance" is no kind of activation`},
+		{"no such kind", Options{}, remediate.Activation{Kind: "dance"}, `"dance" is not a kind of activation`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { mentions(t, New(tt.opts).Ready(t.Context(), tt.a), tt.want) })

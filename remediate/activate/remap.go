@@ -33,7 +33,7 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 		names = append(names, c.Name)
 	}
 	if !is {
-		return fmt.Errorf("these containers run and would go on unmanaged with userns-remap: %s; stop them first",
+		return fmt.Errorf("these running containers would continue unmanaged with userns-remap: %s; stop them first",
 			gate.Join(names))
 	}
 	cli, err := s.engine()
@@ -42,10 +42,10 @@ func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	}
 	defer cli.Close()
 	for _, c := range list {
-		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would go on without "+
-			"an Engine", c.Name))
+		s.opts.Progress(fmt.Sprintf("stopping container %s, which was started under userns-remap and would continue "+
+			"without an Engine", c.Name))
 		if err := cli.ContainerStop(ctx, c.ID, container.StopOptions{}); err != nil {
-			return fmt.Errorf("container %s: it cannot be stopped, and would go on without an Engine: %w", c.Name, err)
+			return fmt.Errorf("container %s: it cannot be stopped, and would continue without an Engine: %w", c.Name, err)
 		}
 	}
 	return nil

@@ -45,7 +45,7 @@ func TestRemapLeavesNobodyBehind(t *testing.T) {
 	mentions(t, s.Activate(t.Context(), restart), "")
 	web := d.Run("web", nil)
 	write(t, d.ConfigFile, mapped)
-	mentions(t, s.Activate(t.Context(), restart), "would go on unmanaged with userns-remap: web; stop them first")
+	mentions(t, s.Activate(t.Context(), restart), "would continue unmanaged with userns-remap: web; stop them first")
 	is(false)
 	if err := d.Client.ContainerStop(t.Context(), web, container.StopOptions{}); err != nil {
 		t.Fatal(err)

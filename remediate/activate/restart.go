@@ -47,7 +47,7 @@ func (s *Services) readyRestart(ctx context.Context, name string) error {
 		return nil
 	})
 	if errors.Is(err, errNoSystemd) {
-		return fmt.Errorf("%w, and nothing else that harden knows could restart dockerd", err)
+		return fmt.Errorf("%w, and harden knows no other way to restart dockerd", err)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (s *Services) restart(ctx context.Context, name string) error {
 		start, err := startOf(after.MainPID)
 		same := process{after.MainPID, start} == process{before.MainPID, old}
 		if err != nil || same || after.Entered <= before.Entered {
-			return cmp.Or(err, fmt.Errorf("%s: systemd says that it has restarted, but dockerd (PID %d) is the same process",
+			return cmp.Or(err, fmt.Errorf("%s: systemd reports a restart, but dockerd (PID %d) is the same process",
 				name, after.MainPID))
 		}
 		s.resetFailed(ctx, c, name)

@@ -59,20 +59,20 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 		case !interrupted:
 			continue // it runs as before, or has ended by itself
 		case now.State.Running || c.Policy == "always" || c.Policy == "unless-stopped":
-			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) starts it again",
+			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) restarts it",
 				c.Name, c.Policy))
 			continue
 		case swarming && now.Config.Labels[facts.LabelSwarmService] != "":
-			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm starts another in its place",
+			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm replaces it",
 				c.Name))
 			continue
 		}
 		if err := start(ctx, cli, c.ID, deadline); err != nil {
-			errs = append(errs, fmt.Errorf("container %s ended with the restart, and cannot be started again: %w", c.Name, err))
+			errs = append(errs, fmt.Errorf("container %s ended with the restart, and cannot be restarted: %w", c.Name, err))
 			continue
 		}
 		s.opts.Progress("started container " + c.Name + " again")
-		said = append(said, fmt.Sprintf("container %s ended with the restart, and was started again", c.Name))
+		said = append(said, fmt.Sprintf("container %s ended with the restart, and was restarted", c.Name))
 	}
 	return said, errors.Join(errs...)
 }

@@ -38,8 +38,8 @@ func TestRevive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "container once ended with the restart, and was started again; " +
-		"container web ended with the restart, and its restart policy (always) starts it again"
+	want := "container once ended with the restart, and was restarted; " +
+		"container web ended with the restart, and its restart policy (always) restarts it"
 	if d := cmp.Diff(want, strings.Join(slices.Sorted(slices.Values(got)), "; ")); d != "" {
 		t.Errorf("said (-want +got):\n%s", d)
 	}
@@ -68,9 +68,9 @@ func TestReviveTask(t *testing.T) {
 			before := snap(t, s)
 			mentions(t, s.Activate(t.Context(), restart), "")
 			got, err := s.Revive(t.Context(), before)
-			want := []string{"container mill.1 ended with the restart, and was started again"}
+			want := []string{"container mill.1 ended with the restart, and was restarted"}
 			if swarming {
-				want = []string{"container mill.1 ended with the restart, and the swarm starts another in its place"}
+				want = []string{"container mill.1 ended with the restart, and the swarm replaces it"}
 			}
 			if d := cmp.Diff(want, got); d != "" || err != nil {
 				t.Errorf("said (-want +got):\n%s\n%v", d, err)

@@ -44,7 +44,7 @@ func (s *Services) readyRollOut(ctx context.Context, path string) error {
 		return err
 	}
 	if err := s.kubeletHealthy(ctx); err != nil {
-		return fmt.Errorf("the kubelet is not well, so nothing would take the manifest up: %w", err)
+		return fmt.Errorf("the kubelet is not healthy, so it would not load the manifest: %w", err)
 	}
 	for _, c := range m.Spec.Containers {
 		running, err := c.runs()
@@ -52,11 +52,12 @@ func (s *Services) readyRollOut(ctx context.Context, path string) error {
 			return err
 		}
 		if len(running) == 0 {
-			return fmt.Errorf("%s does not run with the arguments of its manifest; it must be well before it is changed", c.Name)
+			return fmt.Errorf("%s does not run with the arguments of its manifest; it must be healthy before it is "+
+				"changed", c.Name)
 		}
 		for _, q := range m.questions(c) {
 			if err := q.ask(ctx); err != nil {
-				return fmt.Errorf("%s is not well now, and must be before it is changed: %w", c.Name, err)
+				return fmt.Errorf("%s is not healthy; it must be healthy before it is changed: %w", c.Name, err)
 			}
 		}
 		if c.Name == "etcd" {
@@ -196,7 +197,7 @@ func (r *roll) ready(ctx context.Context) error {
 		case errors.As(err, &refusal):
 			good = 0
 			if refused++; refused == 5 {
-				return fmt.Errorf("%s refuses the kubelet's own probe, so that the kubelet would start it again and again: %w",
+				return fmt.Errorf("%s refuses the kubelet's own probe, so the kubelet would restart it in a loop: %w",
 					r.container.Name, err)
 			}
 		default:
@@ -229,7 +230,7 @@ func (r *roll) stable(ctx context.Context) error {
 			bad = 0
 		}
 		if bad == 3 {
-			return fmt.Errorf("%s was ready, and no longer is: %w", r.container.Name, err)
+			return fmt.Errorf("%s is no longer ready: %w", r.container.Name, err)
 		}
 		if err := r.wait(ctx); err != nil {
 			return err
@@ -302,8 +303,7 @@ func etcdReady(ctx context.Context, c podContainer) error {
 		}
 	}
 	if !strings.HasPrefix(at, "http://") {
-		return errors.New("etcd's metrics cannot be asked, so how many members there are cannot be told; a person must " +
-			"change it")
+		return errors.New("etcd's metrics are not available, so the number of members is unknown; change it yourself")
 	}
 	text, err := question{url: at + "/metrics"}.get(ctx)
 	if err != nil {
@@ -324,10 +324,9 @@ func etcdReady(ctx context.Context, c podContainer) error {
 	}
 	switch {
 	case !leader:
-		return errors.New("etcd has no leader now, and must be well before it is changed")
+		return errors.New("etcd has no leader; it must be healthy before it is changed")
 	case peers == 1:
-		return errors.New("etcd has two members that answer: without one of them the other stops, and a third must be " +
-			"well first")
+		return errors.New("etcd has two healthy members: it stops if one fails; a third member must be healthy first")
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestRollOutNotWell(t *testing.T) {
 	}{
 		{"a second file", func() { _ = os.WriteFile(twin, n.before, 0o600) }, twin + " is the same pod"},
 		{"no kubelet", func() { os.Remove(twin); n.services.opts.KubeletHealth = "http://127.0.0.1:1/healthz" },
-			"the kubelet is not well"},
+			"the kubelet is not healthy"},
 	} {
 		tt.do()
 		if err := ready(); err == nil || !strings.Contains(err.Error(), tt.why) {
@@ -160,9 +160,9 @@ func TestEtcdReady(t *testing.T) {
 		{"three", "etcd_network_active_peers{Local=\"a\",Remote=\"b\"} " +
 			"1\netcd_network_active_peers{Local=\"a\",Remote=\"c\"} 1\netcd_server_has_leader 1\n", ""},
 		{"two", "etcd_network_active_peers{Local=\"a\",Remote=\"b\"} 1\netcd_server_has_leader 1\n",
-			"etcd has two members that answer"},
-		{"no leader", "etcd_server_has_leader 0\n", "etcd has no leader now"},
-		{"nothing", "", "etcd has no leader now"},
+			"etcd has two healthy members"},
+		{"no leader", "etcd_server_has_leader 0\n", "etcd has no leader"},
+		{"nothing", "", "etcd has no leader"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, tt.metrics) }))
 		err := etcdReady(t.Context(), podContainer{Command: []string{"etcd",

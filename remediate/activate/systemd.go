@@ -82,11 +82,11 @@ func unitOf(ctx context.Context, c *dbus.Conn, name string) (unit, error) {
 func (u unit) why(name string) string {
 	switch u.Result {
 	case "exit-code":
-		return fmt.Sprintf("it ended with status %d (journalctl -u %s says why)", u.Status, name)
+		return fmt.Sprintf("it ended with status %d (see journalctl -u %s)", u.Status, name)
 	case "start-limit-hit":
-		return "it has been started too often, so that systemd refuses"
+		return "it was started too often, so systemd refuses"
 	}
-	return fmt.Sprintf("it is %s, result %s (journalctl -u %s says more)", u.Active, u.Result, name)
+	return fmt.Sprintf("it is %s, result %s (see journalctl -u %s)", u.Active, u.Result, name)
 }
 
 // A starter is one of systemd's methods that queue a job.

@@ -241,7 +241,7 @@ func TestRestart(t *testing.T) {
 	before = snap(t, s)
 	m.broken = true
 	mentions(t, s.Activate(t.Context(), restart),
-		"docker.service: restart: it ended with status 1 (journalctl -u docker.service says why)")
+		"docker.service: restart: it ended with status 1 (see journalctl -u docker.service)")
 	mentions(t, s.Ready(t.Context(), restart), "")
 	mentions(t, s.Healthy(t.Context(), before), "no dockerd runs any more")
 	m.broken = false
@@ -285,7 +285,7 @@ func TestRestartWithoutLiveRestore(t *testing.T) {
 	if got := stateOf(t, d, once); got.Running {
 		t.Fatal("the restart has spared a container: the test tests nothing")
 	}
-	want := "container once has stopped and its restart policy (no) does not start it again"
+	want := "container once has stopped and its restart policy (no) does not restart it"
 	if !strings.Contains(said.String(), want) || strings.Contains(said.String(), "container web") {
 		t.Errorf("said %q, want %q and nothing of web", said.String(), want)
 	}
@@ -334,5 +334,5 @@ func TestReadyRestart(t *testing.T) {
 	defer l.Close()
 	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: bus}).Ready(t.Context(), restart), "")
 	mentions(t, New(Options{DockerHost: "unix://" + handed, bus: without}).Ready(t.Context(), reload),
-		"whose it is cannot be told")
+		"its owner is unknown")
 }

@@ -46,7 +46,7 @@ func Abandonment(id string, o Options) (*Run, []FileState, error) {
 		states = append(states, t.state(tree, i))
 	}
 	for i, u := range t.Updates {
-		f := FileState{Path: u.String(), State: StateBefore, Why: "the run had not come to it"}
+		f := FileState{Path: u.String(), State: StateBefore, Why: "the run had not reached it"}
 		if t.updating(i) {
 			f.State, f.Why = StateHidden, fmt.Sprintf("the run may have changed it to %+v", u.After)
 		}

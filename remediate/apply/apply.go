@@ -101,9 +101,9 @@ var (
 	ErrDrift = errors.New("changed since the plan was made")
 	// ErrConflict means that a target is neither what a run wrote nor what was there before it: somebody has
 	// changed it since. The run is not taken back or finished, and nothing has been changed.
-	ErrConflict = errors.New("changed by somebody else since")
+	ErrConflict = errors.New("changed by somebody else since the run")
 	// ErrRolledBack means that an apply could not be completed and was taken back; the error wraps the reason too.
-	ErrRolledBack = errors.New("taken back")
+	ErrRolledBack = errors.New("rolled back")
 	// ErrInterrupted means that an earlier run neither finished nor was undone, which has to be settled first.
 	ErrInterrupted = errors.New("an earlier run was interrupted")
 	// ErrNoRun means that there is no such run, or none that could be taken back or resumed.
@@ -139,9 +139,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	text := fmt.Sprintf("another run is at work: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
+	text := fmt.Sprintf("another run is active: PID %d since %s: %s", e.PID, e.Since.Format(time.RFC3339), e.Command)
 	if e.Loose != "" {
-		text += fmt.Sprintf("; its lock was open to every user: if no harden runs, remove %s", e.Loose)
+		text += fmt.Sprintf("; its lock was writable for every user: if no harden is running, remove %s", e.Loose)
 	}
 	return text
 }

@@ -85,7 +85,7 @@ func (e *engine) planted() []planted {
 		{path.Join(unitDir, name), fmt.Sprintf(
 			`# Written by harden for a run that was not confirmed yet, and removed with that.
 [Unit]
-Description=Take back what harden has changed and nobody has confirmed
+Description=Roll back unconfirmed changes of harden
 DefaultDependencies=no
 RequiresMountsFor=%[1]s
 After=local-fs.target systemd-remount-fs.service
@@ -162,7 +162,7 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 		_, err = os.Lstat(e.store.triedFile())
 	}
 	if err != nil {
-		return fmt.Errorf("the unit that would take the run back after a reboot does not work: %w", err)
+		return fmt.Errorf("the unit that would roll the run back after a reboot does not work: %w", err)
 	}
 	up, err := e.sys.uptime()
 	if err != nil {

@@ -21,7 +21,7 @@ func TestUnguarded(t *testing.T) {
 		with  func(*Options)
 		want  string
 	}{
-		"no systemd": {&guard{absent: broken}, nil, "cannot be taken back by itself here: broken"},
+		"no systemd": {&guard{absent: broken}, nil, "automatic rollback is not possible here: broken"},
 		"no guard":   {&guard{}, func(o *Options) { o.Guard = nil }, "needs the running host"},
 		"no boot ID": {&guard{}, func(o *Options) { o.sys.boot = "" }, "needs the running host"},
 		"no boot unit": {&guard{try: func(string) error {

@@ -18,7 +18,7 @@ func TestComposeReads(t *testing.T) {
 		fails bool
 		want  []string
 	}{
-		"fails and is taken back":           {true, []string{"old>new 2", "new>old 2"}},
+		"fails and is rolled back":          {true, []string{"old>new 2", "new>old 2"}},
 		"ends well and is rolled back then": {false, []string{"old>new 2", "new>old 0"}},
 	} {
 		t.Run(name, func(t *testing.T) {

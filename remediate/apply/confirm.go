@@ -51,9 +51,9 @@ func (t *txn) overdue() (string, error) {
 	case err != nil || left > 0:
 		return "", err
 	case t.Boot != t.store.sys.boot:
-		return "the machine was booted before anybody confirmed it", nil
+		return "the host rebooted before it was confirmed", nil
 	}
-	return "nobody confirmed it within " + short(t.Confirm.Within), nil
+	return "not confirmed within " + short(t.Confirm.Within), nil
 }
 
 // kept is why the run could not be taken back when its time was over, empty when that was not tried.
@@ -102,14 +102,14 @@ func (t *txn) refusal() error {
 	d := t.deadline()
 	switch {
 	case d.Kept != "":
-		return fmt.Errorf("run %s: %w, and it could not be taken back: %s; keep it with `harden confirm %s`, or roll the "+
+		return fmt.Errorf("run %s: %w, and could not be rolled back: %s; keep it with `harden confirm %s`, or roll the "+
 			"rest back with `harden rollback %s --skip-conflicts`",
 			t.ID, ErrUnconfirmed, d.Kept, t.ID, t.ID)
 	case d.Passed:
-		return fmt.Errorf("run %s: %w, and its time is over: it is about to be taken back; `harden rollback %s` "+
+		return fmt.Errorf("run %s: %w, and its deadline has passed: it is being rolled back; `harden rollback %s` "+
 			"does that now", t.ID, ErrUnconfirmed, t.ID)
 	}
-	return fmt.Errorf("run %s: %w: keep it with `harden confirm %s`, or take it back with `harden rollback %s`", t.ID,
+	return fmt.Errorf("run %s: %w: keep it with `harden confirm %s`, or roll it back with `harden rollback %s`", t.ID,
 		ErrUnconfirmed, t.ID, t.ID)
 }
 
@@ -172,7 +172,7 @@ func Confirm(id string, o Options) (*Run, error) {
 	e.tx = t
 	outcome, _ := t.outcome()
 	if outcome == CutShort {
-		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so there is nothing to keep yet", t.ID,
+		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so it cannot be confirmed yet", t.ID,
 			ErrInterrupted)
 	}
 	if d := t.deadline(); d.Passed && d.Kept == "" {
@@ -216,7 +216,7 @@ func (s *store) became(id string) (*Run, error) {
 	case outcome == Applied && t.Confirm != nil:
 		return t.summary(), nil
 	case outcome == Applied:
-		return t.summary(), fmt.Errorf("run %s: %w to confirm: it was not made with --confirm-within", id, ErrNoRun)
+		return t.summary(), fmt.Errorf("run %s: %w to confirm: it was started without --confirm-within", id, ErrNoRun)
 	case at.Reason != "":
 		return t.summary(), fmt.Errorf("run %s: %w to confirm: it is %s since %s: %s", id, ErrNoRun, outcome,
 			at.Time.Format(time.RFC3339), at.Reason)
@@ -310,11 +310,11 @@ func (e *engine) unguarded(ctx context.Context) error {
 		return nil
 	}
 	if e.Guard == nil || e.sys.boot == "" {
-		return fmt.Errorf("a run cannot be taken back by itself here: it needs the running host, its systemd and the " +
+		return fmt.Errorf("automatic rollback is not possible here: it needs the running host, its systemd and the " +
 			"kernel's boot ID")
 	}
 	if err := e.Guard.Ready(ctx); err != nil {
-		return fmt.Errorf("a run cannot be taken back by itself here: %w", err)
+		return fmt.Errorf("automatic rollback is not possible here: %w", err)
 	}
 	return nil
 }

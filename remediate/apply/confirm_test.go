@@ -151,13 +151,13 @@ func TestExpire(t *testing.T) {
 		boot  bool
 		want  string
 	}{
-		"in time": {clock{"one", time.Hour + time.Minute}, false, "nobody confirmed it within 1m"},
+		"in time": {clock{"one", time.Hour + time.Minute}, false, "not confirmed within 1m"},
 		"after a boot": {clock{"two", time.Second}, true,
-			"the machine was booted before anybody confirmed it"},
+			"the host rebooted before it was confirmed"},
 		"a call of the boot before": {clock{"two", time.Second}, false,
-			"the machine was booted before anybody confirmed it"},
+			"the host rebooted before it was confirmed"},
 		"a boot long after, in theory": {clock{"two", 5 * time.Hour}, true,
-			"the machine was booted before anybody confirmed it"},
+			"the host rebooted before it was confirmed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

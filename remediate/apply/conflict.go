@@ -37,7 +37,7 @@ func (c Conflict) Error() string {
 	if len(c.Newer) > 0 {
 		text += "; a later run has changed it: " + order(c.Newer)
 	} else if c.Kept != "" {
-		text += "; what it was before the run is in " + c.Kept
+		text += "; its content from before the run is in " + c.Kept
 	}
 	return text
 }
@@ -96,7 +96,7 @@ func (e *engine) supersededBy(of *txn, subjects []subject) error {
 				continue
 			}
 			if s.Newer = append(s.Newer, id); !s.open {
-				s.open, s.Why = true, "what a later run has made of it stands"
+				s.open, s.Why = true, "a later run has changed it"
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	now, err := it.look(tree)
 	switch {
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
-		c.Why, c.Stuck = "its path leads through a symbolic link or a file", "harden follows no link to write"
+		c.Why, c.Stuck = "a directory of its path is a symbolic link or a file", "harden does not write through links"
 		return now, c, nil
 	case errors.Is(err, unix.EIO):
 		c.Why, c.Stuck, c.err = err.Error(), "it cannot be read", err
@@ -137,14 +137,14 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	if back && it.Content && it.Before.Exists && stands != isBefore {
 		data, err := t.bytes("before", i)
 		if err != nil {
-			c.Why, c.Stuck, c.err = err.Error(), "what it was before the run is lost", err
+			c.Why, c.Stuck, c.err = err.Error(), "its content from before the run is lost", err
 			return now, c, nil
 		}
 		it.before = data // whatever becomes of the journal while the run is taken back
 	}
 	if now.Type == unix.S_IFREG && now.links > 1 && (back && stands != isBefore || !back && stands != isAfter) {
 		stands = isConflict
-		why = fmt.Sprintf("it has %d names (hard links), and a change would reach or lose the others", now.links)
+		why = fmt.Sprintf("it has %d names (hard links); a change would change or unlink the others", now.links)
 	}
 	if stands != isConflict && (stands != isBetween || cutShort) {
 		return now, nil, nil
@@ -163,15 +163,15 @@ func (it *item) stuck(tree *tree, now sight) string {
 	case now.Exists && it.Content && now.Type != unix.S_IFREG, now.Exists && !it.Content && now.Type != it.Before.Type:
 		return fmt.Sprintf("it is %s: move that away first", typeNames[now.Type])
 	case it.Content && now.size > facts.MaxFile:
-		return fmt.Sprintf("its %d bytes are too many to be kept", now.size)
+		return fmt.Sprintf("its %d bytes are too many to keep", now.size)
 	case now.Exists && now.Type == unix.S_IFREG && now.links != 1:
 		return fmt.Sprintf("it has %d names (hard links)", now.links)
 	case !now.Exists && !it.Content:
-		return "it is gone, and the run knows only its mode and owner"
+		return "it is gone, and the run recorded only its mode and owner"
 	default:
 		g, err := tree.open(it.path())
 		if errors.Is(err, fs.ErrNotExist) {
-			return "its directory is gone: make that first"
+			return "its directory is gone: create it first"
 		}
 		if err != nil {
 			return err.Error()

@@ -47,11 +47,11 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 		u := ContainerChange{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
 		switch {
 		case e.Containers == nil:
-			return fmt.Errorf("%s: nothing here can change it", u)
+			return fmt.Errorf("%s: it cannot be changed here", u)
 		case u.ID == "" || seen[u.ID]:
-			return fmt.Errorf("%s: the plan changes it twice, or does not say which it is", u)
+			return fmt.Errorf("%s: the plan changes it twice, or does not identify it", u)
 		case u.After == want.Limits{} || u.Before.Of(u.After) != u.Before:
-			return fmt.Errorf("%s: the plan does not say what it changes", u)
+			return fmt.Errorf("%s: the plan has no change for it", u)
 		}
 		seen[u.ID] = true
 		e.step(Checking, u.String())
@@ -77,11 +77,11 @@ func (e *engine) update(ctx context.Context, i int) error {
 		return nil
 	}
 	if e.Containers == nil {
-		return fmt.Errorf("%s: nothing here can change it, though something could when the run began", u)
+		return fmt.Errorf("%s: it cannot be changed here any more", u)
 	}
 	e.step(Writing, u.String())
 	if engine, err := e.Containers.Engine(ctx); err != nil || !engine.Same(e.tx.engine()) {
-		return together(err, fmt.Errorf("%s is of another Docker Engine than the one that answers", u))
+		return together(err, fmt.Errorf("%s belongs to another Docker Engine", u))
 	}
 	now, err := e.Containers.Limits(ctx, u.ID)
 	if errors.Is(err, facts.ErrAbsent) {
@@ -114,7 +114,7 @@ func (e *engine) set(ctx context.Context, u ContainerChange, l want.Limits) erro
 	if err == nil {
 		var now want.Limits
 		if now, err = e.Containers.Limits(ctx, u.ID); err == nil && now.Of(l) != l {
-			return fmt.Errorf("%s: the Engine has taken the change, and it has %+v, not %+v", u, now.Of(l), l)
+			return fmt.Errorf("%s: the Engine accepted the change, but it has %+v, not %+v", u, now.Of(l), l)
 		}
 	}
 	if errors.Is(err, facts.ErrAbsent) {
@@ -150,7 +150,7 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return now, false, nil
 	}
 	if c == nil {
-		return now, false, fmt.Errorf("%s: nothing here can take its change back", u)
+		return now, false, fmt.Errorf("%s: its change cannot be rolled back here", u)
 	}
 	engine, err := c.Engine(ctx)
 	if err != nil {
@@ -161,7 +161,7 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return u.After, back != want.Limits{}, nil
 	}
 	if !engine.Same(t.engine()) {
-		return now, false, fmt.Errorf("%s is of another Docker Engine than the one that answers: name that by --docker-host",
+		return now, false, fmt.Errorf("%s belongs to another Docker Engine; use --docker-host",
 			u)
 	}
 	now, err = c.Limits(ctx, u.ID)
@@ -217,8 +217,8 @@ func (e *engine) reverseUpdates(ctx context.Context, t *txn) (updates []remediat
 		back := remediate.Back(u.Before)
 		r := remediate.Update{ID: u.ID, Name: u.Name, Before: now.Of(back), After: back, Class: want.Reload}
 		if u.Before.Memory == 0 && u.After.Memory != 0 {
-			r.OneWay = []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives " +
-				"it another value"}
+			r.OneWay = []string{"memory: its limit stays: the Engine cannot remove it, only change it (`docker update " +
+				"--memory`)"}
 		}
 		updates = append(updates, r)
 	}

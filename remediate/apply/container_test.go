@@ -104,8 +104,7 @@ func TestContainersThereAndBack(t *testing.T) {
 	wantBack := []remediate.Update{
 		{ID: "a1", Name: "web", Before: want.Limits{PIDs: 100, Restart: "on-failure:5"},
 			After: want.Limits{PIDs: -1, Restart: "always"}, Class: want.Reload,
-			OneWay: []string{"memory: its limit stays, since the Engine cannot unset it; `docker update --memory` gives it " +
-				"another value"}},
+			OneWay: []string{"memory: its limit stays: the Engine cannot remove it, only change it (`docker update --memory`)"}},
 		{ID: "b2", Name: "db", Before: want.Limits{Memory: 64, MemorySwap: 128},
 			After: want.Limits{Memory: 100, MemorySwap: 200}, Class: want.Reload},
 	}
@@ -131,7 +130,7 @@ func TestContainersThatCannotBeChanged(t *testing.T) {
 		want  string
 	}{
 		"refused":  {func(c *containers) { c.refuse = "b2" }, "container db (b2): Cannot update container"},
-		"not done": {func(c *containers) { c.ignore = "b2" }, "the Engine has taken the change, and it has"},
+		"not done": {func(c *containers) { c.ignore = "b2" }, "the Engine accepted the change, but it has"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, c := newWorld(t), engineOfTwo()
@@ -264,10 +263,10 @@ func TestContainersUnconfirmed(t *testing.T) {
 		reason  string
 		have    map[string]want.Limits
 	}{
-		"it answers": {outcome: RolledBack, reason: "nobody confirmed it within 1m", have: back},
+		"it answers": {outcome: RolledBack, reason: "not confirmed within 1m", have: back},
 		"it does not": {silent: errors.New("is dockerd down?"), outcome: Failed, reason: "is dockerd down?",
 			have: unconfirmed},
-		"as it boots yet": {boot: true, outcome: Failed, reason: "container web (a1): nothing here can take its change back",
+		"as it boots yet": {boot: true, outcome: Failed, reason: "container web (a1): its change cannot be rolled back here",
 			have: unconfirmed},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -93,7 +93,7 @@ func (s *store) below(name string) string { return strings.TrimPrefix(name, s.di
 
 // strange is what is not a regular file and has to be one.
 func (s *store) strange(name string) Damage {
-	return Damage{File: s.below(name), Why: "it is not a regular file", Does: "sets it aside",
+	return Damage{File: s.below(name), Why: "it is not a regular file", Does: "moves it aside",
 		Lost: []string{}, Kept: []string{},
 		mend: func(e *engine, to string) error { return e.store.aside(name, filepath.Join(to, filepath.Base(name))) }}
 }
@@ -113,7 +113,7 @@ func (s *store) diagnoseRun(dir string) ([]Damage, error) {
 		return append([]Damage{s.diagnoseLog(t, lines, err)}, t.diagnoseBlobs()...), nil
 	}
 	id := s.nameOf(dir)
-	d := Damage{File: s.below(dir), Run: id, Why: bare(err), Does: "sets the whole journal aside", Kept: []string{},
+	d := Damage{File: s.below(dir), Run: id, Why: bare(err), Does: "moves the whole journal aside", Kept: []string{},
 		Lost: []string{fmt.Sprintf("run %s can no longer be rolled back", id)}}
 	if dir == s.current() {
 		d.Lost = []string{fmt.Sprintf("run %s, which was interrupted, can no longer be finished or rolled back", id),
@@ -167,12 +167,12 @@ func (s *store) remains(dir, id string, kept, lost []string) ([]string, []string
 		seen[string(r.Path)] = true
 		switch b := r.Before; {
 		case b == nil || b.Owner == "" && b.Mode == 0:
-			kept = append(kept, fmt.Sprintf("%s: the run made it: it was not there before", r.Path))
+			kept = append(kept, fmt.Sprintf("%s: created by the run", r.Path))
 		case b.SHA256 == "":
-			kept = append(kept, fmt.Sprintf("%s: before the run its mode was %04o and its owner %d:%d",
+			kept = append(kept, fmt.Sprintf("%s: before the run: mode %04o, owner %d:%d",
 				r.Path, uint32(b.Mode), b.UID, b.GID))
 		case blobs[b.SHA256] != "":
-			kept = append(kept, fmt.Sprintf("%s: what it was before the run is in runs/%s/%s (mode %04o, owner %d:%d)",
+			kept = append(kept, fmt.Sprintf("%s: its content from before the run is in runs/%s/%s (mode %04o, owner %d:%d)",
 				r.Path, id, blobs[b.SHA256], uint32(b.Mode), b.UID, b.GID))
 		default:
 			lost = append(lost, fmt.Sprintf("%s: what it was before the run", r.Path))
@@ -197,7 +197,7 @@ func (t *txn) diagnoseBlobs() (all []Damage) {
 			if err == nil {
 				continue
 			}
-			d := Damage{File: t.store.below(t.blob(when, i)), Run: t.ID, Why: bare(err), Does: "sets it aside",
+			d := Damage{File: t.store.below(t.blob(when, i)), Run: t.ID, Why: bare(err), Does: "moves it aside",
 				Kept: []string{"all other files of the run"},
 				Lost: []string{fmt.Sprintf("%s: what run %s has written, for drift to show", it.path(), t.ID)}}
 			if when == "before" {
@@ -218,7 +218,7 @@ func (t *txn) diagnoseBlobs() (all []Damage) {
 
 func (s *store) diagnoseArmed(err error) Damage {
 	return Damage{File: s.below(s.armedFile()), Why: bare(err),
-		Does: "sets it aside, and removes the unit that would roll a run back after a reboot",
+		Does: "moves it aside, and removes the unit that would roll a run back after a reboot",
 		Lost: []string{"an unconfirmed run is no longer rolled back after a reboot"}, Kept: []string{},
 		mend: func(e *engine, to string) error {
 			for _, f := range slices.Backward(e.planted()) {

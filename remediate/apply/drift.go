@@ -155,7 +155,7 @@ func (s *store) applied(root string) ([]*txn, error) {
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort {
-			return nil, fmt.Errorf("run %s: %w: finish it or take it back, to be able to tell what others have changed",
+			return nil, fmt.Errorf("run %s: %w: finish it or roll it back before you check for drift",
 				t.ID, ErrInterrupted)
 		}
 		all = append(all, t) // decided, and not put away yet

@@ -267,7 +267,7 @@ func TestRollbackReplaced(t *testing.T) {
 	after := w.look(t)
 	for range 2 {
 		if _, _, err := RollbackPlan(t.Context(), "", w.options()); !errors.Is(err, ErrConflict) ||
-			!strings.Contains(err.Error(), p+": changed by somebody else since: its content is another's") {
+			!strings.Contains(err.Error(), p+": changed by somebody else since the run: its content is another's") {
 			t.Errorf("the plan: %v", err)
 		}
 		if _, err := Rollback(t.Context(), run.ID, w.options()); !errors.Is(err, ErrConflict) {

@@ -114,7 +114,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	}
 	defer e.end()
 	if e.tx != nil {
-		return e.tx.summary(), fmt.Errorf("%s of %s: %w; take it back or finish it first", e.tx.ID,
+		return e.tx.summary(), fmt.Errorf("%s of %s: %w; roll it back or finish it first", e.tx.ID,
 			e.tx.Started.Format(time.RFC3339), ErrInterrupted)
 	}
 	if err := e.unguarded(ctx); err != nil {
@@ -204,7 +204,7 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 	e.Resolve = Resolution{Skip: e.Resolve.Skip} // the files that were named may be none that this run has come to
 	back := e.undo(ctx, err.Error())
 	if outcome, _ := e.tx.outcome(); outcome == CutShort {
-		return e.result(), fmt.Errorf("%w; it could not be taken back either: %w", err, back)
+		return e.result(), fmt.Errorf("%w; it could not be rolled back either: %w", err, back)
 	}
 	err = fmt.Errorf("%w: %w", ErrRolledBack, err)
 	if back != nil && back != e.store.gone {
@@ -290,7 +290,7 @@ func (o Options) ahead(ctx context.Context, p *remediate.Plan) (as []Activated) 
 func (o Options) ready(ctx context.Context, a Activated) Activated {
 	a.State, a.Reason = NotReached, ""
 	if o.Services == nil {
-		a.State, a.Reason = Pending, "nothing that runs is touched here"
+		a.State, a.Reason = Pending, "--root and --source restart nothing"
 	} else if err := o.Services.Ready(ctx, a); err != nil {
 		a.State, a.Reason = Pending, err.Error()
 	}
@@ -309,7 +309,7 @@ func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
 	}
 	text, err := e.Services.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("what runs now: %w", err)
+		return nil, fmt.Errorf("running services: %w", err)
 	}
 	return text, nil
 }
@@ -323,5 +323,5 @@ func butFor(left []Left) string {
 	for _, l := range left {
 		paths = append(paths, l.Path)
 	}
-	return fmt.Sprintf(", but for %d left as others made them: %s", len(left), strings.Join(paths, ", "))
+	return fmt.Sprintf(", except for %d left as others made them: %s", len(left), strings.Join(paths, ", "))
 }

@@ -29,7 +29,7 @@ func strictly(data []byte, into any) error {
 		return err
 	}
 	if d.More() {
-		return fmt.Errorf("byte %d: something follows the JSON", d.InputOffset()+1)
+		return fmt.Errorf("byte %d: data after the JSON", d.InputOffset()+1)
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func vouched(name string, log, plan []byte) error {
 	var first struct{ Event, Reason string }
 	switch {
 	case string(check) != sum(body)[:16] || json.Unmarshal(body, &first) != nil || first.Event != evPlanned:
-		return damaged(name, "line 1 (byte 1) is not as it was written")
+		return damaged(name, "line 1 (byte 1) was modified")
 	case first.Reason != sum(plan):
 		why := fmt.Sprintf("its sha256 is %s, and was %s", sum(plan), first.Reason)
 		return damaged(filepath.Join(filepath.Dir(name), planFile), why)
@@ -107,7 +107,7 @@ func parseLog(name string, text []byte) (log []entry, size int, err error) {
 		e, ok, err := parseEntry(line)
 		switch {
 		case ok && torn, !ok && !torn && line[len(line)-1] == '\n' && bytes.IndexByte(line, 0) < 0:
-			return nil, 0, damaged(name, fmt.Sprintf("line %d (byte %d) is not as it was written", len(log)+1, size+1))
+			return nil, 0, damaged(name, fmt.Sprintf("line %d (byte %d) was modified", len(log)+1, size+1))
 		case !ok:
 			torn = true
 			continue
@@ -135,7 +135,7 @@ var runID = regexp.MustCompile(`^[0-9]{4,}-[0-9A-Za-z]+$`)
 func (t *txn) check(dir string) error {
 	wrong := func(format string, args ...any) error { return damaged(dir, fmt.Sprintf(format, args...)) }
 	if !runID.MatchString(t.ID) || dir != t.store.current() && dir != t.store.staging() && filepath.Base(dir) != t.ID {
-		return wrong("it says that it is run %q", t.ID)
+		return wrong("its ID is run %q", t.ID)
 	}
 	for i := range t.Items {
 		it := &t.Items[i]
@@ -143,7 +143,7 @@ func (t *txn) check(dir string) error {
 			return wrong("item %d: %q is not a clean absolute path", i, p)
 		}
 		if it.Temp != "" && (!strings.HasPrefix(it.Temp, ".harden-") || strings.Contains(it.Temp, "/")) {
-			return wrong("item %d: %q is no name of a temporary file", i, it.Temp)
+			return wrong("item %d: %q is not the name of a temporary file", i, it.Temp)
 		}
 		if why := it.plain(); t.store.source && why != "" {
 			return wrong("item %d: %s: %s, and below --source nothing else is written", i, it.path(), why)
@@ -155,7 +155,7 @@ func (t *txn) check(dir string) error {
 		}
 	}
 	if outcome, _ := t.outcome(); outcome == CutShort && filepath.Dir(dir) == t.store.runs() {
-		return wrong("what became of the run is lost")
+		return wrong("the outcome of the run is lost")
 	}
 	activations := len(t.Activations)
 	for n, e := range t.log {

@@ -218,7 +218,7 @@ func (e *engine) confirm(it *item, want image) error {
 	if why == "" || it.Volatile && !now.Exists {
 		return nil
 	}
-	return fmt.Errorf("%s: written, and now it is not what was written: %s", it.path(), why)
+	return fmt.Errorf("%s: written, but it now has other content: %s", it.path(), why)
 }
 
 // activate makes what runs take up what was written, and watches that it survives.
@@ -257,7 +257,7 @@ func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
 
 func (e *engine) announced(ctx context.Context, n int, a Activated) error {
 	if e.Services == nil {
-		return fmt.Errorf("%s: nothing here can do it, though it could when the run began", a)
+		return fmt.Errorf("%s: it cannot be done here any more", a)
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -33,7 +33,7 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 		}
 	}
 	if len(c.Warrants) == 0 {
-		return fmt.Errorf("%s: nothing entitles to change it: this is a bug in harden", c.Path)
+		return fmt.Errorf("%s: not in the plan: this is a bug in harden", c.Path)
 	}
 	for _, w := range c.Warrants {
 		if now.Exists && facts.NeedsContent(w.Kind) && t.Data == nil && t.Names == nil {
@@ -66,7 +66,7 @@ func (e *engine) exposure(g *target, now sight) (string, error) {
 	}
 	why := facts.Exposed(chain, now.Exists)
 	if why != "" {
-		why = "not only root decides what is there: " + why
+		why = "users other than root can change its path: " + why
 	}
 	return why, nil
 }

@@ -230,7 +230,7 @@ func scanHistory(name string, see func(r record, hash string)) (c chain, err err
 		case r.Seq != c.seq+1 || r.Prev != c.head:
 			return c, broken(where, fmt.Errorf("record %d does not follow record %d", r.Seq, c.seq))
 		case torn != nil && (r.Event != hiTorn || r.What != sum(torn)):
-			return c, broken(where, errors.New("what is before this line is no record"))
+			return c, broken(where, errors.New("the line before it is not a record"))
 		}
 		torn = nil
 		c = chain{at, n + 1, r.Seq, hash}

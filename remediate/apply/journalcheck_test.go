@@ -29,9 +29,9 @@ func TestJournalNamesWhatIsThere(t *testing.T) {
 		"whole":           {func(*txn) {}, ""},
 		"being made":      {func(j *txn) { j.dir = "/s/staging" }, ""},
 		"at work":         {func(j *txn) { j.dir, j.log = "/s/current", nil }, ""},
-		"another's ID":    {func(j *txn) { j.dir = "/s/runs/0002-x" }, "it says that it is run"},
-		"no ID":           {func(j *txn) { j.ID, j.dir = "x", "/s/runs/x" }, "it says that it is run"},
-		"no ID, at work":  {func(j *txn) { j.ID, j.dir = "../x", "/s/current" }, "it says that it is run"},
+		"another's ID":    {func(j *txn) { j.dir = "/s/runs/0002-x" }, "its ID is run"},
+		"no ID":           {func(j *txn) { j.ID, j.dir = "x", "/s/runs/x" }, "its ID is run"},
+		"no ID, at work":  {func(j *txn) { j.ID, j.dir = "../x", "/s/current" }, "its ID is run"},
 		"a relative path": {func(j *txn) { j.Items[1].Path = []byte("b") }, `item 1: "b"`},
 		"a path upwards":  {func(j *txn) { j.Items[1].Path = []byte("/a/../b") }, "item 1"},
 		"the root":        {func(j *txn) { j.Items[1].Path = []byte("/") }, "item 1"},
@@ -42,7 +42,7 @@ func TestJournalNamesWhatIsThere(t *testing.T) {
 		"no record of what needs none": {func(j *txn) {
 			j.Activations[0] = Activated{Kind: remediate.Reload}
 		}, ""},
-		"no outcome": {func(j *txn) { j.log = nil }, "what became of the run is lost"},
+		"no outcome": {func(j *txn) { j.log = nil }, "the outcome of the run is lost"},
 	} {
 		j := whole()
 		c.spoil(j)
@@ -135,7 +135,7 @@ func TestProper(t *testing.T) {
 	creation := with(change(facts.File{}, file("b")), func(c *remediate.Change) { c.Created = true })
 	const path, removed, needs = "not a clean absolute path", "only a regular file is removed",
 		"needs the content of a regular"
-	const kinds, suid, bounds = "only files, directories and sockets", "keeps no set-user-ID", "out of bounds"
+	const kinds, suid, bounds = "only files, directories and sockets", "keeps no set-user-ID", "too large or malformed"
 	for name, c := range map[string]struct {
 		change remediate.Change
 		says   string

@@ -126,7 +126,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		case engine.Identity().Hides(g.run.engine()):
 			c.unknown(g.String(), g.run.ID, "dockerd keeps its data in "+engine.DockerRootDir+" now and does not see it")
 		case !engine.Identity().Same(g.run.engine()):
-			c.unknown(g.String(), g.run.ID, "it is of another Docker Engine than the one that answers; use --docker-host")
+			c.unknown(g.String(), g.run.ID, "it belongs to another Docker Engine; use --docker-host")
 		case now == nil && err != nil:
 			c.unknown(g.String(), g.run.ID, err.Error())
 		default:

@@ -85,7 +85,7 @@ func TestDriftedContainers(t *testing.T) {
 		"renamed":   {on(a1, renamed), nil},
 		"no answer": {running{}, unknown("the Docker Engine: connection refused")},
 		"another engine": {running{engine: "F"},
-			unknown("it is of another Docker Engine than the one that answers; use --docker-host")},
+			unknown("it belongs to another Docker Engine; use --docker-host")},
 		"one cannot be seen": {partly, []string{"? container web (a1) " + first.ID + ": a1: timeout"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestDriftedContainers(t *testing.T) {
 	c, err := Drifted(running{engine: "E", containers: []facts.Container{a1, container("c3", "db", e.have["c3"])}},
 		w.options())
 	if must(t, err); c.Containers != 2 || len(c.Updated)+len(c.Unknown) != 0 {
-		t.Errorf("after a run on the one that was made again: %+v", c)
+		t.Errorf("after a run on the one that was recreated: %+v", c)
 	}
 }
 

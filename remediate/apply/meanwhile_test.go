@@ -81,7 +81,7 @@ func TestSocketAfterwards(t *testing.T) {
 		says string
 	}{
 		"gone": {os.Remove, ""},
-		"open": {func(p string) error { return os.Chmod(p, 0o666) }, "it is not what was written"},
+		"open": {func(p string) error { return os.Chmod(p, 0o666) }, "it now has other content"},
 	} {
 		w := newWorld(t)
 		command(t, "mount", "-t", "tmpfs", "-o", "mode=0755", "none", w.path("/run"))

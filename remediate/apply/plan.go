@@ -78,7 +78,7 @@ func proper(c remediate.Change) error {
 		c.After.Mode&0o6000 != 0:
 		return fmt.Errorf("%s: a file that gets another owner keeps no set-user-ID or set-group-ID bit", c.Path)
 	case c.After.Mode&^0o7777 != 0 || len(c.After.Data) > facts.MaxFile:
-		return fmt.Errorf("%s: its mode or its size is out of bounds", c.Path)
+		return fmt.Errorf("%s: its mode or size is too large or malformed", c.Path)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item,
 		return nil, fmt.Errorf("%s: %w: %s", c.Path, ErrDrift, why)
 	}
 	if now.Type == unix.S_IFREG && now.links != 1 {
-		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and a change would reach or lose the others", c.Path,
+		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); a change would change or unlink the others", c.Path,
 			ErrDrift, now.links)
 	}
 	if why, err := g.stuck(it.Content); err != nil || why != "" {

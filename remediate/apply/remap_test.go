@@ -76,7 +76,7 @@ func TestContainersOfAnEngineThatStays(t *testing.T) {
 	home := c.home
 	c.home = "/run/docker.sock elsewhere /var/lib/docker"
 	if _, _, err := RollbackPlan(t.Context(), "", o); err == nil ||
-		!strings.Contains(err.Error(), "of another Docker Engine") {
+		!strings.Contains(err.Error(), "belongs to another Docker Engine") {
 		t.Errorf("another Engine: %v", err)
 	}
 	c.home = home

@@ -55,7 +55,7 @@ func Repair(seen []Damage, o Options) (*Repaired, error) {
 	}
 	lock := e.store.below(e.store.lockFile())
 	if !sameDamage(slices.DeleteFunc(slices.Clone(seen), func(d Damage) bool { return d.File == lock }), found) {
-		return nil, fmt.Errorf("%s: the damage is no longer what was shown; nothing was changed: look again", o.State)
+		return nil, fmt.Errorf("%s: the damage is no longer what was shown; nothing was changed: check again", o.State)
 	}
 	r := &Repaired{Damages: found}
 	if len(found) == 0 {
@@ -146,19 +146,19 @@ func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
 	d := Damage{File: s.below(s.historyFile()), Lost: []string{},
 		Kept: []string{fmt.Sprintf("%d records, which still follow each other", c.seq)}}
 	if err != nil {
-		d.Why, d.Does = bare(err), "sets the whole history aside, and goes on with a copy up to there"
+		d.Why, d.Does = bare(err), "moves the whole history aside, and continues with a copy up to there"
 		if records, err := countLines(s.historyFile()); err == nil {
 			after = records - (c.line - 1)
 		} else if !errors.Is(err, ErrDamaged) { // which a FIFO in its place is, or the like: it has no lines
 			return nil, err
 		}
-		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable "+
-			"where they are set aside", after, c.line, c.size+1))
+		d.Lost = append(d.Lost, fmt.Sprintf("proof of the %d lines from line %d (byte %d) on: they stay readable in the "+
+			"moved file", after, c.line, c.size+1))
 	} else {
-		d.Why, d.Does = "nothing is in it of "+strings.Join(runs, ", "), "writes a record that says so"
+		d.Why, d.Does = "it has no record of "+strings.Join(runs, ", "), "records this"
 	}
 	if len(runs) > 0 {
-		d.Lost = append(d.Lost, "proof of who made these runs, when, and what they wrote: "+strings.Join(runs, ", "))
+		d.Lost = append(d.Lost, "proof of who ran these, when, and what they wrote: "+strings.Join(runs, ", "))
 	}
 	broken := err != nil
 	d.mend = func(e *engine, to string) error { return e.restartHistory(c, runs, broken, to) }
@@ -192,7 +192,7 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 		if err := e.open(); err != nil {
 			return err
 		}
-		r := record{Event: hiRestart, Runs: runs, What: "nothing was known of these runs", By: e.Version}
+		r := record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version}
 		return e.hist.append(r)
 	}
 	fresh := s.historyFile() + ".new" // what an earlier attempt left of it, Repair has removed
@@ -313,7 +313,7 @@ func (t *txn) supplement(lines [][]byte) [][]byte {
 	lines = slices.Insert(lines, 1, more...)
 	if outcome, _ := t.outcome(); outcome == CutShort && t.dir != t.store.current() {
 		more = nil
-		e := entry{Event: string(t.store.outcomeOf(t.ID)), Reason: "by the history: the journal's own word was damaged"}
+		e := entry{Event: string(t.store.outcomeOf(t.ID)), Reason: "from the history: the journal's own entry was damaged"}
 		line(e)
 		t.log, lines = append(t.log, e), append(lines, more[0])
 	}
@@ -334,11 +334,11 @@ func (s *store) outcomeOf(id string) Outcome {
 func (s *store) diagnoseLog(t *txn, lines [][]byte, why error) Damage {
 	dir := t.dir
 	d := Damage{File: s.below(filepath.Join(dir, logFile)), Run: t.ID, Why: bare(why),
-		Does: "sets it aside and writes it anew of its good lines",
-		Lost: []string{"the damaged lines: how far the run had come is told by the files' content"},
+		Does: "moves it aside and writes its good lines to a new file",
+		Lost: []string{"the damaged lines: the files' content shows how far the run had come"},
 		Kept: []string{"the run can still be rolled back"}}
 	if o, _ := t.outcome(); dir != s.current() {
-		d.Kept = append(d.Kept, fmt.Sprintf("what became of it: %s", o))
+		d.Kept = append(d.Kept, fmt.Sprintf("outcome: %s", o))
 	}
 	d.mend = func(e *engine, to string) error {
 		fresh, log := filepath.Join(dir, logFile+".new"), filepath.Join(dir, logFile)

@@ -50,7 +50,7 @@ func TestRepairJournal(t *testing.T) {
 		}, false, "before the run is in runs/"},
 		"log":     {func(dir string) { flip(t, filepath.Join(dir, logFile), 30) }, false, "before the run is in runs/"},
 		"log 2":   {func(dir string) { flip(t, filepath.Join(dir, logFile), 200) }, true, "can still be rolled back"},
-		"log end": {func(dir string) { flip(t, filepath.Join(dir, logFile), -3) }, true, "what became of it: applied"},
+		"log end": {func(dir string) { flip(t, filepath.Join(dir, logFile), -3) }, true, "outcome: applied"},
 		"no log": {func(dir string) {
 			must(t, os.Remove(filepath.Join(dir, logFile)))
 		}, false, "before the run is in runs/"},

@@ -104,9 +104,9 @@ func (r Resolution) decide(run string, subjects []subject) (ds []resolved, err e
 		d := resolved{N: c.n, Update: c.update, Why: c.Why}
 		switch {
 		case theirs && ours:
-			return nil, fmt.Errorf("%s: %w as ours and as theirs at once", c.Path, ErrChoice)
+			return nil, fmt.Errorf("%s: %w as both ours and theirs", c.Path, ErrChoice)
 		case theirs && !subjects[i].open:
-			d.Keep, d.Why = true, "it was chosen to stay as it is"
+			d.Keep, d.Why = true, "you chose to leave it as it is"
 		case !subjects[i].open:
 			continue
 		case ours && len(c.Newer) > 0:
@@ -128,7 +128,7 @@ func (r Resolution) decide(run string, subjects []subject) (ds []resolved, err e
 	}
 	for _, name := range slices.Concat(r.Theirs, r.Ours) {
 		if !slices.ContainsFunc(subjects, func(s subject) bool { return s.named(name) }) {
-			return nil, fmt.Errorf("%s: it %w: run %s has no such file or container to write", name, ErrChoice, run)
+			return nil, fmt.Errorf("%s: it %w: run %s wrote no such file or container", name, ErrChoice, run)
 		}
 	}
 	if len(open.Conflicts) > 0 {
@@ -185,7 +185,7 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 				s.Why = fmt.Sprintf("it has %+v, and the run left %+v", now, u.After)
 			} else if err != nil && all {
 				s.open, s.Why, s.err = true, err.Error(), err
-				s.Stuck = "it cannot be looked at"
+				s.Stuck = "it cannot be read"
 			}
 		}
 		subjects = append(subjects, s)

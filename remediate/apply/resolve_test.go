@@ -201,7 +201,7 @@ func TestConflictKept(t *testing.T) {
 	if _, err := Rollback(t.Context(), "", o); !errors.As(err, &conflict) || len(conflict.Conflicts) != 3 {
 		t.Fatal(err)
 	}
-	stuck := map[string]string{attrs: "it is gone, and the run knows only its mode and owner"}
+	stuck := map[string]string{attrs: "it is gone, and the run recorded only its mode and owner"}
 	for _, c := range conflict.Conflicts {
 		if c.Stuck != stuck[c.Path] {
 			t.Errorf("%s: stuck: %q", c.Path, c.Stuck)
@@ -235,7 +235,7 @@ func TestNoWay(t *testing.T) {
 		{"hard links", "2 names", func(p string) error {
 			return errors.Join(os.Chmod(p, 0o600), os.Link(p, p+"2"))
 		}, ways["ours"]},
-		{"through a link", "follows no link", func(p string) error {
+		{"through a link", "does not write through links", func(p string) error {
 			d := filepath.Dir(p)
 			return errors.Join(os.Rename(d, d+"2"), os.Symlink(d+"2", d))
 		}, ways["ours"]},

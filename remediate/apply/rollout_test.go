@@ -88,11 +88,11 @@ func TestRollOutOrder(t *testing.T) {
 		outcome
 	}{
 		{"well", nil, []string{kubelet, first, second, record}, outcome{Applied, ""}},
-		{"the second does not come up", map[int]error{3: errors.New("sick")}, []string{kubelet, first, second,
+		{"the second does not start", map[int]error{3: errors.New("sick")}, []string{kubelet, first, second,
 			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",
 			"restart kubelet.service: none old old"},
 			outcome{RolledBack, "sick"}},
-		{"the first does not come up", map[int]error{2: errors.New("sick")}, []string{kubelet, first,
+		{"the first does not start", map[int]error{2: errors.New("sick")}, []string{kubelet, first,
 			"roll-out " + etcd + ": rules old old", "restart kubelet.service: none old old"}, outcome{RolledBack, "sick"}},
 		{"the cluster does not keep it", map[int]error{4: errors.New("conflict")}, []string{kubelet, first, second, record,
 			"roll-out " + apiserver + ": rules new old", "roll-out " + etcd + ": rules old old",

@@ -147,7 +147,7 @@ func chosen(s *store, id string, o Options) (*txn, error) {
 	}
 	if t != nil {
 		if outcome, _ := t.outcome(); outcome == CutShort && id != "" && id != t.ID {
-			return nil, fmt.Errorf("%s: %w; settle it before another is taken back", t.ID, ErrInterrupted)
+			return nil, fmt.Errorf("%s: %w; finish it or roll it back first", t.ID, ErrInterrupted)
 		}
 		if o, _ := t.outcome(); (o == CutShort || o == Applied) && (id == "" || id == t.ID) {
 			return t, t.below(root)
@@ -173,11 +173,11 @@ func chosen(s *store, id string, o Options) (*txn, error) {
 		case id == "" && (outcome != Applied || string(t.Root) != root):
 			continue
 		case outcome != Applied && outcome != Abandoned && !t.amends(o.Resolve):
-			return nil, fmt.Errorf("%s: %w to take back: it is %s", id, ErrNoRun, outcome)
+			return nil, fmt.Errorf("%s: %w to roll back: it is %s", id, ErrNoRun, outcome)
 		}
 		return t, t.below(root)
 	}
-	return nil, fmt.Errorf("%w: nothing that was applied is left to take back", ErrNoRun)
+	return nil, fmt.Errorf("%w: nothing left to roll back", ErrNoRun)
 }
 
 // below refuses to carry a run of one host's files over to another's.

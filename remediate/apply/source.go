@@ -18,7 +18,7 @@ import (
 // owned refuses a directory of sources of which somebody else could exchange a part: whoever runs harden there, root
 // among them, would write where that person leads it.
 func owned(dir string) error {
-	return secure(dir, true, "put something else in the place of what is written")
+	return secure(dir, true, "replace the files that harden writes")
 }
 
 // secure refuses a directory that anybody but root, or who runs this, could put something into, or lead elsewhere. The
@@ -38,7 +38,7 @@ func secure(dir string, sources bool, harm string) error {
 		next, err := unix.Openat(fd, name, linux.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		at = filepath.Join(at, name)
 		if err == unix.ENOTDIR {
-			return fmt.Errorf("%s: not a directory, or a symbolic link; name the directory by its real path", at)
+			return fmt.Errorf("%s: not a directory, or a symbolic link; use the real path of the directory", at)
 		}
 		if err != nil {
 			return &fs.PathError{Op: "open", Path: at, Err: err}
@@ -57,7 +57,7 @@ func secure(dir string, sources bool, harm string) error {
 			open &^= 0o020
 		}
 		if sticky := st.Mode&unix.S_ISVTX != 0 && at != dir; open != 0 && !sticky {
-			return fmt.Errorf("%s: mode %04o lets others %s; take their write permission away (chmod go-w)",
+			return fmt.Errorf("%s: mode %04o lets others %s; remove their write permission (chmod go-w)",
 				at, st.Mode&0o7777, harm)
 		}
 	}
@@ -124,7 +124,7 @@ func (it *item) plain() string {
 	before, after := it.Before, it.After
 	switch {
 	case !it.Content || !before.Exists || !after.Exists || before.Type != unix.S_IFREG || after.Type != unix.S_IFREG:
-		return "it is no change of a file's content"
+		return "it does not change a file's content"
 	case (before.Mode|after.Mode)&^0o777 != 0 || before.Mode != after.Mode:
 		return "it is about set-user-ID bits, or another mode"
 	case int(before.UID) != os.Geteuid() || before.UID != after.UID || before.GID != after.GID:

@@ -18,14 +18,14 @@ func TestPlain(t *testing.T) {
 		t.Error(why)
 	}
 	for why, spoil := range map[string]func(*item){
-		"no change of a file's content": func(it *item) { it.Content = false },
-		"content":                       func(it *item) { it.Before.Exists = false },
-		"a file's content":              func(it *item) { it.After.Type = unix.S_IFDIR },
-		"set-user-ID":                   func(it *item) { it.Before.Mode, it.After.Mode = 0o4755, 0o4755 },
-		"another mode":                  func(it *item) { it.After.Mode = 0o777 },
-		"another owner":                 func(it *item) { it.Before.UID++; it.After.UID++ },
-		"owner":                         func(it *item) { it.After.GID++ },
-		"capabilities":                  func(it *item) { it.After.Xattrs = []xattr{{Name: []byte(xattrCap)}} },
+		"does not change a file's content": func(it *item) { it.Content = false },
+		"content":                          func(it *item) { it.Before.Exists = false },
+		"a file's content":                 func(it *item) { it.After.Type = unix.S_IFDIR },
+		"set-user-ID":                      func(it *item) { it.Before.Mode, it.After.Mode = 0o4755, 0o4755 },
+		"another mode":                     func(it *item) { it.After.Mode = 0o777 },
+		"another owner":                    func(it *item) { it.Before.UID++; it.After.UID++ },
+		"owner":                            func(it *item) { it.After.GID++ },
+		"capabilities":                     func(it *item) { it.After.Xattrs = []xattr{{Name: []byte(xattrCap)}} },
 	} {
 		it := fine()
 		if spoil(it); !strings.Contains(it.plain(), why) {

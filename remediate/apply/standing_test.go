@@ -161,7 +161,7 @@ func TestDecide(t *testing.T) {
 		want *resolved
 		says string
 	}{
-		"undecided":         {Resolution{}, file, nil, "changed by somebody else since: w"},
+		"undecided":         {Resolution{}, file, nil, "changed by somebody else since the run: w"},
 		"nothing to decide": {Resolution{Skip: true}, quiet, nil, ""},
 		"all skipped":       {Resolution{Skip: true}, file, &resolved{N: 3, Keep: true, Why: "w"}, ""},
 		"theirs":            {Resolution{Theirs: []string{"/a"}}, file, &resolved{N: 3, Keep: true, Why: "w"}, ""},
@@ -169,9 +169,9 @@ func TestDecide(t *testing.T) {
 		"ours, though skipped": {Resolution{Skip: true, Ours: []string{"/a"}}, file, &resolved{N: 3, Why: "w", Found: &found},
 			""},
 		"both": {Resolution{Ours: []string{"/a"}, Theirs: []string{"/a"}}, file, nil,
-			"as ours and as theirs at once"},
+			"as both ours and theirs"},
 		"theirs, unchanged": {Resolution{Theirs: []string{"/a"}}, quiet,
-			&resolved{N: 3, Keep: true, Why: "it was chosen to stay as it is"}, ""},
+			&resolved{N: 3, Keep: true, Why: "you chose to leave it as it is"}, ""},
 		"ours, unchanged": {Resolution{Ours: []string{"/a"}}, quiet, nil, ""},
 		"ours, and a later run": {Resolution{Ours: []string{"/a"}}, with(file, func(s *subject) {
 			s.Newer = []string{"0002-b"}

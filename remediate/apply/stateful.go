@@ -18,7 +18,7 @@ var ErrNewer = errors.New("written by a newer harden")
 
 // damaged says that a file of the state is damaged, why, and what to do.
 func damaged(name string, why any) error {
-	return fmt.Errorf("%s: %w: %v; `harden repair` shows what is lost and sets it aside", name, ErrDamaged, why)
+	return fmt.Errorf("%s: %w: %v; `harden repair` shows what is lost and moves it aside", name, ErrDamaged, why)
 }
 
 // maxState is the longest file of the state that is read whole, in bytes. A history can be longer: it is read by lines.

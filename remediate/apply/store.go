@@ -137,7 +137,7 @@ func (s *store) holder() error {
 		err = json.Unmarshal(data, &e)
 	}
 	if err != nil {
-		e.Command = "(it has not said yet)"
+		e.Command = "(unknown yet)"
 	}
 	return &e
 }

@@ -108,11 +108,11 @@ func TestStuckItem(t *testing.T) {
 		"attributes of another":    {false, "/etc/a", dir, "move that away first"},
 		"attributes":               {false, "/etc/a", file(1, 1), ""},
 		"as large as can be kept":  {true, "/etc/a", file(facts.MaxFile, 1), ""},
-		"larger":                   {true, "/etc/a", file(facts.MaxFile+1, 1), "bytes are too many to be kept"},
+		"larger":                   {true, "/etc/a", file(facts.MaxFile+1, 1), "bytes are too many to keep"},
 		"attributes of a large":    {false, "/etc/a", file(facts.MaxFile+1, 1), ""},
 		"two names":                {true, "/etc/a", file(1, 2), "it has 2 names"},
 		"gone":                     {true, "/etc/a", sight{}, ""},
-		"gone, attributes":         {false, "/etc/a", sight{}, "the run knows only its mode and owner"},
+		"gone, attributes":         {false, "/etc/a", sight{}, "the run recorded only its mode and owner"},
 		"gone, with its directory": {true, "/none/a", sight{}, "its directory is gone"},
 	} {
 		it := &item{Path: []byte(c.path), Content: c.content, Before: regular}
@@ -188,7 +188,7 @@ func TestKeep(t *testing.T) {
 	must(t, os.WriteFile(w.path(odd), []byte("another"), 0))
 	must(t, e.keep([]resolved{d})) // which has it already
 	must(t, os.Remove(run.theirs(d)))
-	says(t, "changed just now", e.keep([]resolved{d}), "changed by somebody else since just now")
+	says(t, "changed just now", e.keep([]resolved{d}), "changed by somebody else since the run just now")
 	for _, d := range []resolved{{Keep: true}, {Update: true}, {Found: &image{}}} {
 		must(t, e.keep([]resolved{d}))
 	}

@@ -45,7 +45,7 @@ func (t *tree) dir(p string) (int, error) {
 	fd, err := again(func() (int, error) { return t.sys.directory(t.root, rel) })
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return -1, fmt.Errorf("%s: this path leads through a symbolic link: %w", p, err)
+		return -1, fmt.Errorf("%s: a directory of this path is a symbolic link: %w", p, err)
 	case err != nil:
 		return -1, &fs.PathError{Op: "open", Path: p, Err: err}
 	}
@@ -155,7 +155,7 @@ func (g *target) stuck(content bool) (string, error) {
 		}
 		switch {
 		case fst.Type == linux.FUSE_SUPER_MAGIC:
-			return of + " is on a FUSE file system, where a program of any user may answer for it", nil
+			return of + " is on a FUSE file system, which can be any user's program", nil
 		case fst.Flags&linux.ST_RDONLY != 0:
 			return of + " is on a read-only file system", nil
 		case st.Attributes&linux.STATX_ATTR_IMMUTABLE != 0:
@@ -163,7 +163,7 @@ func (g *target) stuck(content bool) (string, error) {
 		case st.Attributes&linux.STATX_ATTR_APPEND != 0:
 			return of + " is append-only (chattr -a)", nil
 		case content && fd == g.file && st.Attributes&linux.STATX_ATTR_MOUNT_ROOT != 0:
-			return "it is a mount point, so no other file can take its place", nil
+			return "it is a mount point, so it cannot be replaced", nil
 		}
 	}
 	return "", nil

@@ -184,7 +184,7 @@ func (t *txn) reversals(boot string) []Activated {
 		case took:
 			a.State, a.Reason = NotReached, ""
 		case a.State == Pending:
-			a.Reason = "the run has not done it; whoever has done it since must do it again"
+			a.Reason = "the run did not do it; do it yourself"
 		default:
 			continue // the run ended before it
 		}
@@ -280,7 +280,7 @@ func (e *engine) restore(i int) (unsaid, err error) {
 		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrConflict, why)
 	}
 	if now.links > 1 && now.Type == unix.S_IFREG {
-		return nil, fmt.Errorf("%s: %w: it has %d names (hard links), and what is restored would reach or lose the others",
+		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); restoring it would change or unlink the others",
 			it.path(), ErrConflict, now.links)
 	}
 	if err := e.exposed(g, now); err != nil {

@@ -153,7 +153,7 @@ func TestContainerNewer(t *testing.T) {
 	must(t, err)
 }
 
-// TestContainerUnseen chooses a container as ours that cannot be looked at: nobody can say that it is as it was left.
+// TestContainerUnseen chooses a container as ours that cannot be read: nobody can say that it is as it was left.
 func TestContainerUnseen(t *testing.T) {
 	w, engine := newWorld(t), engineOfTwo()
 	o := w.with(engine)
@@ -162,7 +162,7 @@ func TestContainerUnseen(t *testing.T) {
 	engine.silent = errors.New("hush")
 	o.Resolve.Ours = []string{"db"}
 	_, err = Reverse(t.Context(), "", o)
-	says(t, "silent", err, "cannot be looked at")
+	says(t, "silent", err, "cannot be read")
 }
 
 // TestUpdatesRefused refuses a plan of containers that does not say what it does, or of which the engine says nothing.
@@ -172,15 +172,15 @@ func TestUpdatesRefused(t *testing.T) {
 		spoil func(*remediate.Plan, *containers, *Options)
 		says  string
 	}{
-		"no engine": {func(_ *remediate.Plan, _ *containers, o *Options) { o.Containers = nil }, "nothing here can"},
+		"no engine": {func(_ *remediate.Plan, _ *containers, o *Options) { o.Containers = nil }, "cannot be changed here"},
 		"twice": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1] = p.Updates[0] },
 			"changes it twice"},
-		"no ID": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not say which"},
+		"no ID": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[1].ID = "" }, "does not identify it"},
 		"nothing": {func(p *remediate.Plan, _ *containers, _ *Options) {
 			p.Updates[0].After = want.Limits{}
-		}, "does not say what"},
+		}, "has no change for it"},
 		"more than it changes": {func(p *remediate.Plan, _ *containers, _ *Options) { p.Updates[0].Before.CPUShares = 9 },
-			"does not say what"},
+			"has no change for it"},
 		"other limits": {func(_ *remediate.Plan, c *containers, _ *Options) { c.have["b2"] = want.Limits{Memory: 7} },
 			"changed since the plan was made"},
 		"a silent engine": {func(_ *remediate.Plan, c *containers, _ *Options) { c.silent = errors.New("hush") }, "hush"},

@@ -84,7 +84,7 @@ func TestNothingThere(t *testing.T) {
 	plain := w.options()
 	none := map[string]string{"confirm": "nothing has been applied yet", "abandon": "is interrupted",
 		"abandonment": "is interrupted",
-		"rollback":    "nothing that was applied", "resume": "is interrupted", "onward": ""}
+		"rollback":    "nothing left to roll back", "resume": "is interrupted", "onward": ""}
 	expect("nothing", ask(o, ""), none)
 	named := map[string]string{"confirm": "0009-x: no such run", "abandon": "run 0009-x: no such run to abandon",
 		"abandonment": "run 0009-x: no such run to abandon", "rollback": "0009-x: no such run"}
@@ -96,7 +96,7 @@ func TestNothingThere(t *testing.T) {
 	}
 	for _, id := range []string{"", run.ID} {
 		if _, err := Confirm(id, o); !errors.Is(err, ErrNoRun) ||
-			!strings.Contains(err.Error(), "not made with --confirm-within") {
+			!strings.Contains(err.Error(), "started without --confirm-within") {
 			t.Errorf("confirm %q: %v", id, err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestNothingThere(t *testing.T) {
 		strings.HasSuffix(text, ": ") {
 		t.Errorf("rolled back: %s", text)
 	}
-	if text := again["rollback"].Error(); !strings.Contains(text, "to take back: it is rolled-back") {
+	if text := again["rollback"].Error(); !strings.Contains(text, "to roll back: it is rolled-back") {
 		t.Errorf("rolled back twice: %s", text)
 	}
 	interrupt(t, w.again(t))
@@ -190,10 +190,12 @@ func secret(text string) func(t *testing.T, w world) remediate.Change {
 // TestConflictTells says of a conflict what is different, what comes first, and where the content of before is.
 func TestConflictTells(t *testing.T) {
 	for want, c := range map[string]Conflict{
-		"/a: changed by somebody else since: w":                                      {Path: "/a", Why: "w"},
-		"/a: changed by somebody else since: w; what it was before the run is in /k": {Path: "/a", Why: "w", Kept: "/k"},
-		"/a: it cannot be restored: w":                                               {Path: "/a", Why: "w", err: errDied},
-		"/a: changed by somebody else since: w; a later run has changed it: first `harden rollback 2`, then `harden " +
+		"/a: changed by somebody else since the run: w": {Path: "/a", Why: "w"},
+		"/a: changed by somebody else since the run: w; its content from before the run is " +
+			"in /k": {Path: "/a", Why: "w", Kept: "/k"},
+		"/a: it cannot be restored: w": {Path: "/a", Why: "w", err: errDied},
+		"/a: changed by somebody else since the run: w; a later run has changed it: first `harden rollback 2`, then " +
+			"`harden " +
 			"rollback 1`": {
 			Path: "/a", Why: "w", Kept: "/k", Newer: []string{"2", "1"}},
 	} {
@@ -248,12 +250,12 @@ func TestRemains(t *testing.T) {
 	kept, lost := s.remains(dir, "0001-x", []string{"first"}, nil)
 	slices.Sort(kept)
 	want := []string{
-		"/bits: before the run its mode was 0600 and its owner 0:0",
-		"/kept: what it was before the run is in runs/0001-x/before.0 (mode 0600, owner 3:4)",
-		"/mode: before the run its mode was 0640 and its owner 1:2",
-		"/new too: the run made it: it was not there before",
-		"/new: the run made it: it was not there before",
-		"/owned: before the run its mode was 0000 and its owner 0:0",
+		"/bits: before the run: mode 0600, owner 0:0",
+		"/kept: its content from before the run is in runs/0001-x/before.0 (mode 0600, owner 3:4)",
+		"/mode: before the run: mode 0640, owner 1:2",
+		"/new too: created by the run",
+		"/new: created by the run",
+		"/owned: before the run: mode 0000, owner 0:0",
 		"first",
 	}
 	if d := cmp.Diff(want, kept); d != "" {

@@ -84,7 +84,7 @@ func (g *target) unmoved(name string, id ident, exists bool) error {
 	case err != nil && err != unix.ENOENT:
 		return &fs.PathError{Op: "stat", Path: g.path, Err: err}
 	}
-	return fmt.Errorf("%s: %w: somebody wrote it just now", g.path, ErrDrift)
+	return fmt.Errorf("%s: %w: somebody changed it just now", g.path, ErrDrift)
 }
 
 // commit puts the staged file in its place.

@@ -53,7 +53,9 @@ var cases = []struct{ path, text string }{
 		"REQUEST_ID: 123e4567-e89b-42d3-a456-426614174000\n"},
 	{compose, "services:\n  a:\n    volumes:\n      - /var/run/docker.sock:/var/run/docker.sock:ro\n      - " +
 		"./config:/etc/config\n    env_file: [.env]\n"},
-	{daemon, `{"icc": false, "log-opts": {"max-size": "10m"}, "tlskey": "/etc/docker/key.pem", "hosts": ["fd://"], "insecure-registries": ["r.example:5000"]}`},
+	{daemon,
+		`{"icc": false, "log-opts": {"max-size": "10m"}, "tlskey": "/etc/docker/key.pem", "hosts": ["fd://"], ` +
+			`"insecure-registries": ["r.example:5000"]}`},
 	{pod, "spec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --token-auth-file=/etc/k/t.csv\n    - " +
 		"--enable-bootstrap-token-auth=true\n    - --tls-private-key-file=/etc/k/a.key\n"},
 	{pod, "spec:\n  containers:\n  - env:\n    - name: MODE\n      value: fast\n    - name: DB_PASSWORD\n      " +
@@ -109,12 +111,19 @@ var cases = []struct{ path, text string }{
 	{"/etc/kubernetes/enc.yaml", "resources:\n- providers:\n  - aescbc:\n      keys:\n      - name: key1\n        " +
 		"secret: «c2VjcmV0»\n  - identity: {}\n"},
 	{"/x/secret.yaml", "kind: Secret\nmetadata: {name: a}\nstringData:\n  config: «abc»\ndata: {b: «eA==»}\n"},
-	{daemon, `{"insecure-registries": ["«bob:hunter2»@r.example:5000"], "registry-mirrors": ["https://«bob:hunter2»@m"], "icc": false}`},
-	{daemon, `{"proxies": {"http-proxy": "http://«u:p%40x»@proxy:3128", "no-proxy": "localhost"}, "log-opts": {"splunk-token": "«abc»", "tag": "x"}}`},
-	{daemon, `{"labels": ["token=«abc»", "zone=eu"], "exec-opts": ["native.cgroupdriver=systemd"], "pwd": "«x»", "basic-auth": "«u:x»"}`},
+	{daemon,
+		`{"insecure-registries": ["«bob:hunter2»@r.example:5000"], "registry-mirrors": ["https://«bob:hunter2»@m"], "icc": ` +
+			`false}`},
+	{daemon,
+		`{"proxies": {"http-proxy": "http://«u:p%40x»@proxy:3128", "no-proxy": "localhost"}, "log-opts": {"splunk-token": ` +
+			`"«abc»", "tag": "x"}}`},
+	{daemon,
+		`{"labels": ["token=«abc»", "zone=eu"], "exec-opts": ["native.cgroupdriver=systemd"], "pwd": "«x»", "basic-auth": ` +
+			`"«u:x»"}`},
 	{"/root/.docker/config.json", `{"auths": {"https://index.docker.io/v1/": {"auth": "«dTpw»", "email": "a@b.c"}}}`},
 	{daemon, "{\n  \"password\":\n    \"«hunter2»\",\n  \"icc\": true\n  \"x\": 1,\n}"},
-	{daemon, "{ \"env\": [{\"name\": \"DB_PASS\", \"value\": \"«hunter2»\"}, {\"name\": \"MODE\", \"value\": \"fast\"}], "},
+	{daemon, "{ \"env\": [{\"name\": \"DB_PASS\", \"value\": \"«hunter2»\"}, {\"name\": \"MODE\", \"value\": " +
+		"\"fast\"}], "},
 	{daemon, "{ \"args\": [\"--token\",\n \"«hunter2»\", \"--mode\", \"fast\"], "},
 	{daemon, "{ password: «ab=cd», token: «x,y» # c\n \"x\": 1"},
 	{envFile, "DB_PASS=«hunter2»\nexport A_TOKEN='«a b»'\nKEYS_SECRET=\"«one»\n«two»\"\nMODE=fast\nB_PWD=«x» \\\n  " +

@@ -11,7 +11,8 @@ import (
 
 // Where secrets stand in files; each %s is one.
 var planted = []struct{ path, text string }{
-	{"/etc/docker/daemon.json", `{"log-opts": {"splunk-token": "%s", "sas-key":"%s", "x-password" : "%s", "secret": "%s"}, "icc": true}`},
+	{"/etc/docker/daemon.json",
+		`{"log-opts": {"splunk-token": "%s", "sas-key":"%s", "x-password" : "%s", "secret": "%s"}, "icc": true}`},
 	{"/etc/docker/daemon.json", "{\n  \"proxies\": {\n    \"http-proxy\": \"http://user:%s@proxy:3128\",\n    " +
 		"\"https-proxy\": \"http:\\/\\/%s:p\\u0040%s\\u0040proxy\"\n  }\n}"},
 	{"/etc/docker/daemon.json", `{"registry-mirrors": ["https://%s@one", "https://me:p@%s@two"]}`},
@@ -129,11 +130,11 @@ func FuzzUnified(f *testing.F) {
 func TestReports(t *testing.T) {
 	r := NewRedactor(make([]byte, 32))
 	for _, s := range []string{
-		"docker-compose.secrets.yml: not YAML: line 3", "compose-token.yml: line 12: services is no mapping",
+		"docker-compose.secrets.yml: not YAML: line 3", "compose-token.yml: line 12: services is not a mapping",
 		"Dockerfile.token: dockerfile parse error on line 12: unknown instruction: FOO",
 		"src/compose.yaml: line 4: service secret: it extends one of ../common.yml: not found",
-		"the file as it would be is not valid: service api-token: decoding failed",
-		"not everything was looked at: secret.compose.yaml: not a regular file",
+		"the changed file would not be valid: service api-token: decoding failed",
+		"not everything was checked: secret.compose.yaml: not a regular file",
 	} {
 		if got := r.RedactText(s); got != s {
 			t.Errorf("%q became %q", s, got)

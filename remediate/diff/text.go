@@ -22,8 +22,8 @@ var (
 	// USER:PASSWORD@HOST without a scheme; an image's digest is none.
 	login = secret.Pattern(`(?:^|[\s"'=,\[(])([A-Za-z0-9_.+%-]+:[^\s"'/@,:]+)@[A-Za-z0-9][A-Za-z0-9.-]*` +
 		`(?::[0-9]|/|\.[A-Za-z]|["'\s,\])]|$)`)
-	given = secret.Pattern(`^(?:` + secret.MarkText + `|"(?:[^"\\\n]|\\.)*"?|\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|` +
-		`\[[^\]\n]*\]?|\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
+	given = secret.Pattern(`^(?:` + secret.MarkText + `|"(?:[^"\\\n]|\\.)*"?|` +
+		`\\"(?:[^"\\\n]|\\[^"\n])*(?:\\")?|'[^'\n]*'?|\[[^\]\n]*\]?|\$\{[^}\n]*\}[^\s"',;]*|[^\s"']+(?:["'][^\s"',\]}]+)*)`)
 	another   = secret.Pattern(`[;&,][ ]?[A-Za-z_][A-Za-z0-9_. -]*=`)
 	structure = secret.Pattern(`^[[{]+[A-Za-z]+:$`)
 	// What a parser did not understand, and quotes.

@@ -44,7 +44,7 @@ func ClusterConfiguration(data []byte, component string, args []ClusterArg, volu
 	}
 	place := strings.Split(component, ".")
 	if len(volumes) > 0 && component == "etcd.local" {
-		return nil, errors.New("kubeadm has no extraVolumes for etcd: a person must patch it")
+		return nil, errors.New("kubeadm has no extraVolumes for etcd: use a kubeadm patch")
 	}
 	for _, a := range args {
 		if data, err = clusterArg(data, append(slices.Clone(place), "extraArgs"), version == "v1beta4", a); err != nil {
@@ -76,7 +76,7 @@ func clusterArg(data []byte, at []string, list bool, a ClusterArg) ([]byte, erro
 			continue
 		}
 		if found >= 0 {
-			return nil, fmt.Errorf("%s is there twice: a person must edit it", a.Name)
+			return nil, fmt.Errorf("%s is there twice: edit it yourself", a.Name)
 		}
 		found = i
 	}
@@ -102,7 +102,7 @@ func clusterVolume(data []byte, at []string, v ClusterVolume) ([]byte, error) {
 			(v.ReadOnly || textAt(e, "readOnly") != "true"):
 			return data, nil
 		case path.Clean(textAt(e, "mountPath")) == v.MountPath, textAt(e, "name") == v.Name:
-			return nil, fmt.Errorf("%s is another volume there: a person must edit it", v.Name)
+			return nil, fmt.Errorf("%s is another volume there: edit it yourself", v.Name)
 		}
 	}
 	volume := map[string]any{"name": v.Name, "hostPath": v.HostPath, "mountPath": v.MountPath, "pathType": v.PathType}

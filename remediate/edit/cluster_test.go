@@ -66,12 +66,12 @@ func TestClusterConfiguration(t *testing.T) {
 			"this is not a ClusterConfiguration of kubeadm in a version that harden knows (v1beta3, v1beta4)"},
 		{"nothing", "apiServer", "", "this is not a ClusterConfiguration of kubeadm in a version that harden knows " +
 			"(v1beta3, v1beta4)"},
-		{"etcd's volumes", "etcd.local", head, "kubeadm has no extraVolumes for etcd: a person must patch it"},
+		{"etcd's volumes", "etcd.local", head, "kubeadm has no extraVolumes for etcd: use a kubeadm patch"},
 		{"twice", "apiServer", head + "apiServer:\n  extraArgs:\n  - {name: profiling, value: a}\n" +
-			"  - {name: profiling, value: b}\n", "apiServer.extraArgs: profiling is there twice: a person must edit it"},
+			"  - {name: profiling, value: b}\n", "apiServer.extraArgs: profiling is there twice: edit it yourself"},
 		{"another volume", "apiServer", head + "apiServer:\n  extraVolumes:\n" +
 			"  - {name: x, hostPath: /b, mountPath: /var/log/a}\n",
-			"apiServer.extraVolumes: harden-audit is another volume there: a person must edit it"},
+			"apiServer.extraVolumes: harden-audit is another volume there: edit it yourself"},
 	} {
 		if got, err := edit.ClusterConfiguration([]byte(tt.in), tt.component, args, volumes); err == nil ||
 			err.Error() != tt.want {

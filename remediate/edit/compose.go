@@ -65,7 +65,7 @@ func documents(data []byte) ([][]byte, error) {
 			bytes.HasPrefix(text, []byte("---\t"))
 		switch {
 		case bytes.Equal(text, []byte("...")) || bytes.HasPrefix(text, []byte("... ")):
-			return nil, at(data, offset, "a document ends: a person must edit it")
+			return nil, at(data, offset, "a document ends: edit it yourself")
 		case begins:
 			if said {
 				pieces = append(pieces, data[start:offset])
@@ -92,7 +92,7 @@ type composeBatch struct {
 // maxFailures is how often a batch that does not read as intended is taken apart: each time costs as much as a pass.
 const maxFailures = 32
 
-var errSeveral = errors.New("several documents of the file have the service: a person must edit it")
+var errSeveral = errors.New("several documents of the file have the service: edit it yourself")
 
 // here reads the document, and takes the wants for services that it has; all where it is the only one. What is left are
 // those for services that no document so far has.

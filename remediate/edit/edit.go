@@ -15,7 +15,7 @@ import (
 )
 
 // header opens the files that are harden's own.
-const header = "# Written by harden; \"harden rollback\" takes it back.\n"
+const header = "# Written by harden; \"harden rollback\" rolls it back.\n"
 
 // errProof means that an editor did not do what it set out to do. It refuses rather than hand out what it made.
 var errProof = errors.New("the edited file does not read as intended: this is a bug in harden")
@@ -87,7 +87,7 @@ func oneLine(what, text, forbidden string) error {
 	}
 	for _, r := range text {
 		if !unicode.IsPrint(r) || strings.ContainsRune(forbidden, r) {
-			return fmt.Errorf("%s holds %q, which cannot be written there for certain", what, r)
+			return fmt.Errorf("%s holds %q, which cannot be written there safely", what, r)
 		}
 	}
 	return nil

@@ -55,9 +55,9 @@ func TestEnvRefuses(t *testing.T) {
 		{"É=1\x00\n", "V", "1", "line 1, column 4: a zero byte"},
 		{"", "V-W", "1", `"V-W" is not the name of an environment variable`},
 		{"", "", "1", `"" is not the name of an environment variable`},
-		{"", "V", "a#b", `the value of V holds '#', which cannot be written there for certain`},
-		{"", "V", "a\nB=c", `the value of V holds '\n', which cannot be written there for certain`},
-		{"", "V", "\u202e", `the value of V holds '\u202e', which cannot be written there for certain`},
+		{"", "V", "a#b", `the value of V holds '#', which cannot be written there safely`},
+		{"", "V", "a\nB=c", `the value of V holds '\n', which cannot be written there safely`},
+		{"", "V", "\u202e", `the value of V holds '\u202e', which cannot be written there safely`},
 		{"", "V", "\xff", `the value of V is not valid UTF-8`},
 		{"", "V", " 1", `the value of V begins or ends in a blank, which pam_env does not keep`},
 	} {

@@ -169,7 +169,7 @@ func envLines(data []byte) ([]envLine, error) {
 		one := facts.ParseEnv([]byte(line))
 		probe := facts.ParseEnv([]byte(strings.TrimRight(line, "\r\n") + "\nX="))
 		if !slices.Equal(probe, append(slices.Clone(one), facts.Assignment{Name: "X"})) {
-			return nil, at(data, start, "the line goes on in the next: a person must edit it")
+			return nil, at(data, start, "the line goes on in the next: edit it yourself")
 		}
 		if len(one) == 0 {
 			continue
@@ -304,7 +304,7 @@ func findFlag(line, name string, boolean bool) ([]token, []use, error) {
 		return nil, nil, err
 	}
 	if len(words) > 0 && slices.Contains(shells, path.Base(strings.TrimLeft(words[0].text, "-+!|:@"))) {
-		return nil, nil, fmt.Errorf("the command is run by %s: a person must edit it", path.Base(words[0].text))
+		return nil, nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(words[0].text))
 	}
 	var uses []use
 	for i := 0; i < len(words); i++ {
@@ -314,7 +314,7 @@ func findFlag(line, name string, boolean bool) ([]token, []use, error) {
 		case w.text == "--":
 			return words, uses, nil
 		case w.text == ";" && line[w.start:w.end] == ";":
-			return nil, nil, fmt.Errorf("column %d: several commands on one line: a person must edit it", w.column)
+			return nil, nil, fmt.Errorf("column %d: several commands on one line: edit it yourself", w.column)
 		case assigned:
 			uses = append(uses, use{i, i, value})
 		case w.text != "--"+name:

@@ -80,10 +80,10 @@ func TestFlagRefuses(t *testing.T) {
 		{`é "a`, "icc", "false", "column 3: a quote that is not closed"},
 		{`d \`, "icc", "false", "column 3: a backslash with nothing after it"},
 		{"d --log-level", "log-level", "info", "column 3: --log-level has no value"},
-		{"d ; e", "icc", "false", "column 3: several commands on one line: a person must edit it"},
-		{"-/bin/sh -c 'dockerd'", "icc", "false", "the command is run by sh: a person must edit it"},
-		{"d", "x", "$HOME", "the value of --x holds '$', which cannot be written there for certain"},
-		{"d", "x", "a\nb", `the value of --x holds '\n', which cannot be written there for certain`},
+		{"d ; e", "icc", "false", "column 3: several commands on one line: edit it yourself"},
+		{"-/bin/sh -c 'dockerd'", "icc", "false", "the command is run by sh: edit it yourself"},
+		{"d", "x", "$HOME", "the value of --x holds '$', which cannot be written there safely"},
+		{"d", "x", "a\nb", `the value of --x holds '\n', which cannot be written there safely`},
 		{"d", "--icc", "true", `"--icc" is not the name of a flag`},
 		{"d", "i c", "true", `"i c" is not the name of a flag`},
 	} {
@@ -130,7 +130,7 @@ func TestEnvFlag(t *testing.T) {
 }
 
 func TestEnvFlagRefuses(t *testing.T) {
-	const goesOn = "the line goes on in the next: a person must edit it"
+	const goesOn = "the line goes on in the next: edit it yourself"
 	for _, tt := range []struct{ in, variable, value, want string }{
 		{"A=1\nDOCKER_OPTS=-D \\\n -H x\n", "DOCKER_OPTS", "1", "line 2, column 1: " + goesOn},
 		{"A=b\nA=\"x", "DOCKER_OPTS", "1", "line 2, column 1: " + goesOn},

@@ -19,7 +19,7 @@ func Instruction(data []byte, line int, from, to string) ([]byte, error) {
 	}
 	lines := slices.Collect(bytes.Lines(data))
 	if line < 1 || line > len(lines) {
-		return nil, fmt.Errorf("line %d: there is none", line)
+		return nil, fmt.Errorf("line %d: no such line", line)
 	}
 	text := string(lines[line-1])
 	start := len(text) - len(strings.TrimLeft(text, " \t\ufeff"))

@@ -23,7 +23,7 @@ func TestInstruction(t *testing.T) {
 		"heredoc":      {"FROM x\nADD <<E /b\nADD\nE\n", 2, "FROM x\nCOPY <<E /b\nADD\nE\n", ""},
 		"not there":    {"FROM x\nRUN ADD\n", 2, "", "line 2: no ADD begins there"},
 		"in a heredoc": {"FROM x\nRUN <<E\nADD a b\nE\n", 3, "", "line 3: the file would read differently in more than that"},
-		"no line":      {"FROM x\n", 7, "", "line 7: there is none"},
+		"no line":      {"FROM x\n", 7, "", "line 7: no such line"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := edit.Instruction([]byte(test.file), test.line, "ADD", "COPY")

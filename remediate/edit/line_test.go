@@ -7,7 +7,7 @@ import (
 )
 
 func TestLine(t *testing.T) {
-	const header = "# Written by harden; \"harden rollback\" takes it back.\n"
+	const header = "# Written by harden; \"harden rollback\" rolls it back.\n"
 	tests := []struct{ name, data, line, want string }{
 		{"a new file", "", "d /run/a 0755 root root -", header + "d /run/a 0755 root root -\n"},
 		{"another line", header + "d /run/a 0755 root root -\n", "d /run/b 0700 root root -",

@@ -120,13 +120,13 @@ func parsePod(data []byte, container string) (*pod, error) {
 	for i, name := range podFields {
 		for _, e := range elements(field(p.container, name)) {
 			if e.Kind != yaml.ScalarNode {
-				return nil, fmt.Errorf("line %d: %s holds something that is not a word: a person must edit it", e.Line, name)
+				return nil, fmt.Errorf("line %d: %s holds something that is not a word: edit it yourself", e.Line, name)
 			}
 			p.words[i] = append(p.words[i], e.Value)
 		}
 	}
 	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && slices.Contains(shells, path.Base(all[0])) {
-		return nil, fmt.Errorf("the command is run by %s: a person must edit it", path.Base(all[0]))
+		return nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(all[0]))
 	}
 	return p, p.unwrap()
 }
@@ -196,7 +196,7 @@ func (p *pod) with(w want.PodFlag) ([2][]string, error) {
 			return now, fmt.Errorf("--%s is wanted both whole and in part: this is a bug in harden", w.Name)
 		}
 		if i := slices.IndexFunc(uses, func(u podUse) bool { return strings.Contains(u.value, "$(") }); i >= 0 {
-			return now, fmt.Errorf("a value of --%s comes from a variable of the pod: a person must edit it", w.Name)
+			return now, fmt.Errorf("a value of --%s comes from a variable of the pod: edit it yourself", w.Name)
 		}
 		had := p.tokens(w.Runs(), uses)
 		has := mergeTokens(had, w.Add, w.Drop)
@@ -335,8 +335,8 @@ func (p *pod) covers(m want.Mount) (bool, error) {
 		return true, nil
 	}
 	if at == m.Path {
-		return false, fmt.Errorf("%s is mounted in the container already, from somewhere else or not to be written to: a "+
-			"person must decide", m.Path)
+		return false, fmt.Errorf("%s is mounted in the container already, from somewhere else or read-only: choose one "+
+			"yourself", m.Path)
 	}
 	return false, nil
 }

@@ -249,18 +249,18 @@ func TestPodFlagRefuses(t *testing.T) {
 		{"no pod", "kind: Pod\n", "this is not the manifest of a pod"},
 		{"no container", podHead + "  - name: d\n", `the pod has no container "c"`},
 		{"a shell", podHead + "  - name: c\n    command: [/bin/sh, -c, x --f=1]\n",
-			"the command is run by sh: a person must edit it"},
+			"the command is run by sh: edit it yourself"},
 		{"a shell alone", podHead + "  - name: c\n    command: [/bin/sh]\n",
-			"the command is run by sh: a person must edit it"},
+			"the command is run by sh: edit it yourself"},
 		{"a shell in the arguments", podHead + "  - name: c\n    args: [/bin/bash, -c, x --f=1]\n",
-			"the command is run by bash: a person must edit it"},
+			"the command is run by bash: edit it yourself"},
 		{"no words", podHead + "  - name: c\n    command: [{x: 1}]\n",
-			"line 6: command holds something that is not a word: a person must edit it"},
+			"line 6: command holds something that is not a word: edit it yourself"},
 		{"an anchor", podHead + "  - name: c\n    command: &x [x, --f=1]\n  - name: d\n    command: *x\n",
-			"line 6, column 14: the value has an anchor or a tag: a person must edit it"},
+			"line 6, column 14: the value has an anchor or a tag: edit it yourself"},
 		{"another mount there", podHead + "  - name: c\n    command: [x]\n    volumeMounts:\n" +
 			"    - {mountPath: /a/b, name: v}\n  volumes:\n  - {name: v, emptyDir: {}}\n",
-			"/a/b is mounted in the container already, from somewhere else or not to be written to: a person must decide"},
+			"/a/b is mounted in the container already, from somewhere else or read-only: choose one yourself"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := edit.PodFlag([]byte(tt.in),
@@ -306,7 +306,7 @@ func TestPodFlagJSON(t *testing.T) {
 	}
 	flow := strings.Replace(before, `"kind"`, `kind`, 1) // YAML that the kubelet takes for JSON and refuses
 	if _, err := edit.PodFlag([]byte(flow), wantPodFlag()); err == nil || !strings.Contains(err.Error(), "JSON") {
-		t.Errorf("a manifest that begins with a brace and is no JSON: %v", err)
+		t.Errorf("a manifest that begins with a brace and is not JSON: %v", err)
 	}
 }
 

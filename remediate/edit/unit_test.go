@@ -76,7 +76,7 @@ func TestUnitRefuses(t *testing.T) {
 		{"[S]\nA=1\\\n", "S", "A", "1", "line 2, column 1: the line is continued by a backslash, and nothing follows"},
 		{"", "S]", "A", "1", "[S]] A= is not a setting of a unit"},
 		{"", "S", "A=", "1", "[S] A== is not a setting of a unit"},
-		{"", "S", "A", "1\n[X]", `A= holds '\n', which cannot be written there for certain`},
+		{"", "S", "A", "1\n[X]", `A= holds '\n', which cannot be written there safely`},
 		{"", "S", "A", "1\\", "A= cannot begin or end in a blank, nor end in a backslash"},
 	} {
 		if got, err := Unit([]byte(tt.in), tt.section, tt.key, tt.value); got != nil || err == nil || err.Error() != tt.want {

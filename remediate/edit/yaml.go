@@ -69,7 +69,7 @@ func YAML(data []byte, path []string, value any) ([]byte, error) {
 
 // errLayout means that what was spliced does not read as intended: YAML can be laid out in more ways than are known
 // here.
-var errLayout = errors.New("the document is laid out in a way that cannot be edited for certain: a person must edit it")
+var errLayout = errors.New("the document is laid out in a way that harden cannot edit safely: edit it yourself")
 
 // proveYAML parses what was made and compares it with the intended tree.
 func proveYAML(top *yaml.Node, after []byte, path []string, want *yaml.Node) error {
@@ -109,7 +109,7 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	case len(docs) == 0:
 		return nil, nil
 	case len(docs) > 1:
-		return nil, fmt.Errorf("line %d: another document begins: a person must edit it", max(docs[1].Root.Line, 1))
+		return nil, fmt.Errorf("line %d: another document begins: edit it yourself", max(docs[1].Root.Line, 1))
 	}
 	top := docs[0].Root.Content[0]
 	return top, checkKeys(top)
@@ -160,7 +160,7 @@ func checkKeys(n *yaml.Node) error {
 		for i := 0; i < len(n.Content); i += 2 {
 			k := n.Content[i]
 			if k.Kind != yaml.ScalarNode {
-				return fmt.Errorf("line %d, column %d: a key that is not a scalar: a person must edit it", k.Line, k.Column)
+				return fmt.Errorf("line %d, column %d: a key that is not a scalar: edit it yourself", k.Line, k.Column)
 			}
 			if seen[k.Value] {
 				return fmt.Errorf("line %d, column %d: duplicate key %q", k.Line, k.Column, k.Value)

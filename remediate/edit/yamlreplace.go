@@ -19,7 +19,7 @@ func (d *yamlDoc) replace(n *yaml.Node, s slot, want *yaml.Node) ([]splice, erro
 		return nil, nil
 	}
 	if n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 || d.repeated(n) {
-		return nil, d.at(n, "the value has an anchor or a tag: a person must edit it")
+		return nil, d.at(n, "the value has an anchor or a tag: edit it yourself")
 	}
 	if n.Kind == yaml.SequenceNode && want.Kind == yaml.SequenceNode && len(n.Content) > 0 && len(want.Content) > 0 {
 		return d.align(n, s, want)
@@ -89,7 +89,7 @@ func (d *yamlDoc) replaceTop(n, want *yaml.Node) ([]splice, error) {
 		return []splice{{start, end, d.inline(want, n, false)}}, nil
 	}
 	if !d.leads(start) {
-		return nil, d.at(n, "the document begins behind something else on its line: a person must edit it")
+		return nil, d.at(n, "the document begins behind something else on its line: edit it yourself")
 	}
 	return []splice{{start, end, strings.Join(d.block(want, ""), d.eol)}}, nil
 }
@@ -100,7 +100,7 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 	flow := n.Style&yaml.FlowStyle != 0
 	old, now := n.Content, want.Content
 	if len(old)*len(now) > maxCompared {
-		return nil, d.at(n, "lists of %d and %d elements are more than the limit: a person must edit it", len(old), len(now))
+		return nil, d.at(n, "lists of %d and %d elements are more than the limit: edit it yourself", len(old), len(now))
 	}
 	kept := common(old, now)
 	if flow && len(kept) == 0 { // nothing to hold on to
@@ -176,7 +176,7 @@ func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (spli
 		return d.insert(end, lines), nil
 	}
 	if !d.leads(start) {
-		return splice{}, d.at(n, "a sequence that begins behind something else on its line: a person must edit it")
+		return splice{}, d.at(n, "a sequence that begins behind something else on its line: edit it yourself")
 	}
 	start = d.lineStart(start)
 	return splice{start, start, strings.Join(lines, d.eol) + d.eol}, nil

@@ -151,7 +151,7 @@ func (d *yamlDoc) end(n *yaml.Node, in int, flow bool) (int, error) {
 	case n.Kind == yaml.AliasNode:
 		end := start + len("*") + len(n.Value)
 		if end > len(d.data) || string(d.data[start:end]) != "*"+n.Value {
-			return 0, d.at(n, "an alias that is written strangely: a person must edit it")
+			return 0, d.at(n, "an alias that is written strangely: edit it yourself")
 		}
 		return end, nil
 	case isBlock(n):
@@ -170,7 +170,7 @@ func (d *yamlDoc) end(n *yaml.Node, in int, flow bool) (int, error) {
 	case n.Style&yaml.DoubleQuotedStyle != 0, n.Style&yaml.SingleQuotedStyle != 0:
 		end := d.quoted(offset)
 		if end < 0 {
-			return 0, d.at(n, "a quote whose end cannot be told")
+			return 0, d.at(n, "a quote whose end is unclear")
 		}
 		return end, nil
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
@@ -219,7 +219,7 @@ func (d *yamlDoc) bracket(n *yaml.Node, offset int) (int, error) {
 		case (c == '"' || c == '\'') && strings.IndexByte(" \t\r\n,[{:", before) >= 0:
 			end := d.quoted(i)
 			if end < 0 {
-				return 0, d.at(n, "a quote whose end cannot be told")
+				return 0, d.at(n, "a quote whose end is unclear")
 			}
 			i = end - 1
 		case c == '#' && strings.IndexByte(" \t\r\n", before) >= 0:
@@ -229,7 +229,7 @@ func (d *yamlDoc) bracket(n *yaml.Node, offset int) (int, error) {
 			break
 		}
 	}
-	return 0, d.at(n, "a flow collection whose end cannot be told: a person must edit it")
+	return 0, d.at(n, "a flow collection whose end is unclear: edit it yourself")
 }
 
 // blockScalar is the end of a literal or folded scalar: of its last line that has something, or with "+" of the empty
@@ -290,7 +290,7 @@ func (d *yamlDoc) plain(n *yaml.Node, offset int, flow bool) (int, error) {
 		}
 		from = d.skipBlanks(d.nextLine(from))
 	}
-	return 0, d.at(n, "a scalar whose end cannot be told: a person must edit it")
+	return 0, d.at(n, "a scalar whose end is unclear: edit it yourself")
 }
 
 // plainLength is how much of a line a plain scalar takes up.
@@ -320,7 +320,7 @@ func (d *yamlDoc) colon(key *yaml.Node, flow bool) (int, error) {
 	}
 	end = d.skipBlanks(end)
 	if end >= len(d.data) || d.data[end] != ':' {
-		return 0, d.at(key, "a key with no colon behind it: a person must edit it")
+		return 0, d.at(key, "a key with no colon behind it: edit it yourself")
 	}
 	return end + 1, nil
 }
@@ -330,7 +330,7 @@ func (d *yamlDoc) dash(n *yaml.Node, i int) (int, error) {
 	start := d.start(n.Content[i])
 	before := bytes.TrimRight(d.data[d.lineStart(start):start], " \t")
 	if !bytes.HasSuffix(before, []byte("-")) {
-		return 0, d.at(n.Content[i], "an element that is not on the line of its dash: a person must edit it")
+		return 0, d.at(n.Content[i], "an element that is not on the line of its dash: edit it yourself")
 	}
 	return d.lineStart(start) + len(before) - 1, nil
 }

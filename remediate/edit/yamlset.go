@@ -17,7 +17,7 @@ type slot struct {
 	after  int // behind the colon or the dash
 }
 
-const loss = "a comment would be lost: a person must edit it"
+const loss = "a comment would be lost: edit it yourself"
 
 // set is the splices that bring want about at path below n.
 func (d *yamlDoc) set(n *yaml.Node, s slot, path []string, want *yaml.Node) ([]splice, error) {
@@ -26,10 +26,10 @@ func (d *yamlDoc) set(n *yaml.Node, s slot, path []string, want *yaml.Node) ([]s
 	}
 	if n.Kind == yaml.AliasNode {
 		return nil, d.at(n, "the value is an alias, so that the change would reach what *%s stands for: "+
-			"a person must edit it", n.Value)
+			"edit it yourself", n.Value)
 	}
 	if d.aliased[n] {
-		return nil, d.at(n, "*%s repeats this elsewhere, where the change would be seen too: a person must edit it", n.Anchor)
+		return nil, d.at(n, "*%s repeats this elsewhere, where the change would be seen too: edit it yourself", n.Anchor)
 	}
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -54,7 +54,7 @@ func (d *yamlDoc) setKey(n *yaml.Node, s slot, path []string, want *yaml.Node) (
 	if i < 0 {
 		switch merged := mergedKey(n, path[0], map[*yaml.Node]bool{}); {
 		case merged && (want == nil || len(path) > 1):
-			return nil, d.at(n, "%q comes from a merge key: a person must edit it", path[0])
+			return nil, d.at(n, "%q comes from a merge key: edit it yourself", path[0])
 		case want == nil:
 			return nil, nil
 		}
@@ -65,7 +65,7 @@ func (d *yamlDoc) setKey(n *yaml.Node, s slot, path []string, want *yaml.Node) (
 		return d.add(n, s, stringNode(path[0]), made)
 	}
 	if path[0] == "<<" {
-		return nil, d.at(n.Content[i-1], "a merge key: a person must edit it")
+		return nil, d.at(n.Content[i-1], "a merge key: edit it yourself")
 	}
 	if len(path) == 1 && want == nil {
 		return d.remove(n, s, i, i)
@@ -237,7 +237,7 @@ func (d *yamlDoc) remove(n *yaml.Node, s slot, first, last int) ([]splice, error
 	}
 	for i := first; i <= last; i += step {
 		if d.repeated(n.Content[i]) {
-			return nil, d.at(n.Content[i], "an alias repeats this elsewhere: a person must edit it")
+			return nil, d.at(n.Content[i], "an alias repeats this elsewhere: edit it yourself")
 		}
 	}
 	if first == lead && last == len(n.Content)-1 {

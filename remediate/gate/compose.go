@@ -39,7 +39,7 @@ func wantsCompose(c remediate.Change) bool {
 func ValidateCompose(before, after []byte, value func(name string) (string, bool)) error {
 	r := composeReader{value: value}
 	if err := r.read(before); err != nil {
-		return beforeError{fmt.Errorf("as it is now Compose would not read it: %w", err)}
+		return beforeError{fmt.Errorf("Compose cannot read the current file: %w", err)}
 	}
 	return r.read(after)
 }
@@ -180,7 +180,7 @@ func (r composeReader) substitute(text string, otherwise template.Mapping) (stri
 func (r composeReader) canonical(doc map[string]any) (err error) {
 	defer func() {
 		if p := recover(); p != nil { // compose-go takes for granted what its schema has seen to
-			err = errors.New("its values are not of the types that Compose knows")
+			err = errors.New("a value has a type that Compose does not accept")
 		}
 	}()
 	doc, err = interpolation.Interpolate(doc, interpolation.Options{

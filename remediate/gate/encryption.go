@@ -72,9 +72,9 @@ func validateEncryption(before, after []byte) error {
 			other = plain
 		}
 		if !other.readers[ring.writer] {
-			return fmt.Errorf("%s would be written with a key that the configuration before cannot read, on this node when "+
-				"it is taken back and on others until they have it: "+
-				"let it be read with first (behind identity), and write with it in a second step", resources)
+			return fmt.Errorf("%s would be written with a key that the previous configuration cannot read, on this node when "+
+				"this run is rolled back, and on other nodes until they have it: "+
+				"add the key after identity first, and make it the first provider in a second step", resources)
 		}
 	}
 	for resources, ring := range old {

@@ -20,7 +20,7 @@ func TestEncryption(t *testing.T) {
 		both     = "aescbc: {keys: [{name: key1, secret: c2VjcmV0MQ==}, {name: key2, secret: c2VjcmV0Mg==}]}"
 		kms      = "kms: {apiVersion: v2, name: vault, endpoint: 'unix:///x'}"
 	)
-	const first = "secrets would be written with a key that the configuration before cannot read"
+	const first = "secrets would be written with a key that the previous configuration cannot read"
 	const lost = "secrets is written with a key that the new configuration could not read"
 	for _, tt := range []struct{ name, before, after, want string }{
 		{"first phase", "", config(identity, key1), ""},

@@ -105,7 +105,7 @@ func logDriver(name string, drivers []string) error {
 	if name == "" || name == "none" || slices.Contains(drivers, name) || slices.Contains(drivers, name+":latest") {
 		return nil
 	}
-	return fmt.Errorf("dockerd has no log driver %q (it has %s)", name, strings.Join(drivers, ", "))
+	return fmt.Errorf("unknown log driver %q; valid: %s", name, strings.Join(drivers, ", "))
 }
 
 // logOpts are the options of the drivers whose options are the same in every release since 20.10.
@@ -128,16 +128,16 @@ func logOptions(driver string, opts map[string]string) error {
 	}
 	for name := range opts {
 		if !slices.Contains(takes, name) && !slices.Contains(everyLogOpt, name) {
-			return fmt.Errorf("the log driver %s has no option %q (it has %s)", driver, name, strings.Join(takes, ", "))
+			return fmt.Errorf("log driver %s: unknown option %q; valid: %s", driver, name, strings.Join(takes, ", "))
 		}
 	}
 	for _, name := range []string{"max-file", "compress"} {
 		v, ok := opts[name]
 		if n, err := strconv.Atoi(v); ok && name == "max-file" && (err != nil || n < 1) {
-			return fmt.Errorf("the log option max-file must be a whole number from 1, not %q", v)
+			return fmt.Errorf("log option max-file: %q; minimum 1", v)
 		}
 		if _, err := strconv.ParseBool(v); ok && name == "compress" && err != nil {
-			return fmt.Errorf("the log option compress must be true or false, not %q", v)
+			return fmt.Errorf("log option compress: %q; valid: true, false", v)
 		}
 	}
 	return nil

@@ -50,12 +50,12 @@ func validateKubernetes(c remediate.Change) error {
 		return err
 	}
 	if is.Metadata != was.Metadata || len(is.Spec.Containers) != len(was.Spec.Containers) {
-		return errors.New("it would be another pod")
+		return errors.New("it would become a different pod")
 	}
 	for i, now := range is.Spec.Containers {
 		before := was.Spec.Containers[i]
 		if now.Name != before.Name {
-			return errors.New("it would be another pod")
+			return errors.New("it would become a different pod")
 		}
 		argv := now.argv()
 		if len(argv) == 0 {

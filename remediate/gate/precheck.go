@@ -201,9 +201,8 @@ func (p *precheck) unbridged(cs []*checks.Check) {
 		names = append(names, nameOf(c))
 	}
 	if len(names) > 0 {
-		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC has no way to keep it on for one "+
-			"start: it "+
-			"stops these containers: %s", Join(names))
+		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC cannot keep it on for one "+
+			"restart: these containers stop: %s", Join(names))
 	}
 }
 
@@ -216,7 +215,7 @@ func (p *precheck) restart(cs []*checks.Check) {
 		p.unbridged(cs)
 		return
 	case p.blind != nil:
-		p.warn(cs, "the restart ends every container, and which those are cannot be told: %v", p.blind)
+		p.warn(cs, "the restart stops every container, and harden cannot list them: %v", p.blind)
 		return
 	}
 	var stay, back, tasks []string
@@ -237,13 +236,13 @@ func (p *precheck) restart(cs []*checks.Check) {
 		}
 	}
 	if len(stay) > 0 {
-		p.warn(cs, "the restart stops these containers, and no restart policy starts them again: %s", Join(stay))
+		p.warn(cs, "the restart stops these containers, and no restart policy restarts them: %s", Join(stay))
 	}
 	if len(back) > 0 {
 		p.warn(cs, "the restart interrupts these containers: %s", Join(back))
 	}
 	if len(tasks) > 0 {
-		p.warn(cs, "the restart ends these tasks, and the swarm starts others in their place: %s", Join(tasks))
+		p.warn(cs, "the restart ends these tasks, and the swarm replaces them: %s", Join(tasks))
 	}
 }
 
@@ -282,7 +281,7 @@ func (p *precheck) icc(s setting) {
 		touched = append(touched, name)
 	}
 	if talk || len(touched) > 1 {
-		p.warn(s.checks, "these containers share the default bridge and no longer reach one another: %s", Join(touched))
+		p.warn(s.checks, "these containers share the default bridge and can no longer reach each other: %s", Join(touched))
 	}
 	major, _, _ := strings.Cut(p.engine.ServerVersion, ".")
 	if n, err := strconv.Atoi(major); err == nil && n >= 28 {

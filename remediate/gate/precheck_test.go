@@ -47,7 +47,7 @@ func TestPrecheck(t *testing.T) {
 			machine: machine{containers: []facts.Container{workloadOf("web", publishes), workloadOf("db"),
 				workloadOf("app", links),
 				workloadOf("old", stopped), workloadOf("shop", own)}},
-			want: []string{"warn icc: these containers share the default bridge and no longer reach one another: web " +
+			want: []string{"warn icc: these containers share the default bridge and can no longer reach each other: web " +
 				"(publishes ports: " +
 				"others on the bridge no longer reach it directly), db, app (links to others: only the ports that those expose " +
 				"stay open to it)"}},
@@ -69,26 +69,25 @@ func TestPrecheck(t *testing.T) {
 			machine: machine{containers: []facts.Container{workloadOf("web", policy("always")), workloadOf("job"),
 				workloadOf("try", policy("on-failure")),
 				workloadOf("old", stopped)}},
-			want: []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: job, try",
+			want: []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: job, try",
 				"warn nnp: the restart interrupts these containers: web"}},
 		{name: "restart in a Swarm", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))},
 			restart: true,
 			machine: machine{info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}},
 				containers: []facts.Container{workloadOf("job"), workloadOf("mill.1", task)}},
-			want: []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: job",
-				"warn nnp: the restart ends these tasks, and the swarm starts others in their place: mill.1"}},
+			want: []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: job",
+				"warn nnp: the restart ends these tasks, and the swarm replaces them: mill.1"}},
 		{name: "restart with a task's label and no Swarm",
 			checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{containers: []facts.Container{workloadOf("mill.1", task)}},
-			want:    []string{"warn nnp: the restart stops these containers, and no restart policy starts them again: mill.1"}},
+			want:    []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: mill.1"}},
 		{name: "restart with live-restore in the plan", checks: []*checks.Check{live}, restart: true,
 			machine: machine{containers: []facts.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in the plan, by OpenRC", checks: []*checks.Check{live}, restart: true,
 			machine: machine{files: map[string]string{"/etc/init.d/docker": rcScript},
 				containers: []facts.Container{workloadOf("job"), workloadOf("old", stopped)}},
-			want: []string{"warn live: rolling this back restarts dockerd without live-restore, and OpenRC has no way to " +
-				"keep it on for one start: " +
-				"it stops these containers: job"}},
+			want: []string{"warn live: rolling this back restarts dockerd without live-restore, and OpenRC cannot " +
+				"keep it on for one restart: these containers stop: job"}},
 		{name: "restart with live-restore in the plan, by OpenRC, with no container", checks: []*checks.Check{live},
 			restart: true,
 			machine: machine{files: map[string]string{"/etc/init.d/docker": rcScript}}},
@@ -117,14 +116,13 @@ func TestPrecheck(t *testing.T) {
 		{name: "restart while the Engine is silent", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{silent: errors.New("permission denied")},
-			want: []string{"warn nnp: the restart ends every container, and which those are cannot be told: permission " +
-				"denied"}},
+			want:    []string{"warn nnp: the restart stops every container, and harden cannot list them: permission denied"}},
 		{name: "a daemon that does not run disturbs nothing", checks: []*checks.Check{remap, icc, live}, restart: true,
 			machine: machine{stopped: true, files: map[string]string{"/usr/sbin/dockerd": ""}}},
 
 		{name: "userns-remap under running containers", checks: []*checks.Check{remap},
 			machine: machine{containers: []facts.Container{workloadOf("web")}},
-			want:    []string{"refuse remap: these containers run and would go on unmanaged, invisible to the daemon: web"}},
+			want:    []string{"refuse remap: these running containers would continue unmanaged, invisible to the daemon: web"}},
 		{name: "userns-remap with a stopped privileged container", checks: []*checks.Check{remap},
 			machine: machine{containers: []facts.Container{workloadOf("agent", stopped, privileged),
 				workloadOf("fine", stopped, privileged, hostUsers)}},
@@ -133,16 +131,16 @@ func TestPrecheck(t *testing.T) {
 		{name: "userns-remap hides images", checks: []*checks.Check{remap},
 			machine: machine{info: system.Info{Images: 3, Containers: 1, DockerRootDir: "/var/lib/docker"},
 				containers: []facts.Container{workloadOf("old", stopped)}},
-			want: []string{"warn remap: until userns-remap is taken back the daemon no longer sees 3 images, all volumes " +
+			want: []string{"warn remap: until userns-remap is rolled back the daemon no longer sees 3 images, all volumes " +
 				"and 1 stopped container: old"}},
 		{name: "userns-remap, rootless", checks: []*checks.Check{remap},
 			machine: machine{uid: 1000, files: map[string]string{"/etc/passwd": "me:x:1000:1000::/home/me:/bin/sh\n",
 				"/home/me/.config/docker/daemon.json": "{}"}}},
 		{name: "userns-remap while the Engine is silent", checks: []*checks.Check{remap},
 			machine: machine{silent: errors.New("permission denied")},
-			want:    []string{"refuse remap: containers that run would go on unmanaged, and whether any do cannot be told"}},
+			want:    []string{"refuse remap: running containers would continue unmanaged, and harden cannot list them"}},
 		{name: "a log driver that nobody has", checks: []*checks.Check{wants("log", keyWant("log-driver", "kafka"))},
-			want: []string{`refuse log: dockerd has no log driver "kafka"`}},
+			want: []string{`refuse log: unknown log driver "kafka"`}},
 		{name: "a log driver that is a plugin", checks: []*checks.Check{wants("log", keyWant("log-driver", "loki"))},
 			machine: machine{info: system.Info{Plugins: system.PluginsInfo{Log: []string{"json-file", "loki:latest"}}}}},
 		{name: "TLS files", checks: []*checks.Check{wants("tls", keyWant("tlscacert", "/etc/docker/ca.pem"),
@@ -150,11 +148,11 @@ func TestPrecheck(t *testing.T) {
 			machine: machine{files: map[string]string{"/etc/docker/ca.pem": ""}},
 			want: []string{"refuse tls: dockerd would not start without its TLS file: stat /etc/docker/key.pem: file does " +
 				"not exist"}},
-		{name: "a seccomp profile that is no JSON", checks: []*checks.Check{wants("seccomp",
+		{name: "a seccomp profile that is not JSON", checks: []*checks.Check{wants("seccomp",
 			keyWant("seccomp-profile", "/etc/docker/seccomp.json"))},
 			machine: machine{files: map[string]string{"/etc/docker/seccomp.json": "{"}},
 			want: []string{"refuse seccomp: dockerd would not start without its seccomp profile: /etc/docker/seccomp.json " +
-				"is no JSON"}},
+				"is not JSON"}},
 		{name: "a key of another file", checks: []*checks.Check{wants("other", want.Key{Warrant: want.Mine,
 			File: "/etc/other.json", Key: []string{"log-driver"}, Value: "kafka"})}},
 	}
@@ -190,7 +188,7 @@ func TestPrecheckRootless(t *testing.T) {
 	c := wants("remap", want.Key{Warrant: want.Mine, File: "/home/me/.config/docker/daemon.json",
 		Key: []string{"userns-remap"}, Value: "default"})
 	_, refusals := Precheck(t.Context(), planOf(t, h, c), h)
-	want := map[string]string{"remap": "a rootless dockerd maps its users already, and cannot do so twice"}
+	want := map[string]string{"remap": "a rootless dockerd already maps its users"}
 	if diff := cmp.Diff(want, refusals); diff != "" {
 		t.Errorf("refusals (-want +got):\n%s", diff)
 	}

@@ -30,18 +30,18 @@ func (p *precheck) remap(s setting) {
 	}
 	switch {
 	case p.daemon.Flavour == "rootless":
-		p.refuse(s.checks, "a rootless dockerd maps its users already, and cannot do so twice")
+		p.refuse(s.checks, "a rootless dockerd already maps its users")
 	case p.blind != nil:
-		p.refuse(s.checks, "containers that run would go on unmanaged, and whether any do cannot be told: %v", p.blind)
+		p.refuse(s.checks, "running containers would continue unmanaged, and harden cannot list them: %v", p.blind)
 	case len(run) > 0:
-		p.refuse(s.checks, "these containers run and would go on unmanaged, invisible to the daemon: %s; stop them first",
+		p.refuse(s.checks, "these running containers would continue unmanaged, invisible to the daemon: %s; stop them first",
 			Join(run))
 	case len(host) > 0 && !p.moved:
 		p.refuse(s.checks, "these containers are privileged or share the host's namespaces, which needs --userns=host with "+
 			"userns-remap: %s", Join(host))
 	case !p.moved:
 		if what := hides(p.engine, p.containers); what != "" {
-			p.warn(s.checks, "until userns-remap is taken back the daemon no longer sees %s; they stay in %s", what,
+			p.warn(s.checks, "until userns-remap is rolled back the daemon no longer sees %s; they stay in %s", what,
 				p.engine.DockerRootDir)
 		}
 	}
@@ -58,7 +58,7 @@ func hides(engine *facts.EngineFacts, containers []facts.Container) string {
 		name := nameOf(c)
 		if p := c.HostConfig.RestartPolicy.Name; p == container.RestartPolicyAlways ||
 			p == container.RestartPolicyUnlessStopped {
-			name += " (restart " + string(p) + ", which no boot does either)"
+			name += " (restart " + string(p) + "; a reboot does not start them either)"
 		}
 		names = append(names, name)
 	}

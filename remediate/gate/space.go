@@ -55,7 +55,7 @@ func room(c remediate.Change) error {
 		dir = path.Dir(dir)
 	}
 	if free := int64(st.Bavail) * int64(st.Bsize) >> 20; free < need(c.After.Data) {
-		return fmt.Errorf("the audit log may grow to %d MB, and there are %d MB free at %s", need(c.After.Data), free, dir)
+		return fmt.Errorf("the audit log may grow to %d MB, and %d MB are free at %s", need(c.After.Data), free, dir)
 	}
 	return nil
 }

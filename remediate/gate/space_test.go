@@ -17,7 +17,7 @@ func TestRoom(t *testing.T) {
 	for _, tt := range []struct{ name, before, after, want string }{
 		{"enough", "--x", path + ", --audit-log-maxsize=1, --audit-log-maxbackup=1", ""},
 		{"not enough", "--x", path + ", --audit-log-maxsize=1000000000, --audit-log-maxbackup=10",
-			"the audit log may grow to 11000000000 MB, and there are"},
+			"the audit log may grow to 11000000000 MB, and "},
 		{"more than before", path + ", --audit-log-maxsize=1", path + ", --audit-log-maxsize=1000000000",
 			"the audit log may grow to 11000000000 MB"},
 		{"as before", path + ", --audit-log-maxsize=1000000000",

@@ -41,7 +41,7 @@ func validateKeys(keys *facts.Keys, next facts.Flags, proven *facts.Keys, driver
 		value := keys.Values[key]
 		flag := facts.FlagName(key)
 		if _, ok := next[flag]; ok && key != "runtimes" {
-			return fmt.Errorf("%q is also the flag --%s, written in %s, and dockerd does not start with both",
+			return fmt.Errorf("%q is also set by the flag --%s in %s; dockerd does not start with both",
 				key, flag, cmp.Or(next[flag].Origin, "its command line"))
 		}
 		if proven != nil && bytes.Equal(proven.Values[key], value) {
@@ -49,7 +49,7 @@ func validateKeys(keys *facts.Keys, next facts.Flags, proven *facts.Keys, driver
 		}
 		k, ok := known()[key]
 		if !ok {
-			return fmt.Errorf("dockerd knows no key %q", key)
+			return fmt.Errorf("unknown key %q for dockerd", key)
 		}
 		if !k.fits(value) {
 			return fmt.Errorf("the value of %q must be %s", key, k)
@@ -188,7 +188,7 @@ func validateOnHost(h *facts.Host, keys *facts.Keys, after *facts.Daemon) error 
 		}
 	}
 	if boolOf(keys, next, "live-restore") && docker.SwarmNode(h, after) != "" {
-		return errors.New("the host is part of a Swarm, and dockerd does not start with both that and live-restore")
+		return errors.New("the host is part of a Swarm, and dockerd does not start with Swarm and live-restore")
 	}
 	if !boolOf(keys, next, "tls") && !boolOf(keys, next, "tlsverify") {
 		return nil
@@ -215,7 +215,7 @@ func seccompProfile(h *facts.Host, name string) error {
 		return err
 	}
 	if !json.Valid(f.Data) {
-		return fmt.Errorf("%s is no JSON", name)
+		return fmt.Errorf("%s is not JSON", name)
 	}
 	return nil
 }
@@ -267,5 +267,5 @@ func validateBy(ctx context.Context, exe string, candidate []byte, next facts.Fl
 		return nil
 	}
 	reason, _, _ := strings.Cut(strings.ReplaceAll(program.LastLine(out), file, "the file"), "(from flag")
-	return fmt.Errorf("%s --validate: %s", exe, cmp.Or(strings.TrimRight(reason, ": "), "it gives no reason"))
+	return fmt.Errorf("%s --validate: %s", exe, cmp.Or(strings.TrimRight(reason, ": "), "no reason given"))
 }

@@ -25,7 +25,7 @@ func Back(ctx context.Context, j *Journal, o Options) error {
 }
 
 func (m *mover) back(ctx context.Context) error {
-	if err := m.remark("move to userns-remap: going back"); err != nil {
+	if err := m.remark("move to userns-remap: rolling back"); err != nil {
 		return err
 	}
 	if err := m.note(entry{Step: goBack, State: begun}); err != nil {
@@ -45,7 +45,7 @@ func (m *mover) back(ctx context.Context) error {
 		}
 	}
 	if m.Begun(Switch) {
-		m.say("taking userns-remap back")
+		m.say("rolling userns-remap back")
 		if err := m.Unswitch(ctx, m.of(Switch, "run").What); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (m *mover) back(ctx context.Context) error {
 	if err := os.RemoveAll(m.archiveDir()); err != nil {
 		return err
 	}
-	if err := m.remark("move to userns-remap: went back"); err != nil {
+	if err := m.remark("move to userns-remap: rolled back"); err != nil {
 		return err
 	}
 	return m.end()

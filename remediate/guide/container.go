@@ -130,9 +130,9 @@ func (r *recreation) image(i *inspected, config object, by lookup) {
 	switch {
 	case strings.HasPrefix(name, "sha256:"):
 	case strings.Contains(name, "@"):
-		r.tell("its image was named by a digest, which an archive does not hold: it is made from the same image, by ID")
+		r.tell("its image was named by a digest, which an archive does not hold: it is created from the same image, by ID")
 	default:
-		r.tell("its image's name %s now stands for another image: it is made from the one that it has, by ID",
+		r.tell("its image's name %s now stands for another image: it is created from its current image, by ID",
 			facts.Clip(name))
 	}
 }

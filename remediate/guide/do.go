@@ -58,7 +58,7 @@ func (m *mover) stop(ctx context.Context) error {
 	}
 	for id, name := range running {
 		if !known[id] {
-			return fmt.Errorf("container %s: it was made since the move was planned; stop it, or plan the move "+
+			return fmt.Errorf("container %s: it was created after the move was planned; stop it, or plan the move "+
 				"again", show(name))
 		}
 	}
@@ -147,7 +147,7 @@ func (m *mover) networks(ctx context.Context) error {
 		_, err := m.VolumeInspect(ctx, v.Name)
 		switch {
 		case err == nil && m.of(Networks, v.Name).State == "":
-			return fmt.Errorf("volume %s: somebody has made it since dockerd restarted; remove it", show(v.Name))
+			return fmt.Errorf("volume %s: it was created after dockerd restarted; remove it", show(v.Name))
 		case err == nil:
 			continue
 		case !errdefs.IsNotFound(err):
@@ -172,7 +172,7 @@ func (m *mover) containers(ctx context.Context) error {
 			continue
 		}
 		if _, err := m.ContainerInspect(ctx, c.Name); err == nil && m.of(Containers, c.Name).State == "" {
-			return fmt.Errorf("container %s: somebody has made it since dockerd restarted; remove it", show(c.Name))
+			return fmt.Errorf("container %s: it was created after dockerd restarted; remove it", show(c.Name))
 		} else if err == nil {
 			if err := m.ContainerRemove(ctx, c.Name, container.RemoveOptions{}); err != nil {
 				return fmt.Errorf("container %s: %w", show(c.Name), err)
@@ -238,7 +238,7 @@ func (m *mover) copyVolume(ctx context.Context, v Volume) error {
 	}
 	copied.Mounts = tree.Mounts // are not there
 	if !tree.same(copied) {
-		return errors.New("the copy is not like the volume; find out what writes to one of them")
+		return errors.New("the copy differs from the volume; stop what writes to one of them")
 	}
 	return nil
 }

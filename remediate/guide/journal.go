@@ -54,14 +54,14 @@ func Open(state string) (*Journal, error) {
 		return nil, err
 	}
 	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || int(st.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("%s: not a directory that root alone can enter; find out who changed it", j.dir())
+		return nil, fmt.Errorf("%s: must be a directory with mode 0700 of root; find out who changed it", j.dir())
 	}
 	data, err := os.ReadFile(filepath.Join(j.dir(), "move.json"))
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(data, &j.Move); err != nil {
-		return nil, fmt.Errorf("%s: move.json: %w; go back by hand: take userns-remap back with `harden "+
+		return nil, fmt.Errorf("%s: move.json: %w; go back by hand: roll userns-remap back with `harden "+
 			"rollback`, and start the containers",
 			j.dir(), err)
 	}

@@ -295,7 +295,7 @@ func TestMoveAndBack(t *testing.T) {
 		}
 		s.moved(before)
 		if n%2 == 0 {
-			s.move("back", state, map[bool]string{true: "RESTART", false: "taking userns-remap back"}[n%4 == 0])
+			s.move("back", state, map[bool]string{true: "RESTART", false: "rolling userns-remap back"}[n%4 == 0])
 		}
 		s.move("back", state, "")
 		s.isBack(before, state)

@@ -71,8 +71,8 @@ func Plan(s *State, now time.Time) (*Move, error) {
 	p.refusals()
 	m.Space.Free = s.Free
 	if !m.Space.Room() {
-		p.refuse("not enough room at %s: %s are needed, %s are free; free some, or use --pull for the images that "+
-			"a registry has",
+		p.refuse("not enough room at %s: %s needed, %s free; free some space, or use --pull for images that are in a "+
+			"registry",
 			m.From, Size(m.Space.Need()), Size(m.Space.Free))
 	}
 	return m, nil
@@ -148,7 +148,7 @@ func (p *planner) containers() error {
 		for _, name := range r.needs {
 			switch need := found[name]; {
 			case need == nil:
-				p.refuse("container %s: it needs container %s, which is not there; remove it, or make it again "+
+				p.refuse("container %s: it needs container %s, which is not there; remove it, or recreate it "+
 					"without", show(r.Name), show(name))
 			case slices.Contains(above, name):
 				p.refuse("container %s: it needs container %s, which needs it; remove one of them", show(r.Name),
@@ -171,12 +171,11 @@ func (p *planner) judge(i *inspected) {
 	name := show(i.ShortName())
 	switch {
 	case i.Container.Config.Labels[facts.LabelSwarmService] != "":
-		p.refuse("container %s is of a Swarm service: Swarm keeps it with the node; leave the swarm first", name)
+		p.refuse("container %s belongs to a Swarm service; leave the swarm first", name)
 	case i.State.Status == "paused":
 		p.refuse("container %s is paused; unpause it, or stop it", name)
 	case i.State.Running && i.Container.HostConfig.AutoRemove:
-		p.refuse("container %s was started with --rm: stopping it removes it, and there would be no way back; "+
-			"stop it yourself", name)
+		p.refuse("container %s was started with --rm: stopping it removes it for good; stop it yourself", name)
 	case i.State.Status == "removing" || i.State.Status == "dead":
 		p.refuse("container %s is %s; remove it", name, i.State.Status)
 	}
@@ -280,7 +279,7 @@ func (p *planner) networks() {
 			continue
 		}
 		if n.Scope == "swarm" || n.Ingress {
-			p.refuse("network %s is of a swarm; leave the swarm first", show(n.Name))
+			p.refuse("network %s belongs to a swarm; leave the swarm first", show(n.Name))
 			continue
 		}
 		body, err := json.Marshal(map[string]any{"Name": n.Name, "Driver": n.Driver, "EnableIPv4": n.EnableIPv4,
@@ -325,8 +324,7 @@ func (p *planner) refusals() {
 			"to false in daemon.json first, and pull the images again")
 	}
 	for _, dir := range p.Moved {
-		p.refuse("%s: an earlier userns-remap has left its data there; move it elsewhere, or remove it if nobody "+
-			"needs it", dir)
+		p.refuse("%s: it has data of an earlier userns-remap; move it away, or remove it", dir)
 	}
 	if len(p.Info.Plugins.Authorization) > 0 {
 		p.leave("authorization plugins", "one that was installed by `docker plugin install` stays in the old data "+

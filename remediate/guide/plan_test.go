@@ -26,7 +26,8 @@ func inspection(id, name, config, host, rest string) json.RawMessage {
 	if rest != "" {
 		rest = "," + rest
 	}
-	return json.RawMessage(fmt.Sprintf(`{"Id":%q,"Name":"/%s","Image":"sha256:1","State":{"Status":"exited"},"Config":%s,"HostConfig":%s%s}`,
+	return json.RawMessage(fmt.Sprintf(`{"Id":%q,"Name":"/%s","Image":"sha256:1","State":{"Status":"exited"},`+
+		`"Config":%s,"HostConfig":%s%s}`,
 		id, name, config, host, rest))
 }
 
@@ -43,14 +44,20 @@ func TestRecreate(t *testing.T) {
 		needs                    []string
 		left                     string
 	}{
-		{"as it was", `{"Image":"web:1","Hostname":"aaaaaaaaaaaa","Env":["PASSWORD=hunter2"],"Cmd":["a","b"],"Newer":{"x":[1.50]}}`,
+		{"as it was",
+			`{"Image":"web:1","Hostname":"aaaaaaaaaaaa","Env":["PASSWORD=hunter2"],"Cmd":["a","b"],"Newer":{"x":[1.50]}}`,
 			`{"NetworkMode":"default","Memory":5,"NewerToo":9007199254740993}`, "",
-			`{"Cmd":["a","b"],"Env":["PASSWORD=hunter2"],"HostConfig":{"Memory":5,"NetworkMode":"default","NewerToo":9007199254740993},"Image":"web:1","Newer":{"x":[1.50]}}`,
+			`{"Cmd":["a","b"],"Env":["PASSWORD=hunter2"],"HostConfig":{"Memory":5,"NetworkMode":"default",` +
+				`"NewerToo":9007199254740993},"Image":"web:1","Newer":{"x":[1.50]}}`,
 			"", nil, ""},
-		{"a name of its own", `{"Image":"web:1","Hostname":"shop"}`, `{}`, "", `{"Hostname":"shop","HostConfig":{},"Image":"web:1"}`, "", nil, ""},
-		{"a tag that moved", `{"Image":"moved:1","Hostname":"h"}`, `{}`, "", `{"Hostname":"h","HostConfig":{},"Image":"sha256:1"}`, "", nil,
-			"stands for another image"},
-		{"a digest", `{"Image":"web@sha256:9","Hostname":"h"}`, `{}`, "", `{"Hostname":"h","HostConfig":{},"Image":"sha256:1"}`, "", nil,
+		{"a name of its " +
+			"own", `{"Image":"web:1","Hostname":"shop"}`, `{}`, "", `{"Hostname":"shop","HostConfig":{},"Image":"web:1"}`, "",
+			nil, ""},
+		{"a tag that moved",
+			`{"Image":"moved:1","Hostname":"h"}`, `{}`, "", `{"Hostname":"h","HostConfig":{},"Image":"sha256:1"}`, "",
+			nil, "stands for another image"},
+		{"a digest", `{"Image":"web@sha256:9","Hostname":"h"}`, `{}`, "",
+			`{"Hostname":"h","HostConfig":{},"Image":"sha256:1"}`, "", nil,
 			"which an archive does not hold"},
 		{"namespaces of others", `{"Image":"web:1","Hostname":"x","ExposedPorts":{"80/tcp":{}}}`,
 			`{"NetworkMode":"container:` + dbID + `","PidMode":"container:db","VolumesFrom":["` + dbID + `:ro"]}`,
@@ -61,14 +68,19 @@ func TestRecreate(t *testing.T) {
 			`{"Hostname":"h","HostConfig":{"Links":["db:sql"]},"Image":"web:1"}`, "", []string{"db"}, ""},
 		{"volumes without a name", `{"Image":"web:1","Hostname":"h","Volumes":{"/a":{}}}`,
 			`{"Binds":["data:/data:ro"],"Mounts":[{"Type":"volume","Target":"/m"}]}`,
-			`"Mounts":[{"Type":"volume","Name":"v1","Destination":"/a","RW":true},{"Type":"volume","Name":"data","Destination":"/data"},` +
+			`"Mounts":[{"Type":"volume","Name":"v1","Destination":"/a","RW":true},{"Type":"volume","Name":"data",` +
+				`"Destination":"/data"},` +
 				`{"Type":"volume","Name":"v2","Destination":"/m","RW":true},{"Type":"bind","Source":"/etc","Destination":"/etc"}]`,
-			`{"Hostname":"h","HostConfig":{"Binds":["data:/data:ro","v1:/a"],"Mounts":[{"Source":"v2","Target":"/m","Type":"volume"}]},` +
+			`{"Hostname":"h","HostConfig":{"Binds":["data:/data:ro","v1:/a"],"Mounts":[{"Source":"v2","Target":"/m",` +
+				`"Type":"volume"}]},` +
 				`"Image":"web:1","Volumes":{"/a":{}}}`, "", nil, ""},
 		{"networks", `{"Image":"web:1","Hostname":"h"}`, `{"NetworkMode":"` + netID + `"}`,
-			`"NetworkSettings":{"Networks":{"shop":{"IPAMConfig":{"IPv4Address":"10.0.0.9"},"Aliases":["www","aaaaaaaaaaaa"],"IPAddress":"10.0.0.9",` +
-				`"MacAddress":"02:42:0a:00:00:09","EndpointID":"x"},"back":{"IPAMConfig":null,"Aliases":null,"IPAddress":"10.1.0.3"}}}`,
-			`{"HostConfig":{"NetworkMode":"shop"},"Hostname":"h","Image":"web:1","NetworkingConfig":{"EndpointsConfig":{"shop":` +
+			`"NetworkSettings":{"Networks":{"shop":{"IPAMConfig":{"IPv4Address":"10.0.0.9"},"Aliases":["www","aaaaaaaaaaaa"],` +
+				`"IPAddress":"10.0.0.9",` +
+				`"MacAddress":"02:42:0a:00:00:09","EndpointID":"x"},"back":{"IPAMConfig":null,"Aliases":null,` +
+				`"IPAddress":"10.1.0.3"}}}`,
+			`{"HostConfig":{"NetworkMode":"shop"},"Hostname":"h","Image":"web:1",` +
+				`"NetworkingConfig":{"EndpointsConfig":{"shop":` +
 				`{"Aliases":["www"],"IPAMConfig":{"IPv4Address":"10.0.0.9"}}}}}`, `{"back":{}}`, nil, ""},
 		{"privileged", `{"Image":"web:1","Hostname":"h"}`, `{"Privileged":true}`, "",
 			`{"Hostname":"h","HostConfig":{"Privileged":true,"UsernsMode":"host"},"Image":"web:1"}`, "", nil, ""},
@@ -126,9 +138,12 @@ func state() *State {
 		Scope: "local"}}
 	s.Containers = []json.RawMessage{
 		inspection(webID, "a-web", `{"Image":"web:1","Hostname":"h"}`, `{"NetworkMode":"container:`+dbID+`"}`,
-			`"SizeRw":5000,"Mounts":[{"Type":"volume","Name":"data","Destination":"/d"},{"Type":"bind","Source":"/srv/own","RW":true},`+
-				`{"Type":"bind","Source":"/srv/all","RW":true},{"Type":"bind","Source":"/srv/mapped","RW":true},{"Type":"bind","Source":"/gone","RW":true}]`),
-		inspection(dbID, "b-db", `{"Image":"web:1","Hostname":"h"}`, `{"NetworkMode":"bridge","CapAdd":["SYS_TIME"],"Devices":[{"PathOnHost":"/dev/kvm"}]}`, ""),
+			`"SizeRw":5000,"Mounts":[{"Type":"volume","Name":"data","Destination":"/d"},{"Type":"bind","Source":"/srv/own",`+
+				`"RW":true},`+
+				`{"Type":"bind","Source":"/srv/all","RW":true},{"Type":"bind","Source":"/srv/mapped","RW":true},{"Type":"bind",`+
+				`"Source":"/gone","RW":true}]`),
+		inspection(dbID, "b-db", `{"Image":"web:1","Hostname":"h"}`,
+			`{"NetworkMode":"bridge","CapAdd":["SYS_TIME"],"Devices":[{"PathOnHost":"/dev/kvm"}]}`, ""),
 	}
 	return s
 }
@@ -172,7 +187,7 @@ func TestPlanSaysWhatMoves(t *testing.T) {
 		"container a-web: it can write /gone of the host only where",
 		"container b-db: the capabilities SYS_TIME count inside", "container b-db: its devices belong to root of " +
 			"the host: it can use them only as every user can: /dev/kvm",
-		"image 2: it has no name", "volume share: its options say where the content is",
+		"image 2: it has no name", "volume share: its options point to external content",
 		"image web@sha256:9: an archive does not hold its digest"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("lacks %q:\n%s", want, got)
@@ -215,27 +230,30 @@ func TestPlanRefuses(t *testing.T) {
 		want   string
 	}{
 		{"swarm", func(s *State) { s.Info.Swarm.LocalNodeState = swarm.LocalNodeStateActive }, "node of a swarm"},
-		{"overlay network", func(s *State) { s.Networks[1].Scope = "swarm" }, "network shop is of a swarm"},
+		{"overlay network", func(s *State) { s.Networks[1].Scope = "swarm" }, "network shop belongs to a swarm"},
 		{"containerd store", func(s *State) {
 			s.Info.DriverStatus = [][2]string{{"driver-type", "io.containerd.snapshotter.v1"}}
 		}, "containerd image store"},
 		{"earlier move", func(s *State) { s.Moved = []string{"/var/lib/docker/1.1"} },
-			"/var/lib/docker/1.1: an earlier userns-remap"},
-		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB are needed, " +
-			"6.0 GiB are free"},
-		{"owners", func(s *State) { s.Trees["data"] = Tree{NForeign: 12, Foreign: []string{"a\x1b[31m"}} }, `volume data: 12 files belong to users that have no place in the mapping: "a\x1b[31m" and 11 more`},
+			"/var/lib/docker/1.1: it has data of an earlier userns-remap"},
+		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB needed, " +
+			"6.0 GiB free"},
+		{"owners", func(s *State) { s.Trees["data"] = Tree{NForeign: 12, Foreign: []string{"a\x1b[31m"}} },
+			`volume data: 12 files belong to users that have no place in the mapping: "a\x1b[31m" and 11 more`},
 		{"volume elsewhere", func(s *State) { s.TreeErrs = map[string]error{"data": fmt.Errorf("it is at /mnt")} },
 			"volume data: it is at /mnt"},
 		{"paused", func(s *State) {
 			s.Containers[1] = json.RawMessage(strings.Replace(string(s.Containers[1]), "exited", "paused", 1))
 		}, "container b-db is paused"},
 		{"--rm", func(s *State) {
-			s.Containers[1] = json.RawMessage(strings.Replace(strings.Replace(string(s.Containers[1]), `"exited"`, `"running","Running":true`, 1),
+			s.Containers[1] = json.RawMessage(strings.Replace(strings.Replace(string(s.Containers[1]), `"exited"`,
+				`"running","Running":true`, 1),
 				`"NetworkMode"`, `"AutoRemove":true,"NetworkMode"`, 1))
 		}, "container b-db was started with --rm"},
 		{"service", func(s *State) {
-			s.Containers[1] = inspection(dbID, "b-db", `{"Image":"web:1","Labels":{"com.docker.swarm.service.id":"x"}}`, `{}`, "")
-		}, "container b-db is of a Swarm service"},
+			s.Containers[1] = inspection(dbID, "b-db", `{"Image":"web:1","Labels":{"com.docker.swarm.service.id":"x"}}`, `{}`,
+				"")
+		}, "container b-db belongs to a Swarm service"},
 		{"gone", func(s *State) { s.Containers = s.Containers[:1] }, "container a-web: it needs container " +
 			dbID + ", which is not there"},
 		{"a circle", func(s *State) {

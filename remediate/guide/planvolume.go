@@ -33,9 +33,9 @@ func (p *planner) volumes() {
 		}
 		switch {
 		case v.Driver != "local":
-			p.leave(what, "its driver is %s, which keeps the content: who owns it is not changed", show(v.Driver))
+			p.leave(what, "its driver is %s, which holds the content: owners are not changed", show(v.Driver))
 		case len(v.Options) > 0:
-			p.leave(what, "its options say where the content is: who owns it is not changed")
+			p.leave(what, "its options point to external content: owners are not changed")
 		default:
 			p.tree(what, &got)
 		}

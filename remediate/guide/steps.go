@@ -35,8 +35,8 @@ var Steps = []struct {
 	{Stop, "stop the containers"},
 	{Switch, "set userns-remap and restart dockerd, as a run of its own that `harden history` shows"},
 	{Load, "load the images from the archive, or pull them by digest, and remove the archive"},
-	{Networks, "make the networks and the volumes again"},
-	{Containers, "make the containers again from their recorded options"},
+	{Networks, "recreate the networks and the volumes"},
+	{Containers, "recreate the containers from their recorded options"},
 	{CopyData, "copy the volumes' content, with the owners of the mapping"},
 	{Start, "start the containers that ran"},
 	{Verify, "verify that images, volumes and containers are all there, and that what ran runs"},
@@ -97,7 +97,7 @@ func Continue(ctx context.Context, j *Journal, o Options) error {
 	if j.GoingBack() {
 		return m.back(ctx)
 	}
-	if err := m.remark("move to userns-remap: begun or continued"); err != nil {
+	if err := m.remark("move to userns-remap: started or continued"); err != nil {
 		return err
 	}
 	err = m.steps(ctx)
@@ -107,9 +107,9 @@ func Continue(ctx context.Context, j *Journal, o Options) error {
 	case errors.Is(err, ErrStopped), errors.Is(err, ErrRestart), ctx.Err() != nil, m.started:
 		return err
 	}
-	m.say("going back, since a step failed: " + err.Error())
+	m.say("rolling back, because a step failed: " + err.Error())
 	if back := m.back(context.WithoutCancel(ctx)); back != nil {
-		return fmt.Errorf("%w; and going back failed: %w; `harden guide userns-remap --back` tries again", err, back)
+		return fmt.Errorf("%w; and rolling back failed: %w; `harden guide userns-remap --back` tries again", err, back)
 	}
 	return fmt.Errorf("%w: %w", ErrWentBack, err)
 }

@@ -62,7 +62,7 @@ func openBelow(root, below string) (*os.File, error) {
 			Resolve: linux.RESOLVE_BENEATH | linux.RESOLVE_NO_SYMLINKS | linux.RESOLVE_NO_MAGICLINKS})
 	name := filepath.Join(root, below)
 	if err == unix.ELOOP {
-		return nil, fmt.Errorf("%s: a directory on the way is a symbolic link; move it to its place below the "+
+		return nil, fmt.Errorf("%s: a directory of its path is a symbolic link; move it to its place below the "+
 			"data root", name)
 	}
 	if err != nil {

@@ -41,7 +41,7 @@ func Trusted(path string) error {
 	st := fi.Sys().(*syscall.Stat_t)
 	switch {
 	case !fi.Mode().IsRegular():
-		return fmt.Errorf("%s is no program", path)
+		return fmt.Errorf("%s is not a program", path)
 	case st.Uid != 0 || fi.Mode().Perm()&0o022 != 0:
 		return fmt.Errorf("%s is not run: its owner is uid %d and its mode %04o, so not only root can write it", path,
 			st.Uid, fi.Mode().Perm())

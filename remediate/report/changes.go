@@ -222,7 +222,7 @@ var shiftLooks = map[string]struct{ sign, color string }{
 func (c *Changes) text(p *page) {
 	switch {
 	case c.Since.IsZero():
-		p.line(p.paint(bold, Clean(c.Host)+": the first scheduled look"), "; from the next on, what has changed is told")
+		p.line(p.paint(bold, Clean(c.Host)+": first audit"), "; later runs report changes only")
 	case len(c.Changes) == 0:
 		return
 	default:

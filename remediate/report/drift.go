@@ -90,14 +90,14 @@ func (d *Drift) text(p *page) {
 		p.diff(l.Diff)
 	}
 	if len(d.Unknown) > 0 {
-		p.title("Could not be compared")
+		p.title("Not compared")
 		for _, u := range d.Unknown {
 			p.labelled("unknown", fmt.Sprintf("%s (run %s): %s", Clean(u.Subject), u.Run, Clean(u.Reason)))
 		}
 	}
 	if d.Unconfirmed != "" {
 		p.line()
-		p.block("", 0, "", "Run "+d.Unconfirmed+" is not confirmed yet: what it has left is compared with too.")
+		p.block("", 0, "", "Run "+d.Unconfirmed+" is not confirmed yet; its changes are compared too.")
 	}
 	for _, n := range d.Notes {
 		p.line()
@@ -111,17 +111,17 @@ func (d *Drift) verdict() string {
 		plural(d.Checks, "check"), plural(d.Runs, "run"))
 	switch {
 	case d.Runs == 0:
-		return "Nothing that harden has applied is in force here, so there is nothing to compare with."
+		return "No applied run is in force here: nothing to compare."
 	case d.Found():
-		drifted := fmt.Sprintf("Drift: %s since harden (compared: %s)", plural(len(d.Drifted)+len(d.Live), "change"), of)
+		drifted := fmt.Sprintf("Drift: %s since harden ran (compared: %s)", plural(len(d.Drifted)+len(d.Live), "change"), of)
 		if len(d.Unknown) > 0 {
 			drifted += fmt.Sprintf("; %d could not be compared", len(d.Unknown))
 		}
 		return drifted
 	case len(d.Unknown) > 0:
-		return fmt.Sprintf("Unknown: %d could not be compared; the rest is as harden has left it (%s).", len(d.Unknown), of)
+		return fmt.Sprintf("Unknown: %d could not be compared; the rest is unchanged (%s).", len(d.Unknown), of)
 	}
-	return "No drift: nobody has changed what harden has left (" + of + ")."
+	return "No drift: nothing has changed since harden ran (" + of + ")."
 }
 
 func (p *page) drifted(f Drifted) {

@@ -36,8 +36,8 @@ func TestDrift(t *testing.T) {
 	if err := report.Views[0].Write(&text, d, report.Style{}); err != nil {
 		t.Fatal(err)
 	}
-	want := `Drift: 6 changes since harden (compared: 3 files, 1 container and 2 checks of 2 runs); 1 could not
-be compared
+	want := `Drift: 6 changes since harden ran (compared: 3 files, 1 container and 2 checks of 2 runs); 1 could
+not be compared
 
 /etc/a
   changed since run 0001-x
@@ -70,10 +70,10 @@ daemon icc
   check   docker/icc
   differs verdict: pass -> fail: true, must be false
 
-Could not be compared
+Not compared
   unknown /etc/d (run 0001-x): denied
 
-Run 0002-x is not confirmed yet: what it has left is compared with too.
+Run 0002-x is not confirmed yet; its changes are compared too.
 
 a note
 `
@@ -99,10 +99,9 @@ a note
 		if err := report.Views[0].Write(&text, none, report.Style{}); err != nil {
 			t.Fatal(err)
 		}
-		want := "No drift: nobody has changed what harden has left (1 file, 0 containers and 0 checks of 1 run).\n"
+		want := "No drift: nothing has changed since harden ran (1 file, 0 containers and 0 checks of 1 run).\n"
 		if len(none.Unknown) > 0 {
-			want = "Unknown: 1 could not be compared; the rest is as harden has left it (1 file, 0 containers and 0\nchecks " +
-				"of 1 run).\n"
+			want = "Unknown: 1 could not be compared; the rest is unchanged (1 file, 0 containers and 0 checks of 1\nrun).\n"
 		}
 		if got, _, _ := strings.Cut(text.String(), "\n\n"); strings.TrimSuffix(got, "\n")+"\n" != want {
 			t.Errorf("%q, want %q", got, want)

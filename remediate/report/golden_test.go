@@ -58,7 +58,7 @@ func host(t *testing.T) *report.Report {
 	s, all := small(t)
 	many := make([]checks.Finding, 6)
 	for i := range many {
-		many[i] = checks.Finding{Subject: fmt.Sprintf("container c%d", i), Got: "0666", Must: "within 0644"}
+		many[i] = checks.Finding{Subject: fmt.Sprintf("container c%d", i), Got: "0666", Must: "0644 or stricter"}
 	}
 	date := time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
 	results := []checks.Result{
@@ -111,7 +111,7 @@ func proposed() *report.Plan {
 	}
 	for i := range 6 {
 		p.Left = append(p.Left, report.LeftOver{ID: "docker/file-3", Subject: fmt.Sprintf("container c%d", i),
-			Reason: "a person decides"})
+			Reason: "decide yourself"})
 	}
 	for i := range 6 { // one thing that six checks wait for
 		p.Left = append(p.Left, report.LeftOver{ID: fmt.Sprintf("docker/file-%d", i+1),
@@ -268,7 +268,7 @@ func others(t *testing.T, w io.Writer) error {
 	write(text(w, back, report.Style{}), text(w, report.Ended{Document: back}, report.Style{}))
 	write(ends(w))
 	other := host(t)
-	other.Results[1].Findings[0].Got, other.Results[2].Findings[1].Must, other.Results = "0777", "within 0600",
+	other.Results[1].Findings[0].Got, other.Results[2].Findings[1].Must, other.Results = "0777", "0600 or stricter",
 		other.Results[:5]
 	shifts := append(report.Compare(other, r), report.Compare(empty(t), r)...)
 	shifts = append(shifts, report.Compare(r, empty(t))...)
@@ -288,10 +288,10 @@ func ends(w io.Writer) error {
 	}
 	a.Files[4].Why = "it cannot be read\x1b"
 	r := &report.Repair{State: "/var/lib/harden", Damages: []apply.Damage{
-		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "sets it aside",
+		{File: "runs/0007-x/log", Run: "0007-x", Why: "line 3", Does: "moves it aside",
 			Lost: []string{"how far it had come", "more"},
 			Kept: []string{"the run can still be rolled back"}},
-		{File: "lock", Why: "it is not a regular file", Does: "sets it aside"}}}
+		{File: "lock", Why: "it is not a regular file", Does: "moves it aside"}}}
 	return errors.Join(text(w, a, report.Style{Color: true}), text(w, a, report.Style{Width: 40}),
 		text(w, r, report.Style{}), text(w, r, report.Style{Color: true, Width: 40}),
 		text(w, &report.Repair{State: "/var/lib/harden"}, report.Style{}))

@@ -100,11 +100,11 @@ func (g *Guide) text(p *page) {
 		}
 	}
 	if g.Back != "" {
-		p.title("The way back")
+		p.title("Rollback")
 		p.block("  ", 2, "", g.Back)
 	}
 	if len(g.Left) > 0 {
-		p.title("What does not come along, and what works differently")
+		p.title("Not moved, or different after the move")
 		for _, l := range g.Left {
 			p.block("  ", 2, yellow, Clean(l.What)+": "+l.Why)
 		}
@@ -119,7 +119,7 @@ func (g *Guide) text(p *page) {
 
 var guideTitles = map[string]string{
 	"planned": "Moving this host to userns-remap", "unfinished": "The move to userns-remap is unfinished",
-	"going-back": "Going back from userns-remap is unfinished", "done": "The move to userns-remap is done",
+	"going-back": "The rollback of userns-remap is unfinished", "done": "The move to userns-remap is done",
 	"back": "Everything is as it was before the move", "nothing": "Nothing to move",
 }
 
@@ -141,7 +141,7 @@ func (p *page) moves(g *Guide) {
 		if v.How == "copy" {
 			more = append(more, fmt.Sprintf("%d files, %s", v.Files, guide.Size(v.Bytes)))
 		} else {
-			more = append(more, "made again; its content is elsewhere")
+			more = append(more, "recreated; its content is elsewhere")
 		}
 		if v.SetID > 0 {
 			more = append(more, fmt.Sprintf("%d set-user-ID or set-group-ID files keep the bit, for their new owner",

@@ -53,7 +53,7 @@ func outcome(r apply.Run) string {
 	}
 	switch {
 	case d.Kept != "":
-		return said + ", could not be taken back"
+		return said + ", could not be rolled back"
 	case d.Passed:
 		return said + ", overdue"
 	}
@@ -63,4 +63,4 @@ func outcome(r apply.Run) string {
 // Confirmed is a run that stays.
 type Confirmed apply.Run
 
-func (r *Confirmed) text(p *page) { p.line("Run " + r.ID + " is confirmed and stays.") }
+func (r *Confirmed) text(p *page) { p.line("Run " + r.ID + " is confirmed.") }

@@ -21,7 +21,7 @@ func TestHistoryOutcome(t *testing.T) {
 		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Until: until}}, "unconfirmed, until 12:00:05"},
 		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Until: until, Passed: true}}, "unconfirmed, overdue"},
 		{apply.Run{Outcome: apply.Applied, Unconfirmed: &apply.Deadline{Passed: true, Kept: "x"}},
-			"unconfirmed, could not be taken back"},
+			"unconfirmed, could not be rolled back"},
 		{apply.Run{Outcome: apply.CutShort, Unconfirmed: &apply.Deadline{Until: until}},
 			"interrupted, unconfirmed, until 12:00:05"},
 	} {

@@ -131,13 +131,13 @@ func (d *describer) sources() {
 		d.note("%v", err)
 		return
 	}
-	d.note("Dockerfiles: %d, Compose files: %d; nothing that runs was looked at", len(found.Dockerfiles),
+	d.note("Dockerfiles: %d, Compose files: %d; running containers are not checked", len(found.Dockerfiles),
 		len(found.Composes))
 	if n := len(found.Outside); n > 0 {
 		d.note("links that lead out of --source are not followed: %s", strings.Join(found.Outside[:min(n, 10)], ", "))
 	}
 	if n := len(found.Left); n > 0 {
-		d.note("not looked at: %s%s", strings.Join(found.Left[:min(n, 10)], "; "), more(n-10))
+		d.note("not checked: %s%s", strings.Join(found.Left[:min(n, 10)], "; "), more(n-10))
 	}
 }
 
@@ -158,17 +158,17 @@ func (d *describer) machine() {
 	d.uncounted(daemon)
 	if d.Root != "/" {
 		if _, err := facts.EngineSays(d.facts); err == nil {
-			d.note("only files and what the Docker Engine answers are judged: processes are not looked at")
+			d.note("only files are checked, and what the Docker Engine answers, not what else runs here")
 		} else {
-			d.note("only files are judged: what runs here is not that host")
+			d.note("only files are checked, not what runs here")
 		}
 		return
 	}
 	if d.look.UID != 0 {
-		d.note("not root: what user %d may not read is unknown", d.look.UID)
+		d.note("not root: files that user %d cannot read are unknown", d.look.UID)
 	}
 	if _, err := d.facts.Info("/.dockerenv"); err == nil {
-		d.note("this is inside a container: it is the container's files that are judged, and not its host's")
+		d.note("harden runs inside a container: it checks the container's files, not the host's")
 	}
 }
 
@@ -179,7 +179,7 @@ func (d *describer) engine() {
 		d.Engine = &Engine{Version: engine.ServerVersion, Endpoint: d.hide(engine.Host), From: engine.From,
 			Local: engine.Local, Containers: engine.Containers, Running: engine.ContainersRunning}
 		if !engine.Local {
-			d.note("the Docker Engine that answers is on another machine: nothing of this host's files is judged by it")
+			d.note("the Docker Engine is on another machine: it says nothing about this host's files")
 		}
 	case !errors.Is(err, facts.ErrAbsent):
 		d.Engine = &Engine{Error: d.hide(err.Error()), Endpoint: d.hide(d.look.Engine), From: d.look.EngineFrom}
@@ -198,10 +198,10 @@ func (d *describer) daemon() *facts.Daemon {
 		}
 		d.others(daemon)
 		if daemon.Stale {
-			d.note("the daemon's configuration is newer than its process: what runs may differ from what is configured")
+			d.note("the daemon's configuration is newer than its process: the running values may differ")
 		}
 	case errors.Is(err, facts.ErrAbsent):
-		d.note("there is no Docker on this host")
+		d.note("Docker is not installed")
 	case !errors.Is(err, facts.ErrElsewhere):
 		d.note("dockerd: %s", d.hide(err.Error()))
 	}
@@ -230,12 +230,12 @@ func (d *describer) others(daemon *facts.Daemon) {
 		}
 		how := ""
 		if len(listeners) > 0 {
-			how = "; to judge it, use --docker-host " + listeners[0]
+			how = "; to check it, use --docker-host " + listeners[0]
 		}
-		d.note("not judged: %s%s", which, how)
+		d.note("not checked: %s%s", which, how)
 	}
 	if more := len(daemon.Others) - maxUncounted; more > 0 {
-		d.note("%d more Docker daemons are not judged; the JSON lists them", more)
+		d.note("%d more Docker daemons are not checked; the JSON lists them", more)
 	}
 }
 
@@ -252,11 +252,11 @@ func (d *describer) uncounted(daemon *facts.Daemon) {
 		u := Uncounted{Name: path.Base(p.Exe), PID: p.PID, UID: p.UID, Exe: p.Exe, Reason: p.Doubted}
 		d.Uncounted = append(d.Uncounted, u)
 		if len(d.Uncounted) <= maxUncounted {
-			d.note("a process called %s (PID %d, uid %d) is not counted: %s", Clean(u.Name), u.PID, u.UID, Clean(u.Reason))
+			d.note("a process called %s (PID %d, uid %d) is ignored: %s", Clean(u.Name), u.PID, u.UID, Clean(u.Reason))
 		}
 	}
 	if more := len(d.Uncounted) - maxUncounted; more > 0 {
-		d.note("%d more processes are not counted; the JSON lists them", more)
+		d.note("%d more processes are ignored; the JSON lists them", more)
 	}
 }
 
@@ -304,10 +304,10 @@ func (d *describer) node() {
 		}
 	}
 	if stale {
-		d.note("what is configured of Kubernetes is newer than what runs of it, or differs from it")
+		d.note("the Kubernetes configuration is newer than the running processes, or differs from them")
 	}
 	if n.Flavour.Generated() {
-		d.note("%s makes the files of Kubernetes itself: fixes are shown for the place that it reads, and left to you",
+		d.note("%s makes the files of Kubernetes itself: fixes are shown for the file that it reads; apply them yourself",
 			n.Flavour)
 	}
 }

@@ -25,7 +25,7 @@ func (patchView) Refuse(dry bool, sources int) error {
 	if dry && sources == 1 {
 		return nil
 	}
-	return errors.New("--format patch is of one directory of files, and changes nothing: say --dry-run and one --source")
+	return errors.New("--format patch needs --dry-run and exactly one --source")
 }
 
 func (patchView) Write(w io.Writer, d Document, s Style) error {
@@ -46,10 +46,10 @@ func (patchView) Write(w io.Writer, d Document, s Style) error {
 		return err
 	}
 	if s.Terminal && diff.Deceptive(b.String()) {
-		return errors.New("--format patch: there are characters in it that could deceive a terminal; send it to a file")
+		return errors.New("--format patch: it contains control characters; write it to a file")
 	}
 	if n := len(r.exact.plan.Left); n > 0 {
-		s.Aside(fmt.Sprintf("%d findings have no fix here; --format text tells them.", n))
+		s.Aside(fmt.Sprintf("%d findings have no fix here; --format text shows them.", n))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

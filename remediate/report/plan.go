@@ -24,9 +24,9 @@ func (p *page) plan(r *Report) {
 	for _, h := range plan.Held {
 		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
 		if h.Named != "" {
-			p.block("", 0, yellow, h.Allow+" allows it: it has to be named, and no --allow includes it")
+			p.block("", 0, yellow, h.Allow+" allows it; no other --allow does")
 		} else {
-			p.block("", 0, yellow, fmt.Sprintf("%s allows it, and so does naming the items by --only", h.Allow))
+			p.block("", 0, yellow, fmt.Sprintf("%s allows it; so does --only with the items", h.Allow))
 		}
 		p.changes(r, h.Changes)
 		p.updates(r, h.Updates)
@@ -40,7 +40,7 @@ func (p *page) left(r *Report, all []LeftOver) {
 	if len(all) == 0 {
 		return
 	}
-	p.title("Left to you")
+	p.title("Manual action required")
 	findings := map[place]Finding{}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
@@ -207,7 +207,7 @@ func (p *page) activations(word string, as []Activation) {
 	p.line()
 	for _, a := range as {
 		if a.Pending != "" {
-			p.block("", 2, "", activation(a.Kind, a.Unit)+" stays to be done: "+a.Pending)
+			p.block("", 2, "", activation(a.Kind, a.Unit)+" still to do: "+a.Pending)
 			continue
 		}
 		p.line(p.paint(bold, word+" "), activation(a.Kind, a.Unit), "  ", p.paint(dim, classText(a.Disruption)))

@@ -95,19 +95,19 @@ func (m *Metrics) families() []family {
 		open = 1
 	}
 	return []family{
-		{"harden_build_info", "The harden that looked; always 1.", map[string]float64{labels("version", r.Version): 1}},
-		{"harden_last_run_timestamp_seconds", "When the host was last looked at, in seconds since 1970.",
+		{"harden_build_info", "Version of harden; always 1.", map[string]float64{labels("version", r.Version): 1}},
+		{"harden_last_run_timestamp_seconds", "Time of the last audit, in seconds since 1970.",
 			one(float64(r.Time.Unix()))},
-		{"harden_checks", "Checks by their verdict.", byStatus},
+		{"harden_checks", "Checks by verdict.", byStatus},
 		{"harden_section_checks", "Checks by section of the benchmark and verdict; beyond the benchmark the section is " +
 			"empty.", bySection},
 		{"harden_threat_checks", "Checks by STRIDE threat and verdict; a check answers one threat or more.", byThreat},
-		{"harden_drift", "What is otherwise than at the look before, by kind.", drift},
+		{"harden_drift", "Changes since the last audit, by kind.", drift},
 		{"harden_waivers", "Waivers of the configuration by state.", waivers},
-		{"harden_fixes_failed", "Findings whose fix the last apply by the clock tried in vain.", one(float64(m.Failed))},
-		{"harden_restarts_pending", "Checks that hold in the configuration and wait for a service to take that up.",
+		{"harden_fixes_failed", "Findings whose fix the last scheduled apply could not make.", one(float64(m.Failed))},
+		{"harden_restarts_pending", "Checks that pass in the configuration and need a service restart.",
 			one(float64(r.Summary.States[Pending]))},
-		{"harden_run_interrupted", "Whether a run was interrupted, and is neither finished nor taken back.", one(open)},
+		{"harden_run_interrupted", "Whether a run was interrupted, and is neither finished nor rolled back.", one(open)},
 	}
 }
 

@@ -25,9 +25,9 @@ type Rollback struct {
 
 // text is what rolling a run back, or finishing it, would do.
 func (r *Rollback) text(p *page) {
-	doing := "Taking it back: "
+	doing := "Rolling back: "
 	if r.Schema == ResumeSchema {
-		doing = "Finishing it: "
+		doing = "Finishing the run: "
 	}
 	p.line(p.paint(bold, doing+count(r.Changes, r.Updates)))
 	for _, c := range r.Changes {
@@ -43,12 +43,12 @@ func (r *Rollback) text(p *page) {
 
 // outcome is what a run that is rolled back or finished has come to, and what of it stays to be done.
 func (r *Rollback) outcome(p *page) {
-	outcome := " is taken back"
+	outcome := " is rolled back"
 	if r.Schema == ResumeSchema || r.Run.Outcome == "applied" {
 		outcome = " is now " + r.Run.Outcome
 	}
 	if n := len(r.Kept); n > 0 {
-		outcome += fmt.Sprintf(", but for %d that others had changed", n)
+		outcome += fmt.Sprintf(", except for %d that others had changed", n)
 	}
 	p.title("Run " + r.Run.ID + outcome)
 	if r.Run.Reason != "" && r.Schema == RollbackSchema {
@@ -60,7 +60,7 @@ func (r *Rollback) outcome(p *page) {
 func (p *page) kept(all []apply.Left) {
 	for i, k := range all {
 		if i == 0 {
-			p.title("Left as others made them")
+			p.title("Left as others changed them")
 		}
 		p.block("  ", 2, "", Clean(k.Path)+": "+Clean(k.Why))
 	}
@@ -85,7 +85,7 @@ var fileStates = map[string]string{
 
 // text is what would be given up.
 func (a *Abandoned) text(p *page) {
-	p.line(p.paint(bold, "Run "+a.Run+" was interrupted. Its files stay as they are now:"))
+	p.line(p.paint(bold, "Run "+a.Run+" was interrupted. Its files are left as they are:"))
 	for _, f := range a.Files {
 		text := Clean(f.Path) + ": " + fileStates[f.State]
 		if f.Why != "" {
@@ -135,5 +135,5 @@ func (r *Repair) text(p *page) {
 
 func (r *Repair) outcome(p *page) {
 	p.line()
-	p.line("Repaired. What was damaged is kept in " + Clean(r.Aside) + ".")
+	p.line("Repaired. Damaged files are kept in " + Clean(r.Aside) + ".")
 }

@@ -112,13 +112,13 @@ func (s *Saved) Moved(now *Saved) []string {
 	var moved []string
 	say := func(format string, args ...any) { moved = append(moved, fmt.Sprintf(format, args...)) }
 	if s.Host != now.Host {
-		say("the plan was made for %s, and this is %s", s.Host, now.Host)
+		say("the plan was made for %s; this host is %s", s.Host, now.Host)
 	}
 	was, is := byTarget(s.Changes), byTarget(now.Changes)
 	for _, c := range s.Changes {
 		n, ok := is[c.Target]
 		if !ok {
-			say("%s: nothing would be changed there now", c.Target)
+			say("%s: no change now", c.Target)
 			continue
 		}
 		for _, m := range c.moved(n) {
@@ -152,16 +152,16 @@ func byTarget(cs []Change) map[string]Change {
 
 func (c Change) moved(n Change) (moved []string) {
 	if c.Action != n.Action {
-		return []string{fmt.Sprintf("the plan was to change it by %q, and now it would be %q", c.Action, n.Action)}
+		return []string{fmt.Sprintf("the plan changes it by %q, now by %q", c.Action, n.Action)}
 	}
 	if c.Before != nil && n.Before != nil {
-		moved = append(moved, c.Before.moved(*n.Before, "it is no longer as the plan found it")...)
+		moved = append(moved, c.Before.moved(*n.Before, "it is changed since the plan was made")...)
 	}
 	if len(moved) == 0 && c.After != nil && n.After != nil {
-		moved = append(moved, c.After.moved(*n.After, "it would no longer become what the plan says")...)
+		moved = append(moved, c.After.moved(*n.After, "it would get other content than in the plan")...)
 	}
 	if c.Disruption != n.Disruption {
-		moved = append(moved, fmt.Sprintf("its change was of class %s, and now is %s", c.Disruption, n.Disruption))
+		moved = append(moved, fmt.Sprintf("its class was %s and is now %s", c.Disruption, n.Disruption))
 	}
 	return append(moved, checksMoved(c.Checks, n.Checks)...)
 }
@@ -188,15 +188,15 @@ func updatesMoved(was, is []Update) (moved []string) {
 		delete(now, u.ID)
 		switch {
 		case !ok:
-			moved = append(moved, fmt.Sprintf("%s: nothing would be changed of it now", u))
+			moved = append(moved, fmt.Sprintf("%s: no change now", u))
 		case n.Before != u.Before:
-			moved = append(moved, fmt.Sprintf("%s: it is no longer as the plan found it: it has %+v, not %+v", u, n.Before,
+			moved = append(moved, fmt.Sprintf("%s: it is changed since the plan was made: it has %+v, not %+v", u, n.Before,
 				u.Before))
 		case n.After != u.After:
-			moved = append(moved, fmt.Sprintf("%s: it would no longer get what the plan says: %+v, not %+v", u, n.After,
+			moved = append(moved, fmt.Sprintf("%s: it would get other values than in the plan: %+v, not %+v", u, n.After,
 				u.After))
 		case n.Disruption != u.Disruption:
-			moved = append(moved, fmt.Sprintf("%s: its change was of class %s, and now is %s", u, u.Disruption, n.Disruption))
+			moved = append(moved, fmt.Sprintf("%s: its class was %s and is now %s", u, u.Disruption, n.Disruption))
 		default:
 			for _, m := range checksMoved(u.Checks, n.Checks) {
 				moved = append(moved, fmt.Sprintf("%s: %s", u, m))
@@ -216,12 +216,12 @@ func (u Update) String() string { return fmt.Sprintf("container %q (%.12s)", u.N
 func checksMoved(was, is []string) (moved []string) {
 	for _, id := range was {
 		if !slices.Contains(is, id) {
-			moved = append(moved, id+" no longer asks for it")
+			moved = append(moved, id+" no longer requires it")
 		}
 	}
 	for _, id := range is {
 		if !slices.Contains(was, id) {
-			moved = append(moved, id+" now asks for it too")
+			moved = append(moved, id+" now requires it too")
 		}
 	}
 	return moved
@@ -236,7 +236,7 @@ func activationsMoved(was, is []Activation) (moved []string) {
 	for _, a := range was {
 		i := slices.IndexFunc(is, same(a))
 		if i < 0 {
-			moved = append(moved, fmt.Sprintf("%s: would not be done now", a))
+			moved = append(moved, fmt.Sprintf("%s: is no longer needed", a))
 			continue
 		}
 		for _, m := range checksMoved(a.Checks, is[i].Checks) {
@@ -245,7 +245,7 @@ func activationsMoved(was, is []Activation) (moved []string) {
 	}
 	for _, a := range is {
 		if !slices.ContainsFunc(was, same(a)) {
-			moved = append(moved, fmt.Sprintf("%s: would now be done too", a))
+			moved = append(moved, fmt.Sprintf("%s: is now needed too", a))
 		}
 	}
 	return moved

@@ -72,35 +72,36 @@ func TestSavedMoved(t *testing.T) {
 		want []string
 	}{
 		"content before": {func(p *remediate.Plan) { p.Changes[0].Before.Data = []byte("{ }") },
-			[]string{"/etc/docker/daemon.json: it is no longer as the plan found it: sha256 was " +
+			[]string{"/etc/docker/daemon.json: it is changed since the plan was made: sha256 was " +
 				"44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a, is " +
 				"257c1be96ae69f4b01c2c69bdb6d78605f59175819fb007d0bf245bf48444c4a"}},
 		"content after": {func(p *remediate.Plan) { p.Changes[1].After.Data = []byte("y") },
-			[]string{"/etc/new: it would no longer become what the plan says: sha256 was " +
+			[]string{"/etc/new: it would get other content than in the plan: sha256 was " +
 				"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881, is " +
 				"a1fce4363854ff888cff4b8e7875d600c2682390412a8cf79b37d0b11148b0fa"}},
 		"mode before": {func(p *remediate.Plan) { p.Changes[2].Before.Mode = 0o664 },
-			[]string{"/run/docker.sock: it is no longer as the plan found it: mode was 0666, is 0664"}},
+			[]string{"/run/docker.sock: it is changed since the plan was made: mode was 0666, is 0664"}},
 		"owner before": {func(p *remediate.Plan) { p.Changes[2].Before.UID, p.Changes[2].Before.User = 1000, "alice" },
-			[]string{"/run/docker.sock: it is no longer as the plan found it: owner was root:root (0:0), is alice:root (1000:0)"}},
+			[]string{"/run/docker.sock: it is changed since the plan was made: owner was root:root (0:0), is alice:root " +
+				"(1000:0)"}},
 		"action": {func(p *remediate.Plan) { p.Changes[1].Created, p.Changes[1].Before = false, p.Changes[1].After },
-			[]string{`/etc/new: the plan was to change it by "create", and now it would be "content"`}},
+			[]string{`/etc/new: the plan changes it by "create", now by "content"`}},
 		"class": {func(p *remediate.Plan) { p.Changes[2].Class = want.Behaviour },
-			[]string{"/run/docker.sock: its change was of class none, and now is behaviour"}},
+			[]string{"/run/docker.sock: its class was none and is now behaviour"}},
 		"checks": {func(p *remediate.Plan) { p.Changes[2].Checks = []*checks.Check{{ID: "docker/other"}} },
-			[]string{"/run/docker.sock: docker/daemon-json-owner no longer asks for it",
-				"/run/docker.sock: docker/other now asks for it too"}},
+			[]string{"/run/docker.sock: docker/daemon-json-owner no longer requires it",
+				"/run/docker.sock: docker/other now requires it too"}},
 		"fewer": {func(p *remediate.Plan) { p.Changes = p.Changes[:2] },
-			[]string{"/run/docker.sock: nothing would be changed there now"}},
+			[]string{"/run/docker.sock: no change now"}},
 		"more": {func(p *remediate.Plan) {
 			p.Changes = append(p.Changes, remediate.Change{Path: "/etc/more", Created: true,
 				Checks: []*checks.Check{{ID: "docker/x"}}})
 		}, []string{"/etc/more: would now be changed too, for docker/x"}},
 		"activation": {func(p *remediate.Plan) { p.Activations[0].Unit = "snap.docker.dockerd.service" },
-			[]string{"restart docker.service: would not be done now",
-				"restart snap.docker.dockerd.service: would now be done too"}},
+			[]string{"restart docker.service: is no longer needed",
+				"restart snap.docker.dockerd.service: is now needed too"}},
 		"activation's checks": {func(p *remediate.Plan) { p.Activations[0].Checks = nil },
-			[]string{"restart docker.service: docker/icc no longer asks for it"}},
+			[]string{"restart docker.service: docker/icc no longer requires it"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,9 +126,9 @@ func TestSavedHost(t *testing.T) {
 		want []string
 	}{
 		{saved("a", "ffff"), nil},
-		{saved("b", "eeee"), []string{"the plan was made for a (machine ffff), and this is b (machine eeee)"}},
-		{saved("a", "eeee"), []string{"the plan was made for a (machine ffff), and this is a (machine eeee)"}},
-		{saved("b", "ffff"), []string{"the plan was made for a (machine ffff), and this is b (machine ffff)"}},
+		{saved("b", "eeee"), []string{"the plan was made for a (machine ffff); this host is b (machine eeee)"}},
+		{saved("a", "eeee"), []string{"the plan was made for a (machine ffff); this host is a (machine eeee)"}},
+		{saved("b", "ffff"), []string{"the plan was made for a (machine ffff); this host is b (machine ffff)"}},
 	} {
 		if diff := cmp.Diff(c.want, saved("a", "ffff").Moved(c.now)); diff != "" {
 			t.Errorf("%v (-want +got)\n%s", c.now.Host, diff)

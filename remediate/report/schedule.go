@@ -22,9 +22,9 @@ type Schedule struct {
 // text is what would be changed.
 func (r *Schedule) text(p *page) {
 	if len(r.Changes) == 0 {
-		p.line("The schedule is as it is to be: there is nothing to change.")
+		p.line("The schedule is already up to date.")
 	} else {
-		p.line(p.paint(bold, "The schedule, by "+r.Manager+": "+plural(len(r.Changes), "change")))
+		p.line(p.paint(bold, "Schedule, with "+r.Manager+": "+plural(len(r.Changes), "change")))
 	}
 	for _, n := range r.Notes {
 		p.block("  "+p.paint(yellow, pad("note", numberWidth)), 2+numberWidth, "", n)
@@ -67,7 +67,7 @@ type Timer struct {
 func (r *ScheduleStatus) text(p *page) {
 	field := func(name, text string) { p.block(p.paint(dim, pad(name, 11)), 11, "", text) }
 	if len(r.Files) == 0 {
-		p.line("Nothing runs by the clock: `harden schedule install` changes that.")
+		p.line("No scheduled audits. Run `harden schedule install` to schedule them.")
 	}
 	for _, f := range r.Files {
 		field("file", f)
@@ -87,9 +87,9 @@ func (r *ScheduleStatus) text(p *page) {
 			at(t.Next, "not at all")))
 	}
 	if r.Summary == nil {
-		field("last look", "none yet")
+		field("last audit", "none yet")
 	} else {
-		field("last look", at(r.Looked, ""))
+		field("last audit", at(r.Looked, ""))
 		p.summary(&Report{Summary: *r.Summary})
 	}
 }

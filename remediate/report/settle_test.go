@@ -22,7 +22,7 @@ func fix(subject string, c want.Class) checks.Finding {
 		want.None:    want.Mode{File: subject, Mode: 0o644},
 		want.Restart: want.Key{File: "/etc/docker/daemon.json", Key: []string{"icc"}, Value: false},
 	}[c]
-	return checks.Finding{Subject: subject, Got: "0666", Must: "within 0644", Wants: []want.Want{w}}
+	return checks.Finding{Subject: subject, Got: "0666", Must: "0644 or stricter", Wants: []want.Want{w}}
 }
 
 // settled reports one check with these findings, in a plan and a run.

@@ -18,11 +18,11 @@ var looks = map[State]struct{ sign, word, color, phrase string }{
 	Fixed:         {"✓", "fixed", green, "fixed"},
 	Pending:       {"…", "pending", yellow, "pending restart"},
 	Held:          {"=", "held", yellow, "held back"},
-	Left:          {"✗", "left", red, "left to you"},
+	Left:          {"✗", "left", red, "manual action required"},
 	Failed:        {"✗", "failed", red, "failed to be fixed"},
 	Waived:        {"~", "waived", yellow, "waived"},
 	Unknown:       {"?", "unknown", yellow, "unknown"},
-	Manual:        {"!", "manual", yellow, "for a person to judge"},
+	Manual:        {"!", "manual", yellow, "manual review"},
 	NotApplicable: {"-", "n/a", dim, "not applicable"},
 }
 
@@ -58,7 +58,7 @@ func (a Applied) text(p *page) {
 type Nothing struct{ *Report }
 
 func (n Nothing) text(p *page) {
-	p.line("There is nothing to apply.")
+	p.line("Nothing to apply.")
 	p.stillOpen(n.Report)
 }
 
@@ -160,7 +160,7 @@ func (p *page) results(r *Report) {
 		if n := absent[platform(res.ID)]; n > 0 {
 			if of != platform(res.ID) {
 				p.line()
-				p.line(p.paint(dim, fmt.Sprintf("%s: nothing of it is on this host (%s not applicable; -v lists them)",
+				p.line(p.paint(dim, fmt.Sprintf("%s: not installed (%s not applicable; -v lists them)",
 					platform(res.ID), plural(n, "check"))))
 			}
 			of = platform(res.ID)
@@ -303,11 +303,11 @@ func (p *page) waivers(r *Report) {
 		}
 		switch {
 		case w.State == "expired":
-			text += " ended with " + w.Expires + " UTC: what it covered counts again"
+			text += " expired at the end of " + w.Expires + " UTC"
 		case w.Unmatched:
 			text += " matches no finding; remove it, or correct its scope"
 		default:
-			text += " ends with " + w.Expires + " UTC"
+			text += " expires at the end of " + w.Expires + " UTC"
 		}
 		p.block(p.paint(yellow, "waiver  "), 8, "", text)
 	}
@@ -355,9 +355,9 @@ func threatLine(id string) string {
 func classText(c want.Class) string { return c.String() + ": " + classPhrases[c] }
 
 var classPhrases = map[want.Class]string{
-	want.None:      "nothing is disturbed",
-	want.Reload:    "taken up in place",
+	want.None:      "no disruption",
+	want.Reload:    "by reload, no restart",
 	want.Restart:   "one restart",
 	want.Workload:  "containers are recreated",
-	want.Behaviour: "people will notice",
+	want.Behaviour: "users will notice",
 }

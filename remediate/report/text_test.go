@@ -133,8 +133,8 @@ func TestWaiverNotices(t *testing.T) {
 		}
 	}
 	want := []string{
-		"waiver  the waiver of docker/b for web ended with 2026-05-31 UTC: what it covered counts again",
-		"waiver  the waiver of docker/c ends with 2026-06-04 UTC",
+		"waiver  the waiver of docker/b for web expired at the end of 2026-05-31 UTC",
+		"waiver  the waiver of docker/c expires at the end of 2026-06-04 UTC",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -155,7 +155,7 @@ func TestSeveral(t *testing.T) {
 		for i := range n {
 			subject := fmt.Sprintf("/%d", i)
 			fs = append(fs, checks.Finding{Subject: subject, Got: "0666", Must: "0644"})
-			left = append(left, report.LeftOver{ID: "docker/x", Subject: subject, Reason: "a person decides"})
+			left = append(left, report.LeftOver{ID: "docker/x", Subject: subject, Reason: "decide yourself"})
 			if i > 0 {
 				all += ", " + subject
 			}
@@ -182,7 +182,7 @@ func TestStillOpen(t *testing.T) {
 		var b bytes.Buffer
 		r := &report.Report{Summary: report.Summary{Open: map[report.State]int{report.Manual: n}}}
 		if err := text(&b, report.Nothing{Report: r}, report.Style{}); err != nil ||
-			b.String() != "There is nothing to apply.\n"+want {
+			b.String() != "Nothing to apply.\n"+want {
 			t.Errorf("%q, want %q; %v", b.String(), want, err)
 		}
 	}

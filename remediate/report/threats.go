@@ -105,7 +105,7 @@ func (threats Model) text(p *page) {
 			p.line()
 		}
 		if absent {
-			p.line(p.paint(dim, of+": nothing of it is on this host (-v lists its threats)"))
+			p.line(p.paint(dim, of+": not installed (-v lists its threats)"))
 			continue
 		}
 		p.line(p.paint(bold, t.Letter+" "+t.ID), "  ", p.paint(threatColors[t.State], t.State), tally(t.Checks))

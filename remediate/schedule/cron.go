@@ -36,7 +36,7 @@ func (t Timing) fields(spread uint32) (string, error) {
 	}
 	f := strings.Fields(t.Calendar)
 	if len(f) != 5 || strings.ContainsAny(t.Calendar, ":.~+@_") {
-		return "", fmt.Errorf("%q: cron is told hourly, daily, weekly, monthly, or five fields such as \"30 4 * * 1\"",
+		return "", fmt.Errorf("%q: cron accepts hourly, daily, weekly, monthly, or five fields such as \"30 4 * * 1\"",
 			t.Calendar)
 	}
 	return strings.Join(f, " "), nil

@@ -40,7 +40,7 @@ const (
 	units    = "/etc/systemd/system/"
 	cronFile = "/etc/cron.d/harden"
 	// what the timer of audits is called
-	auditTitle = "Audit this host by the clock"
+	auditTitle = "Audit this host on a schedule"
 	mark       = "# Written by `harden schedule install`; `harden schedule remove` takes it away."
 )
 
@@ -262,7 +262,7 @@ func (s *Spec) files(h *facts.Host) map[string]string {
 	}
 	add(AuditTimer, auditTitle, s.auditService(), s.Audit)
 	if s.Apply != nil {
-		add(ApplyTimer, "Harden this host by the clock", s.applyService(), s.Apply.Timing)
+		add(ApplyTimer, "Harden this host on a schedule", s.applyService(), s.Apply.Timing)
 	}
 	return files
 }

@@ -185,8 +185,8 @@ func TestCron(t *testing.T) {
 	}
 	for calendar, want := range map[string]string{
 		"hourly": "0 * * * * root ", "daily": "0 0 * * * root ", "weekly": "0 0 * * 1 root ", "monthly": "0 0 1 * * root ",
-		"*/15 1-5 * * mon,fri": "*/15 1-5 * * mon,fri root ", "04:00": "cron is told", "@daily": "cron is told",
-		"1 2 3": "cron is told",
+		"*/15 1-5 * * mon,fri": "*/15 1-5 * * mon,fri root ", "04:00": "cron accepts", "@daily": "cron accepts",
+		"1 2 3": "cron accepts",
 	} {
 		if got := line("x", calendar, 0); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", calendar, got, want)

@@ -37,7 +37,8 @@ func TestPlays(t *testing.T) {
 				}
 			}
 			foreseen := shown(o.out)
-			for _, want := range []string{`\+.*live-restore.{1,2}: true`, `-.*mode 0666|# mode 0666 -> 0644`, `etc/default/docker`, `etc/docker/daemon\.json`, `redacted 7 bytes`} {
+			for _, want := range []string{`\+.*live-restore.{1,2}: true`, `-.*mode 0666|# mode 0666 -> 0644`,
+				`etc/default/docker`, `etc/docker/daemon\.json`, `redacted 7 bytes`} {
 				if !regexp.MustCompile(want).MatchString(foreseen) {
 					t.Errorf("--check --diff does not show %q:\n%s", want, o.out)
 				}
@@ -116,8 +117,8 @@ func TestFailingFix(t *testing.T) {
 	}
 }
 
-// TestInterrupted kills harden as it puts its journal in place, and between its first file and its second. The next play
-// leaves the host wholly new, and a rollback wholly old.
+// TestInterrupted kills harden as it puts its journal in place, and between its first file and its second. The next
+// play leaves the host wholly new, and a rollback wholly old.
 func TestInterrupted(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -183,7 +184,8 @@ func (h *host) interrupt(way way, at string, half bool) {
 }
 
 func (h *host) rollback() string {
-	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: rollback, run: newest, root: %s, state_dir: %s, config: none}\n", h.root, h.state)
+	return fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: {mode: "+
+		"rollback, run: newest, root: %s, state_dir: %s, config: none}\n", h.root, h.state)
 }
 
 // relative is a host's tree without where it lies.
@@ -201,27 +203,30 @@ func TestWrongArguments(t *testing.T) {
 	h := newHost(t)
 	old := h.tree(true)
 	for _, tt := range []struct{ args, want string }{
-		{"onyl: [docker/icc]", `no option is called \"onyl\"`},
+		{"onyl: [docker/icc]", `unknown option \"onyl\"`},
 		{"only: [3.20]", `only: 3.2 is a number`},
 		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is text`},
 		{"mode: fix", `no mode is called \"fix\"`},
-		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it one`},
+		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it a value`},
 		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
 		{"restart_timeout: 10m\n        mode: check", `restart_timeout: mode check plans and applies nothing`},
 		{"restart_timeout: 10m", `--restart-timeout can't be combined with --root`},
 		{"only: docker/ic", `unknown check \"docker/ic\"; did you mean docker/icc?`},
 	} {
-		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n        root: %s\n        %s\n", h.root, tt.args))
+		o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden:\n       "+
+			" root: %s\n        %s\n", h.root, tt.args))
 		if o.failed != 1 || !strings.Contains(o.out, tt.want) {
 			t.Errorf("%s: %d failed, and not with %s:\n%s", tt.args, o.failed, tt.want, o.out)
 		}
 	}
-	if o := h.play(h.task("harden.hosts.harden_installed", h.dir+"/nothing")); o.failed != 1 || !strings.Contains(o.out, "harden is not installed on this host") {
+	if o := h.play(h.task("harden.hosts.harden_installed", h.dir+"/nothing")); o.failed != 1 ||
+		!strings.Contains(o.out, "harden is not installed on this host") {
 		t.Errorf("without harden: %d failed\n%s", o.failed, o.out)
 	}
 	// As text, key=value, with a boolean that is a word.
-	o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: root=%s config=none mode=check level=2 only=%s fail_on_findings=Yes\n", h.root, selected))
-	if o.failed != 1 || !strings.Contains(o.out, "not everything is as it must be: 4 checks: 4 fail") {
+	o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: root=%s "+
+		"config=none mode=check level=2 only=%s fail_on_findings=Yes\n", h.root, selected))
+	if o.failed != 1 || !strings.Contains(o.out, "not all checks pass: 4 checks: 4 fail") {
 		t.Errorf("fail_on_findings=Yes: %d failed\n%s", o.failed, o.out)
 	}
 	if diff := cmp.Diff(old, h.tree(true)); diff != "" {
@@ -239,7 +244,8 @@ func TestRoleRollback(t *testing.T) {
 		t.Fatal(o.out)
 	}
 	done := h.tree(true)
-	if o := h.play(playbook, "-e", "harden_rollback=newest", "--check", "--diff"); o.code != 0 || o.changed != 1 || !strings.Contains(o.out, `-	"live-restore": true`) {
+	if o := h.play(playbook, "-e", "harden_rollback=newest", "--check", "--diff"); o.code != 0 || o.changed != 1 ||
+		!strings.Contains(o.out, `-	"live-restore": true`) {
 		t.Errorf("--check of the rollback: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 	}
 	if diff := cmp.Diff(done, h.tree(true)); diff != "" {

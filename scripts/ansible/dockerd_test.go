@@ -52,10 +52,12 @@ func TestRunningDaemon(t *testing.T) {
 	if o.code != 0 || o.changed == 0 || !strings.Contains(o.out, `"live-restore": true`) {
 		t.Errorf("--check: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 	}
-	if o = h.play(playbook, "--check", "-e", "harden_restart_timeout=soon"); o.failed != 1 || !strings.Contains(o.out, "use a time from 1s to 24h") {
+	if o = h.play(playbook, "--check", "-e", "harden_restart_timeout=soon"); o.failed != 1 ||
+		!strings.Contains(o.out, "use a time from 1s to 24h") {
 		t.Errorf("with a restart timeout that is none: %d failed\n%s", o.failed, o.out)
 	}
-	if o = h.play(playbook, "-e", "harden_restart_timeout=10m"); o.code != 0 || o.changed == 0 || !strings.Contains(o.out, "harden_restart lets this role do it") || asked() {
+	if o = h.play(playbook, "-e", "harden_restart_timeout=10m"); o.code != 0 || o.changed == 0 ||
+		!strings.Contains(o.out, "harden_restart lets this role do it") || asked() {
 		t.Errorf("the run: %d changed, exit code %d, restart asked for: %v\n%s", o.changed, o.code, asked(), o.out)
 	}
 	if !live() {
@@ -71,7 +73,8 @@ func TestRunningDaemon(t *testing.T) {
 	if err := os.Remove(restarted); err != nil {
 		t.Error(err)
 	}
-	if o = h.play(playbook, "-e", `{"harden_restart": true, "harden_fail_on_findings": true}`); o.code != 0 || o.changed != 0 || asked() {
+	if o = h.play(playbook, "-e", `{"harden_restart": true, "harden_fail_on_findings": true}`); o.code != 0 ||
+		o.changed != 0 || asked() {
 		t.Errorf("after the restart: %d changed, exit code %d, restart asked for: %v\n%s", o.changed, o.code, asked(), o.out)
 	}
 	if o = h.play(playbook, "-e", "harden_rollback=newest"); o.code != 0 || o.changed != 1 {

@@ -65,7 +65,8 @@ func TestDocumentation(t *testing.T) {
 		}
 		return out
 	}
-	if text := string(doc("harden.hosts.harden")); !strings.Contains(text, "- fail_on_findings") || !strings.Contains(text, "EXAMPLES:") || !strings.Contains(text, "restart_pending") {
+	if text := string(doc("harden.hosts.harden")); !strings.Contains(text, "- fail_on_findings") ||
+		!strings.Contains(text, "EXAMPLES:") || !strings.Contains(text, "restart_pending") {
 		t.Errorf("ansible-doc prints\n%s", text)
 	}
 	var modules map[string]struct {
@@ -115,7 +116,8 @@ func TestDocumentation(t *testing.T) {
 	if err := yaml.Unmarshal(text, &defaults); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(defaults)), slices.Sorted(maps.Keys(roles["harden.hosts.harden"].EntryPoints["main"].Options))); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(defaults)),
+		slices.Sorted(maps.Keys(roles["harden.hosts.harden"].EntryPoints["main"].Options))); diff != "" {
 		t.Errorf("the role's variables, and what is documented (-want +got):\n%s", diff)
 	}
 }

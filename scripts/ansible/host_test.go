@@ -240,8 +240,10 @@ func (h *host) command(playbook string, args ...string) *exec.Cmd {
 	if err := os.WriteFile(file, []byte(playbook), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
-	cmd := exec.Command("ansible-playbook", append([]string{"-i", "localhost,", "-c", "local", "-e", "ansible_become=false", file}, args...)...)
-	cmd.Env = child.Environ("ANSIBLE_COLLECTIONS_PATH="+built.dir, "HOME="+h.dir, "ANSIBLE_NOCOLOR=1", "ANSIBLE_LOCALHOST_WARNING=0",
+	cmd := exec.Command("ansible-playbook", append([]string{"-i", "localhost,", "-c", "local", "-e",
+		"ansible_become=false", file}, args...)...)
+	cmd.Env = child.Environ("ANSIBLE_COLLECTIONS_PATH="+built.dir, "HOME="+h.dir, "ANSIBLE_NOCOLOR=1",
+		"ANSIBLE_LOCALHOST_WARNING=0",
 		"ANSIBLE_RETRY_FILES_ENABLED=0", "LC_ALL=C.UTF-8", "HARDEN_CONFIG=none")
 	return cmd
 }

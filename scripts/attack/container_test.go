@@ -318,5 +318,5 @@ func TestContainersUser(t *testing.T) {
 		}
 	}
 	y.refused(said, exploit, "container first: runs as app, which its passwd makes uid 0")
-	y.refused(said, "", "container third runs as app, and who that is cannot be told: open /proc/")
+	y.refused(said, "", "container third runs as app, and its UID is unknown: open /proc/")
 }

@@ -22,7 +22,7 @@ func TestHidden(t *testing.T) {
 		if got := w.Shell(0, "stat -c '%U %a' /etc/docker/tls/key.pem"); got != "root 400\n" {
 			t.Errorf("root's key stayed %s", got)
 		}
-		told(t, out, "not counted: it runs as uid 1001, not as root")
+		told(t, out, "ignored: it runs as uid 1001, not as root")
 	})
 }
 

@@ -62,7 +62,7 @@ func TestUser(t *testing.T) {
 				if after := w.Shell(0, e.look); after != before {
 					t.Errorf("root's hand was moved: %q was %q", after, before)
 				}
-				told(t, out, "not counted: it runs as uid 1001, not as root", "dockerd is a user's own")
+				told(t, out, "ignored: it runs as uid 1001, not as root", "dockerd is a user's own")
 			})
 		})
 	}

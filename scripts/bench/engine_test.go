@@ -89,7 +89,7 @@ func BenchmarkObjects(b *testing.B) {
 func TestRecording(t *testing.T) {
 	for _, f := range txtar.Parse(answers).Files {
 		if len(f.Data) > 0 && !json.Valid(f.Data) {
-			t.Errorf("%s is no JSON", f.Name)
+			t.Errorf("%s is not JSON", f.Name)
 		}
 	}
 }

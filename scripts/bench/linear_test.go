@@ -26,8 +26,8 @@ import (
 	"example.com/harden/remediate/gate"
 )
 
-// loads are hosts and repositories of which there can be more and more: n services, containers or static pods, each with
-// fixes of its own.
+// loads are hosts and repositories of which there can be more and more: n services, containers or static pods, each
+// with fixes of its own.
 var loads = map[string]func(tb testing.TB, n int) func() *facts.Host{
 	"services":   services,
 	"containers": containers,
@@ -78,7 +78,8 @@ func containers(tb testing.TB, n int) func() *facts.Host {
 	}
 	all := make([]facts.Container, n)
 	for i := range all {
-		c := facts.Container{ID: fmt.Sprintf("%064x", i+1), Name: fmt.Sprintf("/web%d", i), State: facts.ContainerState{Status: "exited"}}
+		c := facts.Container{ID: fmt.Sprintf("%064x", i+1), Name: fmt.Sprintf("/web%d", i),
+			State: facts.ContainerState{Status: "exited"}}
 		c.HostConfig.RestartPolicy.Name = container.RestartPolicyAlways
 		c.HostConfig.Privileged = true
 		all[i] = c
@@ -94,9 +95,11 @@ func pods(tb testing.TB, n int) func() *facts.Host {
 	added := facts.Overlay{Files: map[string]facts.File{}}
 	for i := range n {
 		p := fmt.Sprintf("/etc/kubernetes/manifests/scheduler%03d.yaml", i)
-		data := fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: scheduler%d\n  namespace: kube-system\nspec:\n  containers:\n  - name: s\n"+
+		data := fmt.Sprintf("apiVersion: v1\nkind: Pod\nmetadata:\n  name: scheduler%d\n  namespace: "+
+			"kube-system\nspec:\n  containers:\n  - name: s\n"+
 			"    image: registry.k8s.io/kube-scheduler:v1.34.0\n    command:\n    - kube-scheduler\n    - --profiling=true\n", i)
-		added.Files[p] = facts.File{Info: facts.Info{Path: p, Mode: fs.FileMode(0o644), User: "root", Group: "root", Links: 1, Size: int64(len(data))}, Data: []byte(data)}
+		added.Files[p] = facts.File{Info: facts.Info{Path: p, Mode: fs.FileMode(0o644), User: "root", Group: "root",
+			Links: 1, Size: int64(len(data))}, Data: []byte(data)}
 	}
 	return func() *facts.Host { return rec.Host(tb.Context()).With(added) }
 }
@@ -147,8 +150,8 @@ func spent(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// TestLinear holds that a dry run of twice as many takes about twice the memory in all, which no other work of the machine
-// changes, as it would the time.
+// TestLinear holds that a dry run of twice as many takes about twice the memory in all, which no other work of the
+// machine changes, as it would the time.
 func TestLinear(t *testing.T) {
 	for name, load := range loads {
 		t.Run(name, func(t *testing.T) {

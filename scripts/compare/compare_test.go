@@ -1,5 +1,5 @@
-// Package compare holds harden's verdicts beside those of docker-bench-security and kube-bench, on the same hosts: each is
-// equal, or is one of the differences that a table gives the reason of.
+// Package compare holds harden's verdicts beside those of docker-bench-security and kube-bench, on the same hosts: each
+// is equal, or is one of the differences that a table gives the reason of.
 package compare
 
 import (
@@ -20,13 +20,14 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into DIFFERENCES.md")
+var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into "+
+	"DIFFERENCES.md")
 
 // edition is the one that docker-bench-security's master is numbered by.
 const edition = "docker@1.6.0"
 
-// recorded holds docker-bench-security's verdicts on the test hosts: host, number, verdict. They stand in for the program
-// itself, which DOCKER_BENCH_DIR leads to where it is at hand.
+// recorded holds docker-bench-security's verdicts on the test hosts: host, number, verdict. They stand in for the
+// program itself, which DOCKER_BENCH_DIR leads to where it is at hand.
 //
 //go:embed recorded.tsv
 var recorded string
@@ -38,8 +39,8 @@ var differences string
 
 const page = "DIFFERENCES.md"
 
-// alike gives what harden may say where docker-bench-security says this. Its INFO is also what it says of a file that is
-// not there, and its NOTE of what it does not look at.
+// alike gives what harden may say where docker-bench-security says this. Its INFO is also what it says of a file that
+// is not there, and its NOTE of what it does not look at.
 var alike = map[string][]string{"PASS": {"pass"}, "WARN": {"fail"}, "INFO": {"n/a", "manual"}, "NOTE": {"manual"}}
 
 type (
@@ -111,7 +112,8 @@ func TestRemaining(t *testing.T) {
 // differ compares verdicts: each pair is alike, or one of the differences that are told of, and those are no more than
 // are met. It gives the latter. A row may be of several numbers, with commas, and be held to one host by its name in
 // brackets at the end.
-func differ(t *testing.T, program, told string, alike map[string][]string, theirs, ours verdicts) (known map[difference]bool) {
+func differ(t *testing.T, program, told string, alike map[string][]string, theirs,
+	ours verdicts) (known map[difference]bool) {
 	t.Helper()
 	known, met := map[difference]bool{}, map[difference]bool{}
 	for _, row := range rows(told, 4) {
@@ -197,7 +199,8 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 // TestDifferences holds the tables of DIFFERENCES.md to the differences that the comparisons accept.
 func TestDifferences(t *testing.T) {
 	tables := []struct{ name, head, told string }{
-		{"differences", "| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n", differences + objectDifferences},
+		{"differences", "| item (1.6.0) | docker-bench-security | harden | why " +
+			"|\n|---|---|---|---|\n", differences + objectDifferences},
 		{"kube-differences", "| item (2.0) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
 	}
 	for _, table := range tables {

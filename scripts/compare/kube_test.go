@@ -20,9 +20,9 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-// kubeRecorded holds kube-bench's verdicts on the node of a kubeadm control plane, as kubeadm made it and as harden did, by
-// the numbers of CIS Kubernetes 2.0 without its section 5: node, number, verdict. They stand in for the program itself
-// where its module cannot be downloaded.
+// kubeRecorded holds kube-bench's verdicts on the node of a kubeadm control plane, as kubeadm made it and as harden
+// did, by the numbers of CIS Kubernetes 2.0 without its section 5: node, number, verdict. They stand in for the program
+// itself where its module cannot be downloaded.
 //
 //go:embed kube-recorded.tsv
 var kubeRecorded string
@@ -32,8 +32,8 @@ var kubeRecorded string
 //go:embed kube-differences.tsv
 var kubeDifferences string
 
-// kubeAlike gives what harden may say where kube-bench says this. Its WARN is what it has found wrong and does not count,
-// and what it does not look at.
+// kubeAlike gives what harden may say where kube-bench says this. Its WARN is what it has found wrong and does not
+// count, and what it does not look at.
 var kubeAlike = map[string][]string{"PASS": {"pass"}, "FAIL": {"fail"}, "WARN": {"fail", "manual"}}
 
 // answers are those of harden: of each item, and of what it leaves to people why, by the same key.
@@ -91,7 +91,8 @@ func TestKubeVerdicts(t *testing.T) {
 			continue
 		}
 		if our := ours.verdicts[at]; !known[difference{number, their, our}] && ours.left[at] == "" {
-			t.Errorf("%s: kube-bench still fails it once harden has repaired the node, and harden, which says %s, does not tell why", number, our)
+			t.Errorf("%s: kube-bench still fails it once harden has repaired the node, and harden, which says %s, does not "+
+				"tell why", number, our)
 		}
 	}
 	if failed == 0 {
@@ -113,7 +114,8 @@ func TestKubeCounts(t *testing.T) {
 				count[row[2]]++
 			}
 		}
-		if want := fmt.Sprintf("%d PASS, %d FAIL and %d WARN", count["PASS"], count["FAIL"], count["WARN"]); !strings.Contains(told, want) {
+		if want := fmt.Sprintf("%d PASS, %d FAIL and %d "+
+			"WARN", count["PASS"], count["FAIL"], count["WARN"]); !strings.Contains(told, want) {
 			t.Errorf("%s does not say %s, for the node %s", page, want, host)
 		}
 	}
@@ -128,8 +130,8 @@ ExecStart=
 ExecStart=/usr/local/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS
 `
 
-// look runs the node's programs from its files as they are, has harden look at them, and kube-bench where it is there, and ends
-// them.
+// look runs the node's programs from its files as they are, has harden look at them, and kube-bench where it is there,
+// and ends them.
 func look(t *testing.T, n *kube.Node, host string, ours answers, theirs verdicts) {
 	t.Helper()
 	var run []*kube.Process
@@ -192,7 +194,8 @@ func recordKube(t *testing.T, all verdicts) {
 		return append([]int{strings.Index("kubeadm hardened", host)}, parts(number)...)
 	}
 	var b strings.Builder
-	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b string) int { return slices.Compare(order(a), order(b)) }) {
+	for _, at := range slices.SortedFunc(maps.Keys(all),
+		func(a, b string) int { return slices.Compare(order(a), order(b)) }) {
 		fmt.Fprintf(&b, "%s\t%s\n", strings.ReplaceAll(at, " ", "\t"), all[at])
 	}
 	if err := os.WriteFile("kube-recorded.tsv", []byte(b.String()), 0o644); err != nil {

@@ -23,8 +23,8 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-// objectRecorded holds what docker-bench-security says of a private engine's objects, by sections 4 to 7 and C.5.3: state
-// of the engine, number, verdict, the containers that it names for it.
+// objectRecorded holds what docker-bench-security says of a private engine's objects, by sections 4 to 7 and C.5.3:
+// state of the engine, number, verdict, the containers that it names for it.
 //
 //go:embed object-recorded.tsv
 var objectRecorded string
@@ -53,9 +53,9 @@ done
 exec runc "$@"
 `
 
-// TestObjects compares what both say of one engine: while it has nothing, then only a container that is as it should be,
-// then a swarm and containers of which most were never started, and at last with all of them running but "open", which
-// cannot. There each container is compared too.
+// TestObjects compares what both say of one engine: while it has nothing, then only a container that is as it should
+// be, then a swarm and containers of which most were never started, and at last with all of them running but "open",
+// which cannot. There each container is compared too.
 func TestObjects(t *testing.T) {
 	runtime := filepath.Join(t.TempDir(), "modest")
 	if err := os.WriteFile(runtime, []byte(modest), 0o755); err != nil {
@@ -79,7 +79,8 @@ func TestObjects(t *testing.T) {
 	// one that docker-bench-security does not leave out for its name
 	configured["appliance"] = func(_ *container.Config, h *container.HostConfig) { h.Privileged = true }
 	configured["shared"] = func(_ *container.Config, h *container.HostConfig) {
-		h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: sharedMount(t), Target: "/x", BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
+		h.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: sharedMount(t), Target: "/x",
+			BindOptions: &mount.BindOptions{Propagation: mount.PropagationRShared}}}
 	}
 	ids := map[string]string{"good": d.Run("good", configured["good"])}
 	look("good")
@@ -115,7 +116,8 @@ func TestObjects(t *testing.T) {
 			t.Errorf("docker-bench-security's verdicts are not as recorded (-recorded +now; -update records them):\n%s", diff)
 		}
 	}
-	differ(t, "docker-bench-security", objectDifferences, alike, byContainer(theirs, theirs, ids), byContainer(ours, theirs, ids))
+	differ(t, "docker-bench-security", objectDifferences, alike, byContainer(theirs, theirs, ids),
+		byContainer(ours, theirs, ids))
 }
 
 // sharedMount gives a folder that a container can share, as /srv is where the host's root is shared and not elsewhere.
@@ -145,12 +147,14 @@ func byContainer(all, theirs judgements, ids map[string]string) verdicts {
 		v[at] = j.Verdict
 		their, ok := theirs[at]
 		state, number, _ := strings.Cut(at, " ")
-		perContainer := number == "4.1" || strings.HasPrefix(number, "C.") || strings.HasPrefix(number, "5.") && number != "5.1"
+		perContainer := number == "4.1" || strings.HasPrefix(number, "C.") || strings.HasPrefix(number, "5.") &&
+			number != "5.1"
 		if !ok || state != "running" || !perContainer || their.Verdict != "PASS" && their.Containers == nil {
 			continue
 		}
 		for name := range ids {
-			if strings.Contains(name, "nil") || name == "open" { // it knows nothing of a name like this, nor of one that does not run
+			if strings.Contains(name, "nil") ||
+				name == "open" { // it knows nothing of a name like this, nor of one that does not run
 				continue
 			}
 			of := j.Verdict
@@ -172,7 +176,8 @@ const everyContainer = "containers"
 // hardenObjects adds what harden says of every item.
 func hardenObjects(t *testing.T, program string, d *testdocker.Daemon, state string, to judgements) {
 	t.Helper()
-	cmd := exec.Command(program, "check", "--format", "json", "--only", "docker/*", "--benchmark", edition, "--docker-host", d.Host, "--config", "none")
+	cmd := exec.Command(program, "check", "--format", "json", "--only", "docker/*", "--benchmark", edition,
+		"--docker-host", d.Host, "--config", "none")
 	var said bytes.Buffer
 	cmd.Env, cmd.Stderr = child.Environ(), &said
 	out, _ := cmd.Output()
@@ -226,9 +231,11 @@ func dockerBenchObjects(t *testing.T, dir string, d *testdocker.Daemon, state st
 	}
 	for _, section := range report.Tests {
 		for _, r := range section.Results {
-			if number, _, _ := strings.Cut(r.ID, " "); number != "4.5" && (!strings.HasPrefix(number, "C.") || strings.HasPrefix(number, "C.5.3.")) {
+			if number, _, _ := strings.Cut(r.ID, " "); number != "4.5" &&
+				(!strings.HasPrefix(number, "C.") || strings.HasPrefix(number, "C.5.3.")) {
 				j := judgement{Verdict: r.Result}
-				if number == "4.1" || !strings.HasPrefix(number, "4.") && !strings.HasPrefix(number, "7.") { // theirs are images and networks
+				if number == "4.1" || !strings.HasPrefix(number, "4.") &&
+					!strings.HasPrefix(number, "7.") { // theirs are images and networks
 					for _, item := range r.Items {
 						name, _, _ := strings.Cut(item, ":") // which is followed by a port or a folder
 						j.Containers = append(j.Containers, name)
@@ -258,7 +265,8 @@ func recordJudgements(t *testing.T, all judgements) {
 	t.Helper()
 	var b strings.Builder
 	for _, at := range slices.Sorted(maps.Keys(all)) {
-		fmt.Fprintf(&b, "%s\t%s\t%s\n", strings.ReplaceAll(at, " ", "\t"), all[at].Verdict, strings.Join(all[at].Containers, " "))
+		fmt.Fprintf(&b, "%s\t%s\t%s\n", strings.ReplaceAll(at, " ", "\t"), all[at].Verdict,
+			strings.Join(all[at].Containers, " "))
 	}
 	if err := os.WriteFile("object-recorded.tsv", []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)

@@ -86,7 +86,7 @@ func newRelease(out string) (*release, error) {
 	}
 	seconds, err := strconv.ParseInt(epoch, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("SOURCE_DATE_EPOCH: %q is no number of seconds; unset it to use the commit's time", epoch)
+		return nil, fmt.Errorf("SOURCE_DATE_EPOCH: %q is not a number of seconds; unset it to use the commit's time", epoch)
 	}
 	r.time = time.Unix(seconds, 0).UTC()
 	if err := os.MkdirAll(r.out, 0o755); err != nil {

@@ -20,7 +20,7 @@ const maintainer = "The harden authors <harden@localhost.localdomain>"
 const description = `audits and hardens Docker hosts and Kubernetes nodes
 harden audits a Docker host or a Kubernetes node against the CIS benchmarks.
 It shows each fix as a diff, applies what it is allowed to, verifies it, and
-takes it back byte for byte. Installing it changes nothing: no service is
+rolls it back byte for byte. Installing it changes nothing: no service is
 started and no timer is enabled.`
 
 // copyright says who made what, and that no licence has been chosen.

@@ -30,7 +30,8 @@ func intended(t *testing.T, path, text string) map[string]any {
 	t.Helper()
 	doc := decoded(t, text)
 	if path == kubelet {
-		doc["tlsCipherSuites"], doc["podPidsLimit"], doc["seccompDefault"], doc["protectKernelDefaults"] = ciphers, 4096, true, true
+		doc["tlsCipherSuites"], doc["podPidsLimit"], doc["seccompDefault"], doc["protectKernelDefaults"] = ciphers, 4096,
+			true, true
 		return doc
 	}
 	spec := doc["spec"].(map[string]any)
@@ -44,10 +45,13 @@ func intended(t *testing.T, path, text string) map[string]any {
 		}
 		command[i] = "--enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs,EventRateLimit,AlwaysPullImages"
 		suites := fmt.Sprint(ciphers)
-		flags = append(flags, "--admission-control-config-file=/etc/kubernetes/harden/admission.yaml", "--audit-log-maxage=30",
+		flags = append(flags, "--admission-control-config-file=/etc/kubernetes/harden/admission.yaml",
+			"--audit-log-maxage=30",
 			"--audit-log-maxbackup=10", "--audit-log-maxsize=100", "--audit-log-path=/var/log/kubernetes/audit/audit.log",
-			"--audit-policy-file=/etc/kubernetes/harden/audit-policy.yaml", "--authentication-config=/etc/kubernetes/harden/authentication.yaml",
-			"--service-account-extend-token-expiration=false", "--tls-cipher-suites="+strings.ReplaceAll(strings.Trim(suites, "[]"), " ", ","))
+			"--audit-policy-file=/etc/kubernetes/harden/audit-policy.yaml",
+			"--authentication-config=/etc/kubernetes/harden/authentication.yaml",
+			"--service-account-extend-token-expiration=false",
+			"--tls-cipher-suites="+strings.ReplaceAll(strings.Trim(suites, "[]"), " ", ","))
 		mount := func(name, path string, readonly bool) {
 			m := map[string]any{"name": name, "mountPath": path}
 			if readonly {
@@ -107,7 +111,8 @@ func TestFixed(t *testing.T) {
 	edit(t, n, apiServer, "    - --advertise-address", "    # where the others find it\n    - --advertise-address")
 	edit(t, n, apiServer, "  volumes:\n", "  # from the host\n  volumes: # all of them\n")
 	edit(t, n, kubelet, "cgroupDriver", "# as containerd has it\ncgroupDriver")
-	manifests := []string{apiServer, kube.Manifests + "/kube-controller-manager.yaml", kube.Manifests + "/kube-scheduler.yaml", kube.Manifests + "/etcd.yaml"}
+	manifests := []string{apiServer, kube.Manifests + "/kube-controller-manager.yaml",
+		kube.Manifests + "/kube-scheduler.yaml", kube.Manifests + "/etcd.yaml"}
 	was := tree(t, n.Root, "etc", "var")
 	before := map[string]string{}
 	for _, path := range append(manifests, kubelet) {
@@ -116,14 +121,17 @@ func TestFixed(t *testing.T) {
 
 	o := offline{t, harden(t), n.Root, filepath.Join(t.TempDir(), "state")}
 	applied := o.run(0, "--yes", "--allow", "all")
-	left := []string{"apiserver-encryption", "apiserver-kubelet-authority", "kubelet-rotate-serving", "kubelet-serving-certificate"}
+	left := []string{"apiserver-encryption", "apiserver-kubelet-authority", "kubelet-rotate-serving",
+		"kubelet-serving-certificate"}
 	judged := []string{"users-bootstrap-tokens", "users-client-certificates", "users-service-accounts"}
 	states := map[string][]string{
 		"fixed": {"kubelet-config-mode", "kubelet-unit-mode"},
 		// nothing below --root is taken for running, so that no roll-out is claimed
-		"pending-restart": {"apiserver-always-pull", "apiserver-anonymous", "apiserver-audit-age", "apiserver-audit-backups", "apiserver-audit-log",
+		"pending-restart": {"apiserver-always-pull", "apiserver-anonymous", "apiserver-audit-age",
+			"apiserver-audit-backups", "apiserver-audit-log",
 			"apiserver-audit-size", "apiserver-ciphers", "apiserver-event-rate", "apiserver-external-ips", "apiserver-profiling",
-			"apiserver-token-extension", "audit-policy", "audit-policy-coverage", "controller-manager-profiling", "kubelet-ciphers",
+			"apiserver-token-extension", "audit-policy", "audit-policy-coverage", "controller-manager-profiling",
+			"kubelet-ciphers",
 			"kubelet-hostname", "kubelet-pod-pids", "kubelet-seccomp-default", "protect-kernel-defaults", "scheduler-profiling"},
 		"left": left, "manual": judged,
 	}
@@ -136,7 +144,8 @@ func TestFixed(t *testing.T) {
 		}
 	}
 	again := o.run(2, "--dry-run", "--allow", "all")
-	if diff := cmp.Diff(map[string][]string{"left": left, "manual": judged}, again.states()); diff != "" || len(again.Plan.Changes)+len(again.Plan.Held) > 0 {
+	if diff := cmp.Diff(map[string][]string{"left": left, "manual": judged}, again.states()); diff != "" ||
+		len(again.Plan.Changes)+len(again.Plan.Held) > 0 {
 		t.Errorf("the second plan has %v and %v; states (-want +got):\n%s", again.Plan.Changes, again.Plan.Held, diff)
 	}
 
@@ -206,7 +215,8 @@ func fixedRuns(t *testing.T, n *kube.Node, manifests []string) {
 		}
 		processes = append(processes, p)
 	}
-	const server, controllers, scheduler = "https://" + kube.Address + ":6443", "https://127.0.0.1:10257", "https://127.0.0.1:10259"
+	const server, controllers, scheduler = "https://" + kube.Address + ":6443", "https://127.0.0.1:10257",
+		"https://127.0.0.1:10259"
 	for _, test := range []struct{ as, url, refused string }{
 		{"", server + "/readyz", ""},
 		{"", server + "/livez", ""},
@@ -260,8 +270,8 @@ func audited(t *testing.T, n *kube.Node) {
 	}
 }
 
-// TestMisspelt asks for flags that the API server does not take: harden says so of each, and writes none; the server itself
-// agrees.
+// TestMisspelt asks for flags that the API server does not take: harden says so of each, and writes none; the server
+// itself agrees.
 func TestMisspelt(t *testing.T) {
 	t.Parallel()
 	n := node(t)
@@ -274,10 +284,13 @@ func TestMisspelt(t *testing.T) {
 		flag           want.PodFlag
 		harden, itself string
 	}{
-		{want.PodFlag{Name: "profilling", Value: "false"}, "kube-apiserver knows no flag --profilling", "unknown flag: --profilling"},
-		{want.PodFlag{Name: "audit-log-maxage", Value: "30d"}, "--audit-log-maxage of kube-apiserver takes a whole number", `invalid argument "30d"`},
+		{want.PodFlag{Name: "profilling", Value: "false"}, "kube-apiserver knows no flag --profilling", "unknown flag: " +
+			"--profilling"},
+		{want.PodFlag{Name: "audit-log-maxage", Value: "30d"}, "--audit-log-maxage of kube-apiserver takes a whole " +
+			"number", `invalid argument "30d"`},
 		{want.PodFlag{Name: "profiling", Value: "none"}, "--profiling of kube-apiserver takes a", `invalid argument "none"`},
-		{want.PodFlag{Name: "audit-policy-file", Value: "/etc/none.yaml", Mounts: []want.Mount{{Path: "/etc/none.yaml", Type: "File", ReadOnly: true}}},
+		{want.PodFlag{Name: "audit-policy-file", Value: "/etc/none.yaml",
+			Mounts: []want.Mount{{Path: "/etc/none.yaml", Type: "File", ReadOnly: true}}},
 			"--audit-policy-file names a file that is not there", "/etc/none.yaml"},
 	} {
 		test.flag.Manifest, test.flag.Container = apiServer, "kube-apiserver"
@@ -290,8 +303,9 @@ func TestMisspelt(t *testing.T) {
 			return []checks.Finding{{Subject: apiServer, Got: "without", Must: argument, Wants: []want.Want{test.flag}}}, nil
 		})}
 		host := facts.New(t.Context(), live.New(n.Root, live.DockerOptions{}), facts.Choices{})
-		plan, err := remediate.Propose(t.Context(), host, checks.Run(t.Context(), host, []*checks.Check{check}), remediate.Policy{
-			Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: gate.Precheck, Validate: gate.Validate})
+		plan, err := remediate.Propose(t.Context(), host, checks.Run(t.Context(), host, []*checks.Check{check}),
+			remediate.Policy{
+				Allow: func(*checks.Check, want.Class) bool { return true }, Precheck: gate.Precheck, Validate: gate.Validate})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -83,7 +83,8 @@ func (n *Node) IdleKubelet() *Process {
 
 func (n *Node) kubelet(extra []string) *Process {
 	n.t.Helper()
-	args := []string{"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf", "--kubeconfig=/etc/kubernetes/kubelet.conf",
+	args := []string{"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+		"--kubeconfig=/etc/kubernetes/kubelet.conf",
 		"--config=/var/lib/kubelet/config.yaml"}
 	env := strings.TrimSpace(n.Read("/var/lib/kubelet/kubeadm-flags.env"))
 	value, ok := strings.CutPrefix(env, `KUBELET_KUBEADM_ARGS="`)

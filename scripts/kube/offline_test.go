@@ -67,7 +67,8 @@ type offline struct {
 
 func (o offline) run(want int, args ...string) (r report) {
 	o.t.Helper()
-	cmd := exec.Command(o.program, append(args, "--root", o.root, "--state", o.state, "--config", "none", "--format", "json")...)
+	cmd := exec.Command(o.program, append(args, "--root", o.root, "--state", o.state, "--config", "none", "--format",
+		"json")...)
 	var said strings.Builder
 	cmd.Env, cmd.Stderr = child.Environ(), &said
 	out, _ := cmd.Output()

@@ -30,7 +30,8 @@ func newCluster(t *testing.T) cluster {
 	}
 	c.RealKubelet()
 	c.settled()
-	c.do("kubectl create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group kubeadm:cluster-admins")
+	c.do("kubectl create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-admin --group " +
+		"kubeadm:cluster-admins")
 	c.do("kubeadm init phase upload-config all --kubeconfig /etc/kubernetes/super-admin.conf --config " + kube.ConfigFile)
 	return c
 }
@@ -63,7 +64,8 @@ func (c cluster) harden(want int, args ...string) (r report) {
 	const script = `exec /root/harden "$@" --config none --format json >/root/report.json`
 	p := c.Start("/bin/bash", append([]string{"-c", script, "harden"}, args...)...)
 	if err := p.Wait(); p.Code() != want {
-		c.t.Fatalf("harden %q exited %d (%v), want %d:\n%s%s", args, p.Code(), err, want, p.Log(), c.Read("/root/report.json"))
+		c.t.Fatalf("harden %q exited %d (%v), want "+
+			"%d:\n%s%s", args, p.Code(), err, want, p.Log(), c.Read("/root/report.json"))
 	}
 	if err := json.Unmarshal([]byte(c.Read("/root/report.json")), &r); err != nil {
 		c.t.Fatal(err)

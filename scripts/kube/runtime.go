@@ -53,8 +53,8 @@ var tunables = map[string]string{"vm/overcommit_memory": "1", "vm/panic_on_oom":
 	"kernel/panic_on_oops": "1", "kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000"}
 
 // RealKubelet starts containerd, and a kubelet that runs the node's static pods by it: the real ones, in containers
-// made by runc. What the node lacks for that is systemd, so that nothing starts the kubelet again, and a network for pods of
-// their own, so that only those on the node's network run.
+// made by runc. What the node lacks for that is systemd, so that nothing starts the kubelet again, and a network for
+// pods of their own, so that only those on the node's network run.
 func (n *Node) RealKubelet() (kubelet *Process) {
 	n.t.Helper()
 	for name, value := range tunables {

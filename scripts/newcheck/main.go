@@ -1,5 +1,5 @@
-// Newcheck writes the first version of a check: its literal, in the file of its subject, a line for its severity, and two
-// recordings that name it, one where it fails and one where it passes.
+// Newcheck writes the first version of a check: its literal, in the file of its subject, a line for its severity, and
+// two recordings that name it, one where it fails and one where it passes.
 //
 //	go run ./scripts/newcheck docker/ip6tables
 //	go run ./scripts/newcheck -kind container docker/publish-all-ports
@@ -69,7 +69,7 @@ var kinds = map[string]kind{
 [{"Id": "1a", "Name": "/web", "State": {"Status": "exited"}, "HostConfig": {"{{.Field}}": {{.Bad}}}}]
 -- want findings {{.Short}} --
 {{if .Bad}}fail {{.Short}}: container web (exited): with --{{.Words}}; must be without it
-	left: make it again with no --{{.Words}}
+	left: recreate it with no --{{.Words}}
 {{else}}pass {{.Short}}
 {{end}}`,
 	},
@@ -127,7 +127,8 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println("written:", strings.Join(written, ", "))
-	fmt.Println("next: fill in the title, the reason, the threats and the severity, and go on as .github/CONTRIBUTING.md says")
+	fmt.Println("next: fill in the title, the reason, the threats and the severity, and go on as " +
+		".github/CONTRIBUTING.md says")
 }
 
 var idPattern = regexp.MustCompile(`^(docker|kubernetes)/[a-z0-9]+(-[a-z0-9]+)*$`)

@@ -154,7 +154,7 @@ func copied(t *testing.T) string {
 			continue
 		}
 		if err == nil && !info.Mode().IsRegular() {
-			t.Fatalf("%s: it is no regular file", name)
+			t.Fatalf("%s: it is not a regular file", name)
 		}
 		data, errRead := os.ReadFile(from)
 		errDir := os.MkdirAll(filepath.Dir(to), 0o755)

@@ -10,8 +10,8 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-// TestConfirm leaves runs unconfirmed, on a host with systemd: each has to be taken back by itself, after its time, after
-// harden was killed on its way, and after the power was cut, before docker starts. One that was confirmed stays.
+// TestConfirm leaves runs unconfirmed, on a host with systemd: each has to be taken back by itself, after its time,
+// after harden was killed on its way, and after the power was cut, before docker starts. One that was confirmed stays.
 func TestConfirm(t *testing.T) {
 	m := careless(t)
 	// A flag of dockerd's is changed by a file of systemd's, which a boot has read before the run is taken back.
@@ -26,14 +26,17 @@ func TestConfirm(t *testing.T) {
 
 	t.Log("nobody confirms, and the program is gone")
 	m.OK("cp /usr/local/sbin/harden /var/tmp/vanishing && chmod 755 /var/tmp/vanishing")
-	m.OK("/var/tmp/vanishing --yes --confirm-within 20s --only docker:3 >/run/out && rm /var/tmp/vanishing && grep 'is taken back at .* unless you say: harden confirm' /run/out")
-	if out, code := m.Run("harden --yes --only docker/log-level,docker:1 2>&1"); code != 1 || !strings.Contains(out, "not confirmed yet") {
+	m.OK("/var/tmp/vanishing --yes --confirm-within 20s --only docker:3 >/run/out && rm /var/tmp/vanishing && grep " +
+		"'is rolled back at .* unless you run: harden confirm' /run/out")
+	if out, code := m.Run("harden --yes --only docker/log-level,docker:1 " +
+		"2>&1"); code != 1 || !strings.Contains(out, "not confirmed yet") {
 		t.Errorf("another run meanwhile exits %d: %s", code, out)
 	}
-	if out := m.OK("harden history"); !strings.Contains(out, "  unconfirmed, until ") && !strings.Contains(out, "overdue") {
+	if out := m.OK("harden history"); !strings.Contains(out, "  unconfirmed, "+
+		"until ") && !strings.Contains(out, "overdue") {
 		t.Errorf("the history meanwhile:\n%s", out)
 	}
-	takenBack(t, m, 1, "nobody confirmed it within 20s")
+	takenBack(t, m, 1, "not confirmed within 20s")
 	if diff := lines(before, portrait(m)); diff != "" {
 		t.Errorf("after its time (-want +got):\n%s", diff)
 	}
@@ -42,15 +45,17 @@ func TestConfirm(t *testing.T) {
 	}
 
 	t.Log("harden is killed on its way")
-	m.Run(`harden --yes --confirm-within 20s --only docker:3,docker:1 >/dev/null 2>&1 & until [ -e /var/lib/harden/current ]; do :; done; kill -9 $!`)
-	takenBack(t, m, 2, "nobody confirmed it within 20s")
+	m.Run(`harden --yes --confirm-within 20s --only docker:3,docker:1 >/dev/null 2>&1 & until [ -e ` +
+		`/var/lib/harden/current ]; do :; done; kill -9 $!`)
+	takenBack(t, m, 2, "not confirmed within 20s")
 	if diff := lines(before, portrait(m)); diff != "" {
 		t.Errorf("after it was killed (-want +got):\n%s", diff)
 	}
 
 	t.Log("one is confirmed, and one is not when the power fails")
 	m.OK("harden --yes --confirm-within 20s --only docker:3 && harden confirm && harden confirm")
-	if out := m.OK("systemctl list-timers --all 'harden*' --no-legend; ls /etc/systemd/system | grep harden; ls /var/lib/harden"); strings.Contains(out, "unconfirmed") {
+	if out := m.OK("systemctl list-timers --all 'harden*' --no-legend; ls /etc/systemd/system | grep harden; ls " +
+		"/var/lib/harden"); strings.Contains(out, "unconfirmed") {
 		t.Errorf("confirmed, and still armed:\n%s", out)
 	}
 	confirmed := portrait(m)
@@ -68,14 +73,15 @@ func TestConfirm(t *testing.T) {
 	if failed := m.Boot(); failed != "" {
 		t.Errorf("after the power was cut these did not start: %s", failed)
 	}
-	takenBack(t, m, 4, "the machine was booted before anybody confirmed it")
+	takenBack(t, m, 4, "the host rebooted before it was confirmed")
 	if diff := lines(confirmed, portrait(m)); diff != "" {
 		t.Errorf("after the power was cut (-want +got):\n%s", diff)
 	}
 	if outcome, _ := runNumber(t, m, 3); outcome != "applied" {
 		t.Errorf("the run that was confirmed is %s", outcome)
 	}
-	done, err := strconv.ParseInt(strings.TrimSpace(m.OK(`jq -s '[.[].record | select(.event == "rolled-back")][-1].uptime_ns / 1000 | floor' /var/lib/harden/audit.jsonl`)), 10, 64)
+	done, err := strconv.ParseInt(strings.TrimSpace(m.OK(`jq -s '[.[].record | `+
+		`select(.event == "rolled-back")][-1].uptime_ns / 1000 | floor' /var/lib/harden/audit.jsonl`)), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}

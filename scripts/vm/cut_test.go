@@ -10,8 +10,9 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-// TestTorturePowerCut cuts the power at moments all over an apply: twenty of them in `make torture`, six in `make test`. After the next boot harden says what it found, and the
-// host is wholly old or wholly new: at once, or after the one command that harden names.
+// TestTorturePowerCut cuts the power at moments all over an apply: twenty of them in `make torture`, six in `make
+// test`. After the next boot harden says what it found, and the host is wholly old or wholly new: at once, or after the
+// one command that harden names.
 func TestTorturePowerCut(t *testing.T) {
 	cuts := 6
 	if os.Getenv("HARDEN_TORTURE") == "full" {
@@ -28,7 +29,8 @@ func TestTorturePowerCut(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	whole := moment{time.Since(begun), m.Flushes() - flushed}
-	if out := m.OK("journalctl -u apply -o cat; systemctl show apply -p Result --value"); !strings.HasSuffix(out, "success\n") {
+	if out := m.OK("journalctl -u apply -o cat; systemctl show apply -p Result " +
+		"--value"); !strings.HasSuffix(out, "success\n") {
 		t.Fatalf("an apply that nothing disturbs:\n%s", out)
 	}
 	fresh := portrait(m)
@@ -47,7 +49,8 @@ func TestTorturePowerCut(t *testing.T) {
 }
 
 // begin starts an apply that goes on by itself.
-const begin = `systemd-run --quiet --unit=apply --property=RemainAfterExit=yes /usr/local/sbin/harden --yes --allow restart --color never`
+const begin = `systemd-run --quiet --unit=apply --property=RemainAfterExit=yes /usr/local/sbin/harden --yes --allow ` +
+	`restart --color never`
 
 func running(m *vm.Machine) bool {
 	return m.OK("systemctl show apply -p SubState --value") == "running\n"
@@ -105,7 +108,8 @@ func cut(t *testing.T, ready vm.Snapshot, at moment, back bool, old, fresh strin
 		t.Errorf("the run stays open:\n%s", again)
 	}
 	// what runs is what the files say
-	if got, want := m.OK("docker info -f '{{.LiveRestoreEnabled}}'"), fmt.Sprintln(strings.Contains(state, "is to be")); got != want {
+	if got, want := m.OK("docker info -f "+
+		"'{{.LiveRestoreEnabled}}'"), fmt.Sprintln(strings.Contains(state, "is to be")); got != want {
 		t.Errorf("the daemon's live-restore is %s on %s", got, state)
 	}
 }

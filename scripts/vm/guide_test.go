@@ -75,8 +75,8 @@ func settled(m *vm.Machine) string {
 		"; do stat -c '%n %a %u:%g' $f; grep -v ^dockremap: $f; done; true")
 }
 
-// TestGuide moves real hosts to userns-remap by the guide, reboots them there, and goes back: what was is there again to
-// the byte.
+// TestGuide moves real hosts to userns-remap by the guide, reboots them there, and goes back: what was is there again
+// to the byte.
 func TestGuide(t *testing.T) {
 	eachHost(t, nil, func(t *testing.T, m *vm.Machine) {
 		m.OK(stock)

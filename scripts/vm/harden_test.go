@@ -94,8 +94,8 @@ func (r report) planned(id string) bool {
 }
 
 // portrait is all that a rollback must give back: each file below /etc, systemd's own and Compose projects' with its
-// kind, mode, owner, bytes and extended attributes, a line each, and the audit rules of the kernel. augenrules keeps its
-// last output beside the present one, whoever runs it and at boot too: that copy is auditd's own affair.
+// kind, mode, owner, bytes and extended attributes, a line each, and the audit rules of the kernel. augenrules keeps
+// its last output beside the present one, whoever runs it and at boot too: that copy is auditd's own affair.
 func portrait(m *vm.Machine) string {
 	return m.OK(`
 		at='/etc /usr/lib/systemd /srv'

@@ -6,7 +6,8 @@ const emulator = "qemu-system-x86_64"
 // that a change here makes a new image. The files it names without a folder are made where the emulator runs.
 func hardware(kernel, initrd, disk string) []string {
 	return []string{
-		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "1536", "-nodefaults", "-nic", "none", "-display", "none", "-no-reboot",
+		"-accel", "tcg,thread=multi", "-smp", "2", "-m", "1536", "-nodefaults", "-nic", "none", "-display", "none",
+		"-no-reboot",
 		"-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 quiet",
 		// the page cache outside stands for a disk that keeps what it was given: what a power cut loses is what the
 		// guest had not yet handed over

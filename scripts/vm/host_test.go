@@ -191,7 +191,7 @@ func all(t *testing.T, m *vm.Machine) {
 	t.Helper()
 	plan, _ := m.Run("harden --dry-run --allow all")
 	if !strings.Contains(plan, "Then compose up shop/shop") {
-		t.Errorf("the plan does not say that the container of shop is made again:\n%s", plan)
+		t.Errorf("the plan does not say that the container of shop is recreated:\n%s", plan)
 	}
 	up, made := pids(m, "early", "web"), m.OK("docker ps -q --no-trunc -f name=shop")
 	apply(t, m, " --allow all")
@@ -200,7 +200,7 @@ func all(t *testing.T, m *vm.Machine) {
 	}
 	again := m.OK("docker ps -q --no-trunc -f name=shop")
 	if again == made {
-		t.Error("the container of shop was not made again")
+		t.Error("the container of shop was not recreated")
 	}
 	if m.OK("docker-compose -f /srv/shop/compose.yaml up -d 2>&1"); m.OK("docker ps -q --no-trunc -f name=shop") != again {
 		t.Error("Compose makes the container of shop again, though its file is as harden left it")
@@ -214,7 +214,8 @@ func all(t *testing.T, m *vm.Machine) {
 	if r := harden(t, m, waits, 0); r.Summary.States["pass"] != 2 {
 		t.Errorf("2.2 and 4.5 once applied: %v", r.Summary.States)
 	}
-	if got := m.OK(`docker network inspect bridge -f '{{index .Options "com.docker.network.bridge.enable_icc"}}'`); got != "false\n" {
+	if got := m.OK(`docker network inspect bridge -f '{{index .Options ` +
+		`"com.docker.network.bridge.enable_icc"}}'`); got != "false\n" {
 		t.Errorf("traffic between containers is allowed: %s", got)
 	}
 	m.OK("grep -qx 'DOCKER_CONTENT_TRUST=1' /etc/environment")
@@ -247,7 +248,8 @@ func hardened(t *testing.T, m *vm.Machine, allow string, excuses ...map[string]s
 	if got := m.OK("docker info -f '{{.LiveRestoreEnabled}} {{.ContainersRunning}}'"); got != "true 3\n" {
 		t.Errorf("the running daemon: %s", got)
 	}
-	if got := m.OK("docker run --rm sleeper /bin/busybox grep NoNewPrivs /proc/self/status"); !strings.HasSuffix(got, "\t1\n") {
+	if got := m.OK("docker run --rm sleeper /bin/busybox grep NoNewPrivs " +
+		"/proc/self/status"); !strings.HasSuffix(got, "\t1\n") {
 		t.Errorf("a new container: %s", got)
 	}
 	m.OK("docker run -d --name port -p 127.0.0.1:8081:80 sleeper /bin/busybox sleep 1000")
@@ -255,11 +257,13 @@ func hardened(t *testing.T, m *vm.Machine, allow string, excuses ...map[string]s
 		t.Errorf("a published port has a proxy: %s", out)
 	}
 	attributes := m.OK("stat -c '%n %a %U:%G' /etc/docker /etc/docker/daemon.json /etc/default/docker")
-	if diff := cmp.Diff("/etc/docker 755 root:root\n/etc/docker/daemon.json 644 root:root\n/etc/default/docker 644 root:root\n", attributes); diff != "" {
+	if diff := cmp.Diff("/etc/docker 755 root:root\n/etc/docker/daemon.json 644 root:root\n/etc/default/docker 644 "+
+		"root:root\n", attributes); diff != "" {
 		t.Errorf("attributes (-want +got):\n%s", diff)
 	}
 	rules := m.OK("auditctl -l")
-	for _, path := range []string{"/usr/sbin/dockerd", "/usr/bin/containerd", "/usr/sbin/runc", "/etc/docker", "/var/lib/docker", "/run/containerd"} {
+	for _, path := range []string{"/usr/sbin/dockerd", "/usr/bin/containerd", "/usr/sbin/runc", "/etc/docker",
+		"/var/lib/docker", "/run/containerd"} {
 		if !strings.Contains(rules, "-w "+path+" -p") && !strings.Contains(rules, "-w "+path+"/ -p") {
 			t.Errorf("the kernel does not record changes of %s:\n%s", path, rules)
 		}

@@ -131,7 +131,8 @@ func recipeKey(host Host) (string, error) {
 }
 
 // Compile builds the static program out from the package pkg of this module. The compiler is another process,
-// whose reading go test cannot see: to have a test run again when the program has changed, each source is looked at here too.
+// whose reading go test cannot see: to have a test run again when the program has changed, each source is looked at
+// here too.
 func Compile(out, pkg string) error {
 	module, err := output("go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {

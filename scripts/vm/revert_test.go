@@ -24,7 +24,7 @@ func TestRevert(t *testing.T) {
 		t.Errorf("the run: %+v", r.Run)
 	}
 	said := m.OK("cat /run/said")
-	for _, word := range []string{"restart docker.service", "taken back"} {
+	for _, word := range []string{"restart docker.service", "rolled back"} {
 		if !strings.Contains(said, word) {
 			t.Errorf("harden does not say %q:\n%s", word, said)
 		}
@@ -32,7 +32,8 @@ func TestRevert(t *testing.T) {
 	if diff := lines(before, portrait(m)); diff != "" {
 		t.Errorf("after a restart that failed (-want +got):\n%s", diff)
 	}
-	if got := m.OK("systemctl is-active docker; docker run --rm sleeper /bin/busybox grep NoNewPrivs /proc/self/status"); got != "active\nNoNewPrivs:\t0\n" {
+	if got := m.OK("systemctl is-active docker; docker run --rm sleeper /bin/busybox grep NoNewPrivs " +
+		"/proc/self/status"); got != "active\nNoNewPrivs:\t0\n" {
 		t.Errorf("the daemon: %s", got)
 	}
 	if m.OK("systemctl show docker -p MainPID") == daemon {

@@ -20,8 +20,8 @@ import (
 
 const metrics = "/var/lib/node_exporter/textfile_collector/harden.prom"
 
-// TestSchedule has a real systemd run harden by the clock: what the services can see and write, what they tell, and all the
-// way back.
+// TestSchedule has a real systemd run harden by the clock: what the services can see and write, what they tell, and all
+// the way back.
 func TestSchedule(t *testing.T) {
 	m := careless(t)
 	m.OK("mkdir -p /var/lib/node_exporter/textfile_collector")
@@ -29,7 +29,8 @@ func TestSchedule(t *testing.T) {
 
 	t.Log("the units")
 	m.OK("harden schedule install --yes --apply --randomized-delay 0s --apply-on-calendar '2099-01-01 00:00:00'")
-	if out, code := m.Run("systemd-analyze verify /etc/systemd/system/harden-*.service /etc/systemd/system/harden-*.timer 2>&1"); code != 0 || out != "" {
+	if out, code := m.Run("systemd-analyze verify /etc/systemd/system/harden-*.service " +
+		"/etc/systemd/system/harden-*.timer 2>&1"); code != 0 || out != "" {
 		t.Errorf("systemd-analyze verify exited %d:\n%s", code, out)
 	}
 	for _, unit := range []string{"harden-audit.service", "harden-apply.service"} {
@@ -51,7 +52,8 @@ func TestSchedule(t *testing.T) {
 	over(m, "harden-audit")
 	m.OK("! systemctl is-failed -q harden-audit")
 	families := parsed(t, m)
-	if sum(families["harden_checks"]) == 0 || len(families["harden_threat_checks"].GetMetric()) == 0 || sum(families["harden_drift"]) != 0 {
+	if sum(families["harden_checks"]) == 0 || len(families["harden_threat_checks"].GetMetric()) == 0 ||
+		sum(families["harden_drift"]) != 0 {
 		t.Errorf("the first metrics:\n%s", m.Get(metrics))
 	}
 	if diff := gocmp.Diff(verdicts(t, m.OK("harden check --exit-zero --format json")), kept(t, m)); diff != "" {
@@ -65,7 +67,8 @@ func TestSchedule(t *testing.T) {
 	}
 	m.OK("chmod 666 /lib/systemd/system/docker.service; systemctl start harden-audit")
 	got := said(m, "harden-audit")
-	if strings.Count(got, "✗ new") != 1 || !strings.Contains(got, "docker/service-unit-mode") || !strings.Contains(got, "1 change since") {
+	if strings.Count(got, "✗ new") != 1 || !strings.Contains(got, "docker/service-unit-mode") ||
+		!strings.Contains(got, "1 change since") {
 		t.Errorf("one thing has changed, and this is told:\n%s", got)
 	}
 	if n := sum(parsed(t, m)["harden_drift"]); n != 1 {
@@ -74,8 +77,10 @@ func TestSchedule(t *testing.T) {
 	m.OK("chmod 644 /lib/systemd/system/docker.service")
 
 	t.Log("what the apply can write")
-	named := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(m.OK("systemctl show harden-apply -p ReadWritePaths"), "ReadWritePaths="), " -", " "))
-	if diff := gocmp.Diff([]string{"/etc/default", "/etc/docker", "/var/lib/harden", "/var/lib/node_exporter/textfile_collector"}, sorted(named)); diff != "" {
+	named := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(m.OK("systemctl show harden-apply -p "+
+		"ReadWritePaths"), "ReadWritePaths="), " -", " "))
+	if diff := gocmp.Diff([]string{"/etc/default", "/etc/docker", "/var/lib/harden",
+		"/var/lib/node_exporter/textfile_collector"}, sorted(named)); diff != "" {
 		t.Errorf("the unit names (-want +got):\n%s", diff)
 	}
 	m.Put("/root/probe", 0o755, []byte(probe))
@@ -106,7 +111,8 @@ func TestSchedule(t *testing.T) {
 	if got := m.OK("stat -c '%a %U' /etc/docker/daemon.json /etc/default/docker"); got != "644 root\n644 root\n" {
 		t.Errorf("after the apply: %s\n%s", got, said(m, "harden-apply"))
 	}
-	if got := said(m, "harden-apply"); !strings.Contains(got, "Applied as run 0002-") || !strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed") != 4 {
+	if got := said(m, "harden-apply"); !strings.Contains(got, "Applied as run "+
+		"0002-") || !strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed") != 4 {
 		t.Errorf("the apply tells:\n%s", got)
 	}
 	if diff := gocmp.Diff(daemon, m.OK("systemctl show docker -p MainPID,NRestarts,InvocationID")); diff != "" {
@@ -130,7 +136,7 @@ func TestSchedule(t *testing.T) {
 	if got := m.OK("systemctl show harden-audit -p ExecMainStatus"); got != "ExecMainStatus=75\n" {
 		t.Errorf("the second run: %s", got)
 	}
-	if got := said(m, "harden-audit"); !strings.Contains(got, "another run is at work: PID") {
+	if got := said(m, "harden-audit"); !strings.Contains(got, "another run is active: PID") {
 		t.Errorf("the second run tells:\n%s", got)
 	}
 	if got := m.OK("stat -c %a /etc/default/docker"); got != "666\n" {
@@ -138,7 +144,8 @@ func TestSchedule(t *testing.T) {
 	}
 	m.OK("kill $(cat /run/dpkg.pid)")
 	over(m, "harden-apply")
-	if got := m.OK("stat -c %a /etc/default/docker; systemctl show harden-apply -p Result"); got != "644\nResult=success\n" {
+	if got := m.OK("stat -c %a /etc/default/docker; systemctl show harden-apply -p " +
+		"Result"); got != "644\nResult=success\n" {
 		t.Errorf("once dpkg was done: %s\n%s", got, said(m, "harden-apply"))
 	}
 	m.OK("systemctl start harden-audit")
@@ -185,12 +192,14 @@ sleep 1000;
 
 // over waits until a service that runs once has run.
 func over(m *vm.Machine, unit string) {
-	m.OK("timeout 200 sh -c 'while [ $(systemctl show " + unit + " -p ActiveState --value) = activating ]; do sleep 1; done'")
+	m.OK("timeout 200 sh -c 'while [ $(systemctl show " + unit + " -p ActiveState --value) = activating ]; do sleep " +
+		"1; done'")
 }
 
 // said is what a service printed when it last ran.
 func said(m *vm.Machine, unit string) string {
-	return m.OK(fmt.Sprintf("journalctl --sync; journalctl -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show %s -p InvocationID --value)", unit))
+	return m.OK(fmt.Sprintf("journalctl --sync; journalctl -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show %s -p "+
+		"InvocationID --value)", unit))
 }
 
 // parsed reads the metrics as Prometheus does.

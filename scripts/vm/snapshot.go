@@ -17,7 +17,8 @@ const description = "snapshot.json"
 
 func (s Snapshot) write(dir string) error {
 	var d stored
-	for to, path := range map[*string]string{&d.Disk: s.disk, &d.State: s.state, &d.Kernel: s.kernel, &d.Initrd: s.initrd} {
+	for to, path := range map[*string]string{&d.Disk: s.disk, &d.State: s.state, &d.Kernel: s.kernel,
+		&d.Initrd: s.initrd} {
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err

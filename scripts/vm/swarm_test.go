@@ -37,8 +37,8 @@ func TestSwarm(t *testing.T) {
 		}
 		plan, _ := m.Run("harden --dry-run --allow restart")
 		for _, said := range []string{
-			"the restart stops these containers, and no restart policy starts them again: (early, web|web, early) ",
-			"the restart ends these tasks, and the swarm starts others in their place: mill[.]1[.]",
+			"the restart stops these containers, and no restart policy restarts them: (early, web|web, early) ",
+			"the restart ends these tasks, and the swarm replaces them: mill[.]1[.]",
 		} {
 			if !regexp.MustCompile(said).MatchString(strings.Join(strings.Fields(plan), " ")) {
 				t.Errorf("the plan does not say that %s:\n%s", said, plan)

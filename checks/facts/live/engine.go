@@ -127,7 +127,7 @@ func (s *Source) reach(e *engine) error {
 	case "ssh":
 		err = errors.New("engines over ssh are not supported: run harden on that machine")
 	default:
-		err = fmt.Errorf("scheme %q is not supported: there are unix and tcp", host.Scheme)
+		err = fmt.Errorf("scheme %q is not supported; valid: unix, tcp", host.Scheme)
 	}
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ type engine struct {
 // once, and not once for each of its containers.
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
-		return v, fmt.Errorf("docker engine at %s: not asked any more: it has left an earlier question without an answer",
+		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got no answer",
 			e.endpoint.Host)
 	}
 	patience := cmp.Or(e.patience, answerTimeout)

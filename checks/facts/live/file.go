@@ -89,7 +89,7 @@ func (s *Source) locked(p place, st *unix.Statx_t) (string, error) {
 	case st.Attributes&unix.STATX_ATTR_APPEND != 0:
 		return "append-only", nil
 	case f.Type == unix.FUSE_SUPER_MAGIC:
-		return "on a FUSE file system, where a program of any user may answer for it", nil
+		return "on a FUSE file system, which can be any user's program", nil
 	case f.Flags&unix.ST_RDONLY != 0:
 		return "read-only file system", nil
 	case regular && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0:

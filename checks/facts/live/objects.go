@@ -94,7 +94,7 @@ func every[T any](ctx context.Context, e *engine, list string,
 		all[i] = *o
 	}
 	if failed > 1 {
-		first = fmt.Errorf("%d of %d could not be looked at: %w", failed, listed, first)
+		first = fmt.Errorf("%d of %d could not be read: %w", failed, listed, first)
 	}
 	return all, first
 }

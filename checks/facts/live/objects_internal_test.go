@@ -102,7 +102,7 @@ func TestCrowdThins(t *testing.T) {
 		return true
 	}}
 	all, err := c.reach(t).Containers(t.Context())
-	if len(all) != 47 || err == nil || !strings.Contains(err.Error(), "2 of 50 could not be looked at") {
+	if len(all) != 47 || err == nil || !strings.Contains(err.Error(), "2 of 50 could not be read") {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
 }
@@ -124,7 +124,7 @@ func TestCrowdFallsSilent(t *testing.T) {
 	e.patience = 500 * time.Millisecond
 	all, err := e.Containers(t.Context())
 	if len(all) < 100-questions || len(all) > 100 || err == nil ||
-		!strings.Contains(err.Error(), "could not be looked at") {
+		!strings.Contains(err.Error(), "could not be read") {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
 	c.mu.Lock()
@@ -133,7 +133,7 @@ func TestCrowdFallsSilent(t *testing.T) {
 	if asked > 100+questions {
 		t.Errorf("%d questions, though it had fallen silent after 100", asked)
 	}
-	if _, err := e.Images(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked any more") {
+	if _, err := e.Images(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked again") {
 		t.Errorf("the next question: %v", err)
 	}
 }

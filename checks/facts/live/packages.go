@@ -26,7 +26,7 @@ type Packager struct {
 }
 
 func (p *Packager) String() string {
-	who := "a process that cannot be told"
+	who := "an unknown process"
 	if p.PID > 0 {
 		who = fmt.Sprintf("PID %d of root", p.PID)
 		if p.UID != 0 {

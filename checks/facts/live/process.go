@@ -120,7 +120,7 @@ func process(pid int, name string, mine namespaces) (*facts.Process, error) {
 	}
 	p, err := look(pid, name, mine)
 	if err == nil && p != nil && !same(first, p) {
-		p.Unread = "it became another program while it was looked at"
+		p.Unread = "it became another program while harden read it"
 	}
 	return p, err
 }

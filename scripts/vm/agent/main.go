@@ -49,7 +49,8 @@ func answer(req wire.Request) wire.Reply {
 	}
 	cmd := exec.Command("/bin/bash", "-c", req.Script)
 	cmd.Dir = "/root"
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LC_ALL=C.UTF-8"}
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root",
+		"LC_ALL=C.UTF-8"}
 	// what a script leaves in the background must not hold its reply back
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
