@@ -71,8 +71,8 @@ func settled(m *vm.Machine) string {
 			all = append(all, l)
 		}
 	}
-	return strings.Join(all, "") + m.OK("for f in "+strings.Join(users, " ")+"; do stat -c '%n %a %u:%g' $f; grep -v "+
-		"^dockremap: $f; done; true")
+	return strings.Join(all, "") + m.OK("for f in "+strings.Join(users,
+		" ")+"; do stat -c '%n %a %u:%g' $f; grep -v ^dockremap: $f; done; true")
 }
 
 // TestGuide moves real hosts to userns-remap by the guide, reboots them there, and goes back: what was is there again
