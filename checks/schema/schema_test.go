@@ -36,13 +36,13 @@ func TestDocument(t *testing.T) {
 			"true}\neventRecordQPS: 5\n", "", ""},
 		{"unknown field", kubelet + "protectKernelDefault: true\n", "", "there is no field protectKernelDefault"},
 		{"unknown field that was there", kubelet + "x: 1\npodPidsLimit: 5\n", kubelet + "x: 2\n", ""},
-		{"unknown field below", kubelet + "authentication:\n  anonymous:\n    enable: false\n", "", "there is no field " +
-			"authentication.anonymous.enable"},
+		{"unknown field below", kubelet + "authentication:\n  anonymous:\n    enable: false\n", "",
+			"there is no field authentication.anonymous.enable"},
 		{"a string for a bool", kubelet + "protectKernelDefaults: \"true\"\n", "", "protectKernelDefaults must be a boolean"},
-		{"a number for a duration", kubelet + "streamingConnectionIdleTimeout: " +
-			"5\n", "", `streamingConnectionIdleTimeout must be a duration such as "5m"`},
-		{"no duration", kubelet + "streamingConnectionIdleTimeout: 5 " +
-			"minutes\n", "", `streamingConnectionIdleTimeout must be a duration such as "5m"`},
+		{"a number for a duration", kubelet + "streamingConnectionIdleTimeout: 5\n", "",
+			`streamingConnectionIdleTimeout must be a duration such as "5m"`},
+		{"no duration", kubelet + "streamingConnectionIdleTimeout: 5 minutes\n", "",
+			`streamingConnectionIdleTimeout must be a duration such as "5m"`},
 		{"a bool by YAML 1.1 for a string", kubelet + "tlsMinVersion: on\n", "", "tlsMinVersion must be a string"},
 		{"a scalar for a list", kubelet + "tlsCipherSuites: A\n", "", "tlsCipherSuites must be a list"},
 		{"a float for an int", kubelet + "podPidsLimit: 1.5\n", "", "podPidsLimit must be a whole number"},
@@ -52,12 +52,12 @@ func TestDocument(t *testing.T) {
 			"{httpGet: {port: 80}, periodSeconds: 5}\n", "", ""},
 		{"a pod's field", pod + "    commands: [a]\n", "", "there is no field spec.containers[0].commands"},
 		{"a number for a word", pod + "    command: [a, 5]\n", "", "spec.containers[0].command[1] must be a string"},
-		{"a mount", pod + "    volumeMounts: [{name: a, mountPath: /b, readonly: true}]\n", "", "there is no field " +
-			"spec.containers[0].volumeMounts[0].readonly"},
+		{"a mount", pod + "    volumeMounts: [{name: a, mountPath: /b, readonly: true}]\n", "",
+			"there is no field spec.containers[0].volumeMounts[0].readonly"},
 		{"a mapping for a list", pod + "  volumes: {a: b}\n", "", "spec.volumes must be a list"},
 		{"merged", pod + "    <<: {command: 5}\n", "", "spec.containers[0].command must be a list"},
-		{"audit policy", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  resource: " +
-			"[]\n", "", "there is no field rules[0].resource"},
+		{"audit policy", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadata\n  resource: []\n", "",
+			"there is no field rules[0].resource"},
 		{"encryption", "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: " +
 			"[secrets]\n  providers:\n  - aescbc: {keys: [{name: a, secret: b}]}\n  - identity: {}\n", "", ""},
 		{"admission", "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n- name: " +
@@ -81,12 +81,12 @@ func TestDocument(t *testing.T) {
 func TestTypes(t *testing.T) {
 	for _, tt := range []struct{ version, kind, data, want string }{
 		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "x: 1\nmaxPods: 1\nmaxPods: 2\npodPidsLimit: 5.0\n", ""},
-		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "podPidsLimit: 1\nmaxPods: x\n", "line 2: maxPods must " +
-			"be a whole number"},
-		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "evictionHard: []\n", "line 1: evictionHard must be a " +
-			"mapping"},
-		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "a: &a\n- {maxPods: x}\n<<: *a\n", "line 2: maxPods " +
-			"must be a whole number"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "podPidsLimit: 1\nmaxPods: x\n",
+			"line 2: maxPods must be a whole number"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "evictionHard: []\n",
+			"line 1: evictionHard must be a mapping"},
+		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "a: &a\n- {maxPods: x}\n<<: *a\n",
+			"line 2: maxPods must be a whole number"},
 		{"kubelet.config.k8s.io/v1beta1", "KubeletConfiguration", "a: &a {maxPods: 1, <<: *a}\n<<: *a\n", ""},
 		{"v1", "Pod", "spec: {hostNetwork: [yes]}\n", "line 1: spec.hostNetwork must be a boolean"},
 		{"v1", "Secret", "data: []\n", ""},
@@ -121,8 +121,8 @@ func TestFlag(t *testing.T) {
 		{"kube-apiserver", 35, "profiling", "nope", "--profiling of kube-apiserver takes a boolean"},
 		{"kube-apiserver", 35, "audit-log-maxage", "30d", "--audit-log-maxage of kube-apiserver takes a whole number"},
 		{"kube-apiserver", 0, "request-timeout", "300", `--request-timeout of kube-apiserver takes a duration such as "5m"`},
-		{"kube-apiserver", 28, "authentication-config", "/x", "kube-apiserver knows no flag --authentication-config " +
-			"before 1.29, and this is 1.28"},
+		{"kube-apiserver", 28, "authentication-config", "/x",
+			"kube-apiserver knows no flag --authentication-config before 1.29, and this is 1.28"},
 		{"kube-controller-manager", 35, "terminated-pod-gc-threshold", "10", ""},
 		{"kube-scheduler", 35, "bind-address", "127.0.0.1", ""},
 		{"etcd", 0, "peer-client-file", "x", "etcd knows no flag --peer-client-file"},
@@ -152,8 +152,8 @@ func FuzzDocument(f *testing.F) {
 	f.Add("a: &a {b: *a}")
 	f.Add("containers: [{<<: [1]}]")
 	f.Fuzz(func(t *testing.T, rest string) {
-		if err := Document([]byte("apiVersion: v1\nkind: "+
-			"Pod\n"+rest), nil); err != nil && strings.Contains(err.Error(), "%!") {
+		if err := Document([]byte("apiVersion: v1\nkind: Pod\n"+rest), nil); err != nil &&
+			strings.Contains(err.Error(), "%!") {
 			t.Error(err)
 		}
 	})

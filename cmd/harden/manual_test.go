@@ -98,8 +98,8 @@ func TestManualExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(file.waivers) != 1 || len(file.Choices.Containers) != 3 || len(file.settings) != 2 {
-		t.Errorf("%d waivers, %d containers, %d "+
-			"settings", len(file.waivers), len(file.Choices.Containers), len(file.settings))
+		t.Errorf("%d waivers, %d containers, %d settings", len(file.waivers), len(file.Choices.Containers),
+			len(file.settings))
 	}
 }
 

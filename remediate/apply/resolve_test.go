@@ -240,7 +240,8 @@ func TestNoWay(t *testing.T) {
 			return errors.Join(os.Rename(d, d+"2"), os.Symlink(d+"2", d))
 		}, ways["ours"]},
 		{"no such file", "no such file", func(p string) error { return nil }, Resolution{Theirs: []string{"/etc/other"}}},
-		{"both", "at once", touches["mode"], Resolution{Ours: []string{daemonJSON}, Theirs: []string{daemonJSON}}},
+		{"both", "as both ours and theirs", touches["mode"],
+			Resolution{Ours: []string{daemonJSON}, Theirs: []string{daemonJSON}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -33,7 +33,7 @@ func TestSources(t *testing.T) {
 			c := w.content(t, "/compose.yaml", "new\n")
 			must(t, os.Chmod(w.root, 0o777))
 			return c
-		}, "0777 lets others put something else"},
+		}, "0777 lets others replace the files"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -19,7 +19,8 @@ import (
 func TestButFor(t *testing.T) {
 	for want, left := range map[string][]Left{
 		"": nil,
-		", but for 2 left as others made them: /a, container web (b)": {{Path: "/a", Why: "x"}, {Path: "container web (b)"}},
+		", except for 2 left as others made them: /a, container web (b)": {{Path: "/a", Why: "x"},
+			{Path: "container web (b)"}},
 	} {
 		if got := butFor(left); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -31,7 +32,7 @@ func TestButFor(t *testing.T) {
 func TestRolledBackTold(t *testing.T) {
 	const no = "reload-systemd: dockerd says no"
 	for want, nths := range map[string][]int{
-		"taken back: " + no: {1}, "taken back: " + no + "; but then: " + no: {1, 2},
+		"rolled back: " + no: {1}, "rolled back: " + no + "; but then: " + no: {1, 2},
 	} {
 		w := newWorld(t)
 		o := w.options()

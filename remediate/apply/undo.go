@@ -184,7 +184,7 @@ func (t *txn) reversals(boot string) []Activated {
 		case took:
 			a.State, a.Reason = NotReached, ""
 		case a.State == Pending:
-			a.Reason = "the run did not do it; do it yourself"
+			a.Reason = "not done by the run; if you did it since, do it again"
 		default:
 			continue // the run ended before it
 		}

@@ -165,7 +165,7 @@ func TestPending(t *testing.T) {
 	if d := cmp.Diff([]string{"reload-systemd", "reload-systemd"}, s.did); d != "" {
 		t.Errorf("activations (-want +got):\n%s", d)
 	}
-	if a := run.Activations[1]; a.State != Pending || !strings.Contains(a.Reason, "has not done it") {
+	if a := run.Activations[1]; a.State != Pending || !strings.Contains(a.Reason, "not done by the run") {
 		t.Errorf("the rollback's restart: %+v", a)
 	}
 }

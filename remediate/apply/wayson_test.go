@@ -191,12 +191,11 @@ func secret(text string) func(t *testing.T, w world) remediate.Change {
 func TestConflictTells(t *testing.T) {
 	for want, c := range map[string]Conflict{
 		"/a: changed by somebody else since the run: w": {Path: "/a", Why: "w"},
-		"/a: changed by somebody else since the run: w; its content from before the run is " +
-			"in /k": {Path: "/a", Why: "w", Kept: "/k"},
+		"/a: changed by somebody else since the run: w; its content from before the run is in /k": {Path: "/a", Why: "w",
+			Kept: "/k"},
 		"/a: it cannot be restored: w": {Path: "/a", Why: "w", err: errDied},
 		"/a: changed by somebody else since the run: w; a later run has changed it: first `harden rollback 2`, then " +
-			"`harden " +
-			"rollback 1`": {
+			"`harden rollback 1`": {
 			Path: "/a", Why: "w", Kept: "/k", Newer: []string{"2", "1"}},
 	} {
 		if got := c.Error(); got != want {

@@ -122,8 +122,8 @@ var cases = []struct{ path, text string }{
 			`"«u:x»"}`},
 	{"/root/.docker/config.json", `{"auths": {"https://index.docker.io/v1/": {"auth": "«dTpw»", "email": "a@b.c"}}}`},
 	{daemon, "{\n  \"password\":\n    \"«hunter2»\",\n  \"icc\": true\n  \"x\": 1,\n}"},
-	{daemon, "{ \"env\": [{\"name\": \"DB_PASS\", \"value\": \"«hunter2»\"}, {\"name\": \"MODE\", \"value\": " +
-		"\"fast\"}], "},
+	{daemon,
+		"{ \"env\": [{\"name\": \"DB_PASS\", \"value\": \"«hunter2»\"}, {\"name\": \"MODE\", \"value\": \"fast\"}], "},
 	{daemon, "{ \"args\": [\"--token\",\n \"«hunter2»\", \"--mode\", \"fast\"], "},
 	{daemon, "{ password: «ab=cd», token: «x,y» # c\n \"x\": 1"},
 	{envFile, "DB_PASS=«hunter2»\nexport A_TOKEN='«a b»'\nKEYS_SECRET=\"«one»\n«two»\"\nMODE=fast\nB_PWD=«x» \\\n  " +

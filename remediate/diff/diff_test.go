@@ -70,15 +70,13 @@ func TestPatch(t *testing.T) {
 `},
 		{"created", remediate.Change{Path: "/etc/x", Created: true, After: root("a\n")},
 			"# /etc/x\n# sha256 none -> 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7\n# mode none -> " +
-				"0644\n" +
-				"# owner none -> root:root\n--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\n"},
+				"0644\n# owner none -> root:root\n--- /dev/null\n+++ /etc/x\n@@ -0,0 +1 @@\n+a\n"},
 		{"created empty", remediate.Change{Path: "/etc/x", Created: true, After: root("")},
 			"# /etc/x\n# sha256 none -> e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n# mode none -> " +
 				"0644\n# owner none -> root:root\n"},
 		{"removed", remediate.Change{Path: "/etc/x", Removed: true, Before: root("a\n")},
 			"# /etc/x\n# sha256 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7 -> none\n# mode 0644 -> " +
-				"none\n" +
-				"# owner root:root -> none\n--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"},
+				"none\n# owner root:root -> none\n--- /etc/x\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"},
 		{"attributes alone", remediate.Change{Path: "/etc/x", Before: attributes(file(0o4777, 0, "root:root", "")),
 			After: attributes(root(""))},
 			"# /etc/x\n# mode 4777 -> 0644\n"},

@@ -39,7 +39,7 @@ func wantsCompose(c remediate.Change) bool {
 func ValidateCompose(before, after []byte, value func(name string) (string, bool)) error {
 	r := composeReader{value: value}
 	if err := r.read(before); err != nil {
-		return beforeError{fmt.Errorf("Compose cannot read the current file: %w", err)}
+		return beforeError{fmt.Errorf("the current file is not valid for Compose: %w", err)}
 	}
 	return r.read(after)
 }

@@ -29,7 +29,7 @@ func TestValidateCompose(t *testing.T) {
 		"a boolean": {good, strings.Replace(good, "read_only: true", "read_only: [1]", 1), "read_only"},
 		"a list":    {good, strings.Replace(good, "restart: on-failure:5", "restart: [x]", 1), "restart"},
 		"not YAML":  {good, "services: [", "not YAML"},
-		"as it was": {"services: {a: {ports: [\"1:2:3:4\"]}}", good, "cannot read the current file"},
+		"as it was": {"services: {a: {ports: [\"1:2:3:4\"]}}", good, "the current file is not valid for Compose"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := gate.ValidateCompose([]byte(test.before), []byte(test.after), nil)

@@ -50,8 +50,8 @@ func TestRecreate(t *testing.T) {
 			`{"Cmd":["a","b"],"Env":["PASSWORD=hunter2"],"HostConfig":{"Memory":5,"NetworkMode":"default",` +
 				`"NewerToo":9007199254740993},"Image":"web:1","Newer":{"x":[1.50]}}`,
 			"", nil, ""},
-		{"a name of its " +
-			"own", `{"Image":"web:1","Hostname":"shop"}`, `{}`, "", `{"Hostname":"shop","HostConfig":{},"Image":"web:1"}`, "",
+		{"a name of its own", `{"Image":"web:1","Hostname":"shop"}`, `{}`, "",
+			`{"Hostname":"shop","HostConfig":{},"Image":"web:1"}`, "",
 			nil, ""},
 		{"a tag that moved",
 			`{"Image":"moved:1","Hostname":"h"}`, `{}`, "", `{"Hostname":"h","HostConfig":{},"Image":"sha256:1"}`, "",
@@ -236,8 +236,7 @@ func TestPlanRefuses(t *testing.T) {
 		}, "containerd image store"},
 		{"earlier move", func(s *State) { s.Moved = []string{"/var/lib/docker/1.1"} },
 			"/var/lib/docker/1.1: it has data of an earlier userns-remap"},
-		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB needed, " +
-			"6.0 GiB free"},
+		{"room", func(s *State) { s.Free = 6 << 30 }, "not enough room at /var/lib/docker: 6.0 GiB needed, 6.0 GiB free"},
 		{"owners", func(s *State) { s.Trees["data"] = Tree{NForeign: 12, Foreign: []string{"a\x1b[31m"}} },
 			`volume data: 12 files belong to users that have no place in the mapping: "a\x1b[31m" and 11 more`},
 		{"volume elsewhere", func(s *State) { s.TreeErrs = map[string]error{"data": fmt.Errorf("it is at /mnt")} },

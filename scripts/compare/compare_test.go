@@ -20,8 +20,8 @@ import (
 	"example.com/harden/scripts/vm"
 )
 
-var update = flag.Bool("update", false, "record the verdicts of the others, and write the differences into "+
-	"DIFFERENCES.md")
+var update = flag.Bool("update", false,
+	"record the verdicts of the others, and write the differences into DIFFERENCES.md")
 
 // edition is the one that docker-bench-security's master is numbered by.
 const edition = "docker@1.6.0"
@@ -199,8 +199,8 @@ func dockerBench(t *testing.T, m *vm.Machine, dir, host string, to verdicts) {
 // TestDifferences holds the tables of DIFFERENCES.md to the differences that the comparisons accept.
 func TestDifferences(t *testing.T) {
 	tables := []struct{ name, head, told string }{
-		{"differences", "| item (1.6.0) | docker-bench-security | harden | why " +
-			"|\n|---|---|---|---|\n", differences + objectDifferences},
+		{"differences", "| item (1.6.0) | docker-bench-security | harden | why |\n|---|---|---|---|\n",
+			differences + objectDifferences},
 		{"kube-differences", "| item (2.0) | kube-bench | harden | why |\n|---|---|---|---|\n", kubeDifferences},
 	}
 	for _, table := range tables {

@@ -114,8 +114,8 @@ func TestKubeCounts(t *testing.T) {
 				count[row[2]]++
 			}
 		}
-		if want := fmt.Sprintf("%d PASS, %d FAIL and %d "+
-			"WARN", count["PASS"], count["FAIL"], count["WARN"]); !strings.Contains(told, want) {
+		if want := fmt.Sprintf("%d PASS, %d FAIL and %d WARN", count["PASS"], count["FAIL"],
+			count["WARN"]); !strings.Contains(told, want) {
 			t.Errorf("%s does not say %s, for the node %s", page, want, host)
 		}
 	}

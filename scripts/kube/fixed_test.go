@@ -284,10 +284,10 @@ func TestMisspelt(t *testing.T) {
 		flag           want.PodFlag
 		harden, itself string
 	}{
-		{want.PodFlag{Name: "profilling", Value: "false"}, "kube-apiserver knows no flag --profilling", "unknown flag: " +
-			"--profilling"},
-		{want.PodFlag{Name: "audit-log-maxage", Value: "30d"}, "--audit-log-maxage of kube-apiserver takes a whole " +
-			"number", `invalid argument "30d"`},
+		{want.PodFlag{Name: "profilling", Value: "false"}, "kube-apiserver knows no flag --profilling",
+			"unknown flag: --profilling"},
+		{want.PodFlag{Name: "audit-log-maxage", Value: "30d"}, "--audit-log-maxage of kube-apiserver takes a whole number",
+			`invalid argument "30d"`},
 		{want.PodFlag{Name: "profiling", Value: "none"}, "--profiling of kube-apiserver takes a", `invalid argument "none"`},
 		{want.PodFlag{Name: "audit-policy-file", Value: "/etc/none.yaml",
 			Mounts: []want.Mount{{Path: "/etc/none.yaml", Type: "File", ReadOnly: true}}},

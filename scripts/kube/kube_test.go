@@ -89,15 +89,21 @@ func TestControlPlane(t *testing.T) {
 
 // mistyped are files of the API server's with a value of another type than their kind has there.
 var mistyped = []struct{ flag, file, says string }{
-	{"audit-policy-file", "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitManagedFields: \"yes\"\nrules: [{level: " +
-		"Metadata}]\n", "omitManagedFields"},
-	{"encryption-provider-config", "apiVersion: apiserver.config.k8s.io/v1\nkind: " +
-		"EncryptionConfiguration\nresources:\n- resources: [secrets]\n" +
-		"  providers: [{secretbox: {keys: {name: key1}}}]\n", "keys"},
-	{"authentication-config", "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: " +
-		"[{issuer: {url: 5}}]\n", "url"},
-	{"admission-control-config-file", "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: " +
-		"[{name: 5}]\n", "name"},
+	{"audit-policy-file",
+		"apiVersion: audit.k8s.io/v1\nkind: Policy\nomitManagedFields: \"yes\"\nrules: [{level: Metadata}]\n",
+		"omitManagedFields"},
+	{"encryption-provider-config",
+		"apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n- resources: [secrets]\n" +
+			"  providers: [{secretbox: {keys: {name: key1}}}]\n", "keys"},
+	{"authentication-config",
+		"apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: [{issuer: {url: 5}}]\n", "url"},
+	{"admission-control-config-file",
+		"apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins: [{name: 5}]\n", "name"},
+}
+
+// refused reports whether a program has ended with an error that says this.
+func refused(err error, says string) bool {
+	return err != nil && strings.Contains(err.Error(), "has ended") && strings.Contains(err.Error(), says)
 }
 
 // TestRefused changes the API server's manifest in ways that a real one does not run with.
@@ -112,10 +118,10 @@ func TestRefused(t *testing.T) {
 	for name, test := range map[string]struct{ from, to, says string }{
 		"an unknown flag":  {first, "    - --profilling=false\n" + first, "unknown flag: --profilling"},
 		"an unknown value": {"Node,RBAC", "Node,RBAC,Trust", `Trust`},
-		"a file that is not " +
-			"there": {first, "    - --audit-policy-file=/etc/kubernetes/audit.yaml\n" + first, "/etc/kubernetes/audit.yaml"},
-		"a file that is not in the " +
-			"pod": {"--client-ca-file=/etc/kubernetes/pki/ca.crt", "--client-ca-file=" + kube.ConfigFile, kube.ConfigFile},
+		"a file that is not there": {first, "    - --audit-policy-file=/etc/kubernetes/audit.yaml\n" + first,
+			"/etc/kubernetes/audit.yaml"},
+		"a file that is not in the pod": {"--client-ca-file=/etc/kubernetes/pki/ca.crt",
+			"--client-ca-file=" + kube.ConfigFile, kube.ConfigFile},
 	} {
 		n.Write(apiServer, 0o600, good)
 		edit(t, n, apiServer, test.from, test.to)
@@ -124,8 +130,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if err := n.Ready(p); err == nil || !strings.Contains(err.Error(), "has ended") ||
-			!strings.Contains(err.Error(), test.says) {
+		if err := n.Ready(p); !refused(err, test.says) {
 			t.Errorf("%s: %v", name, err)
 			p.Stop()
 		}
@@ -139,20 +144,16 @@ func TestRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := n.Ready(p); err == nil || !strings.Contains(err.Error(), "has ended") ||
-			!strings.Contains(err.Error(), test.says) {
+		if err := n.Ready(p); !refused(err, test.says) {
 			t.Errorf("--%s: %v", test.flag, err)
 			p.Stop()
 		}
 	}
-
 	n.Write(apiServer, 0o600, good)
-	edit(t, n, apiServer, "path: /etc/ssl/certs\n      type: DirectoryOrCreate", "path: /etc/ssl/none\n      type: "+
-		"Directory")
+	edit(t, n, apiServer, "certs\n      type: DirectoryOrCreate", "none\n      type: Directory")
 	if _, err := n.Pod("kube-apiserver"); err == nil || !strings.Contains(err.Error(), "/etc/ssl/none is not there") {
 		t.Errorf("a volume that is not there: %v", err)
 	}
-
 	n.Write(apiServer, 0o600, good)
 	edit(t, n, apiServer, first, "    - --profiling=false\n"+first)
 	p, err := n.Pod("kube-apiserver")
@@ -175,8 +176,8 @@ func TestKubelet(t *testing.T) {
 	if err := n.Kubelet(); err != nil {
 		t.Errorf("kubeadm's own: %v", err)
 	}
-	edit(t, n, kubelet, "streamingConnectionIdleTimeout: 0s", "streamingConnectionIdleTimeout: 5m0s\ntlsMinVersion: "+
-		"VersionTLS12")
+	edit(t, n, kubelet, "streamingConnectionIdleTimeout: 0s",
+		"streamingConnectionIdleTimeout: 5m0s\ntlsMinVersion: VersionTLS12")
 	if err := n.Kubelet(); err != nil {
 		t.Errorf("a hardened one: %v", err)
 	}
@@ -184,8 +185,8 @@ func TestKubelet(t *testing.T) {
 		"a value of another type": {"healthzPort: 10248", "healthzPort: high", "healthzPort"},
 		"a list for a mapping":    {"healthzPort: 10248", "healthzPort: 10248\nevictionHard: []", "evictionHard"},
 		"a value out of range":    {"healthzPort: 10248", "healthzPort: 102480", "healthzPort"},
-		"a file that is not there": {"clientCAFile: /etc/kubernetes/pki/ca.crt", "clientCAFile: " +
-			"/etc/kubernetes/none.crt", "/etc/kubernetes/none.crt"},
+		"a file that is not there": {"clientCAFile: /etc/kubernetes/pki/ca.crt", "clientCAFile: /etc/kubernetes/none.crt",
+			"/etc/kubernetes/none.crt"},
 		"no YAML": {"kind:", "\tkind:", "load kubelet config file"},
 	} {
 		n.Write(kubelet, 0o600, good)

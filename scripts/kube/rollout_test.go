@@ -64,8 +64,8 @@ func (c cluster) harden(want int, args ...string) (r report) {
 	const script = `exec /root/harden "$@" --config none --format json >/root/report.json`
 	p := c.Start("/bin/bash", append([]string{"-c", script, "harden"}, args...)...)
 	if err := p.Wait(); p.Code() != want {
-		c.t.Fatalf("harden %q exited %d (%v), want "+
-			"%d:\n%s%s", args, p.Code(), err, want, p.Log(), c.Read("/root/report.json"))
+		c.t.Fatalf("harden %q exited %d (%v), want %d:\n%s%s", args, p.Code(), err, want, p.Log(),
+			c.Read("/root/report.json"))
 	}
 	if err := json.Unmarshal([]byte(c.Read("/root/report.json")), &r); err != nil {
 		c.t.Fatal(err)

@@ -28,12 +28,12 @@ func TestConfirm(t *testing.T) {
 	m.OK("cp /usr/local/sbin/harden /var/tmp/vanishing && chmod 755 /var/tmp/vanishing")
 	m.OK("/var/tmp/vanishing --yes --confirm-within 20s --only docker:3 >/run/out && rm /var/tmp/vanishing && grep " +
 		"'is rolled back at .* unless you run: harden confirm' /run/out")
-	if out, code := m.Run("harden --yes --only docker/log-level,docker:1 " +
-		"2>&1"); code != 1 || !strings.Contains(out, "not confirmed yet") {
+	if out, code := m.Run("harden --yes --only docker/log-level,docker:1 2>&1"); code != 1 ||
+		!strings.Contains(out, "not confirmed yet") {
 		t.Errorf("another run meanwhile exits %d: %s", code, out)
 	}
-	if out := m.OK("harden history"); !strings.Contains(out, "  unconfirmed, "+
-		"until ") && !strings.Contains(out, "overdue") {
+	if out := m.OK("harden history"); !strings.Contains(out, "  unconfirmed, until ") &&
+		!strings.Contains(out, "overdue") {
 		t.Errorf("the history meanwhile:\n%s", out)
 	}
 	takenBack(t, m, 1, "not confirmed within 20s")

@@ -29,8 +29,8 @@ func TestTorturePowerCut(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}
 	whole := moment{time.Since(begun), m.Flushes() - flushed}
-	if out := m.OK("journalctl -u apply -o cat; systemctl show apply -p Result " +
-		"--value"); !strings.HasSuffix(out, "success\n") {
+	if out := m.OK("journalctl -u apply -o cat; systemctl show apply -p Result --value"); !strings.HasSuffix(out,
+		"success\n") {
 		t.Fatalf("an apply that nothing disturbs:\n%s", out)
 	}
 	fresh := portrait(m)
@@ -108,8 +108,8 @@ func cut(t *testing.T, ready vm.Snapshot, at moment, back bool, old, fresh strin
 		t.Errorf("the run stays open:\n%s", again)
 	}
 	// what runs is what the files say
-	if got, want := m.OK("docker info -f "+
-		"'{{.LiveRestoreEnabled}}'"), fmt.Sprintln(strings.Contains(state, "is to be")); got != want {
+	if got, want := m.OK("docker info -f '{{.LiveRestoreEnabled}}'"),
+		fmt.Sprintln(strings.Contains(state, "is to be")); got != want {
 		t.Errorf("the daemon's live-restore is %s on %s", got, state)
 	}
 }

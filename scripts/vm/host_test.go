@@ -248,8 +248,8 @@ func hardened(t *testing.T, m *vm.Machine, allow string, excuses ...map[string]s
 	if got := m.OK("docker info -f '{{.LiveRestoreEnabled}} {{.ContainersRunning}}'"); got != "true 3\n" {
 		t.Errorf("the running daemon: %s", got)
 	}
-	if got := m.OK("docker run --rm sleeper /bin/busybox grep NoNewPrivs " +
-		"/proc/self/status"); !strings.HasSuffix(got, "\t1\n") {
+	if got := m.OK("docker run --rm sleeper /bin/busybox grep NoNewPrivs /proc/self/status"); !strings.HasSuffix(got,
+		"\t1\n") {
 		t.Errorf("a new container: %s", got)
 	}
 	m.OK("docker run -d --name port -p 127.0.0.1:8081:80 sleeper /bin/busybox sleep 1000")

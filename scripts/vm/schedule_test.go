@@ -77,8 +77,8 @@ func TestSchedule(t *testing.T) {
 	m.OK("chmod 644 /lib/systemd/system/docker.service")
 
 	t.Log("what the apply can write")
-	named := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(m.OK("systemctl show harden-apply -p "+
-		"ReadWritePaths"), "ReadWritePaths="), " -", " "))
+	named := strings.Fields(strings.ReplaceAll(strings.TrimPrefix(m.OK("systemctl show harden-apply -p ReadWritePaths"),
+		"ReadWritePaths="), " -", " "))
 	if diff := gocmp.Diff([]string{"/etc/default", "/etc/docker", "/var/lib/harden",
 		"/var/lib/node_exporter/textfile_collector"}, sorted(named)); diff != "" {
 		t.Errorf("the unit names (-want +got):\n%s", diff)
@@ -111,8 +111,8 @@ func TestSchedule(t *testing.T) {
 	if got := m.OK("stat -c '%a %U' /etc/docker/daemon.json /etc/default/docker"); got != "644 root\n644 root\n" {
 		t.Errorf("after the apply: %s\n%s", got, said(m, "harden-apply"))
 	}
-	if got := said(m, "harden-apply"); !strings.Contains(got, "Applied as run "+
-		"0002-") || !strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed") != 4 {
+	if got := said(m, "harden-apply"); !strings.Contains(got, "Applied as run 0002-") ||
+		!strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed") != 4 {
 		t.Errorf("the apply tells:\n%s", got)
 	}
 	if diff := gocmp.Diff(daemon, m.OK("systemctl show docker -p MainPID,NRestarts,InvocationID")); diff != "" {
