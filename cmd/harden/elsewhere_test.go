@@ -79,7 +79,8 @@ func elsewhereRepository(t *testing.T) string {
 	}
 	for link, target := range map[string]string{
 		"docker-compose.yml": "sub/compose.yaml", "Dockerfile.out": outside + "/Dockerfile", "Dockerfile.gone": "nowhere",
-		"sub/Dockerfile": "../../../../etc/passwd", "Dockerfile.loop": "Dockerfile.loop", "Dockerfile.in": "./sub/../Dockerfile",
+		"sub/Dockerfile": "../../../../etc/passwd", "Dockerfile.loop": "Dockerfile.loop",
+		"Dockerfile.in": "./sub/../Dockerfile",
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)

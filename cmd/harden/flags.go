@@ -53,7 +53,8 @@ func addState(cmd *cobra.Command) {
 func addSelection(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSlice("only", nil, "select only these checks: `SPEC` is docker/icc, docker/audit-*, 3.20, "+
-		"docker@1.2.0:3.20,\ndocker:3, stride:tampering, docker/host/tampering,\nnist:AC-6, 800-190:4.4.3, pci:2.2 or stig:V-235783")
+		"docker@1.2.0:3.20,\ndocker:3, stride:tampering, docker/host/tampering,\nnist:AC-6, 800-190:4.4.3, pci:2.2 "+
+		"or stig:V-235783")
 	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
 	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
 	var names []string

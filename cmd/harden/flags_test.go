@@ -14,8 +14,10 @@ import (
 
 // readAs is where a setting is read; any other flag is read by its name.
 var readAs = map[string]string{
-	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "severity": "Config.Query", "benchmark": "Config.Query",
-	"allow": "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost", "kubeconfig": "Config.Kubeconfig",
+	"only": "Config.Query", "skip": "Config.Query", "level": "Config.Query", "severity": "Config.Query",
+	"benchmark": "Config.Query",
+	"allow":     "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost",
+	"kubeconfig": "Config.Kubeconfig",
 	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait",
 	"restart-timeout": "Config.Restart",
 	"format":          "Config.View", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",

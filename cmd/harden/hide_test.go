@@ -58,8 +58,8 @@ func TestEverythingIsHidden(t *testing.T) {
 			return true
 		})
 	}
-	if diff := cmp.Diff([]string{"keeps.writeJSON", "metrics.Write", "report.JSON", "report.Table", "v.Write", "view.Write"},
-		sortedKeys(seen)); diff != "" {
+	if diff := cmp.Diff([]string{"keeps.writeJSON", "metrics.Write", "report.JSON", "report.Table", "v.Write",
+		"view.Write"}, sortedKeys(seen)); diff != "" {
 		t.Errorf("what writes (-want +got)\n%s", diff)
 	}
 }

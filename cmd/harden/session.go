@@ -116,7 +116,8 @@ func (s *session) look(ctx context.Context) *facts.Host {
 }
 
 // errElsewhere says what harden can do where it is built for another system than Linux.
-var errElsewhere = errors.New("this is " + runtime.GOOS + ", and harden audits and changes Linux hosts; here use `harden " +
+var errElsewhere = errors.New("this is " + runtime.GOOS +
+	", and harden audits and changes Linux hosts; here use `harden " +
 	"check --source DIR`, or `harden --source DIR --dry-run --format patch` for a patch")
 
 // audit looks at the host and judges it.

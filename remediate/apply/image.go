@@ -70,7 +70,8 @@ func (g *target) look(content bool) (sight, error) {
 		return sight{}, &fs.PathError{Op: "stat", Path: g.path, Err: err}
 	}
 	s := sight{ident: identOf(&st), links: uint64(st.Nlink), size: st.Size}
-	s.image = image{Exists: true, Type: uint32(st.Mode & unix.S_IFMT), Mode: uint32(st.Mode & 0o7777), UID: st.Uid, GID: st.Gid}
+	s.image = image{Exists: true, Type: uint32(st.Mode & unix.S_IFMT), Mode: uint32(st.Mode & 0o7777), UID: st.Uid,
+		GID: st.Gid}
 	if s.Type == unix.S_IFLNK {
 		return s, nil
 	}

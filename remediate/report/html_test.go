@@ -75,7 +75,8 @@ func TestHTML(t *testing.T) {
 		for _, r := range rs {
 			for _, res := range r.Results {
 				for _, f := range res.Findings {
-					if shown := html.EscapeString(report.Clean(cmp.Or(f.Place, f.Subject))); !strings.Contains(text, "<td>"+shown+"</td>") {
+					shown := html.EscapeString(report.Clean(cmp.Or(f.Place, f.Subject)))
+					if !strings.Contains(text, "<td>"+shown+"</td>") {
 						t.Fatalf("no row for %.100q", f.Subject)
 					}
 				}

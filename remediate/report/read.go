@@ -209,14 +209,14 @@ func (res *Result) check() error {
 	}
 	for _, t := range res.Threats {
 		if !threatID.MatchString(t) {
-			return fmt.Errorf("%s: %q is no threat", res.ID, t)
+			return fmt.Errorf("%s: %q is not a threat", res.ID, t)
 		}
 	}
 	switch {
 	case !checkID.MatchString(res.ID):
-		return fmt.Errorf("%q is no ID of a check", res.ID)
+		return fmt.Errorf("%q is not the ID of a check", res.ID)
 	case !numberID.MatchString(res.Number) || !numberID.MatchString(res.Section):
-		return fmt.Errorf("%s: %q is no number", res.ID, res.Number)
+		return fmt.Errorf("%s: %q is not a number", res.ID, res.Number)
 	case res.Level != 1 && res.Level != 2:
 		return fmt.Errorf("%s: level %d; valid: 1, 2", res.ID, res.Level)
 	}
@@ -243,7 +243,7 @@ func (rd *reader) whole() error {
 	for _, c := range r.changes() {
 		for _, id := range c.Checks {
 			if !checkID.MatchString(id) {
-				return fmt.Errorf("plan: %q is no ID of a check", id)
+				return fmt.Errorf("plan: %q is not the ID of a check", id)
 			}
 		}
 		if !slices.Contains(want.Classes, c.Disruption) {

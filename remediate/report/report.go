@@ -66,7 +66,7 @@ type Finding struct {
 	Subject    string            `json:"subject"`
 	Got        string            `json:"got"`
 	Must       string            `json:"must"`
-	Fix        []string          `json:"fix"`                // what would be done, a line each; empty when a person must decide
+	Fix        []string          `json:"fix"`                // what would be done, a line each; may be empty
 	Disruption want.Class        `json:"disruption"`         // of the fix
 	Severity   severity.Severity `json:"severity,omitempty"` // of its check
 	State      State             `json:"state"`

@@ -105,10 +105,13 @@ func TestDebian(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(root, "package.deb"), data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			got := output(t, "unshare", "--mount", "--pid", "--fork", "--mount-proc="+filepath.Join(root, "proc"), "chroot", root,
+			got := output(t, "unshare", "--mount", "--pid", "--fork", "--mount-proc="+filepath.Join(root, "proc"),
+				"chroot", root,
 				"/bin/bash", "-c", installs)
-			for _, want := range []string{"harden version v", "/usr/share/man/man8/harden.8.gz", "/usr/share/man/man5/harden.yaml.5.gz",
-				"HARDEN(8)", "__start_harden harden", "\nnot enabled\n", "\n/etc/harden/harden.yaml\n", "> /var/lib/harden/state\n"} {
+			for _, want := range []string{"harden version v", "/usr/share/man/man8/harden.8.gz",
+				"/usr/share/man/man5/harden.yaml.5.gz",
+				"HARDEN(8)", "__start_harden harden", "\nnot enabled\n", "\n/etc/harden/harden.yaml\n",
+				"> /var/lib/harden/state\n"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("there is no %q in:\n%s", want, got)
 				}

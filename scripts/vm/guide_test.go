@@ -151,7 +151,8 @@ func moved(t *testing.T, m *vm.Machine, held string) {
 	if diff := cmp.Diff(held, m.OK(goods)); diff != "" {
 		t.Errorf("the volume as its containers see it (-want +got):\n%s", diff)
 	}
-	address := m.OK("docker inspect -f '{{(index .NetworkSettings.Networks \"shelf\").IPAddress}} {{.HostConfig.Memory}} " +
+	address := m.OK("docker inspect -f '{{(index .NetworkSettings.Networks \"shelf\").IPAddress}} " +
+		"{{.HostConfig.Memory}} " +
 		"{{.HostConfig.RestartPolicy.Name}}' store")
 	if address != "10.9.0.7 67108864 always\n" {
 		t.Errorf("the container of the network: %s", address)
