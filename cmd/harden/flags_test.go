@@ -18,7 +18,7 @@ var readAs = map[string]string{
 	"benchmark": "Config.Query",
 	"allow":     "Config.Allow", "root": "Config.Root", "docker-host": "Config.DockerHost",
 	"kubeconfig": "Config.Kubeconfig",
-	"state": "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait",
+	"state":      "Config.State", "deep": "Config.Deep", "source": "Config.Sources", "wait-lock": "session.wait",
 	"restart-timeout": "Config.Restart",
 	"format":          "Config.View", "color": "Style.Color", "quiet": "Style.Quiet", "verbose": "Style.Verbose",
 	"detailed-exitcode": "Config.Detailed", "exit-zero": "Config.ExitZero", "fail-on": "Config.FailOn",
