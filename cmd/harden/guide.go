@@ -13,6 +13,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
@@ -59,8 +60,11 @@ move failed and was rolled back.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := openOnly(cmd, []string{remapID})
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case !live.Here:
+				return usageError{errElsewhere}
 			}
 			flag := func(name string) bool { v, _ := cmd.Flags().GetBool(name); return v }
 			g := &guided{session: s, dry: flag("dry-run"), yes: flag("yes"), pull: flag("pull")}
