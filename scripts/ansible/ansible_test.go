@@ -206,7 +206,7 @@ func TestWrongArguments(t *testing.T) {
 		{"onyl: [docker/icc]", `unknown option \"onyl\"`},
 		{"only: [3.20]", `only: 3.2 is a number`},
 		{"fail_on_findings: perhaps", `fail_on_findings: must be yes or no, and is text`},
-		{"mode: fix", `no mode is called \"fix\"`},
+		{"mode: fix", `unknown mode \"fix\"`},
 		{`only: "{{ nothing | default([]) }}"`, `only: the value is empty; omit it, or give it a value`},
 		{"fail_on: held\n        mode: check", `fail_on: mode check plans and applies nothing`},
 		{"restart_timeout: 10m\n        mode: check", `restart_timeout: mode check plans and applies nothing`},
@@ -226,7 +226,7 @@ func TestWrongArguments(t *testing.T) {
 	// As text, key=value, with a boolean that is a word.
 	o := h.play(fmt.Sprintf("- hosts: localhost\n  gather_facts: false\n  tasks:\n    - harden.hosts.harden: root=%s "+
 		"config=none mode=check level=2 only=%s fail_on_findings=Yes\n", h.root, selected))
-	if o.failed != 1 || !strings.Contains(o.out, "not all checks pass: 4 checks: 4 fail") {
+	if o.failed != 1 || !strings.Contains(o.out, "open findings: 4 checks: 4 fail") {
 		t.Errorf("fail_on_findings=Yes: %d failed\n%s", o.failed, o.out)
 	}
 	if diff := cmp.Diff(old, h.tree(true)); diff != "" {
