@@ -228,7 +228,7 @@ func (p *htmlPage) hosts() {
 		return
 	}
 	p.region("Table of hosts")
-	p.open("table")
+	p.open("table", "class", "hosts")
 	p.element("caption", "Hosts, and how many findings each has")
 	p.open("thead")
 	columns := []string{"Host", "Score"}
