@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 
 // installs is what has to work in a fresh system, line by line.
 const installs = `set -eu
-find / -xdev -path /var/cache/man -prune -o -path /var/log -prune -o -path /package.deb -prune -o -print | sort >/before
+find / -xdev -path /var/cache/man -prune -o -path /var/log -prune -o -path /package.deb -prune -o -print | sort >/var/log/before
 dpkg -i /package.deb >/dev/null
 harden --version
 harden version | head -n 1
@@ -86,8 +86,8 @@ dpkg-query -W -f '${Conffiles}\n' harden | cut -d ' ' -f 2
 mkdir -p /var/lib/harden && touch /var/lib/harden/state
 dpkg --purge harden >/dev/null
 rm /report
-find / -xdev -path /var/cache/man -prune -o -path /var/log -prune -o -path /package.deb -prune -o -print | sort >/after
-diff /before /after || true
+find / -xdev -path /var/cache/man -prune -o -path /var/log -prune -o -path /package.deb -prune -o -print | sort >/var/log/after
+diff /var/log/before /var/log/after || true
 `
 
 // TestDebian installs, uses and purges the package in a fresh Debian 12 and 13.
@@ -118,7 +118,7 @@ func TestDebian(t *testing.T) {
 			}
 			_, left, _ := strings.Cut(got, "\n/etc/harden/harden.yaml\n")
 			for line := range strings.Lines(left) {
-				ours := strings.Contains(line, "/var/lib/harden") || strings.TrimSpace(line) == "> /before"
+				ours := strings.Contains(line, "/var/lib/harden")
 				if strings.HasPrefix(line, "<") || strings.HasPrefix(line, ">") && !ours {
 					t.Errorf("purge leaves: %s", line)
 				}
@@ -160,7 +160,7 @@ func TestImage(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "harden")
 	output(t, "bash", "-c", `tar -xzf "$1" -O --wildcards '*/harden' >"$2" && chmod +x "$2"`, "bash",
 		one(t, "harden-*-linux-amd64.tar.gz"), program)
-	d.Run("victim", func(_ *container.Config, h *container.HostConfig) { h.Privileged = true })
+	d.Create("victim", func(_ *container.Config, h *container.HostConfig) { h.Privileged = true })
 	for name, more := range map[string][]string{"files": nil,
 		"engine": {"--docker-host", d.Host, "--only", "docker/privileged"}} {
 		args := append([]string{"check", "--config", "none", "--root", root, "--format", "json", "--exit-zero"}, more...)
@@ -176,7 +176,7 @@ func TestImage(t *testing.T) {
 		if diff := cmp.Diff(results(t, outside), results(t, inside)); diff != "" {
 			t.Errorf("%s: harden finds something else in a container (-outside +inside):\n%s", name, diff)
 		}
-		if found := strings.Contains(outside, `"subject": "container victim"`); found != (more != nil) {
+		if found := strings.Contains(outside, `"subject": "container victim`); found != (more != nil) {
 			t.Errorf("%s: the privileged container is found: %v\n%s", name, found, outside)
 		}
 	}
