@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,22 @@ func TestRolledBackTold(t *testing.T) {
 		_, err := Apply(t.Context(), w.plan(t), o)
 		if got := fmt.Sprint(err); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestDressKeeps gives a file its attributes back, and leaves those alone that a change of owner or mode does not touch.
+func TestDressKeeps(t *testing.T) {
+	w := newWorld(t)
+	must(t, unix.Setxattr(w.path(odd), "user.note", []byte("theirs"), 0))
+	f, err := os.Open(w.path(odd))
+	must(t, err)
+	defer f.Close()
+	im := image{Mode: 0o600, UID: 1, GID: 2, Xattrs: []xattr{{[]byte("user.note"), []byte("ours")}}}
+	for _, all := range []bool{false, true} {
+		must(t, kernel().dress(int(f.Fd()), im, all))
+		if text := w.look(t)[odd]; strings.Contains(text, fmt.Sprintf("user.note=%x", "theirs")) == all {
+			t.Errorf("with all of them %v: %s", all, text)
 		}
 	}
 }
