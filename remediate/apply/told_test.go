@@ -45,7 +45,7 @@ func TestRolledBackTold(t *testing.T) {
 	}
 }
 
-// TestDressKeeps gives a file its attributes back, and leaves those alone that a change of owner or mode does not touch.
+// TestDressKeeps gives a file its attributes back, and leaves those that a change of owner or mode does not touch.
 func TestDressKeeps(t *testing.T) {
 	w := newWorld(t)
 	must(t, unix.Setxattr(w.path(odd), "user.note", []byte("theirs"), 0))
