@@ -20,7 +20,7 @@ import (
 // lookSchema names the shape of a look as it is kept.
 const lookSchema = "harden-look/v1"
 
-// A look is what a run by the clock leaves for the next one.
+// A look is what a scheduled run leaves for the next one.
 type look struct {
 	Schema string         `json:"schema"`
 	Report *report.Report `json:"report"`

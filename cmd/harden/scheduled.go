@@ -91,7 +91,7 @@ func addMetrics(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("metrics")
 }
 
-// scheduled is a run by the clock. The state's lock is held from its beginning to its end.
+// scheduled is one scheduled run. The state's lock is held from its beginning to its end.
 func (s *session) scheduled(fix bool, metrics string) error {
 	held, release, err := apply.Hold(s.options())
 	if err != nil {

@@ -17,7 +17,10 @@ import (
 // A beneath is the files of directories that somebody else has filled, such as a repository's: the one way in which
 // any file of --source is opened. What it opens is inside, by links that stay inside, regular, and has no other name
 // that may be outside. Nothing runs there.
-type beneath struct{ below []*Source }
+type beneath struct {
+	filesAlone
+	below []*Source
+}
 
 var _ facts.Source = beneath{}
 
@@ -89,24 +92,6 @@ func (b beneath) List(ctx context.Context, dir string) ([]string, error) {
 	}
 	names, err := s.List(ctx, rest)
 	return names, whole(dir, err)
-}
-
-func (beneath) Processes(context.Context, string) ([]facts.Process, error) {
-	return nil, facts.ErrAbsent
-}
-
-func (beneath) Contained(context.Context, ...string) (map[string]string, error) {
-	return nil, facts.ErrAbsent
-}
-
-func (beneath) Listeners(context.Context, int) ([]facts.Listener, error) { return nil, facts.ErrAbsent }
-
-func (beneath) Audit(context.Context) (facts.AuditState, error) {
-	return facts.AuditState{}, facts.ErrAbsent
-}
-
-func (beneath) Engine(context.Context) (facts.API, facts.Endpoint, error) {
-	return nil, facts.Endpoint{}, facts.ErrAbsent
 }
 
 // File systems of what the kernel says: /proc/self/environ is a regular file, and there when the root directory is the

@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -54,7 +53,10 @@ func (*Source) Inside(context.Context, int, string) ([]byte, error) { return nil
 
 // A beneath is the files of directories, as on Linux: what it opens is inside, by links that stay inside, regular, and
 // has no other name that may be outside. It goes by os.Root, which no link leads out of.
-type beneath struct{ dirs []string }
+type beneath struct {
+	filesAlone
+	dirs []string
+}
 
 var _ facts.Source = beneath{}
 
@@ -197,40 +199,11 @@ func (b beneath) Read(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
-// maxNames is how many names of a directory are ever read.
-const maxNames = 1 << 17
-
 func (b beneath) List(ctx context.Context, dir string) ([]string, error) {
 	f, _, err := b.open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(maxNames)
-	if errors.Is(err, io.EOF) {
-		err = nil // empty
-	}
-	if len(names) == maxNames {
-		err = fmt.Errorf("%s has %d names or more", dir, maxNames)
-	}
-	slices.Sort(names)
-	return names, err
-}
-
-func (beneath) Processes(context.Context, string) ([]facts.Process, error) {
-	return nil, facts.ErrAbsent
-}
-
-func (beneath) Contained(context.Context, ...string) (map[string]string, error) {
-	return nil, facts.ErrAbsent
-}
-
-func (beneath) Listeners(context.Context, int) ([]facts.Listener, error) { return nil, facts.ErrAbsent }
-
-func (beneath) Audit(context.Context) (facts.AuditState, error) {
-	return facts.AuditState{}, facts.ErrAbsent
-}
-
-func (beneath) Engine(context.Context) (facts.API, facts.Endpoint, error) {
-	return nil, facts.Endpoint{}, facts.ErrAbsent
+	return namesIn(f, dir)
 }

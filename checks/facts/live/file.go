@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"time"
 
@@ -178,9 +177,6 @@ var kinds = map[fs.FileMode]string{
 	fs.ModeIrregular: "something unknown",
 }
 
-// maxNames is how many names of a directory are ever read.
-const maxNames = 1 << 17
-
 func (s *Source) list(dir string) ([]string, error) {
 	p, err := s.open(dir)
 	if err != nil {
@@ -192,13 +188,5 @@ func (s *Source) list(dir string) ([]string, error) {
 		return nil, err
 	}
 	defer f.Close()
-	names, err := f.Readdirnames(maxNames)
-	if errors.Is(err, io.EOF) {
-		err = nil // empty
-	}
-	if len(names) == maxNames {
-		err = fmt.Errorf("%s has %d names or more", dir, maxNames)
-	}
-	slices.Sort(names)
-	return names, err
+	return namesIn(f, dir)
 }
