@@ -17,8 +17,7 @@ func (p *page) plan(r *Report) {
 	plan := r.Plan
 	if len(plan.Changes)+len(plan.Updates)+len(plan.Activations) > 0 {
 		p.title("The plan: " + count(plan.Changes, plan.Updates))
-		p.changes(r, plan.Changes)
-		p.updates(r, plan.Updates)
+		p.fixes(r.fixes("", plan.Changes, plan.Updates, plan.Activations))
 		p.activations("Then", plan.Activations)
 	}
 	for _, h := range plan.Held {
@@ -28,8 +27,7 @@ func (p *page) plan(r *Report) {
 		} else {
 			p.block("", 0, yellow, fmt.Sprintf("%s allows it; so does --only with the items", h.Allow))
 		}
-		p.changes(r, h.Changes)
-		p.updates(r, h.Updates)
+		p.fixes(r.fixes(h.Allow, h.Changes, h.Updates, h.Activations), classText(h.Disruption))
 		p.activations("It would then", h.Activations)
 	}
 	p.left(r, plan.Left)
@@ -127,43 +125,15 @@ func (p *page) title(text string) {
 	p.line(p.paint(bold, Clean(text)))
 }
 
-func (p *page) changes(r *Report, changes []Change) {
-	for _, c := range changes {
-		p.change(r, c.Target, c.Disruption, c.Checks, c.Breaks)
-		if c.Upgrade != nil {
-			p.labelled("upgrade", upgradeText(*c.Upgrade))
-		}
-		p.diff(c.Diff)
+// fixes shows them one after the other. What many of them share is told once; above is what was said before.
+func (p *page) fixes(fixes []Fix, above ...string) {
+	told := map[string]bool{}
+	for _, text := range above {
+		told[text] = true
 	}
-}
-
-func (p *page) updates(r *Report, updates []Update) {
-	for _, u := range updates {
-		p.change(r, "container "+u.Container, u.Disruption, u.Checks, u.Breaks)
-		p.diff(u.Diff)
-	}
-}
-
-// change says of one target what of it is changed for.
-func (p *page) change(r *Report, target string, class want.Class, checks, breaks []string) {
-	p.line()
-	p.line(p.paint(bold, Clean(target)), "  ", p.paint(dim, classText(class)))
-	var threats []string
-	for _, id := range checks {
-		res, _ := r.Result(id)
-		p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
-		p.labelled("why", res.Why)
-		for _, t := range res.Threats {
-			if !slices.Contains(threats, t) {
-				threats = append(threats, t)
-			}
-		}
-	}
-	for _, t := range threats {
-		p.labelled("threat", threatLine(t))
-	}
-	for _, b := range breaks {
-		p.labelled("breaks", b)
+	for i := range fixes {
+		p.line()
+		p.fix(&fixes[i], told)
 	}
 }
 
@@ -176,7 +146,7 @@ func upgradeText(u Upgrade) string {
 
 func (p *page) labelled(label, text string) {
 	if text != "" {
-		p.block("  "+p.paint(dim, pad(label, numberWidth)), 2+numberWidth, "", text)
+		p.block("  "+p.paint(dim, pad(label, numberWidth)), labelWidth, "", text)
 	}
 }
 

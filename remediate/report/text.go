@@ -184,6 +184,7 @@ const (
 	wordWidth   = 12
 	numberWidth = 8
 	indent      = 2 + wordWidth + numberWidth
+	labelWidth  = 2 + numberWidth // of a label, and of a fix's number
 )
 
 func (p *page) result(res Result) {
