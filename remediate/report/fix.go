@@ -42,7 +42,7 @@ func (r *Report) Fixes() []Fix {
 	return fixes
 }
 
-// fixes groups what is allowed by one flag. Whatever names no check is a fix without one: nothing of a plan may be lost.
+// fixes groups what one flag allows. Whatever names no check is a fix without one: nothing of a plan may be lost.
 func (r *Report) fixes(allow string, changes []Change, updates []Update, activations []Activation) []Fix {
 	var fixes []Fix
 	for _, res := range r.served(changes, updates, activations) {

@@ -30,7 +30,8 @@ type Report struct {
 	Plan       *Plan     `json:"plan,omitempty"` // nil after an audit alone
 	Run        *Run      `json:"run,omitempty"`  // nil when nothing was applied
 	Summary    Summary   `json:"summary"`
-	Score      *int      `json:"score,omitempty"` // 0 to 100; nil where nothing was judged
+	Score      *int      `json:"score,omitempty"`    // 0 to 100; nil where nothing was judged
+	Previous   *Scored   `json:"previous,omitempty"` // nil where no score was kept
 
 	// Hidden is what the plan hides until its run is rolled back, for people.
 	Hidden string `json:"-"`
