@@ -25,6 +25,9 @@ var ErrElsewhere = errors.New("the Docker Engine is on another machine")
 // any of this host's.
 var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
 
+// ErrSilent means that the Docker Engine has left a question without an answer: it hangs, or it is very busy.
+var ErrSilent = errors.New("no answer")
+
 // ErrOutside means that a path leads out of the directories that may be looked at.
 var ErrOutside = errors.New("it leads out of the directory of --source")
 

@@ -266,11 +266,11 @@ type engine struct {
 // once, and not once for each of its containers.
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
-		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got no answer",
-			e.endpoint.Host)
+		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got %w", e.endpoint.Host,
+			facts.ErrSilent)
 	}
 	patience := cmp.Or(e.patience, answerTimeout)
-	timeout := fmt.Errorf("no answer within %s", patience)
+	timeout := fmt.Errorf("%w within %s", facts.ErrSilent, patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeout)
 	defer cancel()
 	v, err = f(ctx)
