@@ -2,6 +2,7 @@ package facts
 
 import (
 	"errors"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -82,6 +83,21 @@ func (c *Compose) Files() []*Compose {
 	})
 	slices.SortStableFunc(all[1:], func(a, b *Compose) int { return strings.Compare(a.Path, b.Path) })
 	return all
+}
+
+// ServiceNodes are what each service of a file, and of all that are read with it, says itself, with the file that says
+// it.
+func (c *Compose) ServiceNodes() iter.Seq2[*Compose, *yaml.Node] {
+	return func(yield func(*Compose, *yaml.Node) bool) {
+		more := true
+		c.each(func(c *Compose) {
+			for _, d := range c.docs {
+				for i := 1; more && d.services != nil && i < len(d.services.Content); i += 2 {
+					more = yield(c, follow(d.services.Content[i]))
+				}
+			}
+		})
+	}
 }
 
 // each is called with a file, and all that are read with it.

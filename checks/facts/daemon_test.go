@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 	"github.com/google/go-cmp/cmp"
@@ -142,9 +143,9 @@ ExecStart=/usr/bin/snap run docker.dockerd
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(t, tt.archive)
-			m.processes = tt.processes
-			d, err := facts.DaemonOf(m.host())
+			m := fixtures.NewMachine(t, tt.archive)
+			m.Running = tt.processes
+			d, err := facts.DaemonOf(m.Host())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,21 +160,22 @@ ExecStart=/usr/bin/snap run docker.dockerd
 }
 
 func TestDaemonWhereThereIsNone(t *testing.T) {
-	if d, err := facts.DaemonOf(newMachine(t, "-- etc/hostname --\nx\n").host()); !errors.Is(err, facts.ErrAbsent) {
+	d, err := facts.DaemonOf(fixtures.NewMachine(t, "-- etc/hostname --\nx\n").Host())
+	if !errors.Is(err, facts.ErrAbsent) {
 		t.Errorf("got %v, %v", d, err)
 	}
-	m := newMachine(t, "-- etc/hostname --\nx\n")
-	m.engineErr = errors.New("docker engine at unix:///run/docker.sock: not running")
-	if d, err := facts.DaemonOf(m.host()); err != nil || d.Process != nil {
+	m := fixtures.NewMachine(t, "-- etc/hostname --\nx\n")
+	m.EngineErr = errors.New("docker engine at unix:///run/docker.sock: not running")
+	if d, err := facts.DaemonOf(m.Host()); err != nil || d.Process != nil {
 		t.Errorf("a dead socket is a sign of Docker; got %v, %v", d, err)
 	}
-	m.engineErr, m.engine = nil, answer{}
-	m.endpoint = facts.Endpoint{Host: "tcp://192.0.2.1:2376"}
-	if d, err := facts.DaemonOf(m.host()); !errors.Is(err, facts.ErrElsewhere) {
+	m.EngineErr, m.API = nil, answer{}
+	m.Endpoint = facts.Endpoint{Host: "tcp://192.0.2.1:2376"}
+	if d, err := facts.DaemonOf(m.Host()); !errors.Is(err, facts.ErrElsewhere) {
 		t.Errorf("an engine of another machine gives %v, %v", d, err)
 	}
-	m.endpoint.Local = true
-	if d, err := facts.DaemonOf(m.host()); err == nil || errors.Is(err, facts.ErrAbsent) {
+	m.Endpoint.Local = true
+	if d, err := facts.DaemonOf(m.Host()); err == nil || errors.Is(err, facts.ErrAbsent) {
 		t.Errorf("an engine that answers without a process gives %v, %v", d, err)
 	}
 }
@@ -191,16 +193,16 @@ func TestDaemonOfEndpoint(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(t, tt.archive+"-- srv/b.sock --\n")
-			m.processes = []facts.Process{proc(30, "", "dockerd"), proc(10, "", "dockerd"), proc(20, "", "dockerd"),
+			m := fixtures.NewMachine(t, tt.archive+"-- srv/b.sock --\n")
+			m.Running = []facts.Process{proc(30, "", "dockerd"), proc(10, "", "dockerd"), proc(20, "", "dockerd"),
 				proc(40, "", "dockerd")}
-			m.listeners = map[int][]facts.Listener{
+			m.Sockets = map[int][]facts.Listener{
 				10: {{Network: "unix", Address: "/srv/a.sock"}},
 				20: {{Network: "tcp", Address: "127.0.0.1:2376"}, {Network: "unix", Address: "/srv/b.sock"}},
 				30: {{Network: "tcp6", Address: "[::]:2375"}},
 			}
-			m.engine, m.endpoint, m.engineErr = answer{}, facts.Endpoint{Host: tt.host, Local: true}, nil
-			d, err := facts.DaemonOf(m.host())
+			m.API, m.Endpoint, m.EngineErr = answer{}, facts.Endpoint{Host: tt.host, Local: true}, nil
+			d, err := facts.DaemonOf(m.Host())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -222,7 +224,7 @@ func TestDaemonKeys(t *testing.T) {
 		{"array", `[]`, "/etc/docker/daemon.json: line 1, column 1"},
 	}
 	for _, tt := range tests {
-		d, err := facts.DaemonOf(newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n"+tt.content+"\n").host())
+		d, err := facts.DaemonOf(fixtures.NewMachine(t, ceUnit+"-- etc/docker/daemon.json --\n"+tt.content+"\n").Host())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -231,8 +233,9 @@ func TestDaemonKeys(t *testing.T) {
 			t.Errorf("%s: keys %v, error %v; want error %q", tt.name, d.Keys, d.KeysErr, tt.want)
 		}
 	}
-	d, err := facts.DaemonOf(newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd "+
-		"--config-file=/gone\n").host())
+	d, err := facts.DaemonOf(fixtures.NewMachine(t,
+		"-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd "+
+			"--config-file=/gone\n").Host())
 	if err != nil || d.KeysErr == nil {
 		t.Errorf("a named file that does not exist: %v, %v", d, err)
 	}
@@ -240,9 +243,9 @@ func TestDaemonKeys(t *testing.T) {
 
 // An overlay is judged as if the plan had been carried out: nothing read before stands in the way.
 func TestDaemonAfterPlan(t *testing.T) {
-	m := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{}\n")
-	m.processes = []facts.Process{proc(7, "docker.service", ceArgv+" --icc=true")}
-	h := m.host()
+	m := fixtures.NewMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{}\n")
+	m.Running = []facts.Process{proc(7, "docker.service", ceArgv+" --icc=true")}
+	h := m.Host()
 	before, err := facts.DaemonOf(h)
 	if err != nil {
 		t.Fatal(err)
@@ -278,21 +281,22 @@ func TestDaemonAfterPlan(t *testing.T) {
 }
 
 func TestDaemonStaleFile(t *testing.T) {
-	m := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{}\n")
+	m := fixtures.NewMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{}\n")
 	started := time.Now().Add(-time.Hour)
 	p := proc(7, "docker.service", ceArgv)
 	p.Started = started
-	m.processes = []facts.Process{p}
-	d, err := facts.DaemonOf(m.host())
+	m.Running = []facts.Process{p}
+	d, err := facts.DaemonOf(m.Host())
 	if err != nil || !d.Stale || !d.Changed.After(started) {
 		t.Errorf("a file written after the start: stale %v, changed %v, error %v", d.Stale, d.Changed, err)
 	}
 }
 
 func TestOption(t *testing.T) {
-	m := newMachine(t, "-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd --label a=b --label c=d\n"+
-		"-- etc/docker/daemon.json --\n{\"labels\": [\"x=y\"]}\n")
-	d, err := facts.DaemonOf(m.host())
+	m := fixtures.NewMachine(t,
+		"-- etc/systemd/system/docker.service --\n[Service]\nExecStart=dockerd --label a=b --label c=d\n"+
+			"-- etc/docker/daemon.json --\n{\"labels\": [\"x=y\"]}\n")
+	d, err := facts.DaemonOf(m.Host())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +308,7 @@ func TestOption(t *testing.T) {
 }
 
 func TestGroup(t *testing.T) {
-	h := newMachine(t, `-- etc/group --
+	h := fixtures.NewMachine(t, `-- etc/group --
 root:x:0:
 docker:x:998:carol,alice
 broken
@@ -313,7 +317,7 @@ root:x:0:0:root:/root:/bin/sh
 bob:x:1001:998::/home/bob:/bin/sh
 alice:x:1002:998::/home/alice:/bin/sh
 dave:x:1003:100::/home/dave:/bin/sh
-`).host()
+`).Host()
 	gid, members, err := h.Group("docker")
 	if err != nil || gid != 998 {
 		t.Errorf("gid %d, error %v", gid, err)
@@ -356,11 +360,11 @@ func TestSettled(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{\"icc\": false, \"live-restore\": true}\n")
+			m := fixtures.NewMachine(t, ceUnit+"-- etc/docker/daemon.json --\n{\"icc\": false, \"live-restore\": true}\n")
 			p := proc(7, "docker.service", ceArgv)
 			p.Started = started
-			m.processes = []facts.Process{p}
-			h := m.host()
+			m.Running = []facts.Process{p}
+			h := m.Host()
 			h.Earlier = func(path string) []facts.Version {
 				if path != "/etc/docker/daemon.json" {
 					t.Errorf("asked for %s", path)

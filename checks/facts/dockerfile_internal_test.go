@@ -8,9 +8,7 @@ import (
 
 // absent is a host without files.
 func absent() *Host {
-	h := New(context.Background(), nowhere{}, Choices{})
-	h.spent = nil
-	return h
+	return New(context.Background(), nowhere{}, Choices{})
 }
 
 type nowhere struct{ Source }

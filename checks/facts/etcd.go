@@ -2,6 +2,7 @@ package facts
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks/want"
@@ -104,12 +105,12 @@ func (c *Component) ranFile() (file string, by want.Authority) {
 
 // ranField is what the running etcd has read of an option in its configuration file.
 func (c *Component) ranField(name, file string, by want.Authority) (values []string, since string) {
-	d, err := documentBy(c.host, file, by)
+	d, err := DocumentBy(c.host, file, by)
 	if err != nil {
 		return nil, file
 	}
 	if !c.Loaded(d) {
-		if d = documentAt(c.host, d.File, c.Process.Started); d == nil {
+		if d = DocumentAt(c.host, d.File, c.Process.Started); d == nil {
 			return nil, file
 		}
 	}
@@ -194,19 +195,19 @@ func (c *Component) etcdFile() (*Document, error) {
 	if file, ok := c.HostPath(p); ok {
 		p = file
 	}
-	return documentBy(c.host, p, by)
+	return DocumentBy(c.host, p, by)
 }
 
 // etcdField is where etcd's configuration file keeps what a flag says. Source: etcd.conf.yml.sample.
 func etcdField(flag string) []string {
 	peer, isPeer := strings.CutPrefix(flag, "peer-")
 	switch {
-	case isPeer && etcdTLS[peer]:
+	case isPeer && slices.Contains(etcdTLS, peer):
 		return []string{"peer-transport-security", peer}
-	case etcdTLS[flag]:
+	case slices.Contains(etcdTLS, flag):
 		return []string{"client-transport-security", flag}
 	}
 	return []string{flag}
 }
 
-var etcdTLS = set("cert-file", "key-file", "client-cert-auth", "trusted-ca-file", "auto-tls")
+var etcdTLS = []string{"cert-file", "key-file", "client-cert-auth", "trusted-ca-file", "auto-tls"}

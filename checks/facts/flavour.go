@@ -132,7 +132,7 @@ func rancherArgs(h *Host, dir, program string) ([]Token, error) {
 			if !ok {
 				continue
 			}
-			args, err := v.words()
+			args, err := v.Words()
 			if err != nil {
 				return nil, err
 			}

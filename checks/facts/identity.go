@@ -139,8 +139,8 @@ func unitIdentity(h *Host, unit string) Identity {
 		return id
 	}
 	groups := []string{}
-	if a, err := accountNamed(h, "/etc/passwd", user.Value); err == nil {
-		groups = a.fields[3:4]
+	if a, err := AccountNamed(h, "/etc/passwd", user.Value); err == nil {
+		groups = a.Fields[3:4]
 	}
 	if g, ok := u.Get("Service", "Group"); ok {
 		groups = []string{g.Value}

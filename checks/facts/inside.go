@@ -51,9 +51,9 @@ func readContainerUser(h *Host, u containerUser) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, a := range accounts(data) {
-		if a.fields[0] == u.name {
-			return a.id, nil
+	for _, a := range Accounts(data) {
+		if a.Fields[0] == u.name {
+			return a.ID, nil
 		}
 	}
 	return 0, fmt.Errorf("/etc/passwd in it names no %q", u.name)

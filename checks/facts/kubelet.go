@@ -173,7 +173,7 @@ func kubeadmStart(h *Host, k *Kubelet) error {
 // where their names come. Source: kubernetes cmd/kubelet/app/server.go, mergeKubeletConfigurations.
 func kubeletFiles(h *Host, k *Kubelet) {
 	read := func(file string, by want.Authority) {
-		d, err := documentBy(h, file, by)
+		d, err := DocumentBy(h, file, by)
 		if errors.Is(err, fs.ErrNotExist) {
 			k.joined = k.joined && file != k.File
 			err = fmt.Errorf("%s does not exist, though the kubelet is to read it", file)
@@ -257,7 +257,7 @@ func kubeletStale(h *Host, k *Kubelet) {
 			k.newer = append(k.newer, d)
 		}
 	}
-	k.loaded = func(d *Document) *Document { return documentAt(h, d.File, k.Process.Started) }
+	k.loaded = func(d *Document) *Document { return DocumentAt(h, d.File, k.Process.Started) }
 	k.Stale = len(k.newer) > 0 || !k.Running.alike(k.Next)
 }
 
@@ -275,11 +275,11 @@ type KubeletOption struct {
 func (k *Kubelet) Option(field []string, flag string) KubeletOption {
 	o := KubeletOption{}
 	for _, d := range slices.Backward(k.Documents) {
-		v, how := d.look(field)
-		if how == silent {
+		v, how := d.Look(field)
+		if how == Silent {
 			continue
 		}
-		o.Value, o.Said, o.Over = v, how == said, d
+		o.Value, o.Said, o.Over = v, how == Said, d
 		break
 	}
 	if f, ok := k.Next[flag]; ok && flag != "" {
@@ -347,9 +347,9 @@ func (k *Kubelet) unchanged(field []string) bool {
 		if was == nil {
 			return false
 		}
-		v, howV := d.look(field)
-		w, howW := was.look(field)
-		if howV != howW || howV == said && v.String() != w.String() {
+		v, howV := d.Look(field)
+		w, howW := was.Look(field)
+		if howV != howW || howV == Said && v.String() != w.String() {
 			return false
 		}
 	}

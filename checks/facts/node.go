@@ -336,7 +336,7 @@ func (c *Component) Document(flag string) (*Document, error) {
 	if !ok {
 		return nil, fmt.Errorf("--%s=%s is in no volume of %s", flag, p, c.Where())
 	}
-	return documentBy(c.host, file, c.Next[flag].By)
+	return DocumentBy(c.host, file, c.Next[flag].By)
 }
 
 // Loaded reports whether the file that a flag names was there in its present form when the component was started.

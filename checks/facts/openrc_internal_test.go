@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"context"
+	"io/fs"
 	"strings"
 	"testing"
 )
@@ -42,7 +44,7 @@ func TestOpenRC(t *testing.T) {
 			"error: /etc/init.d/docker: too large or too complex"},
 		{"open", alpine, "DOCKER_OPTS=\"--a", "", "--a|conf.d/docker|DOCKER_OPTS"},
 	} {
-		h := New(t.Context(), memory{files: map[string]string{sysvScript: test.script, "/etc/conf.d/docker": test.conf,
+		h := New(t.Context(), written{files: map[string]string{sysvScript: test.script, "/etc/conf.d/docker": test.conf,
 			"/etc/rc.conf": test.rc}}, Choices{})
 		d := new(Daemon)
 		err := openrc(h, d, File{Info: Info{Path: sysvScript}, Data: []byte(test.script)})
@@ -80,3 +82,18 @@ func origins(t *testing.T, h *Host) (told []string) {
 	}
 	return told
 }
+
+// written is a host that has these files alone.
+type written struct {
+	Source
+	files map[string]string
+}
+
+func (w written) Stat(_ context.Context, p string) (Info, error) {
+	if _, ok := w.files[p]; !ok {
+		return Info{}, fs.ErrNotExist
+	}
+	return Info{Path: p, Mode: 0o644, Size: int64(len(w.files[p]))}, nil
+}
+
+func (w written) Read(_ context.Context, p string) ([]byte, error) { return []byte(w.files[p]), nil }

@@ -131,7 +131,7 @@ func staticPods(h *Host, dir string, by want.Authority) (pods []StaticPod, errs 
 }
 
 func podManifest(h *Host, file string, by want.Authority) ([]StaticPod, error) {
-	doc, err := documentBy(h, file, by)
+	doc, err := DocumentBy(h, file, by)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 )
 
 // claimed is a container whose labels name a project.
@@ -183,13 +184,13 @@ func TestProject(t *testing.T) {
 			if test.archive == "" {
 				test.archive = shop(plain)
 			}
-			m := newMachine(t, test.archive).with(test.engine())
+			m := with(fixtures.NewMachine(t, test.archive), test.engine())
 			if test.change != nil {
-				if err := test.change(m.dir); err != nil {
+				if err := test.change(m.Dir); err != nil {
 					t.Fatal(err)
 				}
 			}
-			p, err := facts.ProjectOf(m.host(), "shop/web")
+			p, err := facts.ProjectOf(m.Host(), "shop/web")
 			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
 				t.Fatalf("error %v, want %q", err, test.err)
 			}
@@ -214,9 +215,9 @@ func TestProjectNames(t *testing.T) {
 		"shop/web=2", "shop/web\n", "shop/../web", "a b/web", "shop"} {
 		project, service, _ := strings.Cut(unit, "/")
 		c := claimed(facts.LabelComposeProject, project, facts.LabelComposeService, service)
-		m := newMachine(t, shop(fmt.Sprintf("services: {%q: {image: x}}", service)))
-		m.with(&engine{containers: []facts.Container{c}})
-		_, err := facts.ProjectOf(m.host(), unit)
+		m := fixtures.NewMachine(t, shop(fmt.Sprintf("services: {%q: {image: x}}", service)))
+		with(m, &engine{containers: []facts.Container{c}})
+		_, err := facts.ProjectOf(m.Host(), unit)
 		if err == nil || !strings.Contains(err.Error(), "name; Compose has not set it") {
 			t.Errorf("%q: error %v", unit, err)
 		}

@@ -44,18 +44,16 @@ func reads(h *Host, p *Project, file string, optional bool) error {
 // references adds the files that the Compose files name for Compose to read. It reads those of every service, whichever
 // it is called for. Whole Compose files that they name are more than is looked into.
 func references(h *Host, p *Project) (doubt, err error) {
-	base := p.service.Whole
-	base.each(func(c *Compose) {
-		for _, d := range c.docs {
-			for i := 1; err == nil && d.services != nil && i < len(d.services.Content); i += 2 {
-				var more error
-				if more, err = serviceFiles(h, p, c, follow(d.services.Content[i]), 0); doubt == nil {
-					doubt = more
-				}
-			}
+	for c, service := range p.service.Whole.ServiceNodes() {
+		more, err := serviceFiles(h, p, c, service, 0)
+		if err != nil {
+			return doubt, err
 		}
-	})
-	return doubt, err
+		if doubt == nil {
+			doubt = more
+		}
+	}
+	return doubt, nil
 }
 
 // serviceFiles adds the files that one service names, itself or by what it merges in.

@@ -272,7 +272,7 @@ func rootsAlone(h *Host, p string) error {
 		case err != nil && at == "/": // a recording need not have it
 			return doubt
 		case err != nil:
-			return fmt.Errorf("%s: %w", Clip(p), bare(err))
+			return fmt.Errorf("%s: %w", Clip(p), Bare(err))
 		case info.Path != at:
 			return fmt.Errorf("%s: symbolic link on the path, to %s; harden follows none", Clip(p), Clip(info.Path))
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 )
 
 // An engine has containers, images and volumes, on this machine.
@@ -45,8 +46,8 @@ func (e *engine) Get(_ context.Context, path string, read func(io.Reader) error)
 }
 
 // with has an engine of this machine answer.
-func (m *machine) with(e *engine) *machine {
-	m.engine, m.engineErr, m.endpoint = e, nil, facts.Endpoint{Local: true}
+func with(m *fixtures.Machine, e *engine) *fixtures.Machine {
+	m.API, m.EngineErr, m.Endpoint = e, nil, facts.Endpoint{Local: true}
 	return m
 }
 
@@ -57,7 +58,7 @@ func mounting(name string, m facts.Mount) facts.Container {
 
 // TestContainerReach asks of many paths what containers can do to them.
 func TestContainerReach(t *testing.T) {
-	m := newMachine(t, `
+	m := with(fixtures.NewMachine(t, `
 -- srv/rw/sub/file --
 -- srv/ro/file --
 -- srv/shared/file --
@@ -70,7 +71,7 @@ func TestContainerReach(t *testing.T) {
 21 20 8:1 /srv/rw /mnt/again rw - ext4 /dev/sda1 rw
 22 20 8:2 /@ /big\040disk rw - btrfs /dev/sdb rw
 23 20 8:2 /@/sub /other rw - btrfs /dev/sdb rw
-`).with(&engine{root: "/data",
+`), &engine{root: "/data",
 		containers: []facts.Container{
 			mounting("writer", facts.Mount{Type: "bind", Source: "/srv/rw", RW: true}),
 			mounting("reader", facts.Mount{Type: "bind", Source: "/srv/ro"}),
@@ -86,7 +87,7 @@ func TestContainerReach(t *testing.T) {
 				Options: map[string]string{"type": "none", "o": "bind", "device": "/srv/device"}},
 			{Name: "share", Mountpoint: "/volumes/share/_data", Options: map[string]string{"type": "nfs", "device": ":/export"}},
 		}})
-	h := m.host()
+	h := m.Host()
 	const pods = "container runtimes keep containers' files below /var/lib/kubelet/pods"
 	for p, want := range map[string]facts.Reach{
 		"/srv":                      {facts.HoldBelow, "every container that is given the volume bound", false},
@@ -120,15 +121,15 @@ func TestContainerReach(t *testing.T) {
 
 // TestContainerReachUnknown holds an engine that does not answer to be no pass.
 func TestContainerReachUnknown(t *testing.T) {
-	m := newMachine(t, "").with(&engine{root: "/data", err: errors.New("no answer")})
-	if _, err := facts.ContainerReach(m.host(), "/srv/x"); err == nil {
+	m := with(fixtures.NewMachine(t, ""), &engine{root: "/data", err: errors.New("no answer")})
+	if _, err := facts.ContainerReach(m.Host(), "/srv/x"); err == nil {
 		t.Error("no error, though containers are unknown")
 	}
-	if r, err := facts.ContainerReach(m.host(), "/data/x"); err != nil || r.Hold != facts.HoldName {
+	if r, err := facts.ContainerReach(m.Host(), "/data/x"); err != nil || r.Hold != facts.HoldName {
 		t.Errorf("of what is certain anyway: %v, %v", r, err)
 	}
-	m = newMachine(t, "")
-	if r, err := facts.ContainerReach(m.host(), "/srv/x"); err != nil || r.Hold != facts.NoHold {
+	m = fixtures.NewMachine(t, "")
+	if r, err := facts.ContainerReach(m.Host(), "/srv/x"); err != nil || r.Hold != facts.NoHold {
 		t.Errorf("without an engine: %v, %v", r, err)
 	}
 }

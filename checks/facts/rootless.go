@@ -30,18 +30,18 @@ func rootlessUsers(h *Host) ([]uint32, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := accounts(f.Data)
+	all := Accounts(f.Data)
 	var users []uint32
 	for _, a := range all[:min(len(all), maxUsers)] {
-		if a.id == 0 || len(a.fields) < 6 || !path.IsAbs(a.fields[5]) || a.fields[5] == "/" {
+		if a.ID == 0 || len(a.Fields) < 6 || !path.IsAbs(a.Fields[5]) || a.Fields[5] == "/" {
 			continue
 		}
 		for _, p := range []string{
-			path.Join(a.fields[5], ".config/docker/daemon.json"), path.Join(a.fields[5], ".config/systemd/user/docker.service"),
-			path.Join(a.fields[5], ".config/systemd/user/default.target.wants/docker.service"), userSocket(a.id),
+			path.Join(a.Fields[5], ".config/docker/daemon.json"), path.Join(a.Fields[5], ".config/systemd/user/docker.service"),
+			path.Join(a.Fields[5], ".config/systemd/user/default.target.wants/docker.service"), userSocket(a.ID),
 		} {
 			if _, err := h.Info(p); err == nil {
-				users = append(users, a.id)
+				users = append(users, a.ID)
 				break
 			}
 		}

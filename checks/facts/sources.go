@@ -312,11 +312,4 @@ func (w *sourceWalk) open(from *Compose, p string) (*SourceFile, error) {
 }
 
 // reasonOf is an error without the path that stands before it anyway.
-func reasonOf(err error) string { return bare(err).Error() }
-
-func bare(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
-}
+func reasonOf(err error) string { return Bare(err).Error() }

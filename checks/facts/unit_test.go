@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -132,7 +133,7 @@ OPTS=--bip=10.0.0.1/24
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := newMachine(t, tt.archive).host().Unit("docker.service")
+			u, err := fixtures.NewMachine(t, tt.archive).Host().Unit("docker.service")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +160,7 @@ func TestUnitThatCannotStart(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if u, err := newMachine(t, tt.archive).host().Unit("docker.service"); err == nil ||
+			if u, err := fixtures.NewMachine(t, tt.archive).Host().Unit("docker.service"); err == nil ||
 				errors.Is(err, facts.ErrAbsent) != tt.absent {
 				t.Errorf("got %v, %v; want an error that is ErrAbsent: %v", u, err, tt.absent)
 			}
@@ -168,7 +169,7 @@ func TestUnitThatCannotStart(t *testing.T) {
 }
 
 func TestUnitSettings(t *testing.T) {
-	u, err := newMachine(t, `-- etc/systemd/system/docker.socket --
+	u, err := fixtures.NewMachine(t, `-- etc/systemd/system/docker.socket --
 [Socket]
 ListenStream=/run/docker.sock
 SocketMode=0660
@@ -178,7 +179,7 @@ SocketMode=0660
 ListenStream=
 ListenStream=/run/a.sock
 ListenStream = /run/b.sock
-`).host().Unit("docker.socket")
+`).Host().Unit("docker.socket")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +202,8 @@ ListenStream = /run/b.sock
 }
 
 func TestFlagVariable(t *testing.T) {
-	u, err := newMachine(t, debianUnit+"-- etc/default/docker --\nDOCKER_OPTS=--icc=true\n").host().Unit("docker.service")
+	m := fixtures.NewMachine(t, debianUnit+"-- etc/default/docker --\nDOCKER_OPTS=--icc=true\n")
+	u, err := m.Host().Unit("docker.service")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,36 +1,35 @@
-package facts
+package facts_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"example.com/harden/checks/budget"
-	"example.com/harden/checks/want"
+	"example.com/harden/checks/facts"
 )
 
 // A memory is a host that has these files, and nothing that runs.
 type memory struct {
-	Source
+	facts.Source
 	files map[string]string
 }
 
-func (m memory) Stat(_ context.Context, p string) (Info, error) {
+func (m memory) Stat(_ context.Context, p string) (facts.Info, error) {
 	if text, ok := m.files[p]; ok {
-		return Info{Path: p, Mode: 0o644, Size: int64(len(text))}, nil
+		return facts.Info{Path: p, Mode: 0o644, Size: int64(len(text))}, nil
 	}
 	for file := range m.files {
 		if strings.HasPrefix(file, strings.TrimSuffix(p, "/")+"/") {
-			return Info{Path: p, Type: fs.ModeDir, Mode: 0o755}, nil
+			return facts.Info{Path: p, Type: fs.ModeDir, Mode: 0o755}, nil
 		}
 	}
-	return Info{}, fs.ErrNotExist
+	return facts.Info{}, fs.ErrNotExist
 }
 
 func (m memory) Read(_ context.Context, p string) ([]byte, error) {
@@ -55,13 +54,17 @@ func (m memory) List(_ context.Context, dir string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-func (m memory) Processes(context.Context, string) ([]Process, error) { return nil, ErrAbsent }
-func (m memory) Audit(context.Context) (AuditState, error)            { return AuditState{}, ErrAbsent }
+func (m memory) Processes(context.Context, string) ([]facts.Process, error) {
+	return nil, facts.ErrAbsent
+}
+func (m memory) Audit(context.Context) (facts.AuditState, error) {
+	return facts.AuditState{}, facts.ErrAbsent
+}
 
 type reader struct {
 	kind, file string
 	more       map[string]string
-	read       func(*Host) error
+	read       func(*facts.Host) error
 }
 
 // readers read a file of each kind with all that is then asked of it.
@@ -75,7 +78,7 @@ var readers = []reader{
 	{"an environment file", "/etc/default/docker", map[string]string{
 		"/lib/systemd/system/docker.service": "[Service]\nEnvironmentFile=/etc/default/docker\nExecStart=/a $A ${A} $B\n"},
 		unitOf},
-	{"a document", "/a.yaml", nil, func(h *Host) error {
+	{"a document", "/a.yaml", nil, func(h *facts.Host) error {
 		d, err := h.Document("/a.yaml")
 		if err == nil {
 			var into map[string]any
@@ -84,19 +87,23 @@ var readers = []reader{
 		}
 		return err
 	}},
-	{"a manifest", "/m/a.yaml", nil,
-		func(h *Host) error { _, errs := staticPods(h, "/m", want.Root); return errors.Join(errs...) }},
-	{"daemon.json", "/d", nil, func(h *Host) error {
+	{"a manifest", "/m/a.yaml", map[string]string{
+		"/lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --pod-manifest-path=/m\n"}, nodeOf},
+	{"daemon.json", "/d", nil, func(h *facts.Host) error {
 		f, _ := h.File("/d")
-		_, err := ParseKeys(f.Data)
+		_, err := facts.ParseKeys(f.Data)
 		return err
 	}},
-	{"audit rules", "/etc/audit/rules.d/a.rules", nil, func(h *Host) error { _, err := h.Audit(); return err }},
-	{"kernel settings", "/etc/sysctl.d/a.conf", nil, func(h *Host) error { _, err := h.Sysctls(); return err }},
-	{"accounts", "/etc/passwd", nil, func(h *Host) error { f, err := h.File("/etc/passwd"); Names(f.Data); return err }},
+	{"audit rules", "/etc/audit/rules.d/a.rules", nil, func(h *facts.Host) error { _, err := h.Audit(); return err }},
+	{"kernel settings", "/etc/sysctl.d/a.conf", nil, func(h *facts.Host) error { _, err := h.Sysctls(); return err }},
+	{"accounts", "/etc/passwd", nil, func(h *facts.Host) error {
+		f, err := h.File("/etc/passwd")
+		facts.Names(f.Data)
+		return err
+	}},
 }
 
-func unitOf(h *Host) error {
+func unitOf(h *facts.Host) error {
 	u, err := h.Unit("docker.service")
 	if err == nil {
 		u.Flags()
@@ -104,9 +111,21 @@ func unitOf(h *Host) error {
 	return err
 }
 
-func sourcesOf(h *Host) error {
-	h.SourceDirs = []SourceDir{{"/src", "src"}}
-	s, err := SourcesOf(h)
+// nodeOf asks for a program of Kubernetes that none of the files starts.
+func nodeOf(h *facts.Host) error {
+	n, err := facts.NodeOf(h)
+	if err != nil {
+		return err
+	}
+	if _, err = n.Component(facts.APIServer); errors.Is(err, facts.ErrAbsent) {
+		return nil
+	}
+	return err
+}
+
+func sourcesOf(h *facts.Host) error {
+	h.SourceDirs = []facts.SourceDir{{"/src", "src"}}
+	s, err := facts.SourcesOf(h)
 	if err != nil {
 		return err
 	}
@@ -136,7 +155,7 @@ func sourcesOf(h *Host) error {
 	return errors.Join(err, sourcesLeft(s))
 }
 
-func sourcesLeft(s *Sources) error {
+func sourcesLeft(s *facts.Sources) error {
 	if len(s.Skipped) > 0 {
 		return fmt.Errorf("%v: %w", s.Skipped, budget.Err)
 	}
@@ -150,7 +169,7 @@ func costOf(kind int, text string) (uint64, error) {
 	for name, text := range r.more {
 		files[name] = text
 	}
-	h := New(context.Background(), memory{files: files}, Choices{})
+	h := facts.New(context.Background(), memory{files: files}, facts.Choices{})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	err := r.read(h)
@@ -229,9 +248,10 @@ func TestWholeOrUnknown(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	h := New(context.Background(), memory{files: map[string]string{path.Join("/k", rep("d/", 10), "a.conf"): ""}},
-		Choices{})
-	if all, err := confsBelow(h, budget.New("/k", nil), "/k", 0); err == nil {
-		t.Errorf("too deep, and told is %v", all)
+	h := facts.New(context.Background(), memory{files: map[string]string{
+		"/lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --config-dir=/k\n",
+		"/k/" + rep("d/", 10) + "a.conf":      ""}}, facts.Choices{})
+	if err := nodeOf(h); err == nil || !strings.Contains(err.Error(), "go deeper than") {
+		t.Errorf("too deep: %v", err)
 	}
 }
