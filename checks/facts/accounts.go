@@ -55,8 +55,8 @@ func (h *Host) Group(name string) (gid uint32, members []string, err error) {
 	return group.ID, slices.Compact(members), nil
 }
 
-// home returns a user's home directory.
-func home(h *Host, uid uint32) (string, error) {
+// HomeOf returns a user's home directory.
+func HomeOf(h *Host, uid uint32) (string, error) {
 	f, err := h.File("/etc/passwd")
 	if err != nil {
 		return "", err

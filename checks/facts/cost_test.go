@@ -12,6 +12,9 @@ import (
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/checks/facts/kube"
+	"example.com/harden/checks/facts/source"
 )
 
 // A memory is a host that has these files, and nothing that runs.
@@ -91,7 +94,7 @@ var readers = []reader{
 		"/lib/systemd/system/kubelet.service": "[Service]\nExecStart=/usr/bin/kubelet --pod-manifest-path=/m\n"}, nodeOf},
 	{"daemon.json", "/d", nil, func(h *facts.Host) error {
 		f, _ := h.File("/d")
-		_, err := facts.ParseKeys(f.Data)
+		_, err := docker.ParseKeys(f.Data)
 		return err
 	}},
 	{"audit rules", "/etc/audit/rules.d/a.rules", nil, func(h *facts.Host) error { _, err := h.Audit(); return err }},
@@ -113,11 +116,11 @@ func unitOf(h *facts.Host) error {
 
 // nodeOf asks for a program of Kubernetes that none of the files starts.
 func nodeOf(h *facts.Host) error {
-	n, err := facts.NodeOf(h)
+	n, err := kube.NodeOf(h)
 	if err != nil {
 		return err
 	}
-	if _, err = n.Component(facts.APIServer); errors.Is(err, facts.ErrAbsent) {
+	if _, err = n.Component(kube.APIServer); errors.Is(err, facts.ErrAbsent) {
 		return nil
 	}
 	return err
@@ -125,7 +128,7 @@ func nodeOf(h *facts.Host) error {
 
 func sourcesOf(h *facts.Host) error {
 	h.SourceDirs = []facts.SourceDir{{"/src", "src"}}
-	s, err := facts.SourcesOf(h)
+	s, err := source.Of(h)
 	if err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func sourcesOf(h *facts.Host) error {
 	return errors.Join(err, sourcesLeft(s))
 }
 
-func sourcesLeft(s *facts.Sources) error {
+func sourcesLeft(s *source.Files) error {
 	if len(s.Skipped) > 0 {
 		return fmt.Errorf("%v: %w", s.Skipped, budget.Err)
 	}

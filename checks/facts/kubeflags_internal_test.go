@@ -14,7 +14,7 @@ func TestParseKubeFlags(t *testing.T) {
 		"--client-ca-file=", "--", "--last=1"} {
 		tokens = append(tokens, Token{Text: w, File: "unit"})
 	}
-	flags := parseKubeFlags(tokens)
+	flags := ParseKubeFlags(tokens)
 	got := map[string][]string{}
 	for name, f := range flags {
 		got[name] = f.Values
@@ -40,7 +40,7 @@ func TestFlagsAlike(t *testing.T) {
 		for w := range strings.FieldsSeq(line) {
 			tokens = append(tokens, Token{Text: w})
 		}
-		return parseKubeFlags(tokens)
+		return ParseKubeFlags(tokens)
 	}
 	for _, test := range []struct {
 		a, b string
@@ -55,7 +55,7 @@ func TestFlagsAlike(t *testing.T) {
 		{"--enable-admission-plugins=A", "--enable-admission-plugins=A,B", false},
 		{"--v=1", "--v=1 --profiling", false},
 	} {
-		if got := parse(test.a).alike(parse(test.b)); got != test.want {
+		if got := parse(test.a).Alike(parse(test.b)); got != test.want {
 			t.Errorf("%q and %q: alike %v", test.a, test.b, got)
 		}
 	}
