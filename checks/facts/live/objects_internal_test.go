@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A crowd is an engine with many containers, which notes how it is asked.
@@ -79,7 +80,7 @@ func TestCrowd(t *testing.T) {
 	if c.most > questions {
 		t.Errorf("%d questions at once, and %d were to be the most", c.most, questions)
 	}
-	if !slices.IsSortedFunc(all, func(a, b facts.Container) int { return strings.Compare(a.ID, b.ID) }) ||
+	if !slices.IsSortedFunc(all, func(a, b docker.Container) int { return strings.Compare(a.ID, b.ID) }) ||
 		all[0].ID != "0001" || all[0].HostConfig.Memory != 5 {
 		t.Errorf("not by ID: %+v", all[0])
 	}
