@@ -31,7 +31,7 @@ type ContainerChange struct {
 }
 
 func (u ContainerChange) String() string {
-	return fmt.Sprintf("container %s (%s)", u.Name, facts.ShortID(u.ID))
+	return fmt.Sprintf("container %s (%s)", u.Name, docker.ShortID(u.ID))
 }
 
 // prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.
