@@ -1,0 +1,170 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
+	"example.com/harden/remediate/report"
+)
+
+// An ending is what a review comes to.
+type ending struct {
+	plan    *remediate.Plan
+	report  *report.Report
+	waivers int
+}
+
+// finish plans what was chosen, and shows that.
+func (r *review) finish() (*ending, error) {
+	waivers, err := r.accepted()
+	if err != nil {
+		return nil, err
+	}
+	s := r.session
+	s.Waivers = append(slices.Clip(s.Waivers), waivers...)
+	s.results = checks.Waive(r.found, waivers, s.now)
+	s.picked = r.chosen()
+	plan, err := s.plan()
+	if err != nil {
+		return nil, err
+	}
+	rep := s.planned(plan)
+	return &ending{plan, rep, len(waivers)}, r.show(page{text: func() (string, error) {
+		return r.text(&report.Chosen{Report: rep, Line: r.line(), Notes: r.notes(plan)})
+	}})
+}
+
+// conclude asks, writes the waivers, and then applies the plan. A dry run saves it instead.
+func (r *review) conclude(e *ending) error {
+	if r.dry {
+		if err := r.writeOutputs(e.report); err != nil {
+			return err
+		}
+		return r.keep(e.plan, e.report)
+	}
+	if e.plan.Empty() && e.waivers == 0 {
+		return r.nothing(e.report)
+	}
+	question, write := r.question(e.plan), "write "+plural(e.waivers, "waiver", "waivers")
+	switch {
+	case e.plan.Empty():
+		question = write + "?"
+	case e.waivers > 0:
+		question = write + ", and " + question
+	}
+	if err := r.agreed(question, "nothing was applied"); err != nil {
+		return err
+	}
+	if e.waivers > 0 {
+		if err := r.writeWaivers(); err != nil {
+			return err
+		}
+	}
+	if !e.plan.Empty() {
+		return r.carryOut(e.plan)
+	}
+	if err := r.nothing(e.report); err != nil || !r.Detailed || r.ExitZero {
+		return err
+	}
+	return status(exitFindings)
+}
+
+// chosen are the fixes to apply.
+func (r *review) chosen() map[string][]want.Class {
+	chosen := map[string][]want.Class{}
+	for _, o := range r.offers {
+		if o.said == take {
+			chosen[o.check.ID] = append(chosen[o.check.ID], o.classes...)
+		}
+	}
+	return chosen
+}
+
+// line counts what was decided.
+func (r *review) line() string {
+	n := map[decision]int{}
+	for _, o := range r.offers {
+		n[o.said]++
+	}
+	return fmt.Sprintf("Review: %s chosen, %d skipped, %d waived.", plural(n[take], "fix", "fixes"), n[skip], n[waived])
+}
+
+// notes say where a plan of what was chosen is not just that: fixes that depend on others, and that settle others.
+func (r *review) notes(plan *remediate.Plan) (notes []string) {
+	left := map[string]string{}
+	key := func(c *checks.Check, f checks.Finding) string { return c.ID + "\x00" + f.Subject }
+	for _, l := range plan.Left {
+		left[key(l.Check, l.Finding)] = l.Reason
+	}
+	chosen := r.chosen()
+	for _, o := range r.offers {
+		settled := 0
+		for _, f := range o.findings {
+			reason, open := left[key(o.check, f)]
+			if o.said == take && open {
+				notes = append(notes, fmt.Sprintf("%s was chosen and is not applied to %s: %s", o.check.ID,
+					report.Clean(f.Subject), r.redactor.RedactText(reason)))
+			}
+			if !open {
+				settled++
+			}
+		}
+		if o.said == skip && settled == len(o.findings) {
+			notes = append(notes, o.check.ID+" was skipped, and a chosen fix resolves it too")
+		}
+	}
+	for _, c := range changing(plan) {
+		if chosen[c.ID] == nil {
+			notes = append(notes, c.ID+" was not chosen: without its fix a chosen one would undo a limit that is set now, so it "+
+				"is in the plan too")
+		}
+	}
+	return notes
+}
+
+// changing are the checks that a plan changes something for.
+func changing(plan *remediate.Plan) (all []*checks.Check) {
+	add := func(cs []*checks.Check) {
+		for _, c := range cs {
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	for _, c := range plan.Changes {
+		add(c.Checks)
+	}
+	for _, u := range plan.Updates {
+		add(u.Checks)
+	}
+	for _, a := range plan.Activations {
+		add(a.Checks)
+	}
+	return all
+}
+
+// covered reports whether waivers of this review accept all that a fix is for.
+func (r *review) covered(o *offer) bool {
+	waivers, err := r.accepted()
+	return err == nil && !slices.ContainsFunc(o.findings, func(f checks.Finding) bool {
+		return !slices.ContainsFunc(waivers, func(w checks.Waiver) bool {
+			return w.Covers(o.check.ID, f) && !w.Expired(r.now)
+		})
+	})
+}
+
+// accepted are the waivers of this review.
+func (r *review) accepted() (all []checks.Waiver, err error) {
+	var errs []error
+	for _, o := range r.offers {
+		for _, w := range o.waivers {
+			waiver, err := w.check()
+			all, errs = append(all, waiver), append(errs, err)
+		}
+	}
+	return all, errors.Join(errs...)
+}
