@@ -113,17 +113,23 @@ func (s *session) offers(plan *remediate.Plan) (all []*offer) {
 	for _, l := range plan.Left {
 		left[place{l.Check, l.Finding.Subject}] = true
 	}
+	changed := map[bool]map[*checks.Check]bool{false: {}, true: {}}
+	for held, of := range changed {
+		for _, c := range changing(plan, held) {
+			of[c] = true
+		}
+	}
 	for _, r := range s.results {
 		if r.Status != checks.Fail {
 			continue
 		}
 		var own []*offer
 		for _, f := range r.Findings {
-			if len(f.Wants) == 0 || left[place{r.Check, f.Subject}] {
-				continue
-			}
 			class := remediate.Class(s.host, r.Check, f)
 			held := len(s.Sources) == 0 && !s.allows(r.Check, class)
+			if len(f.Wants) == 0 || left[place{r.Check, f.Subject}] || !changed[held][r.Check] {
+				continue
+			}
 			i := slices.IndexFunc(own, func(o *offer) bool { return o.held == held && (!held || o.class() == class) })
 			if i < 0 {
 				i, own = len(own), append(own, &offer{check: r.Check, held: held})

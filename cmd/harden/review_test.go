@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/remediate/apply"
 )
 
 // An act is what somebody does at a terminal once it shows something.
@@ -109,12 +107,4 @@ func pressing(all string) (acts []act) {
 	return acts
 }
 
-var _ = filepath.Join
-var _ apply.Options
 
-func TestTry(t *testing.T) {
-	root, state := small(t)
-	s := stage{t, 24, 80, nil}
-	out, code := s.play([]string{"--review", "--root", root, "--state", state}, append(pressing("nynynn?"), act{shown: "Apply this fix [", types: "y"}, act{shown:"apply? [y/N]", types:"y\n"})...)
-	t.Log(out, code)
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/want"
@@ -117,7 +118,7 @@ func (r *review) notes(plan *remediate.Plan) (notes []string) {
 			notes = append(notes, o.check.ID+" was skipped, and a chosen fix resolves it too")
 		}
 	}
-	for _, c := range changing(plan) {
+	for _, c := range changing(plan, false) {
 		if chosen[c.ID] == nil {
 			notes = append(notes, c.ID+" was not chosen: without its fix a chosen one would undo a limit that is set now, so it "+
 				"is in the plan too")
@@ -126,25 +127,25 @@ func (r *review) notes(plan *remediate.Plan) (notes []string) {
 	return notes
 }
 
-// changing are the checks that a plan changes something for.
-func changing(plan *remediate.Plan) (all []*checks.Check) {
-	add := func(cs []*checks.Check) {
-		for _, c := range cs {
-			if !slices.Contains(all, c) {
-				all = append(all, c)
-			}
+// changing are the checks that a plan changes something for, or those that it would if what is held were allowed.
+func changing(plan *remediate.Plan, held bool) (all []*checks.Check) {
+	parts := []remediate.Held{{Changes: plan.Changes, Updates: plan.Updates, Activations: plan.Activations}}
+	if held {
+		parts = plan.Held
+	}
+	for _, h := range parts {
+		for _, c := range h.Changes {
+			all = append(all, c.Checks...)
+		}
+		for _, u := range h.Updates {
+			all = append(all, u.Checks...)
+		}
+		for _, a := range h.Activations {
+			all = append(all, a.Checks...)
 		}
 	}
-	for _, c := range plan.Changes {
-		add(c.Checks)
-	}
-	for _, u := range plan.Updates {
-		add(u.Checks)
-	}
-	for _, a := range plan.Activations {
-		add(a.Checks)
-	}
-	return all
+	slices.SortFunc(all, func(a, b *checks.Check) int { return strings.Compare(a.ID, b.ID) })
+	return slices.Compact(all)
 }
 
 // covered reports whether waivers of this review accept all that a fix is for.

@@ -3,6 +3,8 @@ package report
 import (
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/want"
 )
 
 // An Offer is one fix by itself, for somebody to decide about: a report of its check alone, with the plan that this fix
@@ -15,21 +17,12 @@ type Offer struct {
 	Named bool
 }
 
-func (o *Offer) text(p *page) {
-	p.offered(o.Report, o.Head)
-	switch {
-	case o.Named:
-		p.block("", 0, yellow, "Held back: no class allows it. To choose it, press y and type the name of the check.")
-	case o.Needs != "":
-		p.block("", 0, yellow, "Held back: choosing it here allows it as "+o.Needs+" would, for this fix alone ("+
-			classText(o.Results[0].Findings[0].Disruption)+").")
-	}
-}
+func (o *Offer) text(p *page) { p.offered(o) }
 
-// offered lays out the fix of a report's only check.
-func (p *page) offered(r *Report, head string) {
-	res, plan := &r.Results[0], r.Plan
-	p.line(p.paint(bold, head+": "+severityOf(res).String()+", "+Clean(res.label())))
+// offered lays out one fix: what it is for, what it takes, and what it changes.
+func (p *page) offered(o *Offer) {
+	res, plan := &o.Results[0], o.Plan
+	p.line(p.paint(bold, o.Head+": "+severityOf(res).String()+", "+Clean(res.label())))
 	p.block("  ", 2, "", res.Title)
 	p.labelled("why", res.Why)
 	for _, t := range res.Threats {
@@ -38,11 +31,18 @@ func (p *page) offered(r *Report, head string) {
 	for _, b := range plan.breaks() {
 		p.labelled("breaks", b)
 	}
+	switch {
+	case o.Named:
+		p.labelled("held", "no class allows this fix; to choose it, press y and type the name of its check")
+	case o.Needs != "":
+		p.labelled("held", "y allows this fix alone as "+o.Needs+" would allow all of its class: "+
+			classPhrases[o.Results[0].Findings[0].Disruption])
+	}
 	p.found(res)
 	for _, l := range plan.Left {
 		p.labelled("left", difference(Clean(l.Subject), l.Reason, ""))
 	}
-	p.changed(plan)
+	p.changed(plan, false)
 }
 
 // found tells what a fix is for, those that differ in their subject alone together.
@@ -83,18 +83,24 @@ func (plan *Plan) breaks() (all []string) {
 	return all
 }
 
-// changed shows what a plan changes, without what it is for.
-func (p *page) changed(plan *Plan) {
-	target := func(name string, class string) { p.line("\n", p.paint(bold, Clean(name)), "  ", p.paint(dim, class)) }
+// changed shows what a plan changes, and of which checks where they are more than the one that was told.
+func (p *page) changed(plan *Plan, whose bool) {
+	target := func(name string, class want.Class, checks []string) {
+		p.line()
+		p.line(p.paint(bold, Clean(name)), "  ", p.paint(dim, classText(class)))
+		if whose {
+			p.labelled("for", strings.Join(checks, ", "))
+		}
+	}
 	for _, c := range plan.Changes {
-		target(c.Target, classText(c.Disruption))
+		target(c.Target, c.Disruption, c.Checks)
 		if c.Upgrade != nil {
 			p.labelled("upgrade", upgradeText(*c.Upgrade))
 		}
 		p.diff(c.Diff)
 	}
 	for _, u := range plan.Updates {
-		target("container "+u.Container, classText(u.Disruption))
+		target("container "+u.Container, u.Disruption, u.Checks)
 		p.diff(u.Diff)
 	}
 	after := slices.Clone(plan.Activations)
@@ -121,7 +127,7 @@ func (c *Chosen) text(p *page) {
 		for _, b := range plan.breaks() {
 			p.labelled("breaks", b)
 		}
-		p.changed(plan)
+		p.changed(plan, true)
 	}
 }
 
