@@ -187,8 +187,7 @@ func height(line string, columns int) int {
 
 // prompted asks for a line.
 func (d *dialog) prompted(question string) (text string, ok bool, err error) {
-	fmt.Fprint(d.out, question+" ")
-	text, ok, err = d.line()
+	text, ok, err = d.line(func() { fmt.Fprint(d.out, question+" ") })
 	if err != nil || !ok {
 		fmt.Fprintln(d.out)
 	}

@@ -144,10 +144,12 @@ func (k *keyboard) read() error {
 	}
 }
 
-// line asks for a line, which the terminal itself lets people edit. ok is false where they end it by Ctrl-D instead.
-func (k *keyboard) line() (text string, ok bool, err error) {
+// line waits for a line, which the terminal itself lets people edit, once ask has asked for it. ok is false where they
+// end it by Ctrl-D instead. What was typed before the question is no answer to it.
+func (k *keyboard) line(ask func()) (text string, ok bool, err error) {
 	k.rest = nil
 	k.restore()
+	ask()
 	defer k.byKey()
 	for !strings.Contains(string(k.rest), "\n") {
 		switch err := k.read(); {

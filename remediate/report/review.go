@@ -136,7 +136,4 @@ type Edit struct {
 	Change
 }
 
-func (e *Edit) text(p *page) {
-	p.line(p.paint(bold, strings.TrimSpace(e.Action+" "+Clean(e.Target))))
-	p.diff(e.Diff)
-}
+func (e *Edit) text(p *page) { p.diff(e.Diff) }
