@@ -176,6 +176,9 @@ func (r *review) run() error {
 	if err = r.walk(); err == nil {
 		e, err = r.finish()
 	}
+	if err == nil {
+		err = r.agree(e)
+	}
 	keys.close()
 	if err != nil {
 		return err

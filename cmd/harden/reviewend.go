@@ -39,16 +39,10 @@ func (r *review) finish() (*ending, error) {
 	}})
 }
 
-// conclude asks, writes the waivers, and then applies the plan. A dry run saves it instead.
-func (r *review) conclude(e *ending) error {
-	if r.dry {
-		if err := r.writeOutputs(e.report); err != nil {
-			return err
-		}
-		return r.keep(e.plan, e.report)
-	}
-	if e.plan.Empty() && e.waivers == 0 {
-		return r.nothing(e.report)
+// agree asks the last question, where there is something to do.
+func (r *review) agree(e *ending) error {
+	if r.dry || e.plan.Empty() && e.waivers == 0 {
+		return nil
 	}
 	question, write := r.question(e.plan), "write "+plural(e.waivers, "waiver", "waivers")
 	switch {
@@ -57,8 +51,21 @@ func (r *review) conclude(e *ending) error {
 	case e.waivers > 0:
 		question = write + ", and " + question
 	}
-	if err := r.agreed(question, "nothing was applied"); err != nil {
-		return err
+	r.say("")
+	answer, _, err := r.prompted(question + " [y/N]")
+	if err == nil && !isYes(answer) {
+		err = errors.New("nothing was applied")
+	}
+	return err
+}
+
+// conclude does what was agreed to: it writes the waivers, and then applies the plan. A dry run saves it instead.
+func (r *review) conclude(e *ending) error {
+	if r.dry {
+		if err := r.writeOutputs(e.report); err != nil {
+			return err
+		}
+		return r.keep(e.plan, e.report)
 	}
 	if e.waivers > 0 {
 		if err := r.writeWaivers(); err != nil {
@@ -68,7 +75,7 @@ func (r *review) conclude(e *ending) error {
 	if !e.plan.Empty() {
 		return r.carryOut(e.plan)
 	}
-	if err := r.nothing(e.report); err != nil || !r.Detailed || r.ExitZero {
+	if err := r.nothing(e.report); err != nil || e.waivers == 0 || !r.Detailed || r.ExitZero {
 		return err
 	}
 	return status(exitFindings)

@@ -30,8 +30,8 @@ waivers:
 // TestReviewWaives writes waivers, each to say what was answered, and leaves the rest of the file as it is. They are a
 // run of their own, which rollback takes back byte for byte.
 func TestReviewWaives(t *testing.T) {
-	const entry = "  - check: docker/etc-default-mode\n    expires: 2999-12-31\n    reason: 'until #12: the new host'\n" +
-		"    scope: /etc/default/docker\n"
+	const entry = "  - check: docker/etc-default-mode\n    expires: \"2999-12-31\"\n" +
+		"    reason: \"until #12: the new host\"\n    scope: /etc/default/docker\n"
 	for name, test := range map[string]struct {
 		config, want string
 		acts         []act

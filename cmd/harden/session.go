@@ -217,13 +217,19 @@ func (s *session) confirm(question string) (bool, error) {
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		answer <- line
 	}()
 	select {
 	case a := <-answer:
-		return a == "y" || a == "yes", nil
+		return isYes(a), nil
 	case <-s.ctx.Done():
 		fmt.Fprintln(os.Stderr)
 		return false, s.ctx.Err()
 	}
+}
+
+// isYes reports whether an answer is yes; anything else means no.
+func isYes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
 }
