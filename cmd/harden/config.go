@@ -115,6 +115,8 @@ func subject(cmd *cobra.Command) report.Subject {
 		return report.OfPlan
 	case "check", "apply", "report":
 		return report.OfReport
+	case "merge":
+		return report.OfFleet
 	}
 	return report.OfOther
 }

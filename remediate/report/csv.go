@@ -20,7 +20,12 @@ var csvColumns = []string{"host", "time", "check", "number", "section", "title",
 	"state", "subject", "got", "must", "reason", "fix", "disruption", "place", "waiver", "threats", "items", "id",
 	"machine", "os", "kernel"}
 
+func (csvView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfFleet }
+
 func (v csvView) Write(w io.Writer, d Document, _ Style) error {
+	if f, ok := whole(d).(*Fleet); ok {
+		return v.writeFleet(w, f)
+	}
 	rs, err := reportsOf(v.Name(), d)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,10 +39,13 @@ type lines struct {
 
 func (l *lines) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
-	for i, c := range p[:n] {
-		if c == '\n' {
-			l.feeds = append(l.feeds, l.n+int64(i))
+	for at := 0; at < n; at++ {
+		next := bytes.IndexByte(p[at:n], '\n')
+		if next < 0 {
+			break
 		}
+		at += next
+		l.feeds = append(l.feeds, l.n+int64(at))
 	}
 	if l.n += int64(n); l.n > l.most {
 		return n, errors.New("too large")

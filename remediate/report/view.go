@@ -44,6 +44,7 @@ const (
 	OfPlan            // what was found of a host, and what would be changed
 	OfMetrics         // counts, for a monitoring system
 	OfReport          // what was found of a host
+	OfFleet           // what was found of many hosts
 )
 
 // A View is a format.
