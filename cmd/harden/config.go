@@ -117,6 +117,8 @@ func subject(cmd *cobra.Command) report.Subject {
 		return report.OfReport
 	case "merge":
 		return report.OfFleet
+	case "diff":
+		return report.OfComparison
 	}
 	return report.OfOther
 }

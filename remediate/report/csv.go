@@ -20,11 +20,14 @@ var csvColumns = []string{"host", "time", "check", "number", "section", "title",
 	"state", "subject", "got", "must", "reason", "fix", "disruption", "place", "waiver", "threats", "items", "id",
 	"machine", "os", "kernel"}
 
-func (csvView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfFleet }
+func (csvView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfFleet || s == OfComparison }
 
 func (v csvView) Write(w io.Writer, d Document, _ Style) error {
-	if f, ok := whole(d).(*Fleet); ok {
-		return v.writeFleet(w, f)
+	switch d := whole(d).(type) {
+	case *Fleet:
+		return v.writeFleet(w, d)
+	case *Comparison:
+		return v.writeComparison(w, d)
 	}
 	rs, err := reportsOf(v.Name(), d)
 	if err != nil {

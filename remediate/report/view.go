@@ -45,6 +45,7 @@ const (
 	OfMetrics         // counts, for a monitoring system
 	OfReport          // what was found of a host
 	OfFleet           // what was found of many hosts
+	OfComparison      // what a report says otherwise than another
 )
 
 // A View is a format.
