@@ -12,8 +12,8 @@ func diffCommand() *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: "Compare two saved reports",
 		Long: `Compare two reports that harden has saved as JSON, and show what has changed: findings that are new,
-changed, fixed, gone or waived, waivers that have expired, and checks that can no longer be judged. - reads one of them from standard
-input. No host is audited.
+changed, fixed, gone or waived, waivers that have expired, and checks that can no longer be judged. One of them may be
+-, which reads standard input. No host is audited.
 
 Findings are the same by their id, so that of a container that was recreated is not new. What a run has fixed counts as
 fixed.

@@ -147,8 +147,8 @@ func (c *Comparison) scores() string {
 }
 
 // shiftColumns are the columns of a comparison as a table. New ones are added at the end.
-var shiftColumns = []string{"change", "check", "number", "title", "subject", "was", "is", "must", "reason", "id", "host",
-	"old_time", "new_time"}
+var shiftColumns = []string{"change", "check", "number", "title", "subject", "was", "is", "must", "reason", "id",
+	"host", "old_time", "new_time"}
 
 // writeComparison is the table of a comparison, a row for each change.
 func (csvView) writeComparison(w io.Writer, c *Comparison) error {
@@ -177,7 +177,8 @@ func (markdownView) writeComparison(w io.Writer, c *Comparison) error {
 		fmt.Fprintf(out, "\n%s.\n", markdown(c.scores()))
 	}
 	if len(c.Changes) > 0 {
-		out.WriteString("\n| Change | Check | Title | Subject | Was | Is | Must be |\n|---|---|---|---|---|---|---|\n")
+		out.WriteString("\n| Change | Check | Title | Subject | Was | Is | Must be |\n" +
+			"|---|---|---|---|---|---|---|\n")
 	}
 	for _, s := range c.Changes {
 		row := []string{s.Kind, strings.TrimSpace(s.Number + " " + s.ID), markdown(s.Title)}
