@@ -116,6 +116,10 @@ func subject(cmd *cobra.Command) report.Subject {
 		return report.OfPlan
 	case "check", "apply", "report":
 		return report.OfReport
+	case "merge":
+		return report.OfFleet
+	case "diff":
+		return report.OfComparison
 	}
 	return report.OfOther
 }

@@ -23,6 +23,7 @@ var documents = map[string]any{
 	"repair": report.Repair{}, "schedule": report.Schedule{}, "schedule_status": report.ScheduleStatus{},
 	"guide": report.Guide{}, "catalogue": report.Catalogue{}, "explanations": report.Explanations{},
 	"model": report.Model{}, "program": report.Program{}, "history": report.History{}, "past_run": report.Confirmed{},
+	"fleet": report.Fleet{}, "comparison": report.Comparison{},
 }
 
 // wrapped are documents that are one of documents to a program, or that no program reads.
