@@ -20,6 +20,9 @@ import (
 	"example.com/harden/checks/want"
 )
 
+// errAsleep says that what only a running dockerd tells is not known.
+var errAsleep = errors.New("dockerd is not running")
+
 // engine returns what the Docker Engine says of itself. Where Docker is installed but does not run, that is not
 // known, and no reason to call a check not applicable.
 func engine(h *facts.Host) (*docker.EngineFacts, error) {
@@ -34,7 +37,7 @@ func engine(h *facts.Host) (*docker.EngineFacts, error) {
 	case d.Unseen:
 		return nil, errors.New("not checked: --root reads files only")
 	}
-	return nil, errors.New("dockerd is not running")
+	return nil, errAsleep
 }
 
 // unless judges by r unless reason says why the check does not apply.

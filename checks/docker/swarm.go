@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"slices"
 	"strconv"
@@ -132,7 +134,7 @@ func openSwarmPorts(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	if d.Process == nil {
-		return nil, fmt.Errorf("dockerd does not run, so that it listens on nothing")
+		return nil, errAsleep
 	}
 	listeners, err := h.Listeners(d.Process.PID)
 	if err != nil {
@@ -321,6 +323,9 @@ func sharedDataPath(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	f, err := h.File(docker.SwarmState(d))
+	if _, asleep := engine(h); asleep != nil && errors.Is(err, fs.ErrNotExist) {
+		return nil, asleep // whether this is a node, only dockerd tells
+	}
 	if err != nil {
 		return nil, err
 	}

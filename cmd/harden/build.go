@@ -28,6 +28,7 @@ func (s *session) report(command string) *report.Report {
 	r.Host = report.HostOf(s.host, s.looked())
 	if len(s.Sources) == 0 {
 		r.Host.Notes = append(r.Host.Notes, s.runNotes()...)
+		r.Previous = s.previous(r)
 	}
 	r.Redact(s.redactor)
 	return r

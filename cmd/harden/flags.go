@@ -115,7 +115,7 @@ func addReading(cmd *cobra.Command) {
 }
 
 func addVerbose(cmd *cobra.Command) {
-	cmd.Flags().BoolP("verbose", "v", false, "also show the reason for each check, and why it does not apply")
+	cmd.Flags().BoolP("verbose", "v", false, "list every check, with its reason, and why it does not apply")
 }
 
 // addFailOn adds the flag that has an apply fail for what it leaves open.

@@ -327,6 +327,9 @@ func (s *session) conclude(plan *remediate.Plan, run *apply.Run, failure error) 
 		return failure
 	}
 	r.Hidden = hidden
+	if r.Run.ID != "" {
+		s.keepScore(r)
+	}
 	err := s.show(report.Ended{Document: r})
 	s.toConfirm(run)
 	if failure != nil {

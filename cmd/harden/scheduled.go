@@ -133,6 +133,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	if last != nil {
 		changes.Since, changes.Changes = last.Report.Time, report.Compare(last.Report, now.Report)
 	}
+	s.keepScore(now.Report)
 	err = s.show(changes)
 	err = multierror.Append(err, writeJSON(s.lookFile(), hide(s.redactor, now)),
 		s.writeMetrics(metrics, now, changes.Changes)).

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,7 @@ func (t *teller) style() report.Style {
 		color = t.config.Color == "always"
 	}
 	return report.Style{Width: width, Color: color, Quiet: t.config.Quiet, Verbose: t.config.Verbose, Terminal: terminal,
+		ASCII: !utf8Locale(os.Getenv),
 		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
 }
 
@@ -57,4 +59,12 @@ func (t *teller) toFile(path string) (done func() error) {
 	var b strings.Builder
 	t.stdout = &b
 	return func() error { return writeFile(path, []byte(b.String())) }
+}
+
+// utf8Locale reports whether the locale's characters are UTF-8. The first of these variables that is set decides, as it
+// does for setlocale(3), and without one the locale is C.
+func utf8Locale(env func(string) string) bool {
+	name := strings.ToLower(cmp.Or(env("LC_ALL"), env("LC_CTYPE"), env("LANG")))
+	name, _, _ = strings.Cut(name, "@")
+	return strings.HasSuffix(name, "utf-8") || strings.HasSuffix(name, "utf8")
 }

@@ -135,7 +135,7 @@ func (p *page) explain(c *checks.Check, res Result) {
 	field("disruption", classText(c.Class))
 	field("breaks", c.Breaks)
 	field("by hand", c.Manual)
-	look := looks[res.State]
+	look := p.look(res.State)
 	field("this host", look.word+reasonAfter(res.Reason))
 	for _, f := range res.Findings {
 		field("finding", difference(Clean(f.Subject), f.Got, f.Must))

@@ -237,7 +237,7 @@ func (c *Changes) text(p *page) {
 
 func (p *page) shift(d Shift) {
 	look := shiftLooks[d.Kind]
-	p.block("  "+p.paint(look.color, pad(look.sign+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth), indent, "",
+	p.block("  "+p.paint(look.color, pad(p.sign(look.sign)+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth), indent, "",
 		d.ID+": "+d.Title)
 	margin := func(text string) { p.block(pad("", indent), indent, "", text) }
 	switch d.Kind {

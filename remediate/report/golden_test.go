@@ -136,6 +136,7 @@ func TestGolden(t *testing.T) {
 	shown("plan in colour", host(t), report.Style{Color: true})
 	shown("plan, verbose, narrow", host(t), report.Style{Verbose: true, Width: 60})
 	shown("plan, quiet", host(t), report.Style{Quiet: true})
+	shown("plan in ASCII", host(t), report.Style{ASCII: true})
 	elsewhere := host(t)
 	elsewhere.Host = report.Host{Name: "h", Root: "/", Engine: &report.Engine{Version: "1", Endpoint: "tcp://x",
 		From: "DOCKER_HOST"},

@@ -1,10 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"example.com/harden/checks/secret"
+	"example.com/harden/checks/severity"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
@@ -14,25 +17,85 @@ import (
 func Allow(c want.Class) string { return "--allow " + c.String() }
 
 func (p *page) plan(r *Report) {
+	parts := r.parts()
+	for i := range parts {
+		part := &parts[i]
+		p.title(part.title(parts[i+1:], r.Plan.Left))
+		then := "Then"
+		if h := part.held; h != nil {
+			then = "It would then"
+			p.block("", 0, yellow, allowing(h))
+			p.fixes(part.fixes, classText(h.Disruption))
+		} else {
+			p.fixes(part.fixes)
+		}
+		p.activations(then, part.activations)
+	}
+	p.left(r, r.Plan.Left)
+}
+
+// A part of a plan is what it does, or what one flag would allow.
+type part struct {
+	held        *HeldBack // nil for what the plan does
+	fixes       []Fix
+	changes     string // how many there are
+	activations []Activation
+}
+
+func (r *Report) parts() (all []part) {
 	plan := r.Plan
 	if len(plan.Changes)+len(plan.Updates)+len(plan.Activations) > 0 {
-		p.title("The plan: " + count(plan.Changes, plan.Updates))
-		p.changes(r, plan.Changes)
-		p.updates(r, plan.Updates)
-		p.activations("Then", plan.Activations)
+		all = append(all, part{nil, r.fixes("", plan.Changes, plan.Updates, plan.Activations),
+			count(plan.Changes, plan.Updates), plan.Activations})
 	}
-	for _, h := range plan.Held {
-		p.title(fmt.Sprintf("Held back (%s): %s", classText(h.Disruption), count(h.Changes, h.Updates)))
-		if h.Named != "" {
-			p.block("", 0, yellow, h.Allow+" allows it; no other --allow does")
-		} else {
-			p.block("", 0, yellow, fmt.Sprintf("%s allows it; so does --only with the items", h.Allow))
+	for i := range plan.Held {
+		h := &plan.Held[i]
+		all = append(all, part{h, r.fixes(h.Allow, h.Changes, h.Updates, h.Activations), count(h.Changes, h.Updates),
+			h.Activations})
+	}
+	return all
+}
+
+// title says what a part comes to. A check that needs something of a later part too is counted there in the summary.
+func (q *part) title(later []part, left []LeftOver) string {
+	text := "The plan: "
+	if q.held != nil {
+		text = fmt.Sprintf("Held back (%s): ", classText(q.held.Disruption))
+	}
+	of, more := 0, 0
+	for i := range q.fixes {
+		id := q.fixes[i].Check.ID
+		if id == "" {
+			continue
 		}
-		p.changes(r, h.Changes)
-		p.updates(r, h.Updates)
-		p.activations("It would then", h.Activations)
+		of++
+		if slices.ContainsFunc(left, func(l LeftOver) bool { return l.ID == id }) ||
+			slices.ContainsFunc(later, func(o part) bool {
+				return slices.ContainsFunc(o.fixes, func(f Fix) bool { return f.Check.ID == id })
+			}) {
+			more++
+		}
 	}
-	p.left(r, plan.Left)
+	if text += q.changes; of > 0 {
+		text += " for " + plural(of, "check")
+	}
+	switch {
+	case more == 0:
+		return text
+	case of == 1:
+		return text + ", which needs more than that: see below"
+	case more == of:
+		return text + ", which all need more than that: see below"
+	}
+	return text + fmt.Sprintf(", of which %d need more than that: see below", more)
+}
+
+// allowing says how to have what is held back applied.
+func allowing(h *HeldBack) string {
+	if h.Named != "" {
+		return "To apply it, use " + h.Allow + "; no --allow covers it."
+	}
+	return fmt.Sprintf("To apply it, use %s, or name single checks with --only.", h.Allow)
 }
 
 // left tells each thing that is left once, with all the checks that it keeps from passing.
@@ -40,7 +103,12 @@ func (p *page) left(r *Report, all []LeftOver) {
 	if len(all) == 0 {
 		return
 	}
-	p.title("Manual action required")
+	var ids []string
+	for _, l := range all {
+		ids = append(ids, l.ID)
+	}
+	p.title("Manual action required: " + plural(len(unique(ids)), "check"))
+	all = r.bySeverity(all)
 	findings := map[place]Finding{}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
@@ -90,6 +158,17 @@ func (p *page) left(r *Report, all []LeftOver) {
 	}
 }
 
+// bySeverity puts what matters most first.
+func (r *Report) bySeverity(all []LeftOver) []LeftOver {
+	of := map[string]severity.Severity{}
+	for i := range r.Results {
+		of[r.Results[i].ID] = severityOf(&r.Results[i])
+	}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b LeftOver) int { return cmp.Compare(of[b.ID], of[a.ID]) })
+	return all
+}
+
 // several names the subjects of findings that are otherwise the same: the first few of many.
 func (p *page) several(subjects []string) string {
 	most := maxNamed
@@ -112,58 +191,31 @@ const maxNamed = 4
 
 // count says how much a plan changes.
 func count(changes []Change, updates []Update) string {
+	text := plural(len(changes)+len(updates), "change")
 	if len(updates) == 0 {
-		return plural(len(changes), "change")
+		return text
 	}
-	text := plural(len(updates), "container") + " in place"
+	parts := plural(len(updates), "container") + " in place"
 	if len(changes) > 0 {
-		text = plural(len(changes), "change") + ", " + text
+		parts = plural(len(changes), "file") + ", " + parts
 	}
-	return text
+	return text + " (" + parts + ")"
 }
 
 func (p *page) title(text string) {
 	p.line()
-	p.line(p.paint(bold, Clean(text)))
+	p.block("", 0, bold, text)
 }
 
-func (p *page) changes(r *Report, changes []Change) {
-	for _, c := range changes {
-		p.change(r, c.Target, c.Disruption, c.Checks, c.Breaks)
-		if c.Upgrade != nil {
-			p.labelled("upgrade", upgradeText(*c.Upgrade))
-		}
-		p.diff(c.Diff)
+// fixes shows them one after the other. What many of them share is told once; above is what was said before.
+func (p *page) fixes(fixes []Fix, above ...string) {
+	told := map[string]bool{}
+	for _, text := range above {
+		told[text] = true
 	}
-}
-
-func (p *page) updates(r *Report, updates []Update) {
-	for _, u := range updates {
-		p.change(r, "container "+u.Container, u.Disruption, u.Checks, u.Breaks)
-		p.diff(u.Diff)
-	}
-}
-
-// change says of one target what of it is changed for.
-func (p *page) change(r *Report, target string, class want.Class, checks, breaks []string) {
-	p.line()
-	p.line(p.paint(bold, Clean(target)), "  ", p.paint(dim, classText(class)))
-	var threats []string
-	for _, id := range checks {
-		res, _ := r.Result(id)
-		p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.ID+": "+res.Title)
-		p.labelled("why", res.Why)
-		for _, t := range res.Threats {
-			if !slices.Contains(threats, t) {
-				threats = append(threats, t)
-			}
-		}
-	}
-	for _, t := range threats {
-		p.labelled("threat", threatLine(t))
-	}
-	for _, b := range breaks {
-		p.labelled("breaks", b)
+	for i := range fixes {
+		p.line()
+		p.fix(&fixes[i], told)
 	}
 }
 
@@ -176,7 +228,7 @@ func upgradeText(u Upgrade) string {
 
 func (p *page) labelled(label, text string) {
 	if text != "" {
-		p.block("  "+p.paint(dim, pad(label, numberWidth)), 2+numberWidth, "", text)
+		p.block("  "+p.paint(dim, pad(label, numberWidth)), labelWidth, "", text)
 	}
 }
 
@@ -195,6 +247,9 @@ func (p *page) diff(text string) {
 			color = red
 		case strings.HasPrefix(l, "#"):
 			color = dim
+		}
+		if p.ASCII {
+			l = secret.Marked().ReplaceAllStringFunc(l, p.plain)
 		}
 		p.WriteString(p.paint(color, l) + "\n")
 	}

@@ -30,7 +30,8 @@ type Report struct {
 	Plan       *Plan     `json:"plan,omitempty"` // nil after an audit alone
 	Run        *Run      `json:"run,omitempty"`  // nil when nothing was applied
 	Summary    Summary   `json:"summary"`
-	Score      *int      `json:"score,omitempty"` // 0 to 100; nil where nothing was judged
+	Score      *int      `json:"score,omitempty"`    // 0 to 100; nil where nothing was judged
+	Previous   *Scored   `json:"previous,omitempty"` // nil where no score was kept
 
 	// Hidden is what the plan hides until its run is rolled back, for people.
 	Hidden string `json:"-"`
@@ -58,6 +59,8 @@ type Result struct {
 	Reason   string            `json:"reason,omitempty"` // why it could not be judged
 	// of a look before, while it cannot be judged; only between scheduled looks
 	Kept []Finding `json:"kept,omitempty"`
+
+	breaks []string // who will notice its fix
 }
 
 // A Finding is one place where the host is not as it must be.
@@ -154,6 +157,14 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 		Severity: c.Severity(), Status: r.Status, Threats: Threats(c.Threats), Findings: []Finding{}, Waived: []Accepted{}}
 	for b, n := range c.Items {
 		out.Items[string(b)] = n
+	}
+	if c.Breaks != "" {
+		out.breaks = append(out.breaks, c.Breaks)
+	}
+	for _, f := range r.Findings {
+		if f.Breaks != "" && !slices.Contains(out.breaks, f.Breaks) {
+			out.breaks = append(out.breaks, f.Breaks)
+		}
 	}
 	if number != "" {
 		out.Section, out.Heading = edition.Heading(number)

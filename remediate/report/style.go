@@ -12,7 +12,8 @@ type Style struct {
 	Width   int  // columns of the terminal; 0 is 100
 	Color   bool // whether to use the terminal's colours
 	Quiet   bool // only what is not as it must be
-	Verbose bool // also why a check exists, and why it does not apply
+	Verbose bool // every check with why it exists, and why it does not apply
+	ASCII   bool // no other characters: the locale has none
 
 	Terminal bool         // whether it goes to one
 	Aside    func(string) // tells what is not part of the document; may be nil where a format has nothing to tell so
@@ -42,6 +43,25 @@ func newPage(s Style) *page {
 	return &page{Style: s}
 }
 
+// plainSigns are the characters of harden's own words, for a locale that has none of them.
+var plainSigns = strings.NewReplacer("✓", "+", "✗", "x", "±", "*", "…", "...", "‹", "<", "›", ">", "×", "x")
+
+// plain is text as the locale can show it.
+func (p *page) plain(text string) string {
+	if !p.ASCII {
+		return text
+	}
+	return plainSigns.Replace(text)
+}
+
+// sign is one column wide.
+func (p *page) sign(s string) string {
+	if p.ASCII && s == "…" {
+		return "."
+	}
+	return p.plain(s)
+}
+
 func (p *page) paint(color, text string) string {
 	if !p.Color || color == "" || text == "" {
 		return text
@@ -60,7 +80,7 @@ func (p *page) line(parts ...string) {
 func (p *page) block(head string, headWidth int, color, text string) {
 	indent := strings.Repeat(" ", headWidth)
 	for i, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		for j, w := range wrap(Clean(l), p.Width-headWidth) {
+		for j, w := range wrap(p.plain(Clean(l)), p.Width-headWidth) {
 			if i == 0 && j == 0 {
 				p.line(head, p.paint(color, w))
 			} else {

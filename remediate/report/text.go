@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"example.com/harden/checks/cis"
@@ -11,7 +10,7 @@ import (
 )
 
 // looks is how each state is shown: a sign, a word and a colour, so that none of them has to carry it alone.
-var looks = map[State]struct{ sign, word, color, phrase string }{
+var looks = map[State]look{
 	Pass:          {"✓", "pass", green, "pass"},
 	Fail:          {"✗", "fail", red, "fail"},
 	Planned:       {"±", "fix", cyan, "will be fixed"},
@@ -24,6 +23,30 @@ var looks = map[State]struct{ sign, word, color, phrase string }{
 	Unknown:       {"?", "unknown", yellow, "unknown"},
 	Manual:        {"!", "manual", yellow, "manual review"},
 	NotApplicable: {"-", "n/a", dim, "not applicable"},
+}
+
+// A look is how a state is shown.
+type look struct{ sign, word, color, phrase string }
+
+func (p *page) look(s State) look {
+	l := looks[s]
+	l.sign = p.sign(l.sign)
+	return l
+}
+
+// counted says of so many checks in which state they are.
+func (s State) counted(n int) string {
+	need := "need"
+	if n == 1 {
+		need = "needs"
+	}
+	switch s {
+	case Left:
+		return fmt.Sprintf("%d %s manual action", n, need)
+	case Manual:
+		return fmt.Sprintf("%d %s manual review", n, need)
+	}
+	return fmt.Sprintf("%d %s", n, looks[s].phrase)
 }
 
 // text is the report for people, up to what is proposed.
@@ -124,169 +147,6 @@ func componentText(c Component) string {
 	return c.Name + " by " + c.From
 }
 
-// quiet are the states that -q leaves out: nothing is to be done about them.
-var quiet = []State{Pass, Fixed, NotApplicable, Waived}
-
-// elsewhere counts the checks of each platform of which nothing is on this host, where another's checks were asked for
-// too.
-func elsewhere(r *Report) map[string]int {
-	all, absent := map[string]int{}, map[string]int{}
-	for _, res := range r.Results {
-		all[platform(res.ID)]++
-		if res.State == NotApplicable {
-			absent[platform(res.ID)]++
-		}
-	}
-	for name, n := range all {
-		if absent[name] < n || len(all) == 1 {
-			delete(absent, name)
-		}
-	}
-	return absent
-}
-
-func platform(id string) string { name, _, _ := strings.Cut(id, "/"); return name }
-
-func (p *page) results(r *Report) {
-	absent := elsewhere(r)
-	if p.Verbose || len(absent) > 1 { // of nothing at all there is nothing else to show
-		absent = nil
-	}
-	section, of := "-", ""
-	for _, res := range r.Results {
-		if p.Quiet && slices.Contains(quiet, res.State) {
-			continue
-		}
-		if n := absent[platform(res.ID)]; n > 0 {
-			if of != platform(res.ID) {
-				p.line()
-				p.line(p.paint(dim, fmt.Sprintf("%s: not installed (%s not applicable; -v lists them)",
-					platform(res.ID), plural(n, "check"))))
-			}
-			of = platform(res.ID)
-			continue
-		}
-		if res.Section != section || of != platform(res.ID) {
-			section, of = res.Section, platform(res.ID)
-			p.line()
-			if section == "" {
-				p.line(p.paint(bold, "beyond the benchmark"))
-			} else {
-				p.line(p.paint(bold, strings.TrimSpace(res.Section+"  "+res.Heading)))
-			}
-		}
-		p.result(res)
-	}
-}
-
-// Columns of a result: sign and word, number, and then what everything beneath is aligned with.
-const (
-	wordWidth   = 12
-	numberWidth = 8
-	indent      = 2 + wordWidth + numberWidth
-)
-
-func (p *page) result(res Result) {
-	look := looks[res.State]
-	head := "  " + p.paint(look.color, pad(look.sign+" "+look.word, wordWidth)) + pad(res.Number, numberWidth)
-	color := ""
-	if res.State == NotApplicable {
-		color = dim
-	}
-	p.block(head, indent, color, res.Title)
-	margin := strings.Repeat(" ", indent)
-	note := func(text string) { p.block(margin, indent, dim, text) }
-	if p.Verbose {
-		note(res.ID + " - " + res.Why)
-	}
-	p.findings(res)
-	for _, a := range res.Waived {
-		p.block(margin, indent, "", difference(Clean(a.Subject), a.Got, a.Must))
-		note(waiverText(a.Reason, a.Approver, a.Expires))
-	}
-	if res.Reason != "" && (p.Verbose || res.State != NotApplicable) {
-		note(firstLine(res.Reason, p.Verbose))
-	}
-}
-
-// findings tells those that differ in their subject alone together: a check may find the same of ten thousand
-// containers.
-func (p *page) findings(res Result) {
-	type kind struct {
-		got, must, reason string
-		state             State
-	}
-	var kinds []kind
-	subjects := map[kind]*[]string{}
-	var last kind // most are like the one before
-	var alike *[]string
-	for i := range res.Findings {
-		f := &res.Findings[i]
-		k := kind{got: f.Got, must: f.Must, state: f.State}
-		if f.State == Failed {
-			k.reason = f.Reason
-		}
-		if k != last || alike == nil {
-			if last, alike = k, subjects[k]; alike == nil {
-				alike = new([]string)
-				kinds, subjects[k] = append(kinds, k), alike
-			}
-		}
-		*alike = append(*alike, placed(f))
-	}
-	margin := strings.Repeat(" ", indent)
-	for _, k := range kinds {
-		text := difference(p.several(*subjects[k]), k.got, k.must)
-		if k.state != res.State {
-			text += " (" + looks[k.state].phrase + ")"
-		}
-		p.block(margin, indent, "", text)
-		if k.reason != "" {
-			p.block(margin, indent, red, k.reason)
-		}
-	}
-}
-
-// placed is a finding's subject, with the line that it is on where it is of a source.
-func placed(f *Finding) string {
-	if i := strings.LastIndexByte(f.Place, ':'); i > 0 {
-		return f.Place + " " + strings.TrimPrefix(f.Subject, f.Place[:i]+" ")
-	}
-	return f.Subject
-}
-
-// difference words a finding. Its parts are data, each shown so that it cannot pass for another; the subject is clean
-// already.
-func difference(subject, got, must string) string {
-	text := subject
-	if got != "" {
-		text += ": " + Clean(got)
-	}
-	if must != "" {
-		text += "; must be " + Clean(must)
-	}
-	return text
-}
-
-func waiverText(reason, approver, expires string) string {
-	text := "waived: " + reason
-	if approver != "" {
-		text += ", by " + approver
-	}
-	if expires != "" {
-		text += ", until the end of " + expires + " UTC"
-	}
-	return text
-}
-
-// firstLine keeps a stack trace out of a report that did not ask for it.
-func firstLine(s string, whole bool) string {
-	if first, _, more := strings.Cut(s, "\n"); more && !whole {
-		return first
-	}
-	return s
-}
-
 func (p *page) waivers(r *Report) {
 	first := true
 	for _, w := range r.Waivers {
@@ -328,7 +188,7 @@ func (p *page) totals(r *Report) string {
 	var counts []string
 	for _, s := range States {
 		if n := r.Summary.States[s]; n > 0 {
-			counts = append(counts, p.paint(looks[s].color, fmt.Sprintf("%d %s", n, looks[s].phrase)))
+			counts = append(counts, p.paint(looks[s].color, s.counted(n)))
 		}
 	}
 	return p.paint(bold, plural(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")

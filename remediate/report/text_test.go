@@ -82,12 +82,15 @@ func TestQuiet(t *testing.T) {
 		checks.Waived:  false,
 		checks.Unknown: true, checks.Manual: true} {
 		var b bytes.Buffer
-		if err := text(&b, settled(t, checks.Result{Status: status, Err: errors.New("e")}, nil, nil),
+		if err := text(&b, settled(t, checks.Result{Status: status, Err: errors.New("its reason")}, nil, nil),
 			report.Style{Quiet: true}); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(b.String(), "x holds"); got != shown {
+		if got := strings.Contains(b.String(), "its reason"); got != shown {
 			t.Errorf("-q shows a check that is %s: %v", status, got)
+		}
+		if strings.Contains(b.String(), "passing or not applicable") {
+			t.Errorf("-q counts what is %s:\n%s", status, b.String())
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -114,7 +113,7 @@ func (threats Model) text(p *page) {
 		p.labelled("answer", t.Answer)
 		p.labelled("rest", t.Rest)
 		for _, c := range t.Checks {
-			look := looks[c.State]
+			look := p.look(c.State)
 			if p.Quiet && slices.Contains(quiet, c.State) {
 				continue
 			}
@@ -138,7 +137,7 @@ func tally(cs []ThreatCheck) string {
 			}
 		}
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, looks[s].phrase))
+			parts = append(parts, s.counted(n))
 		}
 	}
 	if len(parts) == 0 {

@@ -67,8 +67,8 @@ func TestSchedule(t *testing.T) {
 	}
 	m.OK("chmod 666 /lib/systemd/system/docker.service; systemctl start harden-audit")
 	got := said(m, "harden-audit")
-	if strings.Count(got, "✗ new") != 1 || !strings.Contains(got, "docker/service-unit-mode") ||
-		!strings.Contains(got, "1 change since") {
+	if strings.Count(got, "✗ new")+strings.Count(got, "x new") != 1 || // by the locale of the unit
+		!strings.Contains(got, "docker/service-unit-mode") || !strings.Contains(got, "1 change since") {
 		t.Errorf("one thing has changed, and this is told:\n%s", got)
 	}
 	if n := sum(parsed(t, m)["harden_drift"]); n != 1 {
@@ -112,7 +112,7 @@ func TestSchedule(t *testing.T) {
 		t.Errorf("after the apply: %s\n%s", got, said(m, "harden-apply"))
 	}
 	if got := said(m, "harden-apply"); !strings.Contains(got, "Applied as run 0002-") ||
-		!strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed") != 4 {
+		!strings.Contains(got, " 3 fixed, ") || strings.Count(got, "✓ fixed")+strings.Count(got, "+ fixed") != 4 {
 		t.Errorf("the apply tells:\n%s", got)
 	}
 	if diff := gocmp.Diff(daemon, m.OK("systemctl show docker -p MainPID,NRestarts,InvocationID")); diff != "" {

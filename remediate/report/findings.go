@@ -1,0 +1,283 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"example.com/harden/checks"
+	"example.com/harden/checks/severity"
+)
+
+// Columns of a result: sign and word, number, and then what everything beneath is aligned with.
+const (
+	wordWidth   = 10
+	numberWidth = 8
+	indent      = 2 + wordWidth + numberWidth
+	labelWidth  = 2 + numberWidth // of a label, and of a fix's number
+)
+
+// folded are the states of checks of which nobody has to do anything, or about which nothing is known.
+var folded = []State{Pass, NotApplicable, Unknown}
+
+// quiet are the states that -q leaves out: nothing is to be done about them.
+var quiet = []State{Pass, Fixed, NotApplicable, Waived}
+
+// results tells what was found, the most severe first, and then of all other checks how many there are. Each check is
+// counted in one place.
+func (p *page) results(r *Report) {
+	for _, s := range severity.All {
+		p.severe(r, s)
+	}
+	switch {
+	case p.Quiet:
+	case p.Verbose:
+		p.unfolded(r)
+	default:
+		p.sections(r)
+	}
+	p.unknown(r)
+}
+
+// severe tells what was found of the checks of one severity.
+func (p *page) severe(r *Report, s severity.Severity) {
+	var found []*Result
+	for i := range r.Results {
+		res := &r.Results[i]
+		if severityOf(res) != s || slices.Contains(folded, res.State) || p.Quiet && slices.Contains(quiet, res.State) {
+			continue
+		}
+		found = append(found, res)
+	}
+	if len(found) == 0 {
+		return
+	}
+	p.title(s.String() + ": " + plural(len(found), "check"))
+	if p.Verbose {
+		for _, res := range found {
+			p.result(res)
+		}
+		return
+	}
+	var lines []foundLine
+	for _, res := range found {
+		lines = append(lines, linesOf(res)...)
+	}
+	p.lines(merged(lines))
+}
+
+// A foundLine is what was found of one check, or the same of several.
+type foundLine struct {
+	state    State
+	checks   []*Result
+	subjects []string // clean and short
+	text     string   // what was found of them, or the whole where there are none
+	note     string
+	more     int // further findings of the check
+}
+
+// maxLines is how many lines one check has: every one of ten thousand containers may have a value of its own.
+const maxLines = 10
+
+// linesOf are those of one check.
+func linesOf(res *Result) []foundLine {
+	var lines []foundLine
+	known := map[string]int{}
+	add := func(state State, subject, text, note string) {
+		key := string(state) + "\x00" + text + "\x00" + note
+		at, ok := known[key]
+		if !ok {
+			at, known[key] = len(lines), len(lines)
+			lines = append(lines, foundLine{state: state, checks: []*Result{res}, text: text, note: note})
+		}
+		lines[at].subjects = append(lines[at].subjects, subject)
+	}
+	for i := range res.Findings {
+		f, note := &res.Findings[i], ""
+		if f.State == Failed {
+			note = f.Reason
+		}
+		add(cmp.Or(f.State, res.State), placed(f), difference("", f.Got, f.Must), note)
+	}
+	for _, a := range res.Waived {
+		add(Waived, a.Subject, difference("", a.Got, a.Must), waiverText(a.Reason, a.Approver, a.Expires))
+	}
+	if len(lines) == 0 {
+		lines = append(lines, foundLine{state: res.State, checks: []*Result{res}, text: reasonOf(res)})
+	}
+	if more := len(lines) - maxLines; more > 0 {
+		lines = lines[:maxLines]
+		lines[maxLines-1].more = more
+	}
+	return lines
+}
+
+// reasonOf is what is to be known of a check without findings: why it could not be judged, or what it is about.
+func reasonOf(res *Result) string {
+	reason := strings.TrimPrefix(firstLine(res.Reason, false), checks.ErrManual.Error()+": ")
+	if reason == "" || reason == checks.ErrManual.Error() {
+		return res.Title
+	}
+	return reason
+}
+
+// merged has what several checks found of the same things once, and what many found alike.
+func merged(all []foundLine) []foundLine {
+	all = mergedBy(all, func(l foundLine) string { return fmt.Sprintf("%q", l.subjects) + l.text }, 1)
+	return mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
+}
+
+// mergedBy makes one line of all that are of the same state, note and key, where there are more of them than few.
+func mergedBy(all []foundLine, key func(foundLine) string, few int) (lines []foundLine) {
+	of := func(l foundLine) string { return string(l.state) + "\x00" + l.note + "\x00" + key(l) }
+	many, at := map[string]int{}, map[string]int{}
+	for _, l := range all {
+		many[of(l)]++
+	}
+	for _, l := range all {
+		i, known := at[of(l)]
+		if !known || many[of(l)] <= few {
+			at[of(l)] = len(lines)
+			lines = append(lines, l)
+			continue
+		}
+		lines[i].checks = append(lines[i].checks, l.checks...)
+		lines[i].subjects = append(lines[i].subjects, l.subjects...)
+		lines[i].more += l.more
+	}
+	for i := range lines {
+		lines[i].checks, lines[i].subjects = unique(lines[i].checks), unique(lines[i].subjects)
+	}
+	return lines
+}
+
+// unique leaves out what was there before.
+func unique[T comparable](all []T) []T {
+	seen := map[T]bool{}
+	return slices.DeleteFunc(all, func(v T) bool {
+		was := seen[v]
+		seen[v] = true
+		return was
+	})
+}
+
+// lines shows what was found.
+func (p *page) lines(all []foundLine) {
+	for _, l := range all {
+		look := p.look(l.state)
+		text := p.several(l.subjects) + l.text
+		if n := len(l.checks); n > 1 {
+			text += fmt.Sprintf(" (%d checks, %s to %s)", n, l.checks[0].Number, l.checks[n-1].Number)
+		}
+		p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(l.checks[0].Number, numberWidth),
+			indent, "", text)
+		margin := strings.Repeat(" ", indent)
+		if l.note != "" {
+			p.block(margin, indent, dim, l.note)
+		}
+		if l.more > 0 {
+			p.block(margin, indent, dim, fmt.Sprintf("and %d more; -v lists all", l.more))
+		}
+	}
+}
+
+// result shows a check with all that is known of it.
+func (p *page) result(res *Result) {
+	look := p.look(res.State)
+	head := "  " + p.paint(look.color, pad(look.sign+" "+look.word, wordWidth)) + pad(res.Number, numberWidth)
+	color := ""
+	if res.State == NotApplicable {
+		color = dim
+	}
+	p.block(head, indent, color, res.Title)
+	margin := strings.Repeat(" ", indent)
+	note := func(text string) { p.block(margin, indent, dim, text) }
+	note(res.ID + " - " + res.Why)
+	p.findings(res)
+	for _, a := range res.Waived {
+		p.block(margin, indent, "", difference(Clean(a.Subject), a.Got, a.Must))
+		note(waiverText(a.Reason, a.Approver, a.Expires))
+	}
+	if res.Reason != "" {
+		note(res.Reason)
+	}
+}
+
+// findings tells those that differ in their subject alone together: a check may find the same of ten thousand
+// containers.
+func (p *page) findings(res *Result) {
+	type kind struct {
+		got, must, reason string
+		state             State
+	}
+	var kinds []kind
+	subjects := map[kind]*[]string{}
+	var last kind // most are like the one before
+	var alike *[]string
+	for i := range res.Findings {
+		f := &res.Findings[i]
+		k := kind{got: f.Got, must: f.Must, state: f.State}
+		if f.State == Failed {
+			k.reason = f.Reason
+		}
+		if k != last || alike == nil {
+			if last, alike = k, subjects[k]; alike == nil {
+				alike = new([]string)
+				kinds, subjects[k] = append(kinds, k), alike
+			}
+		}
+		*alike = append(*alike, placed(f))
+	}
+	margin := strings.Repeat(" ", indent)
+	for _, k := range kinds {
+		text := difference(p.several(*subjects[k]), k.got, k.must)
+		if k.state != res.State {
+			text += " (" + looks[k.state].phrase + ")"
+		}
+		p.block(margin, indent, "", text)
+		if k.reason != "" {
+			p.block(margin, indent, red, k.reason)
+		}
+	}
+}
+
+// placed is a finding's subject, with the line that it is on where it is of a source.
+func placed(f *Finding) string {
+	if i := strings.LastIndexByte(f.Place, ':'); i > 0 {
+		return f.Place + " " + strings.TrimPrefix(f.Subject, f.Place[:i]+" ")
+	}
+	return f.Subject
+}
+
+// difference words a finding. Its parts are data, each shown so that it cannot pass for another; the subject is clean
+// already.
+func difference(subject, got, must string) string {
+	text := subject
+	if got != "" {
+		text += ": " + Clean(got)
+	}
+	if must != "" {
+		text += "; must be " + Clean(must)
+	}
+	return text
+}
+
+func waiverText(reason, approver, expires string) string {
+	text := "waived: " + reason
+	if approver != "" {
+		text += ", by " + approver
+	}
+	if expires != "" {
+		text += ", until the end of " + expires + " UTC"
+	}
+	return text
+}
+
+// firstLine keeps a stack trace out of a report that did not ask for it.
+func firstLine(s string, whole bool) string {
+	if first, _, more := strings.Cut(s, "\n"); more && !whole {
+		return first
+	}
+	return s
+}
