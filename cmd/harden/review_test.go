@@ -123,13 +123,13 @@ func (s stage) do(a act, master *os.File, p *os.Process) {
 	}
 }
 
-// asked is the question about each fix.
-const asked = "Apply this fix ["
+// fixAsked is the question about each fix.
+const fixAsked = "Apply this fix ["
 
 // pressing presses a key at each question about a fix.
 func pressing(all string) (acts []act) {
 	for _, k := range all {
-		acts = append(acts, act{shown: asked, types: string(k)})
+		acts = append(acts, act{shown: fixAsked, types: string(k)})
 	}
 	return acts
 }

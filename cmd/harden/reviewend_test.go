@@ -26,8 +26,8 @@ func reviewing(t *testing.T, config string) (root, file string, args []string) {
 
 // everyPrompt leads to each question of a review.
 var everyPrompt = map[string][]act{
-	"a fix":              {{shown: asked}},
-	"a fix again":        append(pressing("?"), act{shown: asked}),
+	"a fix":              {{shown: fixAsked}},
+	"a fix again":        append(pressing("?"), act{shown: fixAsked}),
 	"a long explanation": append(pressing("e"), act{shown: "More ["}),
 	"a name":             append(pressing("nny"), act{shown: "anything else not to:"}),
 	"a reason":           append(pressing("yw"), act{shown: "Reason:"}),
@@ -84,17 +84,17 @@ func TestReviewInterrupted(t *testing.T) {
 func TestReviewScreens(t *testing.T) {
 	root, _, args := reviewing(t, "")
 	space := act{shown: "(Space: ", types: " "}
-	acts := []act{{shown: asked, types: "n"}, space, {shown: asked, types: "n"}, space, {shown: asked, types: "n"}, space,
-		{shown: asked, types: "n"}, space, {shown: asked, types: "n"},
-		{shown: asked, size: &unix.Winsize{Row: 16, Col: 50}}, {shown: asked, types: " "}, {shown: asked, types: " "},
-		{shown: asked, stops: true}, {shown: asked, types: "y"}, {shown: asked, types: "f"},
+	acts := []act{{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space,
+		{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"},
+		{shown: fixAsked, size: &unix.Winsize{Row: 16, Col: 50}}, {shown: fixAsked, types: " "}, {shown: fixAsked, types: " "},
+		{shown: fixAsked, stops: true}, {shown: fixAsked, types: "y"}, {shown: fixAsked, types: "f"},
 		{shown: "More [", size: &unix.Winsize{Row: 24, Col: 80}}, {shown: "[y/N]", types: "y\n"}}
 	shown, code := stage{T: t, rows: 24, columns: 80}.play(args, acts...)
 	if diff := cmp.Diff([]string{"live-restore"}, applies(t, root)); diff != "" || code != 0 {
 		t.Errorf("exit code %d; (-want +got)\n%s\n%s", code, diff, shown)
 	}
 	rows, columns, fix := 24, 80, ""
-	for screen := range strings.SplitSeq(shown, asked) {
+	for screen := range strings.SplitSeq(shown, fixAsked) {
 		_, text, _ := strings.Cut(screen, "? ")
 		if strings.Contains(screen, "Fix 6 of 7") && fix != "" {
 			rows, columns = 16, 50

@@ -11,7 +11,7 @@ import (
 
 // waiving answers what a waiver asks: for a reason, its last day and what it is of.
 func waiving(reason, until, scope string) []act {
-	return []act{{shown: asked, types: "w"}, {shown: "Reason:", types: reason + "\n"},
+	return []act{{shown: fixAsked, types: "w"}, {shown: "Reason:", types: reason + "\n"},
 		{shown: "or never:", types: until + "\n"}, {shown: "or a pattern:", types: scope + "\n"},
 		{shown: "when the review is done [", types: "y"}}
 }
@@ -85,7 +85,7 @@ func TestReviewWaivesNothing(t *testing.T) {
 	again := func(question, wrong string, acts ...act) []act {
 		return append([]act{{shown: question, types: wrong + "\n"}}, acts...)
 	}
-	w, stop := act{shown: asked, types: "w"}, act{shown: asked, types: "q"}
+	w, stop := act{shown: fixAsked, types: "w"}, act{shown: fixAsked, types: "q"}
 	reason := act{shown: "Reason:", types: "because\n"}
 	for name, test := range map[string]struct {
 		args []string
@@ -106,7 +106,7 @@ func TestReviewWaivesNothing(t *testing.T) {
 			{shown: "is done [", types: "n"}, stop}, "+  - check: docker/etc-default-mode"},
 		"quit": {nil, append(waiving("a", "never", ""), stop), "no waiver was written"},
 		"a dry run": {[]string{"--dry-run"}, []act{w, reason, {shown: "never:", types: "never\n"},
-			{shown: "pattern:", types: "\n"}, {shown: "Skip the fix [", types: "y"}, {shown: asked, types: "f"}},
+			{shown: "pattern:", types: "\n"}, {shown: "Skip the fix [", types: "y"}, {shown: fixAsked, types: "f"}},
 			"Review: 0 fixes chosen, 7 skipped, 0 waived."},
 	} {
 		t.Run(name, func(t *testing.T) {
