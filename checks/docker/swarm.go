@@ -134,6 +134,9 @@ func openSwarmPorts(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	if d.Process == nil {
+		if _, err := engine(h); err != nil {
+			return nil, err
+		}
 		return nil, errAsleep
 	}
 	listeners, err := h.Listeners(d.Process.PID)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -21,6 +22,9 @@ or an activation differs from the saved plan, nothing is written and each differ
 		Args: exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			saved, err := readPlan(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return usageError{fmt.Errorf("%s: no such file; save a plan with `harden --dry-run --out %[1]s`", args[0])}
+			}
 			if err != nil {
 				return configError{fmt.Errorf("%s: %w", args[0], err)}
 			}

@@ -77,7 +77,7 @@ func (c *canaryRun) harden(env []string, args ...string) string {
 		cmd.Path = other
 	}
 	cmd.Dir = c.dir
-	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=none",
+	cmd.Env = append([]string{"TESTSCRIPT_COMMAND=harden", "HARDEN_CONFIG=none", "LC_ALL=C.UTF-8",
 		"HARDEN_STATE=" + filepath.Join(c.dir, "state"), "PATH=/usr/bin:/bin"}, env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -181,7 +181,7 @@ func TestCanaries(t *testing.T) {
 	c.touch()
 	c.drift(with)
 	c.harden(nil, "schedule", "run", "--root", "r", "--metrics", filepath.Join(c.dir, "metrics.prom"))
-	c.files("metrics.prom", "state/last.json")
+	c.files("metrics.prom", "state/last.json", "state/score.json")
 	c.rollback(with)
 }
 

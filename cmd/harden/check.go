@@ -6,8 +6,9 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Audit the host and change nothing",
-		Long: `Audit the host and print what was found, the most severe first. Checks that pass, do not apply or are unknown are only
-counted; -v lists them. Nothing is written and nothing is planned.
+		Long: `Audit the host and print what was found, the most severe first. Checks that pass, do not apply or are ` +
+			`unknown are
+only counted; -v lists them. Nothing is written and nothing is planned.
 
 The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fails and at least one is inconclusive.`,
 		Args: exactly(0),

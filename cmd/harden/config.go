@@ -182,6 +182,9 @@ func (c *Config) readFile(cmd *cobra.Command, v *viper.Viper) error {
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no such file; --config %s reads none", path, noConfig)
+	}
 	if err != nil {
 		return err
 	}

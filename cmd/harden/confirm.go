@@ -29,6 +29,9 @@ the deadline this command shows the outcome of the run. Confirming a run twice i
 				return err
 			}
 			run, err := apply.Confirm(optional(args), s.options())
+			if errors.Is(err, apply.ErrNoRun) && run == nil && len(args) > 0 {
+				return noSuchRun(err)
+			}
 			if err != nil {
 				return err
 			}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/severity"
 	"example.com/harden/checks/want"
@@ -25,7 +24,7 @@ func addHost(cmd *cobra.Command) {
 }
 
 func addRoot(cmd *cobra.Command) {
-	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`, such as a mounted disk")
+	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`")
 	_ = cmd.MarkFlagDirname("root")
 }
 
@@ -45,7 +44,7 @@ func addDeep(cmd *cobra.Command) {
 // addState adds the flag that says where runs are remembered. An audit reads there what is open, and what dockerd has
 // read.
 func addState(cmd *cobra.Command) {
-	cmd.Flags().String("state", defaultState, "keep journals and the history in `DIR`")
+	cmd.Flags().String("state", defaultState, "keep journals and history in `DIR`")
 	_ = cmd.MarkFlagDirname("state")
 }
 
@@ -57,6 +56,7 @@ func addSelection(cmd *cobra.Command) {
 		"or stig:V-235783")
 	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
 	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
+	fixed(cmd, "level", "1", "2")
 	var names []string
 	for _, s := range severity.All {
 		names = append(names, s.String())
@@ -142,7 +142,7 @@ func addApply(cmd *cobra.Command) {
 
 // addWait adds the flag that says for how long to wait until a package manager is done.
 func addWait(cmd *cobra.Command, wait time.Duration) {
-	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, for a package manager to finish")
+	cmd.Flags().Duration("wait-lock", wait, "wait up to `TIME`, such as 5m, for a package manager")
 }
 
 // addRestart adds the flag that says how long a restart may take.
@@ -204,9 +204,4 @@ func addAllow(cmd *cobra.Command) {
 
 func fixed(cmd *cobra.Command, flag string, values ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-}
-
-// completeChecks offers the checks' IDs and the threats'.
-func completeChecks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return catalog.Words(catalog.All), cobra.ShellCompDirectiveNoFileComp
 }

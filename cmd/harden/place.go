@@ -22,6 +22,9 @@ func writeFileMode(path string, data []byte, mode uint32) (err error) {
 		return err
 	}
 	dir, err := openPlace(filepath.Dir(abs))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no directory %s; make it first: %w", path, filepath.Dir(abs), err)
+	}
 	if err != nil {
 		return err
 	}

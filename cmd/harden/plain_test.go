@@ -197,12 +197,23 @@ func helpOf(cmd *cobra.Command) string {
 	return strings.Join(all, "\n")
 }
 
-// TestHelpWidth keeps help to 120 columns, as cobra lays it out.
+// TestHelpWidth keeps what Go files and man pages have of help to 120 columns, and help as it is shown to a screen: of
+// 80 columns, but for single words that are longer, and of 50 lines.
 func TestHelpWidth(t *testing.T) {
 	for _, c := range commands(newRoot()) {
 		for line := range strings.Lines(c.Long + "\n" + c.Flags().FlagUsages()) {
 			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 120 {
 				t.Errorf("%s: %d columns: %s", c.CommandPath(), n, line)
+			}
+		}
+		help := helpText(c)
+		if n := strings.Count(help, "\n"); n > 50 {
+			t.Errorf("%s --help has %d lines, and a screen 50:\n%s", c.CommandPath(), n, help)
+		}
+		for line := range strings.Lines(help) {
+			line = strings.TrimSuffix(line, "\n")
+			if len([]rune(line)) > 80 && strings.Contains(strings.TrimSpace(line), " ") {
+				t.Errorf("%s --help: %d columns: %s", c.CommandPath(), len([]rune(line)), line)
 			}
 		}
 	}

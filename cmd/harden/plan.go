@@ -79,6 +79,7 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 	if err := s.setWithin(cmd); err != nil {
 		return err
 	}
+	s.introduce(cmd)
 	if !dry {
 		if err := s.awaitPackages(); err != nil {
 			return err

@@ -49,7 +49,7 @@ func addWayOn(cmd *cobra.Command, dry, yes string) {
 func (s *session) abandon(id string, dry, yes bool) error {
 	run, files, err := apply.Abandonment(id, s.options())
 	if errors.Is(err, apply.ErrNoRun) && id != "" {
-		return usageError{err}
+		return noSuchRun(err)
 	} else if err != nil {
 		return err
 	}

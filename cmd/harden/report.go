@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/hashicorp/go-multierror"
@@ -23,11 +25,11 @@ Several reports, each of one host, become one document in the formats text, json
 and defectdojo. json, docker-bench and kube-bench have room for one host.
 
 If a file is not a report, the error names the file and the line, and nothing is written. The exit code is 0 if all is
-written, whatever the reports say, and 1 if not.`,
+written, whatever the reports say, 64 if a file does not exist, and 1 for any other error.`,
 		Example: `  harden check --out json=web1.json
   harden report web1.json --format sarif --out web1.sarif
-  harden report web1.json web2.json --format csv --out csv=all.csv --format junit --out junit=all.xml`,
-		Args: asUsage(cobra.MinimumNArgs(1)),
+  harden report web1.json web2.json --format csv --out all.csv`,
+		Args: atLeast(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := loadConfig(cmd)
 			if err != nil {
@@ -85,6 +87,9 @@ func readReport(name string, stdin io.Reader) (*report.Report, error) {
 		return report.Read("standard input", stdin, maxReport)
 	}
 	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usageError{fmt.Errorf("%s: no such file; save a report with `harden check --out json=%[1]s`", name)}
+	}
 	if err != nil {
 		return nil, err
 	}

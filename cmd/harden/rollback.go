@@ -22,15 +22,12 @@ func rollbackCommand() *cobra.Command {
 reload or restart the services. Without RUN, the interrupted run is rolled back, or else the newest. The rollback is
 shown as a diff first.
 
-If somebody has changed a file since the run, nothing is rolled back, and each such file is named. To continue,
---skip-conflicts leaves all of them as they are, --theirs leaves one, and --ours restores one anyway. The content that
---ours replaces is kept in the run's journal. If a later run has changed the file, roll back that run first.
-
-For a RUN that is already rolled back, --theirs restores what --ours replaced, and --ours restores what was left. That
-is a run of its own.`,
-		Example: `  harden rollback --dry-run                                # show what would be restored
-  harden rollback --skip-conflicts                         # restore all other files
-  harden rollback --ours /etc/docker/daemon.json --yes     # restore this file too, whatever its content`,
+If somebody has changed a file since the run, nothing is rolled back, and each such file is named: --skip-conflicts
+leaves all of them as they are, --theirs leaves one, and --ours restores one anyway. The content that --ours replaces is
+kept in the run's journal. If a later run has changed the file, roll back that run first. For a RUN that is already
+rolled back, --theirs restores what --ours replaced, and --ours restores what was left, as a run of its own.`,
+		Example: `  harden rollback --dry-run
+  harden rollback --ours /etc/docker/daemon.json --yes`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,9 +102,12 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	p := s.progress(0)
 	back, err := apply.Reverse(s.ctx, id, s.acting(p))
 	p.end()
-	if errors.Is(err, apply.ErrNoRun) && id != "" || errors.Is(err, apply.ErrChoice) {
+	switch {
+	case errors.Is(err, apply.ErrNoRun) && id != "":
+		return noSuchRun(err)
+	case errors.Is(err, apply.ErrChoice):
 		return usageError{err}
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	if err := s.orphans(back.Run, back.Plan); err != nil {

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/sirupsen/logrus"
@@ -148,22 +148,22 @@ func conflictLines(c *apply.ConflictError) (lines []error) {
 
 func newRoot() *cobra.Command {
 	root := planCommand()
-	root.SuggestionsMinimumDistance = 2
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
 		confirmCommand(), expireCommand(), historyCommand(), driftCommand(), diffCommand(), reportCommand(), mergeCommand(),
 		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
 		ansibleCommand())
-	root.InitDefaultCompletionCmd()
 	addVersion(root)
+	addHelp(root)
 	refuseEmpty(root)
 	return root
 }
 
-// exactly accepts n arguments, atMost up to n; anything else is a usage error.
-func exactly(n int) cobra.PositionalArgs { return asUsage(cobra.ExactArgs(n)) }
-func atMost(n int) cobra.PositionalArgs  { return asUsage(cobra.MaximumNArgs(n)) }
+// exactly accepts n arguments, atMost up to n, atLeast n or more; anything else is a usage error.
+func exactly(n int) cobra.PositionalArgs { return between(n, n) }
+func atMost(n int) cobra.PositionalArgs  { return between(0, n) }
+func atLeast(n int) cobra.PositionalArgs { return between(n, math.MaxInt) }
 
 // optional is the one argument that atMost(1) accepts, empty where it is left out.
 func optional(args []string) string {
@@ -173,18 +173,17 @@ func optional(args []string) string {
 	return args[0]
 }
 
-func asUsage(check cobra.PositionalArgs) cobra.PositionalArgs {
+// between accepts at least so many arguments and at most so many, none of them empty.
+func between(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		err := check(cmd, args)
-		if err == nil {
-			return filledArguments(args)
+		switch {
+		case len(args) > most && cmd.HasSubCommands(): // so what is too much was meant as a command
+			return unknownCommand(cmd, args[0])
+		case len(args) > most:
+			return usageError{fmt.Errorf("unexpected argument %q; usage: %s", args[most], cmd.UseLine())}
+		case len(args) < least:
+			return usageError{fmt.Errorf("an argument is missing; usage: %s", cmd.UseLine())}
 		}
-		if cmd.HasSubCommands() { // so what is too much was meant as a command
-			err = fmt.Errorf("unknown command %q", args[0])
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
-			}
-		}
-		return usageError{err}
+		return filledArguments(args)
 	}
 }

@@ -46,8 +46,7 @@ metrics. The apply can also write to the directories that the current plan names
 before. To apply fixes elsewhere, run this command again.
 
 Without --apply, the units that apply are removed.`,
-		Example: `  harden schedule install --dry-run
-  harden schedule install --yes --on-calendar 'Mon *-*-* 04:00:00' --randomized-delay 2h
+		Example: `  harden schedule install --yes --on-calendar 'Mon *-*-* 04:00:00'
   harden schedule install --yes --apply`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +66,7 @@ Without --apply, the units that apply are removed.`,
 		"audit at this `TIME`: systemd.time(7), or for cron hourly, daily, weekly,\nmonthly or five fields")
 	f.String("apply-on-calendar", "", "apply at this `TIME` (default that of the audit)")
 	f.Duration("randomized-delay", time.Hour, "random delay of each start, up to `TIME`")
-	f.String("program", "", "path of harden on that host: `FILE` (default this program)")
+	f.String("program", "", "harden is `FILE` on that host (default this program)")
 	f.String("by", "auto", "start it with `SCHEDULER`: auto, systemd or cron")
 	fixed(cmd, "by", "auto", "systemd", "cron")
 	addMetrics(cmd)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"example.com/harden/checks/catalog"
 )
 
 // errEmpty is what an unset variable of a shell leaves of --only "$CHECKS", which would ask for every check.
@@ -86,7 +88,14 @@ func filledArguments(args []string) error {
 }
 
 // flagError words what is wrong with a flag.
-func flagError(_ *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
+	if none, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return unknownFlag(cmd, none)
+	}
+	if bare, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		value, _ := pflag.UnquoteUsage(bare.GetFlag())
+		return usageError{fmt.Errorf("--%[1]s: the value is missing; use --%[1]s %[2]s", bare.GetFlag().Name, value)}
+	}
 	e, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return usageError{err}
@@ -100,6 +109,24 @@ func flagError(_ *cobra.Command, err error) error {
 		return usageError{err}
 	}
 	return usageError{fmt.Errorf("%s: %w", name, mistyped(e.GetFlag().Value.Type(), e.Unwrap()))}
+}
+
+// unknownFlag says that a command has no such flag, and which it may have meant.
+func unknownFlag(cmd *cobra.Command, none *pflag.NotExistError) error {
+	name := "--" + none.GetSpecifiedName()
+	if none.GetSpecifiedShortnames() != "" {
+		name = name[1:]
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	if near := catalog.Nearest(name, names); near != "" {
+		return usageError{fmt.Errorf("unknown flag %s; did you mean %s?", name, near)}
+	}
+	return usageError{fmt.Errorf("unknown flag %s; `%s --help` lists the flags", name, cmd.CommandPath())}
 }
 
 // mistyped says that a value is none of a flag's or variable's type; otherwise what the type itself says. It does not

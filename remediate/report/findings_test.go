@@ -167,7 +167,8 @@ func TestManualReview(t *testing.T) {
 	r := many(t, 2, func(i int, c *checks.Check) checks.Result {
 		return checks.Result{Check: c, Status: checks.Manual, Err: reasons[i]}
 	})
-	if got := shown(t, r, report.Style{}); !strings.Contains(got, "  ! manual  3.1     title 0\n  ! manual  3.2     look at /x\n") {
+	want := "  ! manual  3.1     title 0\n  ! manual  3.2     look at /x\n"
+	if got := shown(t, r, report.Style{}); !strings.Contains(got, want) {
 		t.Errorf("it is not there:\n%s", got)
 	}
 }
