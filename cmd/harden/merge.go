@@ -57,12 +57,13 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 			return t.merge(names, grouping, cmd.InOrStdin())
 		},
 	}
-	cmd.Args = asUsage(func(cmd *cobra.Command, args []string) error {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		least := 1
 		if cmd.Flags().Changed("files-from") {
-			return nil
+			least = 0
 		}
-		return cobra.MinimumNArgs(1)(cmd, args)
-	})
+		return atLeast(least)(cmd, args)
+	}
 	cmd.Flags().String("group-by", report.Groupings[0], "compare hosts of the same `GROUP`: "+
 		strings.Join(report.Groupings, ", "))
 	fixed(cmd, "group-by", report.Groupings[:len(report.Groupings)-1]...)

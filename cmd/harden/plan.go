@@ -38,6 +38,7 @@ Exit codes: 0 nothing to do, or done; 1 error; 2 pending changes with --dry-run,
 command line; 70 bug in harden; 75 another run is active; 78 wrong configuration; 129, 130, 143 interrupted before
 anything was changed.`,
 		Example: `  harden --dry-run                        # show the plan, change nothing
+  harden --review                         # decide fix by fix, on the terminal
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # apply one fix, whatever its class
   harden --yes --confirm-within 5m        # rolled back unless you run: harden confirm

@@ -81,7 +81,7 @@ func (r *review) holdsTo(t *testing.T) *remediate.Plan {
 	notes := strings.Join(r.notes(plan), "\n")
 	changed := changing(plan, false)
 	for _, c := range changed {
-		if chosen[c.ID] == nil && !strings.Contains(notes, c.ID+" was not chosen:") {
+		if chosen[c.ID] == nil && !strings.Contains(notes, c.ID+" was not chosen and") {
 			t.Errorf("%s was not chosen and is in the plan", c)
 		}
 	}
@@ -148,7 +148,28 @@ func TestReviewShares(t *testing.T) {
 		t.Errorf("one: %s", one)
 	}
 	rep := r.planned(r.holdsTo(t))
-	if res, _ := rep.Result("docker/userland-proxy"); res.State != report.Left || res.Findings[0].Reason != remediate.NotChosen {
+	res, _ := rep.Result("docker/userland-proxy")
+	if res.State != report.Left || res.Findings[0].Reason != remediate.NotChosen {
 		t.Errorf("what was skipped is %s: %+v", res.State, res.Findings)
+	}
+}
+
+// TestReviewCompose chooses, on a real dockerd, a fix that is held back and that undoes what an earlier run gave the
+// container: the limit stays, and the review says so.
+func TestReviewCompose(t *testing.T) {
+	text := strings.Replace(shopText, "    restart: always\n", "", 1)
+	s := newShop(t, text)
+	s.harden(0, "--yes", "--only", "docker/pids")
+	shown, code := stage{T: t, rows: 500, columns: 80}.play([]string{"--config", "none", "--state", s.dir + "/state",
+		"--docker-host", s.d.Host, "--only", "docker/host-p*,docker/pids"}, answering("y", "y")...)
+	for _, says := range []string{"y allows this fix alone as --allow behaviour would allow all of its",
+		"docker/pids was not chosen and is in the plan: without it a chosen fix would"} {
+		if code != 0 || !strings.Contains(shown, says) {
+			t.Fatalf("exit code %d; it must say %q\n%s", code, says, shown)
+		}
+	}
+	s.holds(strings.Replace(text, "    pid: host\n", "", 1) + "    pids_limit: 2048\n")
+	if now := s.web(); now.HostConfig.PidMode == "host" || !now.State.Running {
+		t.Errorf("the container is %+v", now.HostConfig)
 	}
 }

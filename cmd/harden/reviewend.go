@@ -127,8 +127,8 @@ func (r *review) notes(plan *remediate.Plan) (notes []string) {
 	}
 	for _, c := range changing(plan, false) {
 		if chosen[c.ID] == nil {
-			notes = append(notes, c.ID+" was not chosen: without its fix a chosen one would undo a limit that is set now, so it "+
-				"is in the plan too")
+			notes = append(notes, c.ID+" was not chosen and is in the plan: without it a chosen fix would undo a limit "+
+				"that is set now")
 		}
 	}
 	return notes

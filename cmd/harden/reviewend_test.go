@@ -89,7 +89,11 @@ func TestReviewScreens(t *testing.T) {
 		{shown: fixAsked, size: &unix.Winsize{Row: 16, Col: 50}}, {shown: fixAsked, types: " "}, {shown: fixAsked, types: " "},
 		{shown: fixAsked, stops: true}, {shown: fixAsked, types: "y"}, {shown: fixAsked, types: "f"},
 		{shown: "More [", size: &unix.Winsize{Row: 24, Col: 80}}, {shown: "[y/N]", types: "y\n"}}
-	shown, code := stage{T: t, rows: 24, columns: 80}.play(args, acts...)
+	shown, code := stage{T: t, rows: 24, columns: 80, env: []string{"TERM=xterm"}}.play(args, acts...)
+	if cleared := strings.Count(shown, "\x1b[H\x1b[2J"); cleared != 3 {
+		t.Errorf("the screen was cleared %d times, want one for each size and one after Ctrl-Z", cleared)
+	}
+	shown = strings.NewReplacer("\x1b[H\x1b[2J", "", "\r\x1b[K", "").Replace(shown)
 	if diff := cmp.Diff([]string{"live-restore"}, applies(t, root)); diff != "" || code != 0 {
 		t.Errorf("exit code %d; (-want +got)\n%s\n%s", code, diff, shown)
 	}
@@ -153,26 +157,38 @@ func TestReviewRefused(t *testing.T) {
 // back.
 func TestReviewSource(t *testing.T) {
 	const evil = "x\x1b]0;owned\x07\x1b[2J\u202e/compose.yaml"
-	r := newRepository(t, map[string]string{evil: webService, "Dockerfile": "FROM debian:12\nUSER 1\nADD a /a\n", "a": "a\n"})
+	const dockerfile = "FROM debian:12\nUSER 1\nADD a /a\n"
+	r := newRepository(t, map[string]string{evil: webService, "Dockerfile": dockerfile, "a": "a\n"})
 	all := stage{T: t, rows: 500, columns: 80}
-	shown, code := all.play([]string{"--config", "none", "--source", r.dir, "--only", "docker/no-add,docker/restart-policy"},
-		answering("yn", "y")...)
+	shown, code := all.play([]string{"--config", "none", "--source", r.dir, "--only",
+		"docker/no-add,docker/restart-policy"}, answering("yn", "y")...)
 	if code != 0 || strings.ContainsAny(shown, "\x1b\x07\u202e") {
 		t.Errorf("exit code %d\n%q", code, shown)
 	}
-	if one, other := r.read("Dockerfile") != "FROM debian:12\nUSER 1\nADD a /a\n", r.read(evil) != webService; one == other {
+	if one, other := r.read("Dockerfile") != dockerfile, r.read(evil) != webService; one == other {
 		t.Errorf("the Dockerfile is changed: %v, the Compose file: %v\n%s", one, other, shown)
 	}
 	r.run(0, "rollback", "--source", r.dir, "--yes")
 	if r.read(evil) != webService {
 		t.Error("not rolled back")
 	}
+	_, file, _ := reviewing(t, "waivers: []\n")
+	shown, code = all.play([]string{"--config", file, "--source", r.dir, "--only", "docker/restart-policy", "--state",
+		t.TempDir()}, append(waiving("theirs", "never", ""), act{shown: "[y/N]", types: "y\n"})...)
+	if code != 0 || strings.ContainsAny(shown, "\x1b\x07\u202e") {
+		t.Errorf("exit code %d\n%q", code, shown)
+	}
+	if out, said, code := ran(t, "harden", nil, noFile, "check", "--config", file, "--source", r.dir, "--only",
+		"docker/restart-policy"); code != 0 || !strings.Contains(out, "1 waived") {
+		t.Errorf("%d %s%s", code, out, said)
+	}
 }
 
 // TestReviewScope holds a waiver of one finding to that finding, whatever it is called.
 func TestReviewScope(t *testing.T) {
 	r := reviewed(t, "docker/debian.txtar")
-	o := &offer{check: r.offers[0].check, findings: []checks.Finding{{Subject: "/a*/b"}, {Subject: "container x", Key: "x"}}}
+	o := &offer{check: r.offers[0].check}
+	o.findings = []checks.Finding{{Subject: "/a*/b"}, {Subject: "container x", Key: "x"}}
 	all, err := r.each(o, fileWaiver{Check: o.check.ID, Reason: "r"})
 	if err != nil || len(all) != 2 || all[0].Scope != "/a?/b" || all[1].Scope != "x" {
 		t.Fatalf("%+v %v", all, err)

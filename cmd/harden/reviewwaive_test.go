@@ -82,37 +82,38 @@ func TestReviewWaives(t *testing.T) {
 
 // TestReviewWaivesNothing holds what writes no waiver, with what is said of it.
 func TestReviewWaivesNothing(t *testing.T) {
-	again := func(question, wrong string, acts ...act) []act {
-		return append([]act{{shown: question, types: wrong + "\n"}}, acts...)
-	}
 	w, stop := act{shown: fixAsked, types: "w"}, act{shown: fixAsked, types: "q"}
-	reason := act{shown: "Reason:", types: "because\n"}
+	reason, never := act{shown: "Reason:", types: "because\n"}, act{shown: "never:", types: "never\n"}
+	// wrong answers a question, and thinks better of it when fixAsked again.
+	wrong := func(question, answer string, before ...act) []act {
+		return append(before, act{shown: question, types: answer + "\n"}, act{shown: question, types: "\x04"}, stop)
+	}
 	for name, test := range map[string]struct {
 		args []string
 		acts []act
 		says string
 	}{
-		"no file":      {[]string{"--config", "none"}, []act{w, stop}, "--config none: no file to write a waiver into"},
-		"Ctrl-D":       {nil, []act{w, {shown: "Reason:", types: "\x04"}, stop}, "Ctrl-D cancels"},
-		"no reason":    {nil, append([]act{w}, again("Reason:", "", act{shown: "Reason:", types: "\x04"}, stop)...), "a waiver needs a reason"},
-		"a hidden one": {nil, append([]act{w}, again("Reason:", "a\u202eb", act{shown: "Reason:", types: "\x04"}, stop)...), "characters that can't be shown"},
-		"no day": {nil, append([]act{w, reason}, again("never:", "tomorrow", act{shown: "never:", types: "\x04"}, stop)...),
-			`invalid date "tomorrow"; use YYYY-MM-DD`},
-		"a day that is over": {nil, append([]act{w, reason}, again("never:", "2020-01-01", act{shown: "never:", types: "\x04"}, stop)...),
-			"2020-01-01 is over; use a later day"},
-		"another scope": {nil, append([]act{w, reason, {shown: "never:", types: "never\n"}}, again("pattern:", "/etc/x*",
-			act{shown: "pattern:", types: "\x04"}, stop)...), `"/etc/x*" matches none of them`},
-		"no": {nil, []act{w, reason, {shown: "never:", types: "never\n"}, {shown: "pattern:", types: "\n"},
-			{shown: "is done [", types: "n"}, stop}, "+  - check: docker/etc-default-mode"},
+		"no file": {[]string{"--config", "none"}, []act{w, stop}, "--config none: no file to write a waiver into"},
+		"Ctrl-D":  {nil, []act{w, {shown: "Reason:", types: "\x04"}, stop}, "Ctrl-D cancels"},
+
+		"no reason":          {nil, wrong("Reason:", "", w), "a waiver needs a reason"},
+		"a hidden one":       {nil, wrong("Reason:", "a\u202eb", w), "characters that can't be shown"},
+		"no day":             {nil, wrong("never:", "tomorrow", w, reason), `invalid date "tomorrow"; use YYYY-MM-DD`},
+		"a day that is over": {nil, wrong("never:", "2020-01-01", w, reason), "2020-01-01 is over; use a later day"},
+		"another scope":      {nil, wrong("pattern:", "/etc/x*", w, reason, never), `"/etc/x*" matches none of them`},
+
+		"no": {nil, []act{w, reason, never, {shown: "pattern:", types: "\n"}, {shown: "is done [", types: "n"},
+			stop}, "+  - check: docker/etc-default-mode"},
 		"quit": {nil, append(waiving("a", "never", ""), stop), "no waiver was written"},
-		"a dry run": {[]string{"--dry-run"}, []act{w, reason, {shown: "never:", types: "never\n"},
-			{shown: "pattern:", types: "\n"}, {shown: "Skip the fix [", types: "y"}, {shown: fixAsked, types: "f"}},
+		"a dry run": {[]string{"--dry-run"}, []act{w, reason, never, {shown: "pattern:", types: "\n"},
+			{shown: "Skip the fix [", types: "y"}, {shown: fixAsked, types: "f"}},
 			"Review: 0 fixes chosen, 7 skipped, 0 waived."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, file, args := reviewing(t, "waivers: []\n")
 			shown, _ := stage{T: t, rows: 500, columns: 80}.play(append(args, test.args...), test.acts...)
-			if text, err := os.ReadFile(file); err != nil || string(text) != "waivers: []\n" || !strings.Contains(shown, test.says) {
+			text, err := os.ReadFile(file)
+			if err != nil || string(text) != "waivers: []\n" || !strings.Contains(shown, test.says) {
 				t.Errorf("it must say %q: %v %s\n%s", test.says, err, text, shown)
 			}
 			if _, err := os.Stat(filepath.Join(args[3], "runs")); err == nil {
