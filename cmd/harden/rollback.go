@@ -29,6 +29,7 @@ If somebody has changed a file since the run, nothing is rolled back, and each s
 For a RUN that is already rolled back, --theirs restores what --ours replaced, and --ours restores what was left. That
 is a run of its own.`,
 		Example: `  harden rollback --dry-run                                # show what would be restored
+  harden rollback 2 --yes                                  # roll back run 2 of harden history
   harden rollback --skip-conflicts                         # restore all other files
   harden rollback --ours /etc/docker/daemon.json --yes     # restore this file too, whatever its content`,
 		Args:              atMost(1),
@@ -38,7 +39,11 @@ is a run of its own.`,
 			if err != nil {
 				return err
 			}
-			return s.rollback(optional(args), dry, yes)
+			id, err := s.runID(optional(args))
+			if err != nil {
+				return err
+			}
+			return s.rollback(id, dry, yes)
 		},
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
