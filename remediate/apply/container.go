@@ -28,6 +28,7 @@ type ContainerChange struct {
 	Before want.Limits `json:"before"`
 	After  want.Limits `json:"after"`
 	Checks []string    `json:"checks"`
+	Diff   string      `json:"diff,omitempty"` // only where one run is told
 }
 
 func (u ContainerChange) String() string {
