@@ -17,6 +17,9 @@ import (
 type Policy struct {
 	// Allow reports whether a fix of that class may be applied for that check; what it refuses is Held.
 	Allow func(*checks.Check, want.Class) bool
+	// Choose reports whether a fix of that class is wanted for that check at all; what it refuses is Left, unless another
+	// fix settles it too. Nil wants every fix.
+	Choose func(*checks.Check, want.Class) bool
 	// Precheck looks at a drafted plan and says, by check ID, what it would break on this host and which fixes
 	// must not be made at all. It may be nil.
 	Precheck func(context.Context, *Plan, *facts.Host) (warnings map[string][]string, refusals map[string]string)
@@ -71,11 +74,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 				plan.Left = append(plan.Left, Left{r.Check, f, leftReason(r.Check, f)})
 				continue
 			}
-			class := classOf(r.Check, f)
-			if len(h.SourceDirs) > 0 { // nothing runs from there before somebody builds or deploys it
-				class = want.None
-			}
-			p.fixes = append(p.fixes, fix{r.Check, f, class})
+			p.add(r.Check, f)
 		}
 	}
 	p.dropConflicts()
@@ -88,8 +87,9 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 	if err := p.hold(plan, base); err != nil {
 		return nil, err
 	}
+	settled := p.alsoSettled(base)
 	for _, f := range p.fixes {
-		if reason, ok := p.dropped[f.key()]; ok {
+		if reason, ok := p.dropped[f.key()]; ok && !settled[f.key()] {
 			plan.Left = append(plan.Left, Left{f.check, f.finding, reason})
 		}
 	}
@@ -140,6 +140,9 @@ func (p *planner) dropConflicts() {
 	}
 	claims := map[string][]claim{}
 	for _, f := range p.fixes {
+		if p.dropped[f.key()] == NotChosen {
+			continue
+		}
 		for _, w := range f.finding.Wants {
 			if place, value := w.Claim(); place != "" {
 				claims[place] = append(claims[place], claim{f, value})

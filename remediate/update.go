@@ -80,7 +80,7 @@ func (d *draft) limits(id string) (want.Limits, error) {
 	}
 	c := d.containers[id]
 	if c == nil {
-		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
+		return want.Limits{}, fmt.Errorf("container %s: %w", docker.ShortID(id), facts.ErrAbsent)
 	}
 	e, err := docker.EngineSays(d.host)
 	if err != nil {

@@ -142,7 +142,7 @@ func fewCapabilities(_ *facts.Host, c *docker.Container) []checks.Finding {
 	}
 	var more []string
 	for _, s := range effective(c) {
-		if s == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, s) {
+		if s == "NET_RAW" || !slices.Contains(docker.DefaultCapabilities, s) {
 			more = append(more, clip(s))
 		}
 	}
@@ -162,7 +162,7 @@ var allCapabilities = append([]string{
 	"IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "NET_ADMIN", "NET_BROADCAST", "PERFMON",
 	"SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO",
 	"SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "WAKE_ALARM",
-}, facts.DefaultCapabilities...)
+}, docker.DefaultCapabilities...)
 
 // effective is the capabilities that a container's processes can have, by the Engine's own rules. Source: moby
 // oci/caps/utils.go, TweakCapabilities.
@@ -175,13 +175,13 @@ func effective(c *docker.Container) []string {
 	case c.HostConfig.Privileged:
 		return allCapabilities
 	case len(add) == 0 && len(drop) == 0:
-		return facts.DefaultCapabilities
+		return docker.DefaultCapabilities
 	case slices.Contains(add, "ALL"):
 		return without(allCapabilities)
 	case slices.Contains(drop, "ALL"):
 		return add
 	}
-	return append(without(facts.DefaultCapabilities), add...)
+	return append(without(docker.DefaultCapabilities), add...)
 }
 
 // normal spells capabilities as the kernel does, without CAP_.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 )
 
@@ -64,7 +63,7 @@ func ofImage(i *docker.Image, findings ...checks.Finding) []checks.Finding {
 	names := slices.DeleteFunc(slices.Concat(i.RepoTags, i.RepoDigests),
 		func(n string) bool { return strings.HasPrefix(n, "<none>") })
 	slices.Sort(names)
-	key := "image " + facts.ShortID(i.ID)
+	key := "image " + docker.ShortID(i.ID)
 	if len(names) > 0 {
 		key = imageKey(names[0])
 	}
@@ -76,6 +75,6 @@ func ofImage(i *docker.Image, findings ...checks.Finding) []checks.Finding {
 
 // ofExec identifies a finding by the container that the session is in: its own ID is another each time.
 func ofExec(e docker.Exec, f checks.Finding) checks.Finding {
-	f.Key = "exec in " + containerKey(cmp.Or(e.Container, facts.ShortID(e.ContainerID)))
+	f.Key = "exec in " + containerKey(cmp.Or(e.Container, docker.ShortID(e.ContainerID)))
 	return f
 }

@@ -18,7 +18,7 @@ func TestEffectiveCapabilities(t *testing.T) {
 		host      docker.HostConfig
 		has, lack []string
 	}{
-		{"as made", docker.HostConfig{}, facts.DefaultCapabilities, []string{"SYS_ADMIN"}},
+		{"as made", docker.HostConfig{}, docker.DefaultCapabilities, []string{"SYS_ADMIN"}},
 		{"privileged, whatever is dropped", docker.HostConfig{Privileged: true, CapDrop: []string{"ALL"}},
 			allCapabilities, nil},
 		{"all but some", docker.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}},
@@ -44,9 +44,9 @@ func TestEffectiveCapabilities(t *testing.T) {
 			}
 		}
 	}
-	if len(allCapabilities) != 41 || len(facts.DefaultCapabilities) != 14 {
+	if len(allCapabilities) != 41 || len(docker.DefaultCapabilities) != 14 {
 		t.Errorf("%d capabilities, %d of them by default; Linux has 41 and the Engine gives 14", len(allCapabilities),
-			len(facts.DefaultCapabilities))
+			len(docker.DefaultCapabilities))
 	}
 }
 

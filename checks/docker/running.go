@@ -41,7 +41,7 @@ func sshServers(h *facts.Host) ([]checks.Finding, error) {
 	case errEngine != nil:
 		return nil, errEngine
 	case !e.Local:
-		return nil, fmt.Errorf("%w: run harden there, to see what its containers run", facts.ErrElsewhere)
+		return nil, fmt.Errorf("%w: run harden there, to see what its containers run", docker.ErrElsewhere)
 	}
 	var findings []checks.Finding
 	programs, errProcesses := h.Contained("sshd", "dropbear")
@@ -86,8 +86,8 @@ func execs(bad func(docker.Exec) bool, got, must string) checks.Rule {
 				state = "runs"
 			}
 			findings = append(findings, ofExec(e, checks.Finding{
-				Subject: "exec " + facts.ShortID(e.ID) + " in container " +
-					clip(cmp.Or(e.Container, facts.ShortID(e.ContainerID))),
+				Subject: "exec " + docker.ShortID(e.ID) + " in container " +
+					clip(cmp.Or(e.Container, docker.ShortID(e.ContainerID))),
 				Got: got + ": " + clip(e.Program) + ", " + state, Must: must,
 				Reason: "find out who did it, and why: `ausearch -k docker` where the API's socket or docker is " +
 					"audited; an authorization plugin can refuse it",

@@ -15,12 +15,3 @@ func Clip(s string) string {
 	}
 	return strings.ToValidUTF8(s[:maxName], "") + fmt.Sprintf("… (%d bytes)", len(s))
 }
-
-// ShortID is an ID as people read it: without its algorithm, the first twelve digits.
-func ShortID(id string) string {
-	_, digits, ok := strings.Cut(id, ":")
-	if !ok {
-		digits = id
-	}
-	return digits[:min(12, len(digits))]
-}

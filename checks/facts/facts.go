@@ -22,17 +22,6 @@ import (
 // does not apply.
 var ErrAbsent = errors.New("not present on this host")
 
-// ErrElsewhere means that the Docker Engine which answers runs on another machine, so that nothing of this host's
-// files may be judged by it, nor the other way round.
-var ErrElsewhere = errors.New("the Docker Engine is on another machine")
-
-// ErrUnanswered means that the Docker Engine that somebody named does not answer, so that it is not known whether it is
-// any of this host's.
-var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
-
-// ErrSilent means that the Docker Engine has left a question without an answer: it hangs, or it is very busy.
-var ErrSilent = errors.New("no answer")
-
 // ErrOutside means that a path leads out of the directories that may be looked at.
 var ErrOutside = errors.New("it leads out of the directory of --source")
 

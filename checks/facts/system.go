@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// DefaultCapabilities are what the Docker Engine gives a container by itself, without CAP_, sorted.
-// Source: moby oci/caps/defaults.go.
-var DefaultCapabilities = []string{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
-	"NET_BIND_SERVICE",
-	"NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
-
 // systemDirs are the directories of which a container must not be able to write anything; of sharedDirs single entries
 // are anybody's.
 var (

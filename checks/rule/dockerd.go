@@ -48,7 +48,7 @@ func (k Key[T]) Setting() Setting[T] {
 			return dockerd[T]{k, h, d}, err
 		}
 		_, unreached := docker.EngineSays(h)
-		if errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
+		if errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, docker.ErrUnanswered) {
 			return nil, err
 		}
 		return elsewhere[T]{k, h}, nil
@@ -120,7 +120,7 @@ type elsewhere[T any] struct {
 func (e elsewhere[T]) Reading() (Reading[T], error) {
 	v, ok := e.told(e.host)
 	if !ok {
-		return Reading[T]{}, fmt.Errorf("%w, and does not show its %s", facts.ErrElsewhere, e.name)
+		return Reading[T]{}, fmt.Errorf("%w, and does not show its %s", docker.ErrElsewhere, e.name)
 	}
 	return Reading[T]{Value: v, Text: inDaemon(v), Stuck: "run harden on the machine of the Docker Engine"}, nil
 }

@@ -53,10 +53,10 @@ func Here(h *facts.Host) error {
 	}
 	e, err := docker.EngineSays(h)
 	switch {
-	case errors.Is(err, facts.ErrElsewhere):
+	case errors.Is(err, docker.ErrElsewhere):
 		return Inapplicable("%v", err)
 	case err == nil && !e.Local:
-		return Inapplicable("%v: %s", facts.ErrElsewhere, e.Host)
+		return Inapplicable("%v: %s", docker.ErrElsewhere, e.Host)
 	case errors.Is(err, facts.ErrAbsent):
 		// a node's containerd is none of Docker's
 		if _, err := docker.DaemonOf(h); errors.Is(err, facts.ErrAbsent) {

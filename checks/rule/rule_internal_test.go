@@ -140,7 +140,7 @@ func TestHere(t *testing.T) {
 		engine error
 		said   string
 	}{
-		{fmt.Errorf("%w: tcp://x", facts.ErrElsewhere), "applies not: " + facts.ErrElsewhere.Error() + ": tcp://x"},
+		{fmt.Errorf("%w: tcp://x", docker.ErrElsewhere), "applies not: " + docker.ErrElsewhere.Error() + ": tcp://x"},
 		{errors.New("it does not answer"), ""},
 		{fs.ErrPermission, ""},
 	} {

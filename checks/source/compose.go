@@ -11,6 +11,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
@@ -215,7 +216,7 @@ var Capabilities Service = func(_ *facts.Host, s *source.Service) ([]checks.Find
 	for i, c := range adds {
 		name := capability(c)
 		raw = raw || name == "NET_RAW" || name == "ALL"
-		if name == "NET_RAW" || !slices.Contains(facts.DefaultCapabilities, name) {
+		if name == "NET_RAW" || !slices.Contains(docker.DefaultCapabilities, name) {
 			f := about(s, added[i], "cap_add "+masked(capability(added[i].Told())), "added",
 				"of the default set at most, without NET_RAW")
 			f.Reason = "take it out, unless the service does not work without it; then waive it"

@@ -32,6 +32,7 @@ or an activation differs from the saved plan, nothing is written and each differ
 			if err != nil {
 				return err
 			}
+			s.picked = saved.Request.Chosen
 			if err := s.setWithin(cmd); err != nil {
 				return err
 			}

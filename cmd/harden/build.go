@@ -12,7 +12,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/guide"
@@ -113,7 +113,7 @@ func (s *session) judgeAnew(ctx context.Context, cs []*checks.Check) []checks.Re
 func patiently(ctx context.Context, judge func() []checks.Result) (rs []checks.Result) {
 	for range looks {
 		rs = judge()
-		silent := slices.ContainsFunc(rs, func(r checks.Result) bool { return errors.Is(r.Err, facts.ErrSilent) })
+		silent := slices.ContainsFunc(rs, func(r checks.Result) bool { return errors.Is(r.Err, docker.ErrSilent) })
 		if !silent || ctx.Err() != nil {
 			break
 		}

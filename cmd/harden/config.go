@@ -51,6 +51,7 @@ type Config struct {
 	Out        string      // the file of --out without a format; what is in it is the command's to say
 	Color      string      // "auto", "always" or "never"
 	State      string
+	HostState  string // where runs are remembered that change this machine, where State is of Sources
 	Quiet      bool
 	Verbose    bool
 	Detailed   bool           // exit 2 after an apply that changed something
@@ -115,6 +116,10 @@ func subject(cmd *cobra.Command) report.Subject {
 		return report.OfPlan
 	case "check", "apply", "report":
 		return report.OfReport
+	case "merge":
+		return report.OfFleet
+	case "diff":
+		return report.OfComparison
 	}
 	return report.OfOther
 }

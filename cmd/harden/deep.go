@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate/report"
 )
@@ -36,7 +35,7 @@ func (s *session) reading(image string, read int64) {
 	}
 	name := p.names[image]
 	if name == "" {
-		name = facts.ShortID(image)
+		name = docker.ShortID(image)
 	}
 	name = report.Clean(name)
 	if !p.seen[image] {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate/guide"
 	"example.com/harden/remediate/report"
 )
@@ -38,7 +39,7 @@ func moveReport(m *guide.Move, j *guide.Journal) *report.Guide {
 		r.State = "unfinished"
 	}
 	for _, i := range m.Images {
-		name, how := facts.ShortID(i.ID), "archive"
+		name, how := docker.ShortID(i.ID), "archive"
 		if len(i.Names) > 0 {
 			name = strings.Join(i.Names, ", ")
 		}

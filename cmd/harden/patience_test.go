@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // TestPatiently looks again while an Engine leaves questions without an answer, for a while: what a busy one does not
 // say at once is no reason to take a run back.
 func TestPatiently(t *testing.T) {
-	silent := checks.Result{Status: checks.Unknown, Err: fmt.Errorf("docker engine: %w within 30s", facts.ErrSilent)}
+	silent := checks.Result{Status: checks.Unknown, Err: fmt.Errorf("docker engine: %w within 30s", docker.ErrSilent)}
 	broken := checks.Result{Status: checks.Unknown, Err: fmt.Errorf("daemon.json: not JSON")}
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -38,6 +38,7 @@ Exit codes: 0 nothing to do, or done; 1 error; 2 pending changes with --dry-run,
 command line; 70 bug in harden; 75 another run is active; 78 wrong configuration; 129, 130, 143 interrupted before
 anything was changed.`,
 		Example: `  harden --dry-run                        # show the plan, change nothing
+  harden --review                         # decide fix by fix, on the terminal
   harden --yes --allow restart            # apply; dockerd may restart once
   harden --yes --only docker:2.2          # apply one fix, whatever its class
   harden --yes --confirm-within 5m        # rolled back unless you run: harden confirm
@@ -47,6 +48,7 @@ anything was changed.`,
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show the plan and change nothing")
 	cmd.Flags().BoolP("yes", "y", false, "apply without asking")
+	addReview(cmd)
 	addSelection(cmd)
 	addAllow(cmd)
 	addHost(cmd)
@@ -71,6 +73,10 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	review, err := asksForReview(cmd)
+	if err != nil {
+		return err
+	}
 	if err := s.setWithin(cmd); err != nil {
 		return err
 	}
@@ -86,6 +92,9 @@ func runPlan(cmd *cobra.Command, _ []string) error {
 	plan, err := s.propose()
 	if err != nil {
 		return err
+	}
+	if review {
+		return s.review(cmd, plan, dry)
 	}
 	if dry {
 		return s.dryRun(plan)
@@ -103,18 +112,32 @@ func (s *session) propose() (*remediate.Plan, error) {
 
 // plan makes a plan of what an audit has found.
 func (s *session) plan() (*remediate.Plan, error) {
-	return s.planAllowed(func(c *checks.Check, class want.Class) bool {
-		return s.selection.Named(c) || !c.Named && slices.Contains(s.Allow, class)
-	})
+	if s.picked != nil {
+		return s.planChosen(s.picked)
+	}
+	return s.planAllowed(s.allows)
+}
+
+// allows reports whether a fix of that class may be applied for that check.
+func (s *session) allows(c *checks.Check, class want.Class) bool {
+	return s.selection.Named(c) || !c.Named && slices.Contains(s.Allow, class)
 }
 
 func (s *session) planAllowed(allow func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
+	return s.planWith(allow, nil)
+}
+
+func (s *session) planWith(allow, choose func(*checks.Check, want.Class) bool) (*remediate.Plan, error) {
 	policy := remediate.Policy{
 		Allow:    allow,
+		Choose:   choose,
 		Precheck: gate.Precheck,
 		Validate: s.validate,
 		Judge:    s.judge,
 		Cluster:  s.cluster(),
+	}
+	if s.asked != nil {
+		policy.Cluster = s.asked
 	}
 	if len(s.Sources) > 0 { // nothing runs that it could break
 		policy.Precheck, policy.Cluster = nil, nil
@@ -161,6 +184,11 @@ func (s *session) dryRun(plan *remediate.Plan) error {
 	if err := s.show(r); err != nil {
 		return err
 	}
+	return s.keep(plan, r)
+}
+
+// keep saves a plan that has been shown where --out says, and ends the dry run.
+func (s *session) keep(plan *remediate.Plan, r *report.Report) error {
 	if s.Out != "" {
 		if err := writeJSON(s.Out, s.save(plan)); err != nil {
 			return err
@@ -176,7 +204,7 @@ func (s *session) save(plan *remediate.Plan) *report.Saved {
 	saved.Version, saved.Made, saved.Host = version(), s.now.UTC(), s.identity()
 	saved.Request = report.Request{Only: append([]string{}, s.Query.Only...), Skip: append([]string{}, s.Query.Skip...),
 		Level: s.Query.Level, Severity: s.Query.Severity, Benchmark: s.editions(), Root: s.Root, Sources: s.written(),
-		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig}
+		DockerHost: withoutPassword(s.DockerHost), Kubeconfig: s.Kubeconfig, Chosen: s.picked}
 	for _, c := range s.Allow {
 		saved.Request.Allow = append(saved.Request.Allow, c.String())
 	}
@@ -208,15 +236,19 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	}
 	if !yes {
 		fmt.Fprintln(s.stdout)
-		question := "apply?"
-		if what := gate.Hides(plan, s.host); what != "" {
-			question = "apply, and hide " + what + "?"
-		}
-		if err := s.agreed(question, "nothing was applied"); err != nil {
+		if err := s.agreed(s.question(plan), "nothing was applied"); err != nil {
 			return err
 		}
 	}
 	return s.carryOut(plan)
+}
+
+// question is what is asked before a plan is applied.
+func (s *session) question(plan *remediate.Plan) string {
+	if what := gate.Hides(plan, s.host); what != "" {
+		return "apply, and hide " + what + "?"
+	}
+	return "apply?"
 }
 
 // carryOut applies a plan that has been shown and agreed to, and says what became of it.

@@ -40,7 +40,7 @@ written, whatever the reports say, 64 if a file does not exist, and 1 for any ot
 				return err
 			}
 			t := teller{config, cmd.OutOrStdout(), redactor()}
-			return t.convert(reports)
+			return t.deliver(reports)
 		},
 	}
 	addOutput(cmd)
@@ -49,14 +49,15 @@ written, whatever the reports say, 64 if a file does not exist, and 1 for any ot
 	return cmd
 }
 
-// convert writes reports. What is printed is whole before its first byte is, so that an error leaves nothing behind.
-func (t *teller) convert(reports report.Reports) error {
+// deliver writes what saved reports say. What is printed is whole before its first byte is, so that an error leaves
+// nothing behind.
+func (t *teller) deliver(d report.Document) error {
 	out, style := t.stdout, t.style()
 	var b bytes.Buffer
-	if err := t.write(&b, t.config.View, reports, style); err != nil {
+	if err := t.write(&b, t.config.View, d, style); err != nil {
 		return err
 	}
-	if err := t.writeOutputs(reports); err != nil {
+	if err := t.writeOutputs(d); err != nil {
 		return err
 	}
 	if t.config.Out != "" {

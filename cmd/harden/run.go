@@ -151,7 +151,7 @@ func newRoot() *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(checkCommand(), applyCommand(), rollbackCommand(), resumeCommand(), abandonCommand(), repairCommand(),
-		confirmCommand(), expireCommand(), historyCommand(), driftCommand(), reportCommand(),
+		confirmCommand(), expireCommand(), historyCommand(), driftCommand(), diffCommand(), reportCommand(), mergeCommand(),
 		scheduleCommand(), guideCommand(), listCommand(), explainCommand(), threatsCommand(), versionCommand(), docsCommand(),
 		ansibleCommand())
 	addVersion(root)

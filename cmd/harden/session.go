@@ -16,6 +16,7 @@ import (
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/gate"
@@ -41,6 +42,9 @@ type session struct {
 	resumed  bool          // an interrupted run was settled first, which has changed the host
 	images   imageProgress // of --deep
 	resolve  apply.Resolution
+	// the fixes that a review has chosen, by check: of which classes; nil where there was none
+	picked map[string][]want.Class
+	asked  func(context.Context) (*remediate.Cluster, error) // the cluster, asked once for many plans; nil asks each time
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.
@@ -213,13 +217,19 @@ func (s *session) confirm(question string) (bool, error) {
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(os.Stdin).ReadString('\n') // no answer is no
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		answer <- line
 	}()
 	select {
 	case a := <-answer:
-		return a == "y" || a == "yes", nil
+		return isYes(a), nil
 	case <-s.ctx.Done():
 		fmt.Fprintln(os.Stderr)
 		return false, s.ctx.Err()
 	}
+}
+
+// isYes reports whether an answer is yes; anything else means no.
+func isYes(answer string) bool {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
 }

@@ -66,6 +66,7 @@ func (c *Config) sources(cmd *cobra.Command, dirs []string) error {
 		c.Sources = append(c.Sources, facts.SourceDir{Path: abs, As: filepath.Clean(dir)})
 	}
 	c.Root, c.Query.Sources, c.DockerHost, c.Kubeconfig = "/", true, "", ""
+	c.HostState = c.State
 	c.State, c.Stateless = c.sourceState(cmd)
 	return nil
 }

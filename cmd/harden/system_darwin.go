@@ -11,6 +11,8 @@ const (
 	lookAt        = unix.O_NONBLOCK
 	noFollow      = unix.O_SYMLINK
 	terminalState = unix.TIOCGETA
+	setTerminal   = unix.TIOCSETA
+	flushTerminal = unix.TIOCSETAF
 )
 
 // readLink returns where a link in a directory leads. The caller has seen that nobody else can replace it there.

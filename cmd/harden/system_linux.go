@@ -12,6 +12,9 @@ const (
 	noFollow = unix.O_NOFOLLOW
 	// what asks whether a file is a terminal
 	terminalState = unix.TCGETS
+	// what sets the modes of a terminal, and, the second, throws away what was typed and not read yet
+	setTerminal   = unix.TCSETS
+	flushTerminal = unix.TCSETSF
 )
 
 // readLink returns where the link leads that was opened as name in dir.

@@ -25,7 +25,7 @@ func (s *Services) Limits(ctx context.Context, id string) (want.Limits, error) {
 	}
 	// The Engine takes the beginning of an ID, and a name, for the whole.
 	if answer.ContainerJSONBase == nil || answer.ID != id || answer.HostConfig == nil {
-		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
+		return want.Limits{}, fmt.Errorf("container %s: %w", docker.ShortID(id), facts.ErrAbsent)
 	}
 	hc := answer.HostConfig
 	now := docker.Container{ID: id, HostConfig: docker.HostConfig{Memory: hc.Memory, MemorySwap: hc.MemorySwap,
@@ -77,7 +77,7 @@ func (s *Services) Engine(ctx context.Context) (docker.EngineID, error) {
 
 func absent(id string, err error) error {
 	if errdefs.IsNotFound(err) {
-		return fmt.Errorf("container %s: %w: %v", facts.ShortID(id), facts.ErrAbsent, err)
+		return fmt.Errorf("container %s: %w: %v", docker.ShortID(id), facts.ErrAbsent, err)
 	}
 	return err
 }

@@ -28,10 +28,11 @@ type ContainerChange struct {
 	Before want.Limits `json:"before"`
 	After  want.Limits `json:"after"`
 	Checks []string    `json:"checks"`
+	Diff   string      `json:"diff,omitempty"` // only where one run is told
 }
 
 func (u ContainerChange) String() string {
-	return fmt.Sprintf("container %s (%s)", u.Name, facts.ShortID(u.ID))
+	return fmt.Sprintf("container %s (%s)", u.Name, docker.ShortID(u.ID))
 }
 
 // prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.

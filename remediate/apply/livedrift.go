@@ -147,7 +147,7 @@ func (g given) compare(now, named *docker.Container, shares int64) *ContainerDri
 		d.Differences = []Difference{{"existence", "there", "gone"}}
 		return d
 	case now == nil:
-		d.Differences = []Difference{{"container", facts.ShortID(g.ID), "recreated as " + facts.ShortID(named.ID)}}
+		d.Differences = []Difference{{"container", docker.ShortID(g.ID), "recreated as " + docker.ShortID(named.ID)}}
 		now = named
 	}
 	d.Update.After = now.Limits(shares).Of(g.After)

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
@@ -176,7 +176,7 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 			continue
 		}
 		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true}}
-		s.ids = []string{u.ID, u.Name, facts.ShortID(u.ID)}
+		s.ids = []string{u.ID, u.Name, docker.ShortID(u.ID)}
 		if back {
 			now, stale, err := e.stale(ctx, e.Containers, e.tx, i)
 			s.standing = stale

@@ -15,7 +15,7 @@ const (
 	pod     = "/etc/kubernetes/manifests/x.yaml"
 	envFile = "/r/.env"
 	unit    = "/etc/systemd/system/x.service"
-	docker  = "/r/Dockerfile"
+	built   = "/r/Dockerfile"
 	plain   = "/etc/x"
 )
 
@@ -66,7 +66,7 @@ var cases = []struct{ path, text string }{
 	{"/etc/default/docker", "DOCKER_OPTS=\"--icc=true -H fd:// --log-opt max-size=10m\"\n"},
 	{unit, "[Service]\nEnvironment=A=1 B=on C=text\nEnvironmentFile=-/etc/default/x\nExecStart=/usr/bin/x --token-file " +
 		"/run/t -p 80\n"},
-	{docker, "FROM golang:1.26\nARG TOKEN\nENV MODE=fast GOFLAGS=-mod=mod\nRUN apt-get install -y pass && mkdir -p " +
+	{built, "FROM golang:1.26\nARG TOKEN\nENV MODE=fast GOFLAGS=-mod=mod\nRUN apt-get install -y pass && mkdir -p " +
 		"/a\nLABEL a.b=c\nENV OLD value here\n"},
 	{"/etc/audit/rules.d/x.rules", "-w /etc/docker -p wa -k docker\n-w /etc/passwd -p wa -k secrets\n"},
 	{plain, "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"},
@@ -130,9 +130,9 @@ var cases = []struct{ path, text string }{
 		"«y»\n# OLD_TOKEN=«z»\nX_TOKEN=${Y}\n«no assignment»\n"},
 	{unit, "[Service]\nEnvironment=\"A_TOKEN=«x y»\" MODE=fast\nEnvironment=B_PASS=«x» \\\n  " +
 		"C_SECRET=«y»\nSetCredential=c:«abc»\nExecStart=/x --password «hunter2» \\\n  --api-key=«abc» --mode fast\n"},
-	{docker, "FROM x\nENV A_TOKEN=«x» MODE=fast B_PASS=\"«y z»\" \\\n # c\n  C_SECRET=«w»\nENV OLD_PASSWORD «first " +
+	{built, "FROM x\nENV A_TOKEN=«x» MODE=fast B_PASS=\"«y z»\" \\\n # c\n  C_SECRET=«w»\nENV OLD_PASSWORD «first " +
 		"second»\nARG D_PWD=«x»\nRUN login --password «hunter2» \\\n  --mode fast && T_TOKEN=«abc» run\n"},
-	{docker, "FROM x\nCMD [\"mysql\", \"-p«hunter2»\", \"db\"]\nENTRYPOINT [\"x\", \"--token\", \"«abc»\"]\nADD " +
+	{built, "FROM x\nCMD [\"mysql\", \"-p«hunter2»\", \"db\"]\nENTRYPOINT [\"x\", \"--token\", \"«abc»\"]\nADD " +
 		"https://«u:x»@h/f /f\nLABEL api.key=«c2VjcmV0IGtleSAxMjM0NTY3OA»\n"},
 	{plain, "-----BEGIN PRIVATE KEY-----\n«abc»\n«de»\n-----END PRIVATE KEY-----\nAuthorization: «Bearer " +
 		"abcdefgh»\nsecret_key = '«x»'\n"},
@@ -233,7 +233,7 @@ func TestRedactLong(t *testing.T) {
 	for _, piece := range []string{"a=", "key=", "password=", "${", "{{", "$(", "'\"", "=' ", "\"\\", "a: ", "[", "-p ",
 		"--token ", "password: '", "x:y@", "u://",
 		"\\u0070assword=", "-----BEGIN PRIVATE KEY-----", "‹redacted ", "mysql -p", "basic a", "\\\n"} {
-		for _, path := range []string{compose, daemon, envFile, unit, docker, plain} {
+		for _, path := range []string{compose, daemon, envFile, unit, built, plain} {
 			r.Redact(path, []byte(long(piece)))
 		}
 		r.Redact(compose, []byte("a: \""+strings.ReplaceAll(strings.ReplaceAll(long(piece), `\`, `\\`), `"`, `\"`)+"\"\n"))

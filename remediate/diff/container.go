@@ -7,7 +7,7 @@ import (
 
 	"github.com/docker/go-units"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -20,7 +20,7 @@ func Container(u remediate.Update) string {
 
 // limits shows what changes between two states of a container, of which both tell the same.
 func limits(name, id string, before, after want.Limits, because, oneWay []string) string {
-	title := fmt.Sprintf("container %s (%s)", visible(name), visible(facts.ShortID(id)))
+	title := fmt.Sprintf("container %s (%s)", visible(name), visible(docker.ShortID(id)))
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", title)
 	for _, n := range because {

@@ -8,7 +8,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate/linux"
 )
 
@@ -18,7 +18,7 @@ func bridge(id, driver string, options map[string]string) string {
 	if driver != "bridge" || options["com.docker.network.bridge.name"] != "" {
 		return ""
 	}
-	return "br-" + facts.ShortID(id)
+	return "br-" + docker.ShortID(id)
 }
 
 // switchOff takes an interface down; one that is not there is off. dockerd leaves the bridges of one data root as they

@@ -256,7 +256,7 @@ func (r *recreation) endpoints(i *inspected, by lookup) map[string]json.RawMessa
 			}
 		}
 		aliases := slices.DeleteFunc(get[[]string](have, "Aliases"),
-			func(a string) bool { return a == facts.ShortID(i.ID) })
+			func(a string) bool { return a == docker.ShortID(i.ID) })
 		if len(aliases) > 0 {
 			asked.set("Aliases", aliases)
 		}

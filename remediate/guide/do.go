@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 func (m *mover) archiveDir() string { return filepath.Join(m.Move.From, "harden-guide-"+m.Move.ID) }
@@ -119,7 +120,7 @@ func (m *mover) loadImages(ctx context.Context) error {
 			}
 		}
 		if _, err := m.ImageInspect(ctx, i.ID); err != nil {
-			return fmt.Errorf("image %s: it is not there after loading: %w", facts.ShortID(i.ID), err)
+			return fmt.Errorf("image %s: it is not there after loading: %w", docker.ShortID(i.ID), err)
 		}
 	}
 	return os.RemoveAll(m.archiveDir())
@@ -275,7 +276,7 @@ func (m *mover) verify(ctx context.Context) error {
 	var errs []error
 	for _, i := range m.Move.Images {
 		if _, err := m.ImageInspect(ctx, i.ID); err != nil {
-			errs = append(errs, fmt.Errorf("image %s: %w", facts.ShortID(i.ID), err))
+			errs = append(errs, fmt.Errorf("image %s: %w", docker.ShortID(i.ID), err))
 		}
 	}
 	for _, v := range m.Move.Volumes {

@@ -26,7 +26,7 @@ import (
 	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // An engine is the Docker Engine of this machine, asked over its own socket.
@@ -286,7 +286,7 @@ func (e *engine) running(ctx context.Context) (map[string]string, error) {
 	}
 	found := map[string]string{}
 	for _, c := range list {
-		found[c.ID] = facts.ShortID(c.ID)
+		found[c.ID] = docker.ShortID(c.ID)
 		if len(c.Names) > 0 {
 			found[c.ID] = strings.TrimPrefix(c.Names[0], "/")
 		}

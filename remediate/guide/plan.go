@@ -252,7 +252,7 @@ func (p *planner) images() {
 		image := Image{ID: i.ID, Names: slices.DeleteFunc(slices.Clone(i.RepoTags), none),
 			Digests: slices.DeleteFunc(slices.Clone(i.RepoDigests), none), Bytes: i.Size}
 		if len(image.Names) == 0 && len(image.Digests) == 0 && !used[i.ID] {
-			p.leave("image "+facts.ShortID(i.ID), "it has no name and no container uses it")
+			p.leave("image "+docker.ShortID(i.ID), "it has no name and no container uses it")
 			continue
 		}
 		if p.Pull && len(image.Digests) > 0 {

@@ -22,7 +22,15 @@ var csvColumns = []string{"host", "time", "check", "number", "section", "title",
 	"state", "subject", "got", "must", "reason", "fix", "disruption", "place", "waiver", "threats", "items", "id",
 	"machine", "os", "kernel", "nist", "800-190", "pci", "stig"}
 
+func (csvView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfFleet || s == OfComparison }
+
 func (v csvView) Write(w io.Writer, d Document, _ Style) error {
+	switch d := whole(d).(type) {
+	case *Fleet:
+		return v.writeFleet(w, d)
+	case *Comparison:
+		return v.writeComparison(w, d)
+	}
 	rs, err := reportsOf(v.Name(), d)
 	if err != nil {
 		return err

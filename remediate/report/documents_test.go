@@ -23,10 +23,11 @@ var documents = map[string]any{
 	"repair": report.Repair{}, "schedule": report.Schedule{}, "schedule_status": report.ScheduleStatus{},
 	"guide": report.Guide{}, "catalogue": report.Catalogue{}, "explanations": report.Explanations{},
 	"model": report.Model{}, "program": report.Program{}, "history": report.History{}, "past_run": report.Confirmed{},
+	"fleet": report.Fleet{}, "comparison": report.Comparison{},
 }
 
 // wrapped are documents that are one of documents to a program, or that no program reads.
-var wrapped = []string{"Reports", "Applied", "Nothing", "Ended", "Metrics", "Fix"}
+var wrapped = []string{"Reports", "Applied", "Nothing", "Ended", "Metrics", "Fix", "Past"}
 
 // private are fields that no document has: a journal has them, or what is kept between two scheduled audits.
 var private = []string{"record", "reads", "kept"}

@@ -205,7 +205,7 @@ func (d *describer) daemon() *docker.Daemon {
 		}
 	case errors.Is(err, facts.ErrAbsent):
 		d.note("Docker is not installed")
-	case !errors.Is(err, facts.ErrElsewhere):
+	case !errors.Is(err, docker.ErrElsewhere):
 		d.note("dockerd: %s", d.hide(err.Error()))
 	}
 	return daemon

@@ -30,7 +30,12 @@ var htmlStyle string
 //go:embed html.js
 var htmlScript string
 
+func (htmlView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfFleet }
+
 func (v htmlView) Write(w io.Writer, d Document, _ Style) error {
+	if f, ok := whole(d).(*Fleet); ok {
+		return v.writeFleet(w, f)
+	}
 	rs, err := reportsOf(v.Name(), d)
 	if err != nil {
 		return err
@@ -50,6 +55,8 @@ func (v htmlView) Write(w io.Writer, d Document, _ Style) error {
 // An htmlPage is the page while it is written: its reports, the newest of each host.
 type htmlPage struct {
 	tags
+	title   string
+	version string // of the harden that wrote what it tells
 	reports Reports
 	earlier []*Report // of the same host, nil where there is none
 	results []*htmlCheck
@@ -98,7 +105,9 @@ func newHTMLPage(w *bufio.Writer, rs Reports) *htmlPage {
 			p.earlier[len(p.earlier)-1] = all[len(all)-2]
 		}
 	}
+	p.title = p.name()
 	for i, r := range p.reports {
+		p.version = p.reports[0].Version
 		p.collect(i, r)
 	}
 	slices.SortStableFunc(p.results, func(a, b *htmlCheck) int {
@@ -168,10 +177,10 @@ func (c *htmlCheck) change(d htmlDiff) {
 func (p *htmlPage) fleet() bool { return len(p.reports) != 1 }
 
 func (p *htmlPage) name() string {
-	if p.fleet() {
-		return plural(len(p.reports), "host")
+	if len(p.reports) == 1 {
+		return p.reports[0].Host.Name
 	}
-	return p.reports[0].Host.Name
+	return plural(len(p.reports), "host")
 }
 
 func hash(text string) string {
@@ -188,13 +197,13 @@ func (p *htmlPage) head() {
 		"form-action 'none'; style-src "+hash(htmlStyle)+"; script-src "+hash(htmlScript))
 	p.open("meta", "name", "viewport", "content", "width=device-width, initial-scale=1")
 	p.open("meta", "name", "generator", "content", "harden")
-	p.element("title", "harden: "+p.name())
+	p.element("title", "harden: "+p.title)
 	p.WriteString("\n<style>" + htmlStyle + "</style>\n")
 	p.close("head")
 	p.open("body")
 	p.element("a", "Skip to the findings", "class", "skip", "href", "#findings")
 	p.open("header")
-	p.element("h1", "harden: "+p.name())
+	p.element("h1", "harden: "+p.title)
 	p.element("button", "Light or dark", "id", "theme", "type", "button", "hidden", "")
 	p.close("header")
 	p.open("main")
@@ -203,8 +212,8 @@ func (p *htmlPage) head() {
 func (p *htmlPage) foot() {
 	p.close("main")
 	p.open("footer")
-	if len(p.reports) > 0 {
-		p.element("p", "Written by harden "+p.reports[0].Version+
+	if p.version != "" {
+		p.element("p", "Written by harden "+p.version+
 			". A check that could not be judged is unknown, never a pass.")
 	}
 	p.close("footer")

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 )
 
@@ -19,41 +20,63 @@ var JSONSchema []byte
 // JSON writes a report, or anything else that this program says, as one JSON document that ends in a line feed. It
 // leaves < and & alone: what reads it is no web page.
 func JSON(w io.Writer, v any) error {
-	if r, ok := v.(*Report); ok {
-		return r.stream(w)
+	switch d := v.(type) {
+	case *Report:
+		rest := *d
+		rest.Results = []Result{}
+		return stream(w, &rest, "results", func(yield func(any) bool) {
+			for i := range d.Results {
+				if !yield(&d.Results[i]) {
+					return
+				}
+			}
+		})
+	case *Fleet:
+		rest := *d
+		rest.Hosts = []FleetHost{}
+		return stream(w, &rest, "hosts", func(yield func(any) bool) {
+			for h := range d.hosts() {
+				if !yield(&h) {
+					return
+				}
+			}
+		})
 	}
 	return encode(w, "", v)
 }
 
-// stream writes the report one result at a time: of ten thousand containers the whole as text, and the copies that
-// encoding it takes, would be the most of all the memory.
-func (r *Report) stream(w io.Writer) error {
-	rest := *r
-	rest.Results = []Result{}
+// stream writes a document one element of its longest list at a time: of ten thousand containers the whole as text, and
+// the copies that encoding it takes, would be the most of all the memory. In rest the list is empty.
+func stream(w io.Writer, rest any, list string, elements iter.Seq[any]) error {
 	var b bytes.Buffer
-	if err := encode(&b, "", &rest); err != nil {
+	if err := encode(&b, "", rest); err != nil {
 		return err
 	}
-	const empty = "\n  \"results\": []"
-	before, after, ok := strings.Cut(b.String(), empty) // no text can hold it: a line feed is escaped there
-	if !ok || len(r.Results) == 0 {
+	empty := "\n  \"" + list + "\": []" // no text can hold it: a line feed is escaped there
+	before, after, ok := strings.Cut(b.String(), empty)
+	if !ok {
 		_, err := w.Write(b.Bytes())
 		return err
 	}
 	out := bufio.NewWriterSize(w, 1<<16)
 	out.WriteString(before + strings.TrimSuffix(empty, "]"))
-	for i := range r.Results {
+	begun := false
+	for e := range elements {
 		b.Reset()
-		if err := encode(&b, "    ", &r.Results[i]); err != nil {
+		if err := encode(&b, "    ", e); err != nil {
 			return err
 		}
-		if i > 0 {
+		if begun {
 			out.WriteByte(',')
 		}
+		begun = true
 		out.WriteString("\n    ")
 		out.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	}
-	out.WriteString("\n  ]" + after)
+	if begun {
+		out.WriteString("\n  ")
+	}
+	out.WriteString("]" + after)
 	return out.Flush()
 }
 

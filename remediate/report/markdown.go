@@ -16,7 +16,12 @@ type markdownView struct{ findingsView }
 
 func (markdownView) Name() string { return "markdown" }
 
+func (markdownView) Of(s Subject) bool { return findingsView{}.Of(s) || s == OfComparison }
+
 func (v markdownView) Write(w io.Writer, d Document, _ Style) error {
+	if c, ok := whole(d).(*Comparison); ok {
+		return v.writeComparison(w, c)
+	}
 	rs, err := reportsOf(v.Name(), d)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,10 +39,13 @@ type lines struct {
 
 func (l *lines) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
-	for i, c := range p[:n] {
-		if c == '\n' {
-			l.feeds = append(l.feeds, l.n+int64(i))
+	for at := 0; at < n; at++ {
+		next := bytes.IndexByte(p[at:n], '\n')
+		if next < 0 {
+			break
 		}
+		at += next
+		l.feeds = append(l.feeds, l.n+int64(at))
 	}
 	if l.n += int64(n); l.n > l.most {
 		return n, errors.New("too large")
@@ -95,7 +99,7 @@ func (rd *reader) read() error {
 	r, seen := rd.report, map[string]bool{}
 	parts := map[string]any{"schema": &r.Schema, "version": &r.Version, "time": &r.Time, "command": &r.Command,
 		"host": &r.Host, "benchmarks": &r.Benchmarks, "waivers": &r.Waivers, "plan": &r.Plan, "run": &r.Run,
-		"summary": &r.Summary}
+		"summary": &r.Summary, "score": &r.Score}
 	for rd.d.More() {
 		t, err := rd.d.Token()
 		if err != nil {
@@ -234,6 +238,8 @@ func (rd *reader) whole() error {
 		return errors.New("host: machine is no SHA-256")
 	case r.Time.IsZero():
 		return errors.New("it has no time")
+	case r.Score != nil && (*r.Score < 0 || *r.Score > 100):
+		return fmt.Errorf("score %d; valid: 0 to 100", *r.Score)
 	}
 	for _, b := range r.Benchmarks {
 		if !editionID.MatchString(b) {

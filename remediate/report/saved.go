@@ -14,6 +14,7 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/severity"
+	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/diff"
 )
@@ -56,6 +57,8 @@ type Request struct {
 	Sources    []string          `json:"sources,omitempty"` // the directory of --source, by its real path; at most one
 	DockerHost string            `json:"docker_host"`
 	Kubeconfig string            `json:"kubeconfig,omitempty"`
+	// the classes of the fixes that were chosen in a review, by check; absent where there was no review
+	Chosen map[string][]want.Class `json:"chosen,omitzero"`
 }
 
 // An Image is a file at one moment, never with what is in it.

@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"example.com/harden/checks/facts"
 	"fmt"
 	"path"
 	"regexp"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // A Client is the docker command of a host, as its package tells it. The program itself is never run: who asks

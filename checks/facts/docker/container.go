@@ -147,7 +147,7 @@ func (c *Container) ShortName() string {
 	if n := strings.TrimPrefix(c.Name, "/"); n != "" {
 		return n
 	}
-	return facts.ShortID(c.ID)
+	return ShortID(c.ID)
 }
 
 // Labels that say who makes a container again when it is gone.
@@ -278,7 +278,7 @@ func (i *Image) ShortName() string {
 			return n
 		}
 	}
-	return facts.ShortID(i.ID)
+	return ShortID(i.ID)
 }
 
 // CheckChoice says what is wrong with a choice.

@@ -61,7 +61,7 @@ func DaemonOf(h *facts.Host) (*Daemon, error) { return facts.Once(h, "daemon", f
 func readDaemon(h *facts.Host) (*Daemon, error) {
 	engine, engineErr := EngineSays(h)
 	if engineErr == nil && !engine.Local {
-		return nil, fmt.Errorf("%w: %s", facts.ErrElsewhere, engine.Host)
+		return nil, fmt.Errorf("%w: %s", ErrElsewhere, engine.Host)
 	}
 	p, err := dockerd(h, engine)
 	if err != nil {

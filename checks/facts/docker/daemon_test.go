@@ -173,7 +173,7 @@ func TestDaemonWhereThereIsNone(t *testing.T) {
 	}
 	m.EngineErr, m.API = nil, answer{}
 	m.Endpoint = facts.Endpoint{Host: "tcp://192.0.2.1:2376"}
-	if d, err := docker.DaemonOf(m.Host()); !errors.Is(err, facts.ErrElsewhere) {
+	if d, err := docker.DaemonOf(m.Host()); !errors.Is(err, docker.ErrElsewhere) {
 		t.Errorf("an engine of another machine gives %v, %v", d, err)
 	}
 	m.Endpoint.Local = true

@@ -5,6 +5,7 @@
 package docker
 
 import (
+	"errors"
 	"path"
 	"strings"
 
@@ -12,6 +13,31 @@ import (
 
 	"example.com/harden/checks/facts"
 )
+
+// ErrElsewhere means that the Docker Engine which answers runs on another machine, so that nothing of this host's
+// files may be judged by it, nor the other way round.
+var ErrElsewhere = errors.New("the Docker Engine is on another machine")
+
+// ErrUnanswered means that the Docker Engine that somebody named does not answer, so that it is not known whether it is
+// any of this host's.
+var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
+
+// ErrSilent means that the Docker Engine has left a question without an answer: it hangs, or it is very busy.
+var ErrSilent = errors.New("no answer")
+
+// DefaultCapabilities are what the Docker Engine gives a container by itself, without CAP_, sorted.
+// Source: moby oci/caps/defaults.go.
+var DefaultCapabilities = []string{"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD",
+	"NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"}
+
+// ShortID is an ID as people read it: without its algorithm, the first twelve digits.
+func ShortID(id string) string {
+	_, digits, ok := strings.Cut(id, ":")
+	if !ok {
+		digits = id
+	}
+	return digits[:min(12, len(digits))]
+}
 
 // SecurityOption returns the value of one of the Docker Engine's security options, such as "profile" of "seccomp"; ok
 // reports whether the Engine has the option at all.

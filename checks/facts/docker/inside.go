@@ -4,12 +4,13 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
-	"example.com/harden/checks/facts"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // An Insider is a Source that can read what a process of this machine sees below its root directory. Nothing there

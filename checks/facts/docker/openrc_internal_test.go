@@ -2,10 +2,11 @@ package docker
 
 import (
 	"context"
-	"example.com/harden/checks/facts"
 	"io/fs"
 	"strings"
 	"testing"
+
+	"example.com/harden/checks/facts"
 )
 
 // TestOpenRC reads what scripts of OpenRC pass to dockerd, as OpenRC's own shell would.

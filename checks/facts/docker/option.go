@@ -3,8 +3,9 @@ package docker
 import (
 	"bytes"
 	"encoding/json"
-	"example.com/harden/checks/facts"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // An Option is what each place that configures dockerd says of one key of daemon.json.

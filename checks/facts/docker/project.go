@@ -3,13 +3,14 @@ package docker
 import (
 	"cmp"
 	"errors"
-	"example.com/harden/checks/facts"
-	"example.com/harden/checks/facts/source"
 	"fmt"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 )
 
 // Labels by which Compose knows its containers again. They are a claim: whoever builds an image or starts a container

@@ -3,12 +3,13 @@ package docker
 import (
 	"cmp"
 	"errors"
-	"example.com/harden/checks/facts"
 	"fmt"
 	"iter"
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // A Hold is how firmly containers hold a path of the host. A container's root is uid 0 too: that a file is root's says

@@ -129,7 +129,7 @@ func Unanswered(h *facts.Host) error {
 	case at.Host == "unix://"+defaultSocket, at.Host == "unix://"+longSocket:
 		return nil // the system's own, which just does not run
 	}
-	return fmt.Errorf("%w, so it is not used for this host: %w", facts.ErrUnanswered, err)
+	return fmt.Errorf("%w, so it is not used for this host: %w", ErrUnanswered, err)
 }
 
 // Default is who chose an endpoint that nobody named.

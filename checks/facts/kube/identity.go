@@ -1,11 +1,12 @@
 package kube
 
 import (
-	"example.com/harden/checks/facts"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // An Identity is whom a program runs as, as far as files ask for it. The zero value is root.

@@ -1,10 +1,11 @@
 package kube
 
 import (
-	"example.com/harden/checks/facts"
 	"path"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // How sure it is that a command line starts a program.

@@ -1,9 +1,10 @@
 package kube
 
 import (
-	"example.com/harden/checks/facts"
 	"path"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // Unprivileged returns the programs of the node that are started by a manifest or a unit and do not run as root.

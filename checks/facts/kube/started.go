@@ -2,8 +2,9 @@ package kube
 
 import (
 	"errors"
-	"example.com/harden/checks/facts"
 	"fmt"
+
+	"example.com/harden/checks/facts"
 )
 
 // startedBy finds what starts a component that no manifest does.

@@ -268,10 +268,10 @@ type engine struct {
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
 		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got %w", e.endpoint.Host,
-			facts.ErrSilent)
+			docker.ErrSilent)
 	}
 	patience := cmp.Or(e.patience, answerTimeout)
-	timeout := fmt.Errorf("%w within %s", facts.ErrSilent, patience)
+	timeout := fmt.Errorf("%w within %s", docker.ErrSilent, patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeout)
 	defer cancel()
 	v, err = f(ctx)

@@ -116,7 +116,7 @@ func testTunnel(t *testing.T, d *testdocker.Daemon) {
 		if engine.Local || engine.DockerRootDir != d.DataRoot {
 			t.Errorf("%s: local %v, data root %s", host, engine.Local, engine.DockerRootDir)
 		}
-		if _, err := docker.DaemonOf(h); !errors.Is(err, facts.ErrElsewhere) {
+		if _, err := docker.DaemonOf(h); !errors.Is(err, docker.ErrElsewhere) {
 			t.Errorf("%s: the daemon is %v", host, err)
 		}
 	}

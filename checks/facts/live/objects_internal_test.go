@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 )
 
@@ -126,7 +125,7 @@ func TestCrowdFallsSilent(t *testing.T) {
 	e.patience = 500 * time.Millisecond
 	all, err := e.Containers(t.Context())
 	if len(all) < 100-questions || len(all) > 100 || err == nil ||
-		!strings.Contains(err.Error(), "could not be read") || !errors.Is(err, facts.ErrSilent) {
+		!strings.Contains(err.Error(), "could not be read") || !errors.Is(err, docker.ErrSilent) {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
 	c.mu.Lock()
@@ -136,7 +135,7 @@ func TestCrowdFallsSilent(t *testing.T) {
 		t.Errorf("%d questions, though it had fallen silent after 100", asked)
 	}
 	_, err = e.Images(t.Context())
-	if !errors.Is(err, facts.ErrSilent) || !strings.Contains(err.Error(), "not asked again") {
+	if !errors.Is(err, docker.ErrSilent) || !strings.Contains(err.Error(), "not asked again") {
 		t.Errorf("the next question: %v", err)
 	}
 }

@@ -2,9 +2,10 @@ package source
 
 import (
 	"context"
-	"example.com/harden/checks/facts"
 	"io/fs"
 	"testing"
+
+	"example.com/harden/checks/facts"
 )
 
 // absent is a host without files.

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"example.com/harden/checks/facts"
 	"fmt"
 	"path"
 	"regexp"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"example.com/harden/checks/facts"
 )
 
 // An ignoreRule is one line of a .gitignore.
