@@ -17,32 +17,30 @@ type Offer struct {
 	Named bool
 }
 
-func (o *Offer) text(p *page) { p.offered(o) }
-
-// offered lays out one fix: what it is for, what it takes, and what it changes.
-func (p *page) offered(o *Offer) {
-	res, plan := &o.Results[0], o.Plan
-	p.line(p.paint(bold, o.Head+": "+severityOf(res).String()+", "+Clean(res.label())))
-	p.block("  ", 2, "", res.Title)
-	p.labelled("why", res.Why)
-	for _, t := range res.Threats {
-		p.labelled("threat", threatLine(t))
-	}
-	for _, b := range plan.breaks() {
-		p.labelled("breaks", b)
+func (o *Offer) text(p *page) {
+	res := &o.Results[0]
+	p.line(p.paint(bold, o.Head))
+	p.found(res)
+	for _, l := range o.Plan.Left {
+		p.labelled("left", difference(Clean(l.Subject), l.Reason, ""))
 	}
 	switch {
 	case o.Named:
 		p.labelled("held", "no class allows this fix; to choose it, press y and type the name of its check")
 	case o.Needs != "":
-		p.labelled("held", "y allows this fix alone as "+o.Needs+" would allow all of its class: "+
-			classPhrases[o.Results[0].Findings[0].Disruption])
+		p.labelled("held", "y allows this fix alone as "+o.Needs+" would allow all of its class")
 	}
-	p.found(res)
-	for _, l := range plan.Left {
-		p.labelled("left", difference(Clean(l.Subject), l.Reason, ""))
+	p.offered(o)
+}
+
+// offered lays out the fix itself: what it is for, and what it changes.
+func (p *page) offered(o *Offer) {
+	fixes := o.Fixes()
+	if len(fixes) == 0 { // alone it comes to nothing, for what is left
+		fixes = []Fix{{Check: o.Results[0]}}
 	}
-	p.changed(plan, false)
+	p.fixes(fixes)
+	p.activations("Then", o.Plan.Activations)
 }
 
 // found tells what a fix is for, those that differ in their subject alone together.
@@ -83,14 +81,12 @@ func (plan *Plan) breaks() (all []string) {
 	return all
 }
 
-// changed shows what a plan changes, and of which checks where they are more than the one that was told.
-func (p *page) changed(plan *Plan, whose bool) {
+// changed shows what a plan changes, file by file, each with all the checks that it is changed for.
+func (p *page) changed(plan *Plan) {
 	target := func(name string, class want.Class, checks []string) {
 		p.line()
 		p.line(p.paint(bold, Clean(name)), "  ", p.paint(dim, classText(class)))
-		if whose {
-			p.labelled("for", strings.Join(checks, ", "))
-		}
+		p.labelled("for", strings.Join(checks, ", "))
 	}
 	for _, c := range plan.Changes {
 		target(c.Target, c.Disruption, c.Checks)
@@ -127,7 +123,7 @@ func (c *Chosen) text(p *page) {
 		for _, b := range plan.breaks() {
 			p.labelled("breaks", b)
 		}
-		p.changed(plan, true)
+		p.changed(plan)
 	}
 }
 
