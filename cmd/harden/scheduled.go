@@ -134,7 +134,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 		changes.Since, changes.Changes = last.Report.Time, report.Compare(last.Report, now.Report)
 	}
 	err = s.show(changes)
-	err = multierror.Append(err, writeJSON(s.lookFile(), hide(s.redactor, now)),
+	err = multierror.Append(err, writeJSON(s.lookFile(), hide(s.redactor, now)), s.keep(now.Report),
 		s.writeMetrics(metrics, now, changes.Changes)).
 		ErrorOrNil()
 	switch {
