@@ -215,7 +215,8 @@ func (r *runner) prepare(p *pkg, jobs int) error {
 	return nil
 }
 
-// choose returns the sample, the same one for the same seed whatever else changes in the package.
+// choose returns the sample, the same one for the same seed whatever else changes in the package. It is in no order of
+// the source's, so that the beginning of a sample is a sample too.
 func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64) []*mutant {
 	var out []*mutant
 	rank, times := map[*mutant]uint64{}, map[string]int{}
@@ -239,7 +240,6 @@ func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64)
 			mine = append(mine, m)
 		}
 	}
-	slices.SortFunc(mine, func(a, b *mutant) int { return a.id - b.id })
 	return mine
 }
 
