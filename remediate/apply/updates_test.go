@@ -227,3 +227,61 @@ func TestForesee(t *testing.T) {
 		}
 	}
 }
+
+// TestContainerMeanwhile has something happen to a container, or to the Engine, right before its turn in a run.
+func TestContainerMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(c *containers)
+		says      string
+		ends      Outcome // failed where what was changed before cannot be given back either
+		web       int64   // its limit of processes afterwards
+	}{
+		"changed": {func(c *containers) { c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 77}) },
+			"changed since the plan was made: it has", RolledBack, -1},
+		"as wanted": {func(c *containers) { c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 64, MemorySwap: 128}) },
+			"", Applied, 100},
+		"another Engine": {func(c *containers) { c.id = "F" }, "container db (b2) belongs to another Docker Engine", Failed, 100},
+		"no answer":      {func(c *containers) { c.silent = errBroken }, "dockerd says no", Failed, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, c := newWorld(t), engineOfTwo()
+			files := w.look(t)
+			o := w.with(c)
+			var told []string
+			o.Progress = func(s Step) {
+				if s.Doing == Writing && s.Subject == "container db (b2)" {
+					test.meanwhile(c)
+				}
+				if s.Doing == Restoring && strings.HasPrefix(s.Subject, "container") {
+					told = append(told, s.Subject)
+				}
+			}
+			run, err := Apply(t.Context(), updating(t, w), o)
+			says(t, name, err, test.says)
+			if run.Outcome != test.ends || c.have["a1"].PIDs != test.web || (test.says != "") != errors.Is(err, ErrRolledBack) {
+				t.Errorf("%+v, %v, %+v", run, err, c.have)
+			}
+			if changed := c.have["b2"]; name == "changed" && changed.Memory != 77 {
+				t.Errorf("another's change is written over: %+v", changed)
+			}
+			if test.ends != Applied {
+				same(t, "the files", files, w.look(t))
+			}
+			if (test.ends == RolledBack) != (len(told) == 1 && told[0] == "container web (a1)") {
+				t.Errorf("restored: %q", told)
+			}
+			must(t, VerifyHistory(o))
+		})
+	}
+}
+
+// TestContainerWithoutEngine does not finish a run that changes containers where no Engine can be asked.
+func TestContainerWithoutEngine(t *testing.T) {
+	w, c := newWorld(t), engineOfTwo()
+	w.died(t, c, "a1")
+	o := w.options()
+	run, err := Resume(t.Context(), o)
+	if run == nil || err == nil || !strings.Contains(err.Error(), "container web (a1)") || !strings.Contains(err.Error(), "here") {
+		t.Errorf("without an Engine: %+v, %v", run, err)
+	}
+}
