@@ -85,7 +85,8 @@ func TestRevived(t *testing.T) {
 		boot   string
 	}{
 		"started":     {nil, "", "container web was started again", RolledBack, ""},
-		"not started": {errBroken, "dockerd says no", "container web was started again; but then: dockerd says no", Failed, ""},
+		"not started": {errBroken, "dockerd says no", "container web was started again; but then: dockerd says no", Failed,
+			""},
 		"booted":      {nil, "", "", RolledBack, "another"},
 	} {
 		w := newWorld(t)
@@ -299,9 +300,15 @@ func TestDirectoryKept(t *testing.T) {
 		since func(p string) error
 		stays bool
 	}{
-		"as made":           {func(string) error { return nil }, false},
-		"tighter":           {func(p string) error { return os.Chmod(p, 0o700) }, false},
-		"set-group-ID":      {func(p string) error { return unix.Chmod(p, 0o2755) }, false},
+		"as made":      {func(string) error { return nil }, false},
+		"tighter":      {func(p string) error { return os.Chmod(p, 0o700) }, false},
+		"set-group-ID": {func(p string) error { return unix.Chmod(p, 0o2755) }, false},
+		"a file above": {func(p string) error {
+			return errors.Join(os.RemoveAll(filepath.Dir(p)), os.WriteFile(filepath.Dir(p), nil, 0o600))
+		}, false},
+		"a link above": {func(p string) error {
+			return errors.Join(os.Rename(filepath.Dir(p), filepath.Dir(p)+"x"), os.Symlink(filepath.Dir(p)+"x", filepath.Dir(p)))
+		}, true},
 		"open":              {func(p string) error { return os.Chmod(p, 0o775) }, true},
 		"sticky":            {func(p string) error { return unix.Chmod(p, 0o1755) }, true},
 		"given to somebody": {func(p string) error { return os.Chown(p, 7, 0) }, true},
@@ -317,18 +324,24 @@ func TestDirectoryKept(t *testing.T) {
 		must(t, tree.makeDir(filepath.Dir(deep)))
 		must(t, tree.makeDir(deep))
 		must(t, test.since(w.path(deep)))
+		flushed, fsync := 0, o.sys.fsync
+		o.sys.fsync = func(fd int) error { flushed++; return fsync(fd) }
 		if err := tree.dropDir(deep); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		tree.close()
+		if _, err := os.Lstat(w.path(filepath.Dir(deep))); err == nil && !test.stays && flushed != 1 &&
+			name != "a file above" { // that it is gone is on the disk, whoever has removed it
+			t.Errorf("%s: flushed %d times", name, flushed)
+		}
 		if _, err := os.Lstat(w.path(deep)); (err == nil) != test.stays {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestCancelledAtEachStep asks a run to stop at each of its steps in turn: the host is wholly as it was then, or the run
-// is over.
+// TestCancelledAtEachStep asks a run to stop at each of its steps in turn: the host is wholly as it was then, or the
+// run is over.
 func TestCancelledAtEachStep(t *testing.T) {
 	w := newWorld(t)
 	old := w.look(t)
