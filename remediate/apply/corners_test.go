@@ -84,10 +84,10 @@ func TestRevived(t *testing.T) {
 		ends   Outcome
 		boot   string
 	}{
-		"started":     {nil, "", "container web was started again", RolledBack, ""},
+		"started": {nil, "", "container web was started again", RolledBack, ""},
 		"not started": {errBroken, "dockerd says no", "container web was started again; but then: dockerd says no", Failed,
 			""},
-		"booted":      {nil, "", "", RolledBack, "another"},
+		"booted": {nil, "", "", RolledBack, "another"},
 	} {
 		w := newWorld(t)
 		o := w.options()
@@ -307,7 +307,8 @@ func TestDirectoryKept(t *testing.T) {
 			return errors.Join(os.RemoveAll(filepath.Dir(p)), os.WriteFile(filepath.Dir(p), nil, 0o600))
 		}, false},
 		"a link above": {func(p string) error {
-			return errors.Join(os.Rename(filepath.Dir(p), filepath.Dir(p)+"x"), os.Symlink(filepath.Dir(p)+"x", filepath.Dir(p)))
+			dir := filepath.Dir(p)
+			return errors.Join(os.Rename(dir, dir+"x"), os.Symlink(dir+"x", dir))
 		}, true},
 		"open":              {func(p string) error { return os.Chmod(p, 0o775) }, true},
 		"sticky":            {func(p string) error { return unix.Chmod(p, 0o1755) }, true},

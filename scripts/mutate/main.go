@@ -10,9 +10,10 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -222,9 +223,9 @@ func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64)
 	rank, times := map[*mutant]uint64{}, map[string]int{}
 	for _, m := range all {
 		times[m.key()]++
-		h := fnv.New64a()
-		fmt.Fprintln(h, seed, m.key(), times[m.key()])
-		rank[m] = h.Sum64()
+		// A hash of which each bit depends on the last byte, too: mutants that are alike must not come together.
+		h := sha256.Sum256(fmt.Appendln(nil, seed, m.key(), times[m.key()]))
+		rank[m] = binary.BigEndian.Uint64(h[:])
 		line := fmt.Sprintf("%s:%d: %s (%s): %s", m.file, m.line, m.op, m.fn, m.source)
 		if !equivalent[m.key()] && (o.match == nil || o.match.MatchString(line)) {
 			out = append(out, m)

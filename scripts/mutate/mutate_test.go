@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -108,6 +109,31 @@ func TestChoose(t *testing.T) {
 	}
 	if got := some(p.mutants, options{shards: 1}, 1); len(got) != len(p.mutants) {
 		t.Errorf("%d of %d without a sample", len(got), len(p.mutants))
+	}
+}
+
+// TestChooseAlike takes mutants that differ by nothing but their place apart, like any others: a sample of which many are
+// of one line says little of a package.
+func TestChooseAlike(t *testing.T) {
+	var all []*mutant
+	for i := range 9 {
+		all = append(all, &mutant{id: i, fn: "Alike", op: "-1", source: "0 - 1"})
+	}
+	for i := range 991 {
+		all = append(all, &mutant{id: 9 + i, fn: fmt.Sprint("Fn", i)})
+	}
+	for seed := range uint64(20) {
+		order := (&options{shards: 1}).choose(all, nil, seed)
+		first := slices.IndexFunc(order, func(m *mutant) bool { return m.fn == "Alike" })
+		last := first
+		for i, m := range order {
+			if m.fn == "Alike" {
+				last = i
+			}
+		}
+		if last-first < 250 {
+			t.Errorf("seed %d: all nine lie within %d of a thousand", seed, last-first)
+		}
 	}
 }
 
