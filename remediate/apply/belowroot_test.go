@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestOtherRootUnsettled asks for an unsettled run with another host's root: nothing is done, and the run's own is named.
+// TestOtherRootUnsettled asks for an unsettled run with another host's root: nothing is done, and its own is named.
 func TestOtherRootUnsettled(t *testing.T) {
 	elsewhere := func(t *testing.T, o Options) Options {
 		o.Root = t.TempDir()

@@ -51,7 +51,8 @@ func TestGrown(t *testing.T) {
 	refused(t, w, w.options(), plan, ErrDrift, daemonJSON, "its content: 21 bytes, not 20")
 }
 
-// TestLinkedWhileTakenBack gives a file another name while the run is taken back, after it was judged: it is left alone.
+// TestLinkedWhileTakenBack gives a file another name while the run is taken back, after it was judged: that file is
+// left alone.
 func TestLinkedWhileTakenBack(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()

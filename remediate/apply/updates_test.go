@@ -287,7 +287,8 @@ func TestContainerWithoutEngine(t *testing.T) {
 	w.died(t, c, "a1")
 	o := w.options()
 	run, err := Resume(t.Context(), o)
-	if run == nil || err == nil || !strings.Contains(err.Error(), "container web (a1): it cannot be changed here any more") {
+	const says = "container web (a1): it cannot be changed here any more"
+	if run == nil || err == nil || !strings.Contains(err.Error(), says) {
 		t.Errorf("without an Engine: %+v, %v", run, err)
 	}
 }

@@ -112,8 +112,8 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestChooseAlike takes mutants that differ by nothing but their place apart, like any others: a sample of which many are
-// of one line says little of a package.
+// TestChooseAlike takes mutants that differ by nothing but their place apart, like any others: a sample of which many
+// are of one line says little of a package.
 func TestChooseAlike(t *testing.T) {
 	var all []*mutant
 	for i := range 9 {
