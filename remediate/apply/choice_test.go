@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,19 +64,73 @@ func TestContainerOurs(t *testing.T) {
 	}
 }
 
+// TestContainerChosenBefore finishes a run that was cut short after somebody had chosen what becomes of a container: it
+// is not asked about twice. What another Engine has by that ID is nobody's to choose about.
+func TestContainerChosenBefore(t *testing.T) {
+	for memory, resolve := range map[int64]Resolution{64: {Ours: []string{"db"}}, 77: {Theirs: []string{"db"}}} {
+		w, c := newWorld(t), engineOfTwo()
+		w.died(t, c, "a1")
+		c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 77})
+		o := w.with(c)
+		o.Resolve = resolve
+		o.Progress = func(s Step) {
+			if s.Doing == Writing && s.Subject == "container web (a1)" {
+				panic(errDied)
+			}
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, err := Resume(t.Context(), o)
+			t.Errorf("it is not cut short: %v", err)
+		}()
+		c.id = "F"
+		if _, _, err := Onward(t.Context(), w.with(c)); err != nil {
+			t.Errorf("foreseen with another Engine: %v", err)
+		}
+		c.id = "E"
+		run, err := Resume(t.Context(), w.with(c))
+		must(t, err)
+		if run.Outcome != Applied || c.have["b2"].Memory != memory {
+			t.Errorf("%+v, %+v", run, c.have)
+		}
+	}
+	w, c := newWorld(t), engineOfTwo()
+	w.died(t, c, "a1")
+	c.id, c.have["b2"] = "F", want.Limits{Memory: 77}
+	r, _, err := Onward(t.Context(), w.with(c))
+	if err != nil || len(r.Conflicts) > 0 {
+		t.Errorf("of another Engine's container: %+v, %v", r.Conflicts, err)
+	}
+}
+
 func rollback(ctx context.Context, o Options) (*Run, error) { return Rollback(ctx, "", o) }
 
-// TestOnwardLeft foresees what finishing a run would change, without the container that is left as it is.
-func TestOnwardLeft(t *testing.T) {
+// TestOnwardChosen foresees what finishing a run would change of a container that somebody has changed since.
+func TestOnwardChosen(t *testing.T) {
 	w, c := newWorld(t), engineOfTwo()
 	w.died(t, c, "a1")
 	c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 77})
-	o := w.with(c)
-	o.Resolve.Theirs = []string{"db"}
-	r, back, err := Onward(t.Context(), o)
-	must(t, err)
-	if back || updateIDs(r.Plan.Updates) != "a1" || len(r.Kept) != 1 || r.Kept[0].Path != "container db (b2)" {
-		t.Errorf("%v: %+v, left %+v", back, r.Plan.Updates, r.Kept)
+	for name, test := range map[string]struct {
+		resolve  Resolution
+		want     string
+		kept     int
+		conflict int
+	}{
+		"undecided": {Resolution{}, "a1 from 0", 0, 1},
+		"theirs":    {Resolution{Theirs: []string{"db"}}, "a1 from 0", 1, 0},
+		"ours":      {Resolution{Ours: []string{"db"}}, "a1 from 0, b2 from 77", 0, 0},
+	} {
+		o := w.with(c)
+		o.Resolve = test.resolve
+		r, back, err := Onward(t.Context(), o)
+		must(t, err)
+		var got []string
+		for _, u := range r.Plan.Updates {
+			got = append(got, fmt.Sprintf("%s from %d", u.ID, u.Before.Memory))
+		}
+		if back || strings.Join(got, ", ") != test.want || len(r.Kept) != test.kept || len(r.Conflicts) != test.conflict {
+			t.Errorf("%s: %q, left %+v, in conflict %+v", name, got, r.Kept, r.Conflicts)
+		}
 	}
 }
 

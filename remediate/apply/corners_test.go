@@ -33,6 +33,10 @@ func TestDefaults(t *testing.T) {
 	if o.Root != filepath.Join(wd, "host") || o.sys != s || o.Containers != Containers(c) {
 		t.Errorf("%+v", o)
 	}
+	w := newWorld(t)
+	w.state += "/of [this\\ * host"
+	_, err = Apply(t.Context(), w.plan(t), w.options())
+	must(t, err)
 	for _, dir := range []string{"state", "/var/lib/harden/", "/var/../lib", ""} {
 		if _, err := Interrupted(Options{State: dir}); err == nil ||
 			!strings.Contains(err.Error(), dir+": the state directory must be a clean absolute path") {
