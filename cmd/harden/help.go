@@ -50,6 +50,7 @@ func addHelp(root *cobra.Command) {
 		Use:   "help [COMMAND]",
 		Short: "Show the help of a command, or all flags",
 		Long:  "Show the help of a command. `harden help flags` shows all flags of harden itself.",
+		Args:  atLeast(0),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return helpTopics(cmd.Root(), args), cobra.ShellCompDirectiveNoFileComp
 		},

@@ -37,7 +37,7 @@ name the same part matches, such as name=[a-z]+.
 If a host has several reports, the newest counts. If a file is not a report, the error names it, and the others are
 merged. The exit code is 0 if every file was a report, whatever the reports say, and 1 if not.`,
 		Example: `  harden merge reports --out html=fleet.html --out csv=fleet.csv
-  find /srv/reports -name '*.json' -mtime -1 | harden merge --files-from - --format json`,
+  find /srv/reports -name '*.json' -mtime -1 | harden merge --files-from -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			by, _ := cmd.Flags().GetString("group-by")
 			grouping, err := report.GroupBy(by)

@@ -84,9 +84,10 @@ func TestReviewInterrupted(t *testing.T) {
 func TestReviewScreens(t *testing.T) {
 	root, _, args := reviewing(t, "")
 	space := act{shown: "(Space: ", types: " "}
-	acts := []act{{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space,
-		{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"},
-		{shown: fixAsked, size: &unix.Winsize{Row: 16, Col: 50}}, {shown: fixAsked, types: " "}, {shown: fixAsked, types: " "},
+	acts := []act{{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space,
+		{shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"}, space, {shown: fixAsked, types: "n"},
+		{shown: fixAsked, size: &unix.Winsize{Row: 16, Col: 50}}, {shown: fixAsked, types: " "},
+		{shown: fixAsked, types: " "},
 		{shown: fixAsked, stops: true}, {shown: fixAsked, types: "y"}, {shown: fixAsked, types: "f"},
 		{shown: "More [", size: &unix.Winsize{Row: 24, Col: 80}}, {shown: "[y/N]", types: "y\n"}}
 	shown, code := stage{T: t, rows: 24, columns: 80, env: []string{"TERM=xterm"}}.play(args, acts...)

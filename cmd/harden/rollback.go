@@ -26,8 +26,7 @@ If somebody has changed a file since the run, nothing is rolled back, and each s
 leaves all of them as they are, --theirs leaves one, and --ours restores one anyway. The content that --ours replaces is
 kept in the run's journal. If a later run has changed the file, roll back that run first. For a RUN that is already
 rolled back, --theirs restores what --ours replaced, and --ours restores what was left, as a run of its own.`,
-		Example: `  harden rollback --dry-run
-  harden rollback 2 --yes # run 2 of harden history
+		Example: `  harden rollback 2 --dry-run      # run 2 of harden history
   harden rollback --ours /etc/docker/daemon.json --yes`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
