@@ -70,7 +70,7 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 	cmd.Flags().String("files-from", "", "read the names of reports from `FILE`, one a line; - reads standard input")
 	_ = cmd.MarkFlagFilename("files-from")
 	addOutput(cmd)
-	cmd.Flags().BoolP("verbose", "v", false, "show every host that differs")
+	cmd.Flags().BoolP("verbose", "v", false, "show every host that differs, and all that it differs in")
 	addOut(cmd, "write to `FILE`, or, as FORMAT=FILE, in that format too")
 	return cmd
 }
@@ -103,7 +103,7 @@ func (t *teller) merge(names []string, by report.Grouping, stdin io.Reader) erro
 		fmt.Fprintf(os.Stderr, "harden: %d older %s left out, of hosts that have a newer one; --format json lists them\n", n,
 			map[bool]string{true: "report is", false: "reports are"}[n == 1])
 	}
-	if err := t.deliver(fleet); err != nil {
+	if err := t.stream(fleet); err != nil {
 		return err
 	}
 	if refused > 0 {
@@ -111,6 +111,28 @@ func (t *teller) merge(names []string, by report.Grouping, stdin io.Reader) erro
 		return status(exitError)
 	}
 	return nil
+}
+
+// stream writes a fleet in each chosen format, a host at a time: what many hosts differ in is large.
+func (t *teller) stream(fleet *report.Fleet) error {
+	in := func(v report.View, style report.Style) func(io.Writer) error {
+		return func(w io.Writer) error {
+			out := bufio.NewWriterSize(w, 1<<16)
+			if err := t.write(out, v, fleet, style); err != nil {
+				return err
+			}
+			return out.Flush()
+		}
+	}
+	for _, o := range t.config.Outputs {
+		if err := writeFileFrom(o.file, 0o600, in(o.view, report.Style{})); err != nil {
+			return err
+		}
+	}
+	if t.config.Out != "" {
+		return writeFileFrom(t.config.Out, 0o600, in(t.config.View, report.Style{}))
+	}
+	return in(t.config.View, t.style())(t.stdout)
 }
 
 // maxTold is how many files that are no reports are told of one by one.

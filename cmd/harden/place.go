@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,7 +17,15 @@ import (
 // there already has to be a regular file: as root, a rename over /dev/null would take it from everybody.
 func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o600) }
 
-func writeFileMode(path string, data []byte, mode uint32) (err error) {
+func writeFileMode(path string, data []byte, mode uint32) error {
+	return writeFileFrom(path, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// writeFileFrom is writeFileMode for what is too large to be in memory as a whole.
+func writeFileFrom(path string, mode uint32, write func(io.Writer) error) (err error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return err
@@ -47,7 +56,7 @@ func writeFileMode(path string, data []byte, mode uint32) (err error) {
 			_ = unix.Unlinkat(fd, temp, 0)
 		}
 	}()
-	if _, err = f.Write(data); err == nil {
+	if err = write(f); err == nil {
 		err = cmp.Or(f.Chmod(fs.FileMode(mode)), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

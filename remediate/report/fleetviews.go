@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// maxHostsShown bounds the hosts of a group that are shown to people; the other formats have all.
-const maxHostsShown = 20
+// maxHostsShown and maxDifferencesShown bound the hosts of a group, and what of a host is shown, to people; the other
+// formats have all.
+const maxHostsShown, maxDifferencesShown = 20, 10
 
 func (f *Fleet) text(p *page) {
 	p.line(p.paint(bold, f.title()))
@@ -33,7 +34,7 @@ func (f *Fleet) text(p *page) {
 			}
 		}
 		if more := g.Differing - shown; more > 0 {
-			p.block("  ", 2, dim, fmt.Sprintf("and %s more; use -v, or --format csv", plural(more, "host")))
+			p.block("  ", 2, dim, fmt.Sprintf("and %s; use -v, or --format csv", plural(more, "more host")))
 		}
 		p.undecided(g)
 	}
@@ -77,10 +78,17 @@ func (p *page) fleetHost(h FleetHost) {
 		score = fmt.Sprintf(" (score %d)", *h.Score)
 	}
 	p.line("  ", p.paint(bold, Clean(h.Name)), p.paint(dim, score))
-	for _, d := range h.Differences {
+	shown := h.Differences
+	if !p.Verbose {
+		shown = shown[:min(len(shown), maxDifferencesShown)]
+	}
+	for _, d := range shown {
 		look := looks[d.State]
 		p.block("    "+p.paint(look.color, pad(cmp.Or(look.sign, "-")+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth),
 			4+wordWidth+numberWidth, "", d.ID+": "+d.sentence())
+	}
+	if more := len(h.Differences) - len(shown); more > 0 {
+		p.block("    ", 4, dim, fmt.Sprintf("and %s; use -v", plural(more, "more difference")))
 	}
 }
 
@@ -122,9 +130,9 @@ func statePhrase(s State) string { return cmp.Or(looks[s].phrase, "not selected"
 func (d FleetDifference) sentence() string {
 	switch d.Kind {
 	case FleetMissing:
-		return fmt.Sprintf("%s: not found here; the group has %s", Clean(d.Subject), Clean(d.MajorityGot))
+		return fmt.Sprintf("%s: not found here; the group: %s", Clean(d.Subject), Clean(d.MajorityGot))
 	case FleetValue:
-		return difference(Clean(d.Subject), d.Got, d.Must) + "; the group has " + Clean(d.MajorityGot)
+		return difference(Clean(d.Subject), d.Got, d.Must) + "; the group: " + Clean(d.MajorityGot)
 	case FleetMore:
 		return "further findings differ; the host's own report has them"
 	case FleetState:
