@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -73,6 +74,65 @@ func TestActivations(t *testing.T) {
 	}
 	if planned[0].State != NotReached {
 		t.Error("the journal itself is changed")
+	}
+}
+
+// TestOnwardBack goes on with taking a run back where that had begun, and where the run's time is over.
+func TestOnwardBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		cut  func(t *testing.T, w world) bool
+		up   time.Duration
+		back bool
+	}{
+		"being taken back": {func(t *testing.T, w world) bool {
+			hardened(t, w)
+			return killed(t, helper(w, "rollback"), point{"renameat", 2})
+		}, time.Hour, true},
+		"unconfirmed, in time":    {cutGuarded, time.Hour, false},
+		"unconfirmed, too late":   {cutGuarded, time.Hour + time.Minute, true},
+		"nothing to be confirmed": {func(t *testing.T, w world) bool { interrupt(t, w); return true }, 2 * time.Hour, false},
+	} {
+		w := newWorld(t)
+		if !test.cut(t, w) {
+			t.Fatal("it was not killed")
+		}
+		if r, back, err := Onward(t.Context(), w.guarded(&guard{}, &clock{"one", test.up})); err != nil || back != test.back ||
+			len(r.Plan.Changes) == 0 {
+			t.Errorf("%s: back %v, %+v, %v", name, back, r, err)
+		}
+	}
+}
+
+func cutGuarded(t *testing.T, w world) bool {
+	return killed(t, helper(w, "guarded"), point{"renameat", 3})
+}
+
+// TestOverdue takes a run back when its time is over and not a moment before, and in any later boot.
+func TestOverdue(t *testing.T) {
+	for name, test := range map[string]struct {
+		boot string
+		up   time.Duration
+		fail error
+		want string
+	}{
+		"a moment before": {"one", time.Hour - 1, nil, ""},
+		"at its end":      {"one", time.Hour, nil, "not confirmed within 5m"},
+		"another boot":    {"two", time.Second, nil, "the host rebooted before it was confirmed"},
+		"no clock":        {"one", 0, errBroken, ""},
+	} {
+		s := &store{sys: &sys{boot: test.boot, uptime: func() (time.Duration, error) { return test.up, test.fail }}}
+		j := journal{Boot: "one", Confirm: &deadline{Within: 5 * time.Minute, Uptime: time.Hour}}
+		run := &txn{journal: j, store: s, log: []entry{{Event: string(Applied)}}}
+		if got, err := run.overdue(); got != test.want || !errors.Is(err, test.fail) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+		if d := run.deadline(); d.Passed != (test.want != "" || test.fail != nil) {
+			t.Errorf("%s: it is told as passed: %v", name, d.Passed)
+		}
+		run.log = append(run.log, entry{Event: evConfirmed})
+		if got, err := run.overdue(); got != "" || err != nil || run.deadline() != nil {
+			t.Errorf("%s, confirmed: %q, %v", name, got, err)
+		}
 	}
 }
 
