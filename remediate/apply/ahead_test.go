@@ -96,8 +96,8 @@ func TestOnwardBack(t *testing.T) {
 		if !test.cut(t, w) {
 			t.Fatal("it was not killed")
 		}
-		if r, back, err := Onward(t.Context(), w.guarded(&guard{}, &clock{"one", test.up})); err != nil || back != test.back ||
-			len(r.Plan.Changes) == 0 {
+		r, back, err := Onward(t.Context(), w.guarded(&guard{}, &clock{"one", test.up}))
+		if err != nil || back != test.back || len(r.Plan.Changes) == 0 {
 			t.Errorf("%s: back %v, %+v, %v", name, back, r, err)
 		}
 	}
@@ -219,5 +219,28 @@ func TestCancelledAtEachStep(t *testing.T) {
 				t.Errorf("after %+v it goes on: %+v", last, steps[n:])
 			}
 		}
+	}
+}
+
+// TestUndoJudgesFirst leaves everything as a failed run has made it, where somebody has changed one of its files by
+// then.
+func TestUndoJudgesFirst(t *testing.T) {
+	w := newWorld(t)
+	before := w.look(t)
+	o := w.options()
+	o.Verify = func(context.Context, []string) (map[string]string, error) {
+		must(t, os.WriteFile(w.path(daemonJSON), []byte("theirs"), 0))
+		return nil, errBroken
+	}
+	run, err := Apply(t.Context(), w.plan(t), o)
+	if run.Outcome != CutShort || !errors.Is(err, ErrConflict) || errors.Is(err, ErrRolledBack) ||
+		!strings.Contains(err.Error(), daemonJSON) || !strings.Contains(err.Error(), "dockerd says no") {
+		t.Errorf("%+v, %v", run, err)
+	}
+	want, got := applied(before), w.look(t)
+	want[daemonJSON] = got[daemonJSON]
+	same(t, "afterwards", want, got)
+	if !strings.Contains(got[daemonJSON], "theirs") {
+		t.Errorf("it is %s", got[daemonJSON])
 	}
 }
