@@ -27,7 +27,7 @@
 //
 // A rule asks a [facts.Host]. The host reads each fact when a check first asks for it, keeps it, and keeps its error
 // too, so all checks see the same machine. A [facts.Host] itself knows the machine: files, processes, units, audit
-// rules. What is known of a platform is a function of it, such as [facts.DaemonOf], that reads by [facts.Once] and
+// rules. What is known of a platform is a function of it, such as [docker.DaemonOf], that reads by [facts.Once] and
 // states there what becomes of the fact after a plan. rule.Daemon asks for the setting in three places: what dockerd's
 // configuration says on disk, what the running dockerd was started with, and what it says itself. A [facts.Source] is
 // where the bytes come from: this machine (facts/live), a directory (--root), or a recording (package fixtures).

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
 // activateKey asks for what makes dockerd take up a key of its configuration file.
 func (d *draft) activateKey(f fix, w want.Key) error {
 	unit := "docker.service"
-	daemon, err := facts.DaemonOf(d.host)
+	daemon, err := docker.DaemonOf(d.host)
 	if errors.Is(err, facts.ErrAbsent) || err == nil && daemon.Process == nil && !daemon.Unseen {
 		return nil // nothing runs that could take it up; the next start will
 	}
@@ -90,18 +91,18 @@ func (d *draft) deferred() []Activation {
 // survivors reports whether containers would outlive a restart: they run, and live-restore is
 // on or will be before it.
 func (d *draft) survivors() bool {
-	engine, err := facts.EngineSays(d.host)
+	engine, err := docker.EngineSays(d.host)
 	if err != nil {
 		return false
 	}
 	running := false
-	if cs, err := facts.Containers(d.host); err == nil {
+	if cs, err := docker.Containers(d.host); err == nil {
 		for _, c := range cs {
 			running = running || c.State.Running
 		}
 	}
 	configured := false
-	if daemon, err := facts.DaemonOf(d.host); err == nil {
+	if daemon, err := docker.DaemonOf(d.host); err == nil {
 		configured = string(daemon.Option("live-restore").File) == "true"
 	}
 	return running && (engine.LiveRestoreEnabled || configured || d.wantsLiveRestore())
@@ -160,8 +161,8 @@ func (d *draft) reads() {
 		if after == nil {
 			after = d.host.With(d.overlay())
 		}
-		was, err := facts.ProjectOf(d.host, a.Unit)
-		will, errAfter := facts.ProjectOf(after, a.Unit)
+		was, err := docker.ProjectOf(d.host, a.Unit)
+		will, errAfter := docker.ProjectOf(after, a.Unit)
 		if err = cmp.Or(err, errAfter); err != nil {
 			a.Pending = err.Error()
 			continue

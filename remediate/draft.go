@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/edit"
 )
@@ -31,7 +33,7 @@ type draft struct {
 	network     []restart                       // for keys of networkKeys
 	waiting     []restart                       // that nothing here can do
 	updates     map[string]*Update              // by container
-	containers  map[string]*facts.Container     // by ID, once asked
+	containers  map[string]*docker.Container    // by ID, once asked
 	changes     []Change
 	activations []Activation
 	vows        []vow
@@ -102,7 +104,7 @@ func (d *draft) atBoot(f fix, w want.AuditRule) error {
 
 // dropInMode is 0600 for the kubelet, whose drop-ins the benchmark wants nobody else to read (4.1.1).
 func dropInMode(unit string) fs.FileMode {
-	if unit == facts.KubeletUnit {
+	if unit == kube.KubeletUnit {
 		return 0o600
 	}
 	return 0o644

@@ -12,18 +12,19 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
 // A mounted engine has one container that mounts a directory of the host. It is a mock: what is tried is what a plan
 // makes of the answer.
-type mounted struct{ facts.Mount }
+type mounted struct{ docker.Mount }
 
-func (mounted) Info(context.Context) (system.Info, error)             { return system.Info{}, nil }
-func (mounted) Images(context.Context) (all []facts.Image, err error) { return nil, nil }
-func (m mounted) Containers(context.Context) ([]facts.Container, error) {
-	return []facts.Container{{ID: "c1", Name: "/web", Mounts: []facts.Mount{m.Mount}}}, nil
+func (mounted) Info(context.Context) (system.Info, error)              { return system.Info{}, nil }
+func (mounted) Images(context.Context) (all []docker.Image, err error) { return nil, nil }
+func (m mounted) Containers(context.Context) ([]docker.Container, error) {
+	return []docker.Container{{ID: "c1", Name: "/web", Mounts: []docker.Mount{m.Mount}}}, nil
 }
 func (mounted) Network(context.Context, string) (n network.Inspect, err error) {
 	return n, facts.ErrAbsent
@@ -37,7 +38,7 @@ func (mounted) Get(_ context.Context, path string, read func(io.Reader) error) e
 
 type inhabited struct {
 	tree
-	engine facts.Engine
+	engine docker.Engine
 }
 
 func (h inhabited) Engine(context.Context) (facts.API, facts.Endpoint, error) {
@@ -49,13 +50,13 @@ func TestProposeHeld(t *testing.T) {
 	const key = "/srv/tls/key.pem"
 	for _, tt := range []struct {
 		name  string
-		mount facts.Mount
+		mount docker.Mount
 		left  bool
 	}{
-		{"a directory above is mounted", facts.Mount{Source: "/srv/tls", RW: true}, true},
-		{"read-only", facts.Mount{Source: "/srv/tls"}, false},
-		{"another directory", facts.Mount{Source: "/srv/data", RW: true}, false},
-		{"the whole system, whose writer is root anyway", facts.Mount{Source: "/", RW: true}, false},
+		{"a directory above is mounted", docker.Mount{Source: "/srv/tls", RW: true}, true},
+		{"read-only", docker.Mount{Source: "/srv/tls"}, false},
+		{"another directory", docker.Mount{Source: "/srv/data", RW: true}, false},
+		{"the whole system, whose writer is root anyway", docker.Mount{Source: "/", RW: true}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := facts.File{Info: facts.Info{Type: fs.ModeDir, Mode: 0o755}}

@@ -46,6 +46,7 @@ type planner struct {
 	policy  Policy
 	order   []*checks.Check
 	fixes   []fix
+	settled []*checks.Check        // which pass or do not apply: nothing is to be fixed for them
 	dropped map[string]string      // by fix key: why it is left
 	doubt   map[*checks.Check]bool // of which not everything could be judged in the first place
 }
@@ -59,6 +60,9 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 	for _, r := range results {
 		p.order = append(p.order, r.Check)
 		p.doubt[r.Check] = r.Err != nil
+		if r.Status == checks.Pass || r.Status == checks.NotApplicable {
+			p.settled = append(p.settled, r.Check)
+		}
 		if r.Status != checks.Fail {
 			continue
 		}
@@ -159,7 +163,7 @@ func (p *planner) dropConflicts() {
 // settle its finding, until every fix that remains does.
 func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 	own := fixes
-	for range 2*len(own) + 2 { // each of them may be dropped, and bring one more along before
+	for range 2*(len(own)+len(p.settled)) + 2 { // each may be dropped, and bring one more along before
 		if err := p.ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -188,7 +192,7 @@ func (p *planner) settle(h *facts.Host, fixes []fix) (*draft, error) {
 			maps.Copy(bad, p.unsettled(d, h, fixes))
 		}
 		if len(bad) == 0 {
-			more := p.lost(d, h, fixes)
+			more := append(p.lost(d, h, fixes), p.called(d, h, fixes)...)
 			if len(more) == 0 {
 				return d, nil
 			}

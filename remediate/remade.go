@@ -36,7 +36,7 @@ func throughSources(fixes []fix) []fix {
 
 // lost are the fixes for what a draft would undo: limits that running containers have and the Compose files that it
 // makes them again from do not.
-func (p *planner) lost(d *draft, h *facts.Host, fixes []fix) (more []fix) {
+func (p *planner) lost(d *draft, h *facts.Host, fixes []fix) []fix {
 	if !slices.ContainsFunc(d.activations, func(a Activation) bool { return a.Kind == ComposeUp && a.Pending == "" }) {
 		return nil
 	}
@@ -46,15 +46,31 @@ func (p *planner) lost(d *draft, h *facts.Host, fixes []fix) (more []fix) {
 			live = append(live, c)
 		}
 	}
+	return p.further(d, h, fixes, live, func(f fix) bool { return len(f.finding.Remade) > 0 })
+}
+
+// called are the fixes for what a draft would bring about: a file that it makes may be one that has to be audited, or
+// that has an item of its own. Without them the next run would have more to do.
+func (p *planner) called(d *draft, h *facts.Host, fixes []fix) []fix {
+	if !slices.ContainsFunc(d.changes, func(c Change) bool { return c.Created }) {
+		return nil
+	}
+	return p.further(d, h, fixes, p.settled, func(f fix) bool {
+		return len(f.finding.Wants) > 0 && p.policy.Allow(f.check, f.class)
+	})
+}
+
+// further are the fixes that some checks ask for once a draft is made, which nobody has asked for yet.
+func (p *planner) further(d *draft, h *facts.Host, fixes []fix, of []*checks.Check, wanted func(fix) bool) []fix {
+	var more []fix
 	known := map[string]bool{}
 	for _, f := range slices.Concat(fixes, p.fixes) {
 		known[f.key()] = true
 	}
-	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), live) {
+	for _, r := range checks.Run(p.ctx, h.With(d.overlay()), of) {
 		for _, f := range r.Findings {
 			next := fix{r.Check, f, classOf(r.Check, f)}
-			_, gone := p.dropped[next.key()]
-			if len(f.Remade) > 0 && !known[next.key()] && !gone {
+			if _, gone := p.dropped[next.key()]; !gone && !known[next.key()] && wanted(next) {
 				more = append(more, next)
 			}
 		}

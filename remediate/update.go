@@ -8,6 +8,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
@@ -68,11 +69,11 @@ func (d *draft) update(f fix, w want.Container) error {
 // limits are a container's as they are on the draft's host.
 func (d *draft) limits(id string) (want.Limits, error) {
 	if d.containers == nil { // asked once for a draft: there may be ten thousand
-		all, err := facts.Containers(d.host)
+		all, err := docker.Containers(d.host)
 		if err != nil && len(all) == 0 {
 			return want.Limits{}, err
 		}
-		d.containers = make(map[string]*facts.Container, len(all))
+		d.containers = make(map[string]*docker.Container, len(all))
 		for i := range all {
 			d.containers[all[i].ID] = &all[i]
 		}
@@ -81,11 +82,11 @@ func (d *draft) limits(id string) (want.Limits, error) {
 	if c == nil {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
-	e, err := facts.EngineSays(d.host)
+	e, err := docker.EngineSays(d.host)
 	if err != nil {
 		return want.Limits{}, err
 	}
-	return c.Limits(facts.Shares(e.Info)), nil
+	return c.Limits(docker.Shares(e.Info)), nil
 }
 
 // sortedUpdates are those of the draft that change something, by name.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
@@ -57,7 +58,7 @@ func (d *draft) target(file string, kind want.Kind) (Target, error) {
 	}
 	// what is not known of containers makes no path worse: without an Engine the directories of runtimes are known all the
 	// same
-	if reach, _ := facts.ContainerReach(d.host, at); reach.Hold == facts.HoldName && !reach.System {
+	if reach, _ := docker.ContainerReach(d.host, at); reach.Hold == docker.HoldName && !reach.System {
 		t.Held = reach.By
 	}
 	if !t.Exists || len(t.Chain) == 0 || !facts.NeedsContent(kind) {

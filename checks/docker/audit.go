@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -41,7 +42,7 @@ func program(name string) rule.Paths {
 		}
 		var paths []facts.Place
 		running, err := h.Processes(name)
-		if d, err := facts.DaemonOf(h); err == nil && name == "dockerd" && len(running) == 0 && d.Process != nil {
+		if d, err := docker.DaemonOf(h); err == nil && name == "dockerd" && len(running) == 0 && d.Process != nil {
 			running = []facts.Process{*d.Process} // a user's own
 		}
 		for _, p := range running {
@@ -265,9 +266,9 @@ func runc(h *facts.Host) ([]facts.Place, error) {
 		return nil, err
 	}
 	paths := installed("runc")
-	if e, err := facts.EngineSays(h); err == nil && path.IsAbs(e.Runtimes["runc"].Path) {
+	if e, err := docker.EngineSays(h); err == nil && path.IsAbs(e.Runtimes["runc"].Path) {
 		w := want.Warrant{From: "what dockerd says of itself", Kind: want.Program}
-		if d, err := facts.DaemonOf(h); err == nil {
+		if d, err := docker.DaemonOf(h); err == nil {
 			w.By = d.Word()
 		}
 		paths = append(rule.Named(w, e.Runtimes["runc"].Path), paths...)

@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/stride"
 )
 
@@ -29,7 +30,7 @@ func granted(number, capability, why string) *checks.Check {
 		Why:     why,
 		Threats: []stride.ID{stride.DockerClientElevation},
 		Level:   1,
-		Rule: each(func(_ *facts.Host, c *facts.Container) []checks.Finding {
+		Rule: each(func(_ *facts.Host, c *docker.Container) []checks.Finding {
 			if !slices.Contains(effective(c), capability) {
 				return nil
 			}
@@ -40,7 +41,7 @@ func granted(number, capability, why string) *checks.Check {
 }
 
 // how says why a container has what it was not given by name.
-func how(c *facts.Container) string {
+func how(c *docker.Container) string {
 	switch {
 	case c.HostConfig.Privileged:
 		return " (privileged)"

@@ -10,6 +10,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/want"
 )
@@ -34,8 +35,8 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 	if len(findings) == 0 && r.live == nil {
 		return findings, err
 	}
-	cs, _ := facts.Containers(h)
-	bySubject := map[string]*facts.Container{}
+	cs, _ := docker.Containers(h)
+	bySubject := map[string]*docker.Container{}
 	for i := range cs {
 		if cs[i].Sourced() {
 			bySubject[subject(&cs[i])] = &cs[i]
@@ -55,7 +56,7 @@ func (r inCompose) Judge(h *facts.Host) ([]checks.Finding, error) {
 			if f, settled = r.settle(h, c, f); settled {
 				continue
 			}
-		case r.live != nil && facts.Recreated(h, c):
+		case r.live != nil && docker.Recreated(h, c):
 			if _, settled := r.settle(h, c, f); settled {
 				continue
 			}
@@ -75,10 +76,10 @@ func composeFile(h *facts.Host, file string) want.Warrant {
 
 // settle reports whether a plan would have made the container again from a file that is as it must be; else it gives
 // the finding what makes it so.
-func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (checks.Finding, bool) {
-	s, doubt := facts.ComposeService(h, c)
+func (r inCompose) settle(h *facts.Host, c *docker.Container, f checks.Finding) (checks.Finding, bool) {
+	s, doubt := docker.ComposeService(h, c)
 	if s == nil {
-		if !errors.Is(doubt, facts.ErrNoSource) {
+		if !errors.Is(doubt, docker.ErrNoSource) {
 			f.Reason = strings.TrimSpace(fmt.Sprintf("%s (%v)", f.Reason, doubt))
 		}
 		return f, false
@@ -87,7 +88,7 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 	switch {
 	case err != nil:
 		return f, false
-	case len(inFile) == 0 && facts.Recreated(h, c):
+	case len(inFile) == 0 && docker.Recreated(h, c):
 		return f, true
 	case len(inFile) == 0 && !r.decided:
 		return f, false
@@ -95,7 +96,7 @@ func (r inCompose) settle(h *facts.Host, c *facts.Container, f checks.Finding) (
 		f.Reason += "; harden does not do it, since the file needs variables that only whoever started it has set"
 		return f, false
 	}
-	project := c.Config.Labels[facts.LabelComposeProject]
+	project := c.Config.Labels[docker.LabelComposeProject]
 	fixed := f
 	for _, g := range inFile {
 		if len(g.Wants) == 0 {
@@ -146,7 +147,7 @@ func byOwner(project, service string, wants []want.Want) string {
 
 // asked is what findings want for the containers of each Compose service: the most for any, since all of them are made
 // from one text.
-func asked(findings []checks.Finding, containers map[string]*facts.Container) map[string]want.Limits {
+func asked(findings []checks.Finding, containers map[string]*docker.Container) map[string]want.Limits {
 	all := map[string]want.Limits{}
 	for _, f := range findings {
 		c := containers[f.Subject]
@@ -175,11 +176,11 @@ func most(a, b want.Limits) want.Limits {
 
 // remade is what gives the Compose file of a container limits; nil where the file cannot be given them, so that they
 // can only be given to the container itself.
-func remade(h *facts.Host, c *facts.Container, l want.Limits) []want.Want {
+func remade(h *facts.Host, c *docker.Container, l want.Limits) []want.Want {
 	if (l == want.Limits{}) {
 		return nil
 	}
-	s, doubt := facts.ComposeService(h, c)
+	s, doubt := docker.ComposeService(h, c)
 	if s == nil || doubt != nil || s.File.Unset() {
 		return nil
 	}
@@ -189,7 +190,7 @@ func remade(h *facts.Host, c *facts.Container, l want.Limits) []want.Want {
 	}
 	for i, w := range wants {
 		if w, ok := w.(want.Compose); ok {
-			w.Project, w.Warrant = c.Config.Labels[facts.LabelComposeProject], composeFile(h, w.File)
+			w.Project, w.Warrant = c.Config.Labels[docker.LabelComposeProject], composeFile(h, w.File)
 			wants[i] = w
 		}
 	}
@@ -199,7 +200,7 @@ func remade(h *facts.Host, c *facts.Container, l want.Limits) []want.Want {
 // lost finds the containers that satisfy the rule by a limit of their own, and that a plan would make again from a file
 // that does not have it.
 func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
-	containers map[string]*facts.Container) (all []checks.Finding) {
+	containers map[string]*docker.Container) (all []checks.Finding) {
 	if r.live == nil {
 		return nil
 	}
@@ -208,21 +209,21 @@ func (r inCompose) lost(h *facts.Host, findings []checks.Finding,
 		known[f.Subject] = true
 	}
 	kept := map[string]want.Limits{}
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	if err != nil {
 		return nil
 	}
 	for subject, c := range containers {
-		if facts.Recreated(h, c) && !known[subject] {
-			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits(facts.Shares(e.Info))))
+		if docker.Recreated(h, c) && !known[subject] {
+			kept[c.ComposeUnit()] = most(kept[c.ComposeUnit()], r.live(c.Limits(docker.Shares(e.Info))))
 		}
 	}
 	for _, subject := range slices.Sorted(maps.Keys(containers)) {
 		c := containers[subject]
-		if known[subject] || !facts.Recreated(h, c) {
+		if known[subject] || !docker.Recreated(h, c) {
 			continue
 		}
-		s, doubt := facts.ComposeService(h, c)
+		s, doubt := docker.ComposeService(h, c)
 		if s == nil || doubt != nil {
 			continue
 		}

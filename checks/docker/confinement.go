@@ -50,7 +50,7 @@ func noSecurityModule(name string) func(*facts.Host) string {
 }
 
 // value gives a security option of a container: "unconfined" of seccomp=unconfined. The old spelling has a colon.
-func securityOption(c *facts.Container, name string) (value string, ok bool) {
+func securityOption(c *docker.Container, name string) (value string, ok bool) {
 	for _, o := range c.HostConfig.SecurityOpt {
 		if o == name {
 			return "", true
@@ -65,7 +65,7 @@ func securityOption(c *facts.Container, name string) (value string, ok bool) {
 }
 
 // appArmor judges by what the Engine has set, and of what runs here by what the kernel says.
-func appArmor(h *facts.Host, c *facts.Container) []checks.Finding {
+func appArmor(h *facts.Host, c *docker.Container) []checks.Finding {
 	const must, options = "confined", "no --security-opt apparmor=unconfined and no --privileged"
 	asked, _ := securityOption(c, "apparmor")
 	switch {
@@ -84,8 +84,8 @@ func appArmor(h *facts.Host, c *facts.Container) []checks.Finding {
 }
 
 // ofProcess reads a file of /proc of a container's first process, where that runs on this machine.
-func ofProcess(h *facts.Host, c *facts.Container, file string) ([]byte, bool) {
-	if e, err := facts.EngineSays(h); err != nil || !e.Local || !c.State.Running || c.State.Pid == 0 {
+func ofProcess(h *facts.Host, c *docker.Container, file string) ([]byte, bool) {
+	if e, err := docker.EngineSays(h); err != nil || !e.Local || !c.State.Running || c.State.Pid == 0 {
 		return nil, false
 	}
 	f, err := h.File(fmt.Sprintf("/proc/%d/%s", c.State.Pid, file))
@@ -105,7 +105,7 @@ var selinux = &checks.Check{
 
 // seLinux: the Engine gives every container a label, but to privileged ones and those in the host's process or IPC
 // namespace none that confines.
-func seLinux(_ *facts.Host, c *facts.Container) []checks.Finding {
+func seLinux(_ *facts.Host, c *docker.Container) []checks.Finding {
 	const must = "confined by a label"
 	switch {
 	case slices.Contains(c.HostConfig.SecurityOpt, "label=disable"),
@@ -135,7 +135,7 @@ var capabilities = &checks.Check{
 
 // fewCapabilities asks for NET_RAW to go too: the benchmark wants it dropped where it is not needed, and it is the
 // one of the default set that attacks neighbours.
-func fewCapabilities(_ *facts.Host, c *facts.Container) []checks.Finding {
+func fewCapabilities(_ *facts.Host, c *docker.Container) []checks.Finding {
 	const must = "of the default set at most, without NET_RAW"
 	if c.HostConfig.Privileged {
 		return found(c, "all capabilities (privileged)", must, "no --privileged, and --cap-add of what it needs")
@@ -166,7 +166,7 @@ var allCapabilities = append([]string{
 
 // effective is the capabilities that a container's processes can have, by the Engine's own rules. Source: moby
 // oci/caps/utils.go, TweakCapabilities.
-func effective(c *facts.Container) []string {
+func effective(c *docker.Container) []string {
 	add, drop := normal(c.HostConfig.CapAdd), normal(c.HostConfig.CapDrop)
 	without := func(from []string) []string {
 		return slices.DeleteFunc(slices.Clone(from), func(s string) bool { return slices.Contains(drop, s) })
@@ -203,7 +203,7 @@ var privileged = &checks.Check{
 	Why:     "a privileged container has every capability and every device and no filter: its root is the host's root",
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
-	Rule: inCompose{rule: each(func(_ *facts.Host, c *facts.Container) []checks.Finding {
+	Rule: inCompose{rule: each(func(_ *facts.Host, c *docker.Container) []checks.Finding {
 		if !c.HostConfig.Privileged {
 			return nil
 		}
@@ -309,14 +309,14 @@ func noGain(h *facts.Host) ([]checks.Finding, error) {
 	return findings, err
 }
 
-func made(c *facts.Container) time.Time {
+func made(c *docker.Container) time.Time {
 	t, _ := time.Parse(time.RFC3339Nano, c.Created) // what is not told is of long ago
 	return t
 }
 
 // gainDefault tells whether dockerd runs with no-new-privileges, and since when.
 func gainDefault(h *facts.Host) (on bool, since time.Time) {
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	if err == nil {
 		_, on = docker.SecurityOption(e.SecurityOptions, "no-new-privileges", "")
 	}

@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks/archive"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/secret"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
@@ -34,7 +35,7 @@ var imageSetuid = &checks.Check{
 	Source: source.Setuid,
 }
 
-func setIDFiles(_ *facts.Image, c *archive.Contents) (got, must string) {
+func setIDFiles(_ *docker.Image, c *archive.Contents) (got, must string) {
 	if len(c.SetID) == 0 {
 		return "", ""
 	}
@@ -87,7 +88,7 @@ func secretsInImages(h *facts.Host) ([]checks.Finding, error) {
 		if h.Deep == nil {
 			continue
 		}
-		c, errRead := facts.Contents(h, all[i].ID)
+		c, errRead := docker.Contents(h, all[i].ID)
 		switch {
 		case errors.Is(errRead, facts.ErrAbsent):
 		case errRead != nil:

@@ -36,7 +36,7 @@ var logLevel = &checks.Check{
 	Rule: rule.All(
 		rule.Daemon("log-level", "info").Must(be.Equal("info")),
 		rule.Daemon("debug", false).
-			Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.Debug, true }).Must(be.False),
+			Told(func(_ *facts.Host, e *docker.EngineFacts) (bool, bool) { return e.Debug, true }).Must(be.False),
 	),
 }
 
@@ -192,7 +192,7 @@ var authorizationPlugin = &checks.Check{
 	Level:   2,
 	Manual:  "choose a plugin and write its policy, start it, and name it in harden's configuration",
 	Rule: rule.Daemon("authorization-plugins", []string(nil)).
-		Told(func(_ *facts.Host, e *facts.EngineFacts) ([]string, bool) { return e.Plugins.Authorization, true }).
+		Told(func(_ *facts.Host, e *docker.EngineFacts) ([]string, bool) { return e.Plugins.Authorization, true }).
 		Choose(chosenPlugins).Must(be.AnyOf("at least one plugin")),
 }
 
@@ -250,7 +250,7 @@ func remoteLogs(h *facts.Host) ([]checks.Finding, error) {
 			return d, nil
 		}
 	}
-	opts := func(h *facts.Host, d *facts.Daemon) map[string]any {
+	opts := func(h *facts.Host, d *docker.Daemon) map[string]any {
 		switch {
 		case len(h.Choices.LogOpts) > 0:
 			return map[string]any{"log-opts": h.Choices.LogOpts}
@@ -259,7 +259,7 @@ func remoteLogs(h *facts.Host) ([]checks.Finding, error) {
 		}
 		return nil
 	}
-	told := func(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
+	told := func(_ *facts.Host, e *docker.EngineFacts) (string, bool) {
 		return e.LoggingDriver, e.LoggingDriver != ""
 	}
 	return rule.Daemon("log-driver", "json-file").Told(told).Also(opts).Choose(choose).
@@ -274,7 +274,7 @@ var liveRestore = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   1,
 	Rule: unless(inSwarm, rule.Daemon("live-restore", false).
-		Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.LiveRestoreEnabled, true }).
+		Told(func(_ *facts.Host, e *docker.EngineFacts) (bool, bool) { return e.LiveRestoreEnabled, true }).
 		Must(be.True)),
 }
 
@@ -300,6 +300,6 @@ var experimental = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonElevation},
 	Level:   1,
 	Rule: rule.Daemon("experimental", false).
-		Told(func(_ *facts.Host, e *facts.EngineFacts) (bool, bool) { return e.ExperimentalBuild, true }).
+		Told(func(_ *facts.Host, e *docker.EngineFacts) (bool, bool) { return e.ExperimentalBuild, true }).
 		Must(be.False),
 }

@@ -15,14 +15,15 @@ import (
 	"example.com/harden/checks/archive"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
 
 // engine returns what the Docker Engine says of itself. Where Docker is installed but does not run, that is not
 // known, and no reason to call a check not applicable.
-func engine(h *facts.Host) (*facts.EngineFacts, error) {
-	e, err := facts.EngineSays(h)
+func engine(h *facts.Host) (*docker.EngineFacts, error) {
+	e, err := docker.EngineSays(h)
 	if !errors.Is(err, facts.ErrAbsent) {
 		return e, err
 	}
@@ -65,11 +66,11 @@ func size(n int64) string {
 
 // containers returns every container, whatever its state. Where there is none nothing is to be judged; where some could
 // not be looked at, the others come with the error.
-func containers(h *facts.Host) ([]facts.Container, error) {
+func containers(h *facts.Host) ([]docker.Container, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	cs, err := facts.Containers(h)
+	cs, err := docker.Containers(h)
 	if len(cs) == 0 && err == nil {
 		return nil, rule.Inapplicable("no containers")
 	}
@@ -77,7 +78,7 @@ func containers(h *facts.Host) ([]facts.Container, error) {
 }
 
 // each judges every container by itself.
-func each(judge func(*facts.Host, *facts.Container) []checks.Finding) checks.Rule {
+func each(judge func(*facts.Host, *docker.Container) []checks.Finding) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		cs, err := containers(h)
 		var findings []checks.Finding
@@ -93,7 +94,7 @@ func each(judge func(*facts.Host, *facts.Container) []checks.Finding) checks.Rul
 }
 
 // subject names a container, and its state where it does not run.
-func subject(c *facts.Container) string {
+func subject(c *docker.Container) string {
 	s := "container " + clip(c.ShortName())
 	if !c.State.Running {
 		s += " (" + clip(cmp.Or(c.State.Status, "of unknown state")) + ")"
@@ -102,30 +103,30 @@ func subject(c *facts.Container) string {
 }
 
 // found is one finding of a container; options says what to make it with instead.
-func found(c *facts.Container, got, must, options string) []checks.Finding {
+func found(c *docker.Container, got, must, options string) []checks.Finding {
 	return ofContainer(c, checks.Finding{Subject: subject(c), Got: got, Must: must, Reason: again(c, options)})
 }
 
 // again says how a person changes what only making the container again changes.
-func again(c *facts.Container, options string) string {
+func again(c *docker.Container, options string) string {
 	l := c.Config.Labels
-	if s := l[facts.LabelSwarmService]; s != "" {
-		return "a Swarm service manages it, " + clip(cmp.Or(l[facts.LabelSwarmName], s)) +
+	if s := l[docker.LabelSwarmService]; s != "" {
+		return "a Swarm service manages it, " + clip(cmp.Or(l[docker.LabelSwarmName], s)) +
 			": update the service, with " + options
 	}
-	if p := l[facts.LabelComposeProject]; p != "" {
-		return "service " + clip(l[facts.LabelComposeService]) + " of the Compose project " + clip(p) +
+	if p := l[docker.LabelComposeProject]; p != "" {
+		return "service " + clip(l[docker.LabelComposeService]) + " of the Compose project " + clip(p) +
 			" manages it: set there what `docker run` calls " + options + "; then `docker compose up -d`"
 	}
 	return "recreate it with " + options
 }
 
 // imagesOf returns every image. Where there is none nothing is to be judged.
-func imagesOf(h *facts.Host) ([]facts.Image, error) {
+func imagesOf(h *facts.Host) ([]docker.Image, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	all, err := facts.Images(h)
+	all, err := docker.Images(h)
 	if len(all) == 0 && err == nil {
 		return nil, rule.Inapplicable("no images")
 	}
@@ -133,7 +134,7 @@ func imagesOf(h *facts.Host) ([]facts.Image, error) {
 }
 
 // eachImage judges every image by itself; an empty got means that it is good.
-func eachImage(judge func(*facts.Image) (got, must string)) checks.Rule {
+func eachImage(judge func(*docker.Image) (got, must string)) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		all, err := imagesOf(h)
 		var findings []checks.Finding
@@ -147,7 +148,7 @@ func eachImage(judge func(*facts.Image) (got, must string)) checks.Rule {
 	})
 }
 
-func imageSubject(i *facts.Image) string { return "image " + clip(i.ShortName()) }
+func imageSubject(i *docker.Image) string { return "image " + clip(i.ShortName()) }
 
 // alsoDeep is a rule, and another one that is asked where --deep is.
 type alsoDeep struct{ rule, files checks.Rule }
@@ -166,15 +167,15 @@ func (r alsoDeep) Judge(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // eachContents judges the files of every image; an empty got means that they are good.
-func eachContents(judge func(*facts.Image, *archive.Contents) (got, must string)) checks.Rule {
+func eachContents(judge func(*docker.Image, *archive.Contents) (got, must string)) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		all, err := imagesOf(h)
 		if err == nil && h.Deep == nil {
-			return nil, fmt.Errorf("%w: %w", checks.ErrManual, facts.ErrShallow)
+			return nil, fmt.Errorf("%w: %w", checks.ErrManual, docker.ErrShallow)
 		}
 		var findings []checks.Finding
 		for i := range all {
-			c, errRead := facts.Contents(h, all[i].ID)
+			c, errRead := docker.Contents(h, all[i].ID)
 			switch {
 			case errors.Is(errRead, facts.ErrAbsent): // it is gone
 			case errRead != nil:
@@ -219,7 +220,7 @@ func snapshotter(s [2]string) bool {
 
 // containerdStore reports whether containerd keeps the Engine's images.
 func containerdStore(h *facts.Host) bool {
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	return err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter)
 }
 

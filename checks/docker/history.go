@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
 )
@@ -27,7 +28,7 @@ var imageHealthcheck = &checks.Check{
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Manual:  "HEALTHCHECK CMD with a probe that only what is in the image can say, or --health-cmd for its containers",
 	Level:   1,
-	Rule: eachImage(func(i *facts.Image) (got, must string) {
+	Rule: eachImage(func(i *docker.Image) (got, must string) {
 		return noHealthcheck(i.Config.Healthcheck), "with a HEALTHCHECK that can fail"
 	}),
 	Source: source.Healthcheck,
@@ -43,7 +44,7 @@ var packageIndex = &checks.Check{
 	Manual: "one RUN for both: `apt-get update && apt-get install -y --no-install-recommends … && rm -rf " +
 		"/var/lib/apt/lists/*`",
 	Level: 1,
-	Rule: eachImage(func(i *facts.Image) (got, must string) {
+	Rule: eachImage(func(i *docker.Image) (got, must string) {
 		return steps(i, updatesAlone), "updated and installed from in one step"
 	}),
 	Source: source.Update,
@@ -51,7 +52,7 @@ var packageIndex = &checks.Check{
 
 // steps tells what find finds in the commands of an image's history; empty where that is nothing. It is never a command
 // whole: those have passwords among their words.
-func steps(i *facts.Image, find func(command string) string) string {
+func steps(i *docker.Image, find func(command string) string) string {
 	var found []string
 	for _, l := range slices.Backward(i.History) {
 		if command, ok := ran(l.CreatedBy); ok {
@@ -177,7 +178,7 @@ func instruction(step string) (name, rest string) {
 }
 
 // inherited counts the steps at the beginning of an image's history that are the whole of another's.
-func inherited(img *facts.Image, all []facts.Image) (most int) {
+func inherited(img *docker.Image, all []docker.Image) (most int) {
 	for i := range all {
 		base := &all[i]
 		n, m := len(base.RootFS.Layers), len(base.History)
@@ -186,7 +187,7 @@ func inherited(img *facts.Image, all []facts.Image) (most int) {
 			continue
 		}
 		if slices.EqualFunc(base.History, img.History[len(img.History)-m:],
-			func(a, b facts.Layer) bool { return a.CreatedBy == b.CreatedBy }) {
+			func(a, b docker.Layer) bool { return a.CreatedBy == b.CreatedBy }) {
 			most = m
 		}
 	}

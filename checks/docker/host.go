@@ -11,6 +11,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 )
@@ -59,7 +60,7 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	roots := []string{d.DataRoot}
-	if e, err := facts.EngineSays(h); err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter) {
+	if e, err := docker.EngineSays(h); err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter) {
 		roots = append(roots, containerdRoot)
 	}
 	root, err := device(f.Data, "/")
@@ -85,7 +86,7 @@ func device(mountinfo []byte, p string) (string, error) {
 		if len(fields) < 5 {
 			continue
 		}
-		at := facts.MountPath(fields[4])
+		at := docker.MountPath(fields[4])
 		if (p == at || at == "/" || strings.HasPrefix(p, at+"/")) && len(at) >= len(nearest) {
 			device, nearest = fields[2], at
 		}

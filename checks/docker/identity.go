@@ -8,6 +8,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // generated are the parts of a container's name that are new each time it is recreated: the ID of a Swarm task, the
@@ -43,13 +44,13 @@ func imageKey(ref string) string {
 
 // ofContainer has findings identified by their container. The service is part of it beside the name and not instead of
 // it: an image can bring any label.
-func ofContainer(c *facts.Container, findings ...checks.Finding) []checks.Finding {
+func ofContainer(c *docker.Container, findings ...checks.Finding) []checks.Finding {
 	if len(findings) == 0 { // as of most of ten thousand containers
 		return nil
 	}
 	service := ""
-	if project := c.Config.Labels[facts.LabelComposeProject]; project != "" {
-		service = project + "/" + c.Config.Labels[facts.LabelComposeService]
+	if project := c.Config.Labels[docker.LabelComposeProject]; project != "" {
+		service = project + "/" + c.Config.Labels[docker.LabelComposeService]
 	}
 	for i := range findings {
 		findings[i].Key, findings[i].Service = containerKey(c.ShortName()), service
@@ -59,7 +60,7 @@ func ofContainer(c *facts.Container, findings ...checks.Finding) []checks.Findin
 
 // ofImage has findings identified by their image. Of several names the first counts, in the order of the alphabet:
 // that of the Engine changes.
-func ofImage(i *facts.Image, findings ...checks.Finding) []checks.Finding {
+func ofImage(i *docker.Image, findings ...checks.Finding) []checks.Finding {
 	names := slices.DeleteFunc(slices.Concat(i.RepoTags, i.RepoDigests),
 		func(n string) bool { return strings.HasPrefix(n, "<none>") })
 	slices.Sort(names)
@@ -74,7 +75,7 @@ func ofImage(i *facts.Image, findings ...checks.Finding) []checks.Finding {
 }
 
 // ofExec identifies a finding by the container that the session is in: its own ID is another each time.
-func ofExec(e facts.Exec, f checks.Finding) checks.Finding {
+func ofExec(e docker.Exec, f checks.Finding) checks.Finding {
 	f.Key = "exec in " + containerKey(cmp.Or(e.Container, facts.ShortID(e.ContainerID)))
 	return f
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 func TestContainerKey(t *testing.T) {
@@ -39,7 +39,7 @@ func TestImageKey(t *testing.T) {
 // TestImageOrder names an image that has several tags the same in whichever order the Engine lists them.
 func TestImageOrder(t *testing.T) {
 	key := func(tags ...string) string {
-		return ofImage(&facts.Image{ID: "sha256:0123456789abcdef", RepoTags: tags}, checks.Finding{})[0].Key
+		return ofImage(&docker.Image{ID: "sha256:0123456789abcdef", RepoTags: tags}, checks.Finding{})[0].Key
 	}
 	if a, b := key("b:1", "a:1"), key("a:1", "b:1"); a != "image a" || b != a {
 		t.Errorf("%s, %s", a, b)

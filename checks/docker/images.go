@@ -14,6 +14,7 @@ import (
 	"example.com/harden/checks/archive"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
@@ -39,7 +40,7 @@ var user = &checks.Check{
 		"1024 may need a change too",
 }
 
-func rootImage(i *facts.Image) (got, must string) {
+func rootImage(i *docker.Image) (got, must string) {
 	switch u := i.Config.User; {
 	case u == "":
 		return "no USER, so root", notRoot
@@ -69,7 +70,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 		if _, errNumber := strconv.Atoi(name); errNumber == nil {
 			continue
 		}
-		uid, errUser := facts.ContainerUser(h, c.ID, name)
+		uid, errUser := docker.ContainerUser(h, c.ID, name)
 		switch {
 		case errUser != nil:
 			err = cmp.Or(err, fmt.Errorf("%s runs as %s, and its UID is unknown: %v", subject(c), clip(name),
@@ -83,7 +84,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // rootByName knows the user of an image who is root by another name.
-func rootByName(i *facts.Image, c *archive.Contents) (got, must string) {
+func rootByName(i *docker.Image, c *archive.Contents) (got, must string) {
 	name, _, _ := strings.Cut(i.Config.User, ":")
 	if _, err := strconv.Atoi(name); err == nil || rootSpelled(i.Config.User) {
 		return "", ""
@@ -163,7 +164,7 @@ func largestImages(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b facts.Image) int { return cmp.Compare(layers(&b), layers(&a)) })
+	slices.SortStableFunc(all, func(a, b docker.Image) int { return cmp.Compare(layers(&b), layers(&a)) })
 	var largest []string
 	for i := range all[:min(3, len(all))] {
 		largest = append(largest, fmt.Sprintf("%s (%s)", clip(all[i].ShortName()), size(layers(&all[i]))))
@@ -172,14 +173,14 @@ func largestImages(h *facts.Host) ([]checks.Finding, error) {
 		strings.Join(largest, ", "))
 }
 
-func layers(i *facts.Image) (sum int64) {
+func layers(i *docker.Image) (sum int64) {
 	for _, l := range i.History {
 		sum += l.Size
 	}
 	return sum
 }
 
-func packageCaches(_ *facts.Image, c *archive.Contents) (got, must string) {
+func packageCaches(_ *docker.Image, c *archive.Contents) (got, must string) {
 	if c.Cache < 1<<20 {
 		return "", ""
 	}
@@ -227,7 +228,7 @@ func oldImages(h *facts.Host) ([]checks.Finding, error) {
 
 // engineTime is the Engine's own idea of now.
 func engineTime(h *facts.Host) time.Time {
-	if e, err := facts.EngineSays(h); err == nil {
+	if e, err := docker.EngineSays(h); err == nil {
 		if t, err := time.Parse(time.RFC3339Nano, e.SystemTime); err == nil {
 			return t
 		}
@@ -284,7 +285,7 @@ func contentTrustOff(h *facts.Host) ([]checks.Finding, error) {
 			got = a.Value
 		}
 	}
-	client, unknown := facts.ClientOf(h)
+	client, unknown := docker.ClientOf(h)
 	without := unknown == nil && client.Major() >= noTrust
 	said := fmt.Sprintf("the docker command here, %s by %s, has no content trust and ignores %s (removed in version %d)",
 		client.Version, client.From, trust, noTrust)

@@ -7,23 +7,24 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
 // A limit is one that the Engine can set on a container while it runs.
 type limit struct {
 	option    string                             // of `docker update`
-	supported func(*facts.EngineFacts) bool      // whether the kernel under the Engine has it
+	supported func(*docker.EngineFacts) bool     // whether the kernel under the Engine has it
 	chosen    func(facts.ContainerChoice) string // what the site says of it
 	offered   bool                               // whether what the site says nothing of is offered only, and held back
 	parse     func(string) (int64, error)        // of what the site says, unless that is auto
 	// observed is with head room, and of what; 0 where that is not known.
-	observed func(*facts.EngineFacts, facts.Usage) (int64, string)
-	wants    func(*facts.EngineFacts, int64) want.Limits
+	observed func(*docker.EngineFacts, docker.Usage) (int64, string)
+	wants    func(*docker.EngineFacts, int64) want.Limits
 }
 
 // ask adds to a finding what would settle it, or why nothing can.
-func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks.Finding {
+func (l limit) ask(h *facts.Host, c *docker.Container, f checks.Finding) []checks.Finding {
 	w := want.Container{ID: c.ID, Name: clip(c.ShortName())}
 	var why string
 	if why = unchangeable(h, c); why == "" {
@@ -40,8 +41,8 @@ func (l limit) ask(h *facts.Host, c *facts.Container, f checks.Finding) []checks
 }
 
 // unchangeable says why harden does not change a container in place.
-func unchangeable(h *facts.Host, c *facts.Container) string {
-	e, err := facts.EngineSays(h)
+func unchangeable(h *facts.Host, c *docker.Container) string {
+	e, err := docker.EngineSays(h)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -54,43 +55,43 @@ func unchangeable(h *facts.Host, c *facts.Container) string {
 }
 
 // owner says who would make a container again without what was changed of it in place; empty where nobody is known to.
-func owner(c *facts.Container) string {
+func owner(c *docker.Container) string {
 	l := c.Config.Labels
-	if s := l[facts.LabelSwarmService]; s != "" {
+	if s := l[docker.LabelSwarmService]; s != "" {
 		return fmt.Sprintf("not durable: the Swarm service %s recreates %s without it",
-			clip(cmp.Or(l[facts.LabelSwarmName], s)), clip(c.ShortName()))
+			clip(cmp.Or(l[docker.LabelSwarmName], s)), clip(c.ShortName()))
 	}
-	if p := l[facts.LabelComposeProject]; p != "" {
+	if p := l[docker.LabelComposeProject]; p != "" {
 		return fmt.Sprintf("not durable: the Compose project %s, service %s, recreates %s without it unless its file has "+
 			"it too",
-			clip(p), clip(l[facts.LabelComposeService]), clip(c.ShortName()))
+			clip(p), clip(l[docker.LabelComposeService]), clip(c.ShortName()))
 	}
 	return ""
 }
 
-func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, because, why string) {
-	e, err := facts.EngineSays(h)
+func (l limit) value(h *facts.Host, c *docker.Container) (limits want.Limits, because, why string) {
+	e, err := docker.EngineSays(h)
 	if err != nil {
 		return limits, "", err.Error()
 	}
 	if !l.supported(e) {
 		return limits, "", fmt.Sprintf("the Engine cannot set --%s here: its kernel lacks what it takes", l.option)
 	}
-	text := cmp.Or(choice(h, c, l.chosen), facts.Auto)
+	text := cmp.Or(choice(h, c, l.chosen), docker.Auto)
 	unasked := l.offered && choice(h, c, l.chosen) == ""
 	if unasked && owner(c) != "" {
 		return limits, "", "" // what makes the container again would not know of it: a person changes that
 	}
-	if text != facts.Auto {
+	if text != docker.Auto {
 		n, err := l.parse(text)
 		if err != nil {
 			return limits, "", fmt.Sprintf("%s in harden's configuration: %v", l.option, err)
 		}
 		return l.wants(e, n), "chosen in harden's configuration", ""
 	}
-	var u facts.Usage
+	var u docker.Usage
 	if c.State.Running {
-		if u, err = facts.UsageOf(h, c.ID); err != nil && !unasked {
+		if u, err = docker.UsageOf(h, c.ID); err != nil && !unasked {
 			return limits, "", fmt.Sprintf("its usage is unknown: %v", err)
 		}
 	}
@@ -106,7 +107,7 @@ func (l limit) value(h *facts.Host, c *facts.Container) (limits want.Limits, bec
 }
 
 // choice is what the first of the site's choices that matches and says anything says of a container.
-func choice(h *facts.Host, c *facts.Container, of func(facts.ContainerChoice) string) string {
+func choice(h *facts.Host, c *docker.Container, of func(facts.ContainerChoice) string) string {
 	for _, k := range h.Choices.Containers {
 		if v := of(k); v != "" && matches(k, c) {
 			return v
@@ -115,7 +116,7 @@ func choice(h *facts.Host, c *facts.Container, of func(facts.ContainerChoice) st
 	return ""
 }
 
-func matches(k facts.ContainerChoice, c *facts.Container) bool {
+func matches(k facts.ContainerChoice, c *docker.Container) bool {
 	if ok, err := path.Match(cmp.Or(k.Name, "*"), c.ShortName()); err != nil || !ok {
 		return false
 	}

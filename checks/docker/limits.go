@@ -14,6 +14,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -45,23 +46,23 @@ var memory = &checks.Check{
 var memoryLimit = limit{
 	option:    "memory",
 	offered:   true,
-	supported: func(e *facts.EngineFacts) bool { return e.MemoryLimit },
+	supported: func(e *docker.EngineFacts) bool { return e.MemoryLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.Memory },
 	parse: func(s string) (int64, error) {
 		n, err := units.RAMInBytes(s)
-		if err == nil && n < facts.LeastMemory {
+		if err == nil && n < docker.LeastMemory {
 			err = fmt.Errorf("%q is less than 6 MiB, which the Engine refuses", s)
 		}
 		return n, err
 	},
-	observed: func(_ *facts.EngineFacts, u facts.Usage) (int64, string) {
+	observed: func(_ *docker.EngineFacts, u docker.Usage) (int64, string) {
 		if u.Memory == 0 {
 			return 0, ""
 		}
 		n := max(64*mebi, (u.Memory*3/2+32*mebi-1)/(32*mebi)*(32*mebi))
 		return n, fmt.Sprintf("with head room over the %s that it used %s", size(u.Memory), u.Of)
 	},
-	wants: func(e *facts.EngineFacts, n int64) want.Limits {
+	wants: func(e *docker.EngineFacts, n int64) want.Limits {
 		l := want.Limits{Memory: n, MemorySwap: 2 * n} // as `docker run --memory` has it
 		if !e.SwapLimit {
 			l.MemorySwap = -1
@@ -73,10 +74,10 @@ var memoryLimit = limit{
 const mebi = 1 << 20
 
 // unlimitedMemory: a limit above what the host has limits nothing.
-func unlimitedMemory(h *facts.Host, c *facts.Container) []checks.Finding {
+func unlimitedMemory(h *facts.Host, c *docker.Container) []checks.Finding {
 	f := checks.Finding{Subject: subject(c), Got: "no memory limit", Must: "limited"}
 	if m := c.HostConfig.Memory; m > 0 {
-		e, err := facts.EngineSays(h)
+		e, err := docker.EngineSays(h)
 		if err != nil || e.MemTotal == 0 || m <= e.MemTotal {
 			return nil
 		}
@@ -103,13 +104,13 @@ var cpu = &checks.Check{
 var cpuShares = limit{
 	option:    "cpu-shares",
 	offered:   true,
-	supported: func(e *facts.EngineFacts) bool { return e.CPUShares },
+	supported: func(e *docker.EngineFacts) bool { return e.CPUShares },
 	chosen:    func(k facts.ContainerChoice) string { return k.CPUShares },
 	parse:     between(2, 262144),
-	observed: func(e *facts.EngineFacts, _ facts.Usage) (int64, string) {
-		return facts.Shares(e.Info) / 2, "half of what a container has that was given none"
+	observed: func(e *docker.EngineFacts, _ docker.Usage) (int64, string) {
+		return docker.Shares(e.Info) / 2, "half of what a container has that was given none"
 	},
-	wants: func(_ *facts.EngineFacts, n int64) want.Limits { return want.Limits{CPUShares: n} },
+	wants: func(_ *docker.EngineFacts, n int64) want.Limits { return want.Limits{CPUShares: n} },
 }
 
 func between(low, high int64) func(string) (int64, error) {
@@ -123,15 +124,15 @@ func between(low, high int64) func(string) (int64, error) {
 }
 
 // processors: a share that everybody has is none.
-func processors(h *facts.Host, c *facts.Container) []checks.Finding {
+func processors(h *facts.Host, c *docker.Container) []checks.Finding {
 	hc := &c.HostConfig
 	if hc.NanoCPUs > 0 || hc.CPUQuota > 0 || hc.CPUSetCPUs != "" {
 		return nil
 	}
 	got := "no share or limit of the processors"
 	if hc.CPUShares != 0 {
-		e, err := facts.EngineSays(h)
-		if err != nil || hc.CPUShares != facts.Shares(e.Info) {
+		e, err := docker.EngineSays(h)
+		if err != nil || hc.CPUShares != docker.Shares(e.Info) {
 			return nil
 		}
 		got = fmt.Sprintf("%d shares, which is what a container has that was given none", hc.CPUShares)
@@ -163,7 +164,7 @@ func endlessRestarts(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	tasks := false
 	for i := range cs {
-		if cs[i].Config.Labels[facts.LabelSwarmService] != "" {
+		if cs[i].Config.Labels[docker.LabelSwarmService] != "" {
 			tasks = true
 			continue
 		}
@@ -176,7 +177,7 @@ func endlessRestarts(h *facts.Host) ([]checks.Finding, error) {
 	return append(findings, more...), cmp.Or(err, errServices)
 }
 
-func restart(h *facts.Host, c *facts.Container) []checks.Finding {
+func restart(h *facts.Host, c *docker.Container) []checks.Finding {
 	p := c.HostConfig.RestartPolicy
 	text := p.String()
 	if text == "no" ||
@@ -185,12 +186,12 @@ func restart(h *facts.Host, c *facts.Container) []checks.Finding {
 	}
 	f := checks.Finding{Subject: subject(c), Got: clip(text), Must: "no, or on-failure with at most 5 retries"}
 	wanted := cmp.Or(choice(h, c, func(k facts.ContainerChoice) string { return k.Restart }), bounded)
-	q, err := facts.ParseRestart(wanted)
+	q, err := docker.ParseRestart(wanted)
 	if why := unchangeable(h, c); why != "" {
 		f.Reason = why
 		return []checks.Finding{f}
 	}
-	if _, errNow := facts.ParseRestart(text); errNow != nil { // so that it could not be given back
+	if _, errNow := docker.ParseRestart(text); errNow != nil { // so that it could not be given back
 		f.Reason = "the Engine's policy is none that is known"
 		return []checks.Finding{f}
 	}
@@ -254,7 +255,7 @@ var ulimits = &checks.Check{
 	Rule:    each(ownUlimits),
 }
 
-func ownUlimits(_ *facts.Host, c *facts.Container) []checks.Finding {
+func ownUlimits(_ *facts.Host, c *docker.Container) []checks.Finding {
 	var lifted []string
 	for _, l := range c.HostConfig.Ulimits {
 		if l.Soft < 0 || l.Hard < 0 {
@@ -287,25 +288,25 @@ const enoughPIDs = 2048
 
 var pidsLimit = limit{
 	option:    "pids-limit",
-	supported: func(e *facts.EngineFacts) bool { return e.PidsLimit },
+	supported: func(e *docker.EngineFacts) bool { return e.PidsLimit },
 	chosen:    func(k facts.ContainerChoice) string { return k.PIDs },
 	parse:     between(1, 4194304),
-	observed: func(_ *facts.EngineFacts, u facts.Usage) (int64, string) {
+	observed: func(_ *docker.EngineFacts, u docker.Usage) (int64, string) {
 		n := max(enoughPIDs, (4*u.PIDs+127)/128*128)
 		if u.PIDs == 0 {
 			return n, "enough for most programs"
 		}
 		return n, fmt.Sprintf("with head room over the %d that it had %s", u.PIDs, u.Of)
 	},
-	wants: func(_ *facts.EngineFacts, n int64) want.Limits { return want.Limits{PIDs: n} },
+	wants: func(_ *docker.EngineFacts, n int64) want.Limits { return want.Limits{PIDs: n} },
 }
 
 // processes: a limit at or above the host's own limits nothing.
-func processes(h *facts.Host, c *facts.Container) []checks.Finding {
+func processes(h *facts.Host, c *docker.Container) []checks.Finding {
 	f := checks.Finding{Subject: subject(c), Got: "no limit on its processes", Must: "limited"}
 	if p := c.HostConfig.PidsLimit; p != nil && *p > 0 {
 		most := int64(4194304) // as high as the kernel goes. Source: proc_sys_kernel(5)
-		if e, err := facts.EngineSays(h); err == nil && e.Local {
+		if e, err := docker.EngineSays(h); err == nil && e.Local {
 			if file, err := h.File("/proc/sys/kernel/pid_max"); err == nil {
 				if n, err := strconv.ParseInt(strings.TrimSpace(string(file.Data)), 10, 64); err == nil {
 					most = n

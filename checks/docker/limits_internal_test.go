@@ -3,7 +3,7 @@ package docker
 import (
 	"testing"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // TestUlimits lifts either half of a limit: a process raises its soft limit to the hard one by itself.
@@ -18,13 +18,13 @@ func TestUlimits(t *testing.T) {
 		{1024, -1, true},
 		{-1, 2048, true},
 	} {
-		limit := facts.Ulimit{Name: "nofile", Soft: c.soft, Hard: c.hard}
-		got := ownUlimits(nil, &facts.Container{HostConfig: facts.HostConfig{Ulimits: []facts.Ulimit{limit}}})
+		limit := docker.Ulimit{Name: "nofile", Soft: c.soft, Hard: c.hard}
+		got := ownUlimits(nil, &docker.Container{HostConfig: docker.HostConfig{Ulimits: []docker.Ulimit{limit}}})
 		if len(got) > 0 != c.found {
 			t.Errorf("soft %d, hard %d: found %+v", c.soft, c.hard, got)
 		}
 	}
-	if got := ownUlimits(nil, &facts.Container{}); got != nil {
+	if got := ownUlimits(nil, &docker.Container{}); got != nil {
 		t.Errorf("no limit of its own: found %+v", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
 )
@@ -32,7 +33,7 @@ var sensitiveMounts = &checks.Check{
 
 // eachMount judges every bind mount, and every volume that stands for a directory of the host, by where it really is.
 func eachMount(
-	judge func(h *facts.Host, c *facts.Container, m facts.Mount, source string) []checks.Finding) checks.Rule {
+	judge func(h *facts.Host, c *docker.Container, m docker.Mount, source string) []checks.Finding) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		cs, err := containers(h)
 		var findings []checks.Finding
@@ -63,7 +64,7 @@ func eachMount(
 
 // deviceOf is the host's directory that a named volume stands for; empty where it is one of Docker's own.
 func deviceOf(h *facts.Host, volume string) (string, error) {
-	volumes, err := facts.Volumes(h)
+	volumes, err := docker.Volumes(h)
 	for _, v := range volumes {
 		if v.Name == volume && strings.HasPrefix(v.Options["device"], "/") && strings.Contains(v.Options["o"], "bind") {
 			return v.Options["device"], nil
@@ -74,7 +75,7 @@ func deviceOf(h *facts.Host, volume string) (string, error) {
 
 // resolved follows the host's links, where this is the host.
 func resolved(h *facts.Host, p string) string {
-	if e, err := facts.EngineSays(h); err == nil && e.Local {
+	if e, err := docker.EngineSays(h); err == nil && e.Local {
 		if i, err := h.Info(p); err == nil || !errors.Is(err, fs.ErrNotExist) && i.Path != "" {
 			return cmp.Or(i.Path, p)
 		}
@@ -85,12 +86,12 @@ func resolved(h *facts.Host, p string) string {
 	return p
 }
 
-func sensitive(h *facts.Host, c *facts.Container, m facts.Mount, source string) []checks.Finding {
+func sensitive(h *facts.Host, c *docker.Container, m docker.Mount, source string) []checks.Finding {
 	if !m.RW || m.Type == "volume" && source == m.Source {
 		return nil
 	}
 	var more []string
-	if e, err := facts.EngineSays(h); err == nil && e.DockerRootDir != "" {
+	if e, err := docker.EngineSays(h); err == nil && e.DockerRootDir != "" {
 		more = []string{e.DockerRootDir}
 	}
 	if !facts.OfSystem(source, more...) {
@@ -100,7 +101,7 @@ func sensitive(h *facts.Host, c *facts.Container, m facts.Mount, source string) 
 		"a narrower mount, or :ro (--mount …,readonly)")
 }
 
-func place(m facts.Mount, source string) string {
+func place(m docker.Mount, source string) string {
 	text := clip(source)
 	if source != m.Source {
 		text += " (mounted as " + clip(cmp.Or(m.Name, m.Source)) + ")"
@@ -115,7 +116,7 @@ var readOnly = &checks.Check{
 	Why:     "an intruder who cannot write keeps no tools and changes no program",
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
-	Rule: inCompose{rule: each(func(_ *facts.Host, c *facts.Container) []checks.Finding {
+	Rule: inCompose{rule: each(func(_ *facts.Host, c *docker.Container) []checks.Finding {
 		if c.HostConfig.ReadonlyRootfs {
 			return nil
 		}
@@ -137,7 +138,7 @@ var devices = &checks.Check{
 }
 
 // hostDevices finds the host's devices, which come in four ways.
-func hostDevices(_ *facts.Host, c *facts.Container) []checks.Finding {
+func hostDevices(_ *facts.Host, c *docker.Container) []checks.Finding {
 	var given []string
 	for _, d := range c.HostConfig.Devices {
 		given = append(given, clip(d.PathOnHost))
@@ -175,7 +176,7 @@ var mountPropagation = &checks.Check{
 }
 
 // propagated: the volumes' own default is private.
-func propagated(_ *facts.Host, c *facts.Container, m facts.Mount, source string) []checks.Finding {
+func propagated(_ *facts.Host, c *docker.Container, m docker.Mount, source string) []checks.Finding {
 	if m.Propagation != "shared" && m.Propagation != "rshared" {
 		return nil
 	}
@@ -196,7 +197,7 @@ var socketMounts = &checks.Check{
 }
 
 // sockets: whoever sees a socket, or a directory above it, can speak through it, read-only or not.
-func sockets(h *facts.Host, c *facts.Container, m facts.Mount, source string) []checks.Finding {
+func sockets(h *facts.Host, c *docker.Container, m docker.Mount, source string) []checks.Finding {
 	known := []string{"/run/docker.sock", "/run/containerd/containerd.sock", "/run/docker/containerd/containerd.sock"}
 	if own, err := apiSockets(h); err == nil {
 		for _, s := range own {

@@ -27,13 +27,13 @@ var hostNetwork = &checks.Check{
 	Threats: []stride.ID{stride.DockerNetworkTampering},
 	Level:   1,
 	Rule: inCompose{rule: private("network", "network",
-		func(h *facts.HostConfig) string { return string(h.NetworkMode) }), service: source.HostNetwork, decided: true},
+		func(h *docker.HostConfig) string { return string(h.NetworkMode) }), service: source.HostNetwork, decided: true},
 	Source: source.HostNetwork,
 }
 
 // private is the rule that no container shares one of the host's namespaces. flag is `docker run`'s.
-func private(what, flag string, mode func(*facts.HostConfig) string) checks.Rule {
-	return each(func(h *facts.Host, c *facts.Container) []checks.Finding {
+func private(what, flag string, mode func(*docker.HostConfig) string) checks.Rule {
+	return each(func(h *facts.Host, c *docker.Container) []checks.Finding {
 		host, via := shares(h, c, mode)
 		if !host {
 			return nil
@@ -48,8 +48,8 @@ func private(what, flag string, mode func(*facts.HostConfig) string) checks.Rule
 
 // shares reports whether a container is in the host's own namespace of a kind, by itself or through the container whose
 // namespace it joins; via is that one's name.
-func shares(h *facts.Host, c *facts.Container, mode func(*facts.HostConfig) string) (host bool, via string) {
-	cs, _ := facts.Containers(h)
+func shares(h *facts.Host, c *docker.Container, mode func(*docker.HostConfig) string) (host bool, via string) {
+	cs, _ := docker.Containers(h)
 	at := c
 	for range 8 { // as far as chains go; a ring, which the Engine refuses, ends too
 		m := mode(&at.HostConfig)
@@ -60,7 +60,7 @@ func shares(h *facts.Host, c *facts.Container, mode func(*facts.HostConfig) stri
 			}
 			return m == "host", via
 		}
-		i := slices.IndexFunc(cs, func(o facts.Container) bool { return o.ID == other || o.ShortName() == other })
+		i := slices.IndexFunc(cs, func(o docker.Container) bool { return o.ID == other || o.ShortName() == other })
 		if i < 0 {
 			return false, ""
 		}
@@ -77,7 +77,7 @@ var hostPID = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
 	Rule: inCompose{rule: private("process namespace", "pid",
-		func(h *facts.HostConfig) string { return string(h.PidMode) }), service: source.HostPID, decided: true},
+		func(h *docker.HostConfig) string { return string(h.PidMode) }), service: source.HostPID, decided: true},
 	Source: source.HostPID,
 }
 
@@ -89,7 +89,7 @@ var hostIPC = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
 	Rule: inCompose{rule: private("IPC namespace", "ipc",
-		func(h *facts.HostConfig) string { return string(h.IpcMode) }), service: source.HostIPC, decided: true},
+		func(h *docker.HostConfig) string { return string(h.IpcMode) }), service: source.HostIPC, decided: true},
 	Source: source.HostIPC,
 }
 
@@ -101,7 +101,7 @@ var hostUTS = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientElevation},
 	Level:   1,
 	Rule: inCompose{rule: private("UTS namespace", "uts",
-		func(h *facts.HostConfig) string { return string(h.UTSMode) }), service: source.HostUTS, decided: true},
+		func(h *docker.HostConfig) string { return string(h.UTSMode) }), service: source.HostUTS, decided: true},
 	Source: source.HostUTS,
 }
 
@@ -112,7 +112,7 @@ var containerCgroupParent = &checks.Check{
 	Why:     "below another one, the limits meant for containers do not hold for it",
 	Threats: []stride.ID{stride.DockerDaemonDenial},
 	Level:   1,
-	Rule: inCompose{rule: each(func(_ *facts.Host, c *facts.Container) []checks.Finding {
+	Rule: inCompose{rule: each(func(_ *facts.Host, c *docker.Container) []checks.Finding {
 		if c.HostConfig.CgroupParent == "" {
 			return nil
 		}
@@ -134,7 +134,7 @@ var defaultBridge = &checks.Check{
 	Source:  source.DefaultBridge,
 }
 
-func onDefaultNetwork(_ *facts.Host, c *facts.Container) []checks.Finding {
+func onDefaultNetwork(_ *facts.Host, c *docker.Container) []checks.Finding {
 	mode := c.HostConfig.NetworkMode
 	if !docker.OnDefaultBridge(c) && mode != "bridge" && mode != "default" && mode != "" {
 		return nil

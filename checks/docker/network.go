@@ -50,8 +50,8 @@ func noDefaultBridge(h *facts.Host) string {
 	return ""
 }
 
-func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
-	n, err := facts.Network(h, "bridge")
+func bridgeICC(h *facts.Host, _ *docker.EngineFacts) (bool, bool) {
+	n, err := docker.Network(h, "bridge")
 	if err != nil {
 		return false, false
 	}
@@ -60,7 +60,7 @@ func bridgeICC(h *facts.Host, _ *facts.EngineFacts) (bool, bool) {
 }
 
 func onDefaultBridge(h *facts.Host) string {
-	containers, err := facts.Containers(h)
+	containers, err := docker.Containers(h)
 	if err != nil {
 		return ""
 	}
@@ -104,7 +104,7 @@ var insecureRegistries = &checks.Check{
 
 // insecureNow leaves out the loopback networks that dockerd adds by itself: up to 29.9 always, from 29.10 on where no
 // list is configured.
-func insecureNow(h *facts.Host, e *facts.EngineFacts) ([]string, bool) {
+func insecureNow(h *facts.Host, e *docker.EngineFacts) ([]string, bool) {
 	if e.RegistryConfig == nil {
 		return nil, false
 	}
@@ -179,7 +179,7 @@ type port struct {
 }
 
 // judgePort reports whether a port answers, or will answer, clients that it has not asked for a certificate.
-func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]) (checks.Finding, bool) {
+func judgePort(h *facts.Host, d *docker.Daemon, p port, verify rule.Reading[bool]) (checks.Finding, bool) {
 	f := checks.Finding{Subject: "tcp://" + p.address,
 		Must: "closed, or open to clients with a certificate alone (tlsverify)"}
 	switch {
@@ -203,7 +203,7 @@ func judgePort(h *facts.Host, d *facts.Daemon, p port, verify rule.Reading[bool]
 }
 
 // askTLS asks for mutual TLS with the certificates that the site has chosen.
-func askTLS(h *facts.Host, d *facts.Daemon, p port) ([]want.Want, string) {
+func askTLS(h *facts.Host, d *docker.Daemon, p port) ([]want.Want, string) {
 	c := h.Choices
 	if c.TLSCACert == "" || c.TLSCert == "" || c.TLSKey == "" {
 		return nil, fmt.Sprintf("take the address out of %s, or name certificate authority, certificate and key "+
@@ -224,7 +224,7 @@ var defaultPort = map[bool]string{false: "2375", true: "2376"}
 
 // apiPorts finds the TCP ports of the API, by number: what is configured, what docker.socket opens for it, and what
 // the process listens on beside its metrics, Swarm's own ports and those of containers.
-func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string], tls bool) (map[string]*port, error) {
+func apiPorts(h *facts.Host, d *docker.Daemon, configured rule.Reading[[]string], tls bool) (map[string]*port, error) {
 	ports := map[string]*port{}
 	at := func(address string) *port {
 		number := address[strings.LastIndexByte(address, ':')+1:]
@@ -272,7 +272,7 @@ func apiPorts(h *facts.Host, d *facts.Daemon, configured rule.Reading[[]string],
 // published lists the ports of this host that lead to containers. Without its userland proxy dockerd itself holds each,
 // by a socket that it never accepts on, so that nobody else takes it. Source: moby's dummy proxy, cmd/docker-proxy.
 func published(h *facts.Host) (numbers []string) {
-	containers, err := facts.Containers(h)
+	containers, err := docker.Containers(h)
 	if err != nil {
 		return nil // then its ports count as the API's: rather a finding too many
 	}

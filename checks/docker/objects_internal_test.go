@@ -8,30 +8,31 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 )
 
 func TestEffectiveCapabilities(t *testing.T) {
 	for _, test := range []struct {
 		name      string
-		host      facts.HostConfig
+		host      docker.HostConfig
 		has, lack []string
 	}{
-		{"as made", facts.HostConfig{}, facts.DefaultCapabilities, []string{"SYS_ADMIN"}},
-		{"privileged, whatever is dropped", facts.HostConfig{Privileged: true, CapDrop: []string{"ALL"}},
+		{"as made", docker.HostConfig{}, facts.DefaultCapabilities, []string{"SYS_ADMIN"}},
+		{"privileged, whatever is dropped", docker.HostConfig{Privileged: true, CapDrop: []string{"ALL"}},
 			allCapabilities, nil},
-		{"all but some", facts.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}},
+		{"all but some", docker.HostConfig{CapAdd: []string{"all"}, CapDrop: []string{"CAP_SYS_ADMIN"}},
 			[]string{"SYS_MODULE", "BPF"}, []string{"SYS_ADMIN"}},
-		{"all added and dropped", facts.HostConfig{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}},
+		{"all added and dropped", docker.HostConfig{CapAdd: []string{"ALL"}, CapDrop: []string{"ALL"}},
 			[]string{"SYS_ADMIN"}, nil},
-		{"none but some", facts.HostConfig{CapAdd: []string{"cap_net_raw"}, CapDrop: []string{"ALL"}},
+		{"none but some", docker.HostConfig{CapAdd: []string{"cap_net_raw"}, CapDrop: []string{"ALL"}},
 			[]string{"NET_RAW"}, []string{"CHOWN", "KILL"}},
-		{"one more, one less", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"mknod"}},
+		{"one more, one less", docker.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"mknod"}},
 			[]string{"SYS_TIME", "CHOWN"}, []string{"MKNOD"}},
-		{"added and dropped", facts.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"SYS_TIME"}},
+		{"added and dropped", docker.HostConfig{CapAdd: []string{"SYS_TIME"}, CapDrop: []string{"SYS_TIME"}},
 			[]string{"SYS_TIME"}, nil},
 	} {
-		got := effective(&facts.Container{HostConfig: test.host})
+		got := effective(&docker.Container{HostConfig: test.host})
 		for _, c := range test.has {
 			if !slices.Contains(got, c) {
 				t.Errorf("%s: without %s: %v", test.name, c, got)
@@ -144,12 +145,12 @@ func TestRootSpelled(t *testing.T) {
 func TestHeadRoom(t *testing.T) {
 	for used, want := range map[int64]int64{0: 0, 1: 64 << 20, 40 << 20: 64 << 20, 43 << 20: 96 << 20,
 		1 << 30: 1536 << 20} {
-		if got, _ := memoryLimit.observed(nil, facts.Usage{Memory: used}); got != want {
+		if got, _ := memoryLimit.observed(nil, docker.Usage{Memory: used}); got != want {
 			t.Errorf("over %d bytes: %d, want %d", used, got, want)
 		}
 	}
 	for used, want := range map[int64]int64{0: 2048, 1: 2048, 512: 2048, 513: 2176, 1000: 4096} {
-		if got, _ := pidsLimit.observed(nil, facts.Usage{PIDs: used}); got != want {
+		if got, _ := pidsLimit.observed(nil, docker.Usage{PIDs: used}); got != want {
 			t.Errorf("over %d processes: %d, want %d", used, got, want)
 		}
 	}
@@ -163,7 +164,7 @@ func TestHeadRoom(t *testing.T) {
 }
 
 func TestChoice(t *testing.T) {
-	c := &facts.Container{Name: "/web-1"}
+	c := &docker.Container{Name: "/web-1"}
 	c.Config.Labels = map[string]string{"tier": "front"}
 	for _, test := range []struct {
 		choice facts.ContainerChoice

@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/stride"
 )
 
@@ -31,13 +32,13 @@ func unusedImages(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	cs, err := facts.Containers(h)
+	cs, err := docker.Containers(h)
 	if err != nil {
 		return nil, err
 	}
 	var unused []string
 	for i := range all {
-		if !slices.ContainsFunc(cs, func(c facts.Container) bool { return c.Image == all[i].ID }) {
+		if !slices.ContainsFunc(cs, func(c docker.Container) bool { return c.Image == all[i].ID }) {
 			unused = append(unused, clip(all[i].ShortName()))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
 )
@@ -31,8 +32,8 @@ var lowPorts = &checks.Check{
 	Source:  source.LowPorts,
 }
 
-func portsBelow1024(_ *facts.Host, c *facts.Container) []checks.Finding {
-	low := publications(c, func(b facts.PortBinding) bool { n := lowest(b); return n > 0 && n < 1024 })
+func portsBelow1024(_ *facts.Host, c *docker.Container) []checks.Finding {
+	low := publications(c, func(b docker.PortBinding) bool { n := lowest(b); return n > 0 && n < 1024 })
 	if len(low) == 0 {
 		return nil
 	}
@@ -41,7 +42,7 @@ func portsBelow1024(_ *facts.Host, c *facts.Container) []checks.Finding {
 }
 
 // publications lists a container's published ports that keep holds for, as "0.0.0.0:80 to 80/tcp".
-func publications(c *facts.Container, keep func(facts.PortBinding) bool) []string {
+func publications(c *docker.Container, keep func(docker.PortBinding) bool) []string {
 	var out []string
 	ports := c.Published()
 	for _, port := range slices.Sorted(maps.Keys(ports)) {
@@ -54,7 +55,7 @@ func publications(c *facts.Container, keep func(facts.PortBinding) bool) []strin
 	return slices.Compact(out)
 }
 
-func spellBinding(b facts.PortBinding) string {
+func spellBinding(b docker.PortBinding) string {
 	host, port := b.HostIP, b.HostPort
 	switch {
 	case host == "":
@@ -69,7 +70,7 @@ func spellBinding(b facts.PortBinding) string {
 }
 
 // lowest is the first port of a binding, which may be a range before the container starts; 0 is any.
-func lowest(b facts.PortBinding) int {
+func lowest(b docker.PortBinding) int {
 	first, _, _ := strings.Cut(b.HostPort, "-")
 	n, err := strconv.Atoi(first)
 	if err != nil {
@@ -97,7 +98,7 @@ func publishedPorts(h *facts.Host) ([]checks.Finding, error) {
 	}
 	var all []string
 	for i := range cs {
-		for _, p := range publications(&cs[i], func(facts.PortBinding) bool { return true }) {
+		for _, p := range publications(&cs[i], func(docker.PortBinding) bool { return true }) {
 			all = append(all, clip(cs[i].ShortName())+" "+p)
 		}
 	}
@@ -118,8 +119,8 @@ var boundPorts = &checks.Check{
 	Source:  source.BoundPorts,
 }
 
-func openPorts(_ *facts.Host, c *facts.Container) []checks.Finding {
-	open := publications(c, func(b facts.PortBinding) bool {
+func openPorts(_ *facts.Host, c *docker.Container) []checks.Finding {
+	open := publications(c, func(b docker.PortBinding) bool {
 		return slices.Contains([]string{"", "0.0.0.0", "::"}, b.HostIP)
 	})
 	if len(open) == 0 {

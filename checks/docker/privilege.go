@@ -63,7 +63,7 @@ var usernsRemap = &checks.Check{
 
 // remapped passes where dockerd itself is in a user namespace already.
 func remapped(h *facts.Host) ([]checks.Finding, error) {
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	if err == nil {
 		if _, ok := docker.SecurityOption(e.SecurityOptions, "rootless", ""); ok {
 			return nil, nil
@@ -75,7 +75,7 @@ func remapped(h *facts.Host) ([]checks.Finding, error) {
 	return rule.Daemon("userns-remap", "").Told(userns).Breaks(hidden).Must(be.Some("default")).Judge(h)
 }
 
-func userns(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
+func userns(_ *facts.Host, e *docker.EngineFacts) (string, bool) {
 	if _, ok := docker.SecurityOption(e.SecurityOptions, "userns", ""); ok {
 		return "on", true
 	}
@@ -84,7 +84,7 @@ func userns(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
 
 // hidden tells what userns-remap would hide, and which containers would not start with it.
 func hidden(h *facts.Host) string {
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	if err != nil {
 		return ""
 	}
@@ -92,7 +92,7 @@ func hidden(h *facts.Host) string {
 	if slices.ContainsFunc(e.DriverStatus, snapshotter) {
 		text += "; the containerd image store in use does not go with it"
 	}
-	containers, _ := facts.Containers(h)
+	containers, _ := docker.Containers(h)
 	var refused []string
 	for _, c := range containers {
 		if docker.NeedsHostUsers(&c) {
@@ -118,7 +118,7 @@ var noNewPrivileges = &checks.Check{
 }
 
 // toldNoNewPrivileges is told by newer engines alone, and only where it is on.
-func toldNoNewPrivileges(_ *facts.Host, e *facts.EngineFacts) (bool, bool) {
+func toldNoNewPrivileges(_ *facts.Host, e *docker.EngineFacts) (bool, bool) {
 	_, ok := docker.SecurityOption(e.SecurityOptions, "no-new-privileges", "")
 	return ok, ok
 }
@@ -138,7 +138,7 @@ var seccomp = &checks.Check{
 }
 
 // seccompProfile is the name of the profile; Docker's own is called default before version 23 and builtin since.
-func seccompProfile(_ *facts.Host, e *facts.EngineFacts) (string, bool) {
+func seccompProfile(_ *facts.Host, e *docker.EngineFacts) (string, bool) {
 	profile, ok := docker.SecurityOption(e.SecurityOptions, "seccomp", "profile")
 	if profile == "default" || profile == "builtin" {
 		profile = ""

@@ -8,6 +8,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/source"
 	"example.com/harden/checks/stride"
 )
@@ -60,17 +61,17 @@ var execPrivileged = &checks.Check{
 	Why:     "it has every capability, whatever the container was given",
 	Threats: []stride.ID{stride.DockerClientElevation, stride.DockerRegistryRepudiation},
 	Level:   2,
-	Rule:    execs(func(e facts.Exec) bool { return e.Privileged }, "privileged", "not privileged"),
+	Rule:    execs(func(e docker.Exec) bool { return e.Privileged }, "privileged", "not privileged"),
 }
 
 // execs judges the exec sessions that the Engine knows of. One that it has forgotten all but the name of is not known
 // to be good.
-func execs(bad func(facts.Exec) bool, got, must string) checks.Rule {
+func execs(bad func(docker.Exec) bool, got, must string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		if _, err := engine(h); err != nil {
 			return nil, err
 		}
-		all, err := facts.Execs(h)
+		all, err := docker.Execs(h)
 		var findings []checks.Finding
 		gone := 0
 		for _, e := range all {
@@ -108,7 +109,7 @@ var execRoot = &checks.Check{
 	Why:     "it undoes what the container's own user was for",
 	Threats: []stride.ID{stride.DockerClientElevation, stride.DockerRegistryRepudiation},
 	Level:   2,
-	Rule: execs(func(e facts.Exec) bool { return e.User != "" && rootSpelled(e.User) }, "as root",
+	Rule: execs(func(e docker.Exec) bool { return e.User != "" && rootSpelled(e.User) }, "as root",
 		"as the container's own user"),
 }
 
@@ -124,7 +125,7 @@ var containerHealthcheck = &checks.Check{
 }
 
 // containerHealth: NONE switches the image's check off, and one that always succeeds checks nothing.
-func containerHealth(_ *facts.Host, c *facts.Container) []checks.Finding {
+func containerHealth(_ *facts.Host, c *docker.Container) []checks.Finding {
 	const must = "checked by a command that can fail, and healthy"
 	if why := noHealthcheck(c.Config.Healthcheck); why != "" {
 		return found(c, why, must, "--health-cmd, or a HEALTHCHECK in the image")
@@ -153,7 +154,7 @@ func currentImages(h *facts.Host) ([]checks.Finding, error) {
 	if len(cs) == 0 {
 		return nil, err
 	}
-	images, errImages := facts.Images(h)
+	images, errImages := docker.Images(h)
 	tags := map[string]string{}
 	for _, i := range images {
 		for _, t := range i.RepoTags {

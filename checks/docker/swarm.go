@@ -64,7 +64,7 @@ var swarmManagers = &checks.Check{
 }
 
 // manager returns what managers know; ErrAbsent on any other node.
-func manager(h *facts.Host) (*facts.Swarm, error) {
+func manager(h *facts.Host) (*docker.Swarm, error) {
 	e, err := engine(h)
 	switch {
 	case err != nil:
@@ -76,11 +76,11 @@ func manager(h *facts.Host) (*facts.Swarm, error) {
 	case !e.Swarm.ControlAvailable:
 		return nil, rule.Inapplicable("this node is a worker: its managers are asked")
 	}
-	return facts.SwarmOf(h)
+	return docker.SwarmOf(h)
 }
 
 // ofManager is a rule about a swarm as a whole.
-func ofManager(judge func(*facts.Swarm) ([]checks.Finding, error)) checks.Rule {
+func ofManager(judge func(*docker.Swarm) ([]checks.Finding, error)) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		s, err := manager(h)
 		if err != nil {
@@ -90,7 +90,7 @@ func ofManager(judge func(*facts.Swarm) ([]checks.Finding, error)) checks.Rule {
 	})
 }
 
-func managers(s *facts.Swarm) ([]checks.Finding, error) {
+func managers(s *docker.Swarm) ([]checks.Finding, error) {
 	var names []string
 	for _, n := range s.Nodes {
 		if n.Spec.Role == swarm.NodeRoleManager || n.ManagerStatus != nil {
@@ -168,7 +168,7 @@ func overlays(h *facts.Host) ([]checks.Finding, error) {
 	if _, err := engine(h); err != nil {
 		return nil, err
 	}
-	networks, err := facts.Networks(h)
+	networks, err := docker.Networks(h)
 	var findings []checks.Finding
 	some := false
 	for _, n := range networks {
@@ -206,7 +206,7 @@ var swarmSecrets = &checks.Check{
 }
 
 // serviceSecrets: that some service uses one shows that they are known of, and nothing about those that do not.
-func serviceSecrets(s *facts.Swarm) ([]checks.Finding, error) {
+func serviceSecrets(s *docker.Swarm) ([]checks.Finding, error) {
 	if len(s.Services) == 0 {
 		return nil, rule.Inapplicable("the swarm has no service")
 	}
@@ -233,7 +233,7 @@ var autolock = &checks.Check{
 	Manual: "`docker swarm update --autolock=true` on a manager, and keep the key that it prints where the managers " +
 		"are not: each asks for it after a restart (`docker swarm unlock`)",
 	Level: 1,
-	Rule: ofManager(func(s *facts.Swarm) ([]checks.Finding, error) {
+	Rule: ofManager(func(s *docker.Swarm) ([]checks.Finding, error) {
 		if s.Cluster.Spec.EncryptionConfig.AutoLockManagers {
 			return nil, nil
 		}
@@ -249,7 +249,7 @@ var unlockKey = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientDisclosure},
 	Level:   1,
 	Review:  checks.ReviewAlways,
-	Rule: ofManager(func(s *facts.Swarm) ([]checks.Finding, error) {
+	Rule: ofManager(func(s *docker.Swarm) ([]checks.Finding, error) {
 		if !s.Cluster.Spec.EncryptionConfig.AutoLockManagers {
 			return nil, rule.Inapplicable("managers are not locked, so that there is no key")
 		}
@@ -266,7 +266,7 @@ var nodeCertificates = &checks.Check{
 	Threats: []stride.ID{stride.DockerClientSpoofing},
 	Manual:  "`docker swarm update --cert-expiry 48h` on a manager; nodes renew theirs by themselves",
 	Level:   1,
-	Rule: ofManager(func(s *facts.Swarm) ([]checks.Finding, error) {
+	Rule: ofManager(func(s *docker.Swarm) ([]checks.Finding, error) {
 		if d := s.Cluster.Spec.CAConfig.NodeCertExpiry; d <= 0 || d > 48*time.Hour {
 			return []checks.Finding{{Subject: "swarm certificate expiry", Got: cmp.Or(d, 90*24*time.Hour).String(),
 				Must: "48h or less"}}, nil
@@ -287,7 +287,7 @@ var swarmCA = &checks.Check{
 }
 
 // authority shows how old the certificate authority is: whether it has to be changed, only people know.
-func authority(s *facts.Swarm) ([]checks.Finding, error) {
+func authority(s *docker.Swarm) ([]checks.Finding, error) {
 	of := "of a date that is not told"
 	if block, _ := pem.Decode([]byte(s.Cluster.TLSInfo.TrustRoot)); block != nil {
 		if c, err := x509.ParseCertificate(block.Bytes); err == nil {

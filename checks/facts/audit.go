@@ -226,7 +226,7 @@ func parseRule(h *Host, l auditLine) (Rule, verb, bool) {
 	var do verb
 	var narrow []string
 	watch, list := false, ""
-	words := splitWords(l.text, false)
+	words := SplitWords(l.text, false)
 	for i := 0; i < len(words); i++ {
 		option, value := words[i], ""
 		if i+1 < len(words) {

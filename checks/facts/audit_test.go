@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
@@ -73,7 +74,7 @@ func TestAuditRules(t *testing.T) {
 			{Path: "/usr/bin/dockerd", Perms: "rwxa", Never: true}, watch}},
 	}
 	for _, tt := range tests {
-		a, err := newMachine(t, auditHost+"-- etc/audit/rules.d/x.rules --\n"+tt.text+"\n").host().Audit()
+		a, err := fixtures.NewMachine(t, auditHost+"-- etc/audit/rules.d/x.rules --\n"+tt.text+"\n").Host().Audit()
 		if err != nil {
 			t.Errorf("%s: %v", tt.text, err)
 			continue
@@ -86,7 +87,7 @@ func TestAuditRules(t *testing.T) {
 }
 
 func TestAuditFiles(t *testing.T) {
-	m := newMachine(t, auditHost+`-- etc/audit/rules.d/10-b.rules --
+	m := fixtures.NewMachine(t, auditHost+`-- etc/audit/rules.d/10-b.rules --
 -w /b
 -- etc/audit/rules.d/9-a.rules --
 -w /a
@@ -99,9 +100,9 @@ func TestAuditFiles(t *testing.T) {
 -- etc/audit/audit.rules --
 -w /compiled
 `)
-	m.audit, m.auditErr = facts.AuditState{Enabled: 1,
+	m.Loaded, m.AuditErr = facts.AuditState{Enabled: 1,
 		Rules: []string{"-a always,exit -S all -F path=/loaded -F perm=wa -F key=k"}}, nil
-	h := m.host()
+	h := m.Host()
 	a, err := h.Audit()
 	if err != nil {
 		t.Fatal(err)
@@ -128,16 +129,16 @@ func TestAuditFiles(t *testing.T) {
 }
 
 func TestAuditElsewhere(t *testing.T) {
-	if _, err := newMachine(t, "-- etc/hostname --\n").host().Audit(); !errors.Is(err, facts.ErrAbsent) {
+	if _, err := fixtures.NewMachine(t, "-- etc/hostname --\n").Host().Audit(); !errors.Is(err, facts.ErrAbsent) {
 		t.Errorf("a host without auditing gives %v", err)
 	}
-	m := newMachine(t, "-- etc/audit/audit.rules --\n-w /a -p wa\n")
-	a, err := m.host().Audit()
+	m := fixtures.NewMachine(t, "-- etc/audit/audit.rules --\n-w /a -p wa\n")
+	a, err := m.Host().Audit()
 	if err != nil || len(a.OnDisk) != 1 || !errors.Is(a.LoadErr, facts.ErrAbsent) || a.Loaded != nil {
 		t.Errorf("an offline host without rules.d gives %+v, %v", a, err)
 	}
-	m.auditErr = fs.ErrPermission
-	if a, err = m.host().Audit(); err != nil || !errors.Is(a.LoadErr, fs.ErrPermission) {
+	m.AuditErr = fs.ErrPermission
+	if a, err = m.Host().Audit(); err != nil || !errors.Is(a.LoadErr, fs.ErrPermission) {
 		t.Errorf("a kernel that refuses gives %+v, %v", a, err)
 	}
 }

@@ -42,7 +42,7 @@ func (p Process) Doubt(systemd bool, exposed string) string {
 
 // disguised says why a process may not run the program that it seems to, or not where it seems to.
 func (p Process) disguised(systemd bool, exposed string) string {
-	service := systemService(p.Cgroup) != ""
+	service := SystemService(p.Cgroup) != ""
 	switch {
 	case p.OtherUsers:
 		return "it is in a user namespace of its own, where anybody can be root"
@@ -75,10 +75,10 @@ func orTop(cgroup string) string {
 // aContainers is how an engine names a container's own control group: by its ID, at the end of the name.
 var aContainers = regexp.MustCompile(`(^|[^0-9a-f])[0-9a-f]{64}(\.scope)?$`)
 
-// systemService returns the service of the system's own systemd that a control group belongs to. What is below
+// SystemService returns the service of the system's own systemd that a control group belongs to. What is below
 // user.slice, the users' own systemds and their sessions, is none, nor is a machine's or a container's: who is in a
 // scope, or in a container that may write its control group, makes groups of any name below it.
-func systemService(cgroup string) string {
+func SystemService(cgroup string) string {
 	service := ""
 	for name := range strings.SplitSeq(strings.Trim(cgroup, "/"), "/") {
 		switch {
@@ -129,7 +129,7 @@ func systemd(h *Host) bool {
 // often has a user of its own.
 func ownService(h *Host, p *Process, name string) bool {
 	unit := name + ".service"
-	if p.RealUID != p.UID || systemService(p.Cgroup) != unit {
+	if p.RealUID != p.UID || SystemService(p.Cgroup) != unit {
 		return false
 	}
 	u, err := h.Unit(unit)
@@ -168,9 +168,9 @@ func Uncounted(h *Host, names ...string) []Process {
 	return all
 }
 
-// uncertain is an error where a program may be what it seems though it does not count: root runs it, but not only root
+// Uncertain is an error where a program may be what it seems though it does not count: root runs it, but not only root
 // could have chosen what it is. To take it for absent would be to pass over it.
-func uncertain(ps []Process) error {
+func Uncertain(ps []Process) error {
 	for _, p := range ps {
 		if p.Doubted != "" && p.UID == 0 {
 			return fmt.Errorf("%s (PID %d) is ignored: %s", path.Base(p.Exe), p.PID, p.Doubted)

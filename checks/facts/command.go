@@ -35,7 +35,7 @@ func command(h *Host, u *Unit) ([]Token, error) {
 	}
 	line := strings.TrimLeft(exec.Value, "-+!|:@")
 	prefix := exec.Value[:len(exec.Value)-len(line)]
-	words := splitWords(line, true)
+	words := SplitWords(line, true)
 	if strings.Contains(prefix, "@") && len(words) > 1 {
 		words = append(words[:1], words[2:]...) // the second word is only what the program sees as its own name
 	}
@@ -63,7 +63,7 @@ func grows(b *budget.Budget, word string, vars map[string]variable) error {
 	size := 0
 	for part := range strings.SplitSeq(word, "$") {
 		name := strings.TrimPrefix(part, "{")
-		end := strings.IndexFunc(name, func(r rune) bool { return !validName("_" + string(r)) })
+		end := strings.IndexFunc(name, func(r rune) bool { return !ValidVariable("_" + string(r)) })
 		if end < 0 {
 			end = len(name)
 		}
@@ -75,10 +75,10 @@ func grows(b *budget.Budget, word string, vars map[string]variable) error {
 // expand replaces variables in one word: $NAME as a whole word becomes as many words as its value has, ${NAME}
 // anywhere becomes its value as it is, $$ a dollar. Source: systemd.service(5), "Command lines".
 func expand(word string, exec Setting, vars map[string]variable) []Token {
-	if name, ok := strings.CutPrefix(word, "$"); ok && validName(name) {
+	if name, ok := strings.CutPrefix(word, "$"); ok && ValidVariable(name) {
 		var tokens []Token
 		v := vars[name]
-		for _, w := range splitWords(v.value, false) {
+		for _, w := range SplitWords(v.value, false) {
 			t := Token{Text: w, File: v.file, By: min(exec.By, v.by)}
 			if v.env {
 				t.Variable = name
@@ -100,7 +100,7 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 			continue
 		}
 		end := strings.IndexByte(word[i:], '}')
-		if word[i+1] == '{' && end > 0 && validName(word[i+2:i+end]) {
+		if word[i+1] == '{' && end > 0 && ValidVariable(word[i+2:i+end]) {
 			v, set := vars[word[i+2:i+end]]
 			b.WriteString(v.value)
 			if set {
@@ -118,8 +118,8 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 func environment(h *Host, u *Unit) (map[string]variable, error) {
 	vars := map[string]variable{}
 	for _, s := range u.All("Service", "Environment") {
-		for _, w := range splitWords(s.Value, true) {
-			if name, value, ok := strings.Cut(specifiers(w, u.Name), "="); ok && validName(name) {
+		for _, w := range SplitWords(s.Value, true) {
+			if name, value, ok := strings.Cut(specifiers(w, u.Name), "="); ok && ValidVariable(name) {
 				vars[name] = variable{value: value, file: s.File, by: s.By}
 			}
 		}
@@ -179,9 +179,9 @@ func specifiers(s, unit string) string {
 		"%C", "/var/cache", "%L", "/var/log", "%E", "/etc").Replace(s)
 }
 
-// splitWords splits as systemd does: at blanks, quotes group and go away, a backslash takes the next character. With
+// SplitWords splits as systemd does: at blanks, quotes group and go away, a backslash takes the next character. With
 // escapes, \n, \t, \s and the like are what they are in C.
-func splitWords(s string, escapes bool) []string {
+func SplitWords(s string, escapes bool) []string {
 	var words []string
 	var b strings.Builder
 	var quote byte
@@ -222,7 +222,8 @@ func splitWords(s string, escapes bool) []string {
 
 var cEscapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v', 's': ' '}
 
-func validName(s string) bool {
+// ValidVariable reports whether a shell takes a word for the name of a variable.
+func ValidVariable(s string) bool {
 	for i, c := range []byte(s) {
 		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
 			return false

@@ -28,7 +28,7 @@ func ParseEnv(data []byte) []Assignment {
 		}
 		var value string
 		value, s = envValue(s[end+1:])
-		if validName(name) {
+		if ValidVariable(name) {
 			all = append(all, Assignment{name, value})
 		}
 	}

@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -25,4 +27,12 @@ func OneLine(errs ...error) error {
 		return strings.Join(texts, "; ")
 	}
 	return all.ErrorOrNil()
+}
+
+// Bare is an error without the path that its text begins with, for where that path stands before it anyway.
+func Bare(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }

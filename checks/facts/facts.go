@@ -1,4 +1,9 @@
-// Package facts is what harden knows about one machine. It reads and parses; it never judges and never writes.
+// Package facts is what harden knows about one machine: its files, processes, units, audit rules and kernel settings,
+// and the flags and YAML that programs are told things by. It reads and parses; it never judges and never writes.
+//
+// What is known of a platform is in a room above: facts/docker, facts/kube, and facts/source for Dockerfiles and
+// Compose files. A fact there is a function of a Host, which reads by Once. Package facts knows none of the rooms.
+// facts/live is where the bytes of a machine come from.
 package facts
 
 import (
@@ -24,6 +29,9 @@ var ErrElsewhere = errors.New("the Docker Engine is on another machine")
 // ErrUnanswered means that the Docker Engine that somebody named does not answer, so that it is not known whether it is
 // any of this host's.
 var ErrUnanswered = errors.New("the Docker Engine that was asked for does not answer")
+
+// ErrSilent means that the Docker Engine has left a question without an answer: it hangs, or it is very busy.
+var ErrSilent = errors.New("no answer")
 
 // ErrOutside means that a path leads out of the directories that may be looked at.
 var ErrOutside = errors.New("it leads out of the directory of --source")
@@ -85,7 +93,7 @@ type API interface {
 // An Endpoint is where the Docker Engine is reached.
 type Endpoint struct {
 	Host  string // "unix:///run/docker.sock", "tcp://192.0.2.1:2376"
-	From  string // who chose it: Default, "--docker-host", "DOCKER_HOST", "the dockerd with PID 812"
+	From  string // who chose it: docker.Default, "--docker-host", "DOCKER_HOST", "the dockerd with PID 812"
 	Local bool   // whether it is this machine
 	PID   int    // who answers there, as the kernel tells; 0 where it does not, 1 where systemd listens for a service
 	// Asleep tells that systemd listens there for a service that does not run.

@@ -64,15 +64,15 @@ func (f Flags) Equal(g Flags) bool {
 		return false
 	}
 	for name := range f {
-		if !f.agrees(g, name) {
+		if !f.Agrees(g, name) {
 			return false
 		}
 	}
 	return true
 }
 
-// agrees reports whether both say the same to dockerd about one flag: neither passes it, or both with one meaning.
-func (f Flags) agrees(g Flags, name string) bool {
+// Agrees reports whether both say the same to dockerd about one flag: neither passes it, or both with one meaning.
+func (f Flags) Agrees(g Flags, name string) bool {
 	v, inF := f[name]
 	w, inG := g[name]
 	a, b := v.Values, w.Values
@@ -109,6 +109,9 @@ var longNames = map[string]string{
 	"l": "log-level", "p": "pidfile", "r": "restart", "s": "storage-driver", "v": "version",
 }
 
+// IsList reports whether a flag of dockerd adds up when it is repeated.
+func IsList(flag string) bool { return listFlags[flag] }
+
 func set(names ...string) map[string]bool {
 	m := make(map[string]bool, len(names))
 	for _, n := range names {
@@ -117,9 +120,9 @@ func set(names ...string) map[string]bool {
 	return m
 }
 
-// parseFlags reads dockerd's arguments, argv[0] left out, as dockerd's own parser does. A flag that boolFlags does not
+// ParseFlags reads dockerd's arguments, argv[0] left out, as dockerd's own parser does. A flag that boolFlags does not
 // know takes the next word unless that is a flag too: dockerd has no positional arguments that it could be.
-func parseFlags(args []Token) Flags {
+func ParseFlags(args []Token) Flags {
 	flags := Flags{}
 	add := func(name, value string, t Token) {
 		if long, ok := longNames[name]; ok {

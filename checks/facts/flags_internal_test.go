@@ -34,7 +34,7 @@ func TestParseFlags(t *testing.T) {
 		for _, w := range strings.Fields(tt.args) {
 			tokens = append(tokens, Token{Text: w})
 		}
-		for name, f := range parseFlags(tokens) {
+		for name, f := range ParseFlags(tokens) {
 			if f.Name != name {
 				t.Errorf("%s: %s is called %s", tt.args, name, f.Name)
 			}
@@ -64,27 +64,11 @@ func TestFlagsEqual(t *testing.T) {
 		for _, w := range strings.Fields(s) {
 			tokens = append(tokens, Token{Text: w})
 		}
-		return parseFlags(tokens)
+		return ParseFlags(tokens)
 	}
 	for _, tt := range tests {
 		if a, b := flags(tt.a), flags(tt.b); a.Equal(b) != tt.want || b.Equal(a) != tt.want {
 			t.Errorf("%q and %q: want equal %v", tt.a, tt.b, tt.want)
-		}
-	}
-}
-
-func TestFlagName(t *testing.T) {
-	for key, want := range map[string]string{
-		"icc": "icc", "labels": "label", "hosts": "host", "insecure-registries": "insecure-registry",
-		"registry-mirrors": "registry-mirror", "default-ulimits": "default-ulimit", "log-opts": "log-opt",
-		"storage-opts": "storage-opt", "authorization-plugins": "authorization-plugin", "dns": "dns", "dns-opts": "dns-opt",
-		"runtimes": "add-runtime", "default-address-pools": "default-address-pool", "features": "feature",
-		"allow-nondistributable-artifacts": "allow-nondistributable-artifacts", "tls": "tls", "iptables": "iptables",
-		"log-driver": "log-driver", "exec-opts": "exec-opt", "graph": "data-root",
-		"node-generic-resources": "node-generic-resource",
-	} {
-		if got := FlagName(key); got != want {
-			t.Errorf("FlagName(%q) = %q, want %q", key, got, want)
 		}
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"strings"
 )
 
-// parseKubeFlags reads the arguments of a program of Kubernetes or of etcd, the program's name left out. To them `_`
+// ParseKubeFlags reads the arguments of a program of Kubernetes or of etcd, the program's name left out. To them `_`
 // and `-` are the same in a name, and one dash does where etcd is given one. A flag that kubeBools does not know takes
 // the next word unless that is a flag too: none of these programs has positional arguments.
-func parseKubeFlags(args []Token) Flags {
+func ParseKubeFlags(args []Token) Flags {
 	flags := Flags{}
 	for i := 0; i < len(args) && args[i].Text != "--"; i++ {
 		t := args[i]
@@ -63,9 +63,9 @@ func (f Flags) List(name string) []string {
 	return all
 }
 
-// says reports whether both say the same of one flag to a program of Kubernetes: the last of several values counts
+// Says reports whether both say the same of one flag to a program of Kubernetes: the last of several values counts
 // but for lists, where all do.
-func (f Flags) says(g Flags, name string) bool {
+func (f Flags) Says(g Flags, name string) bool {
 	if addUp[name] {
 		return strings.Join(f.List(name), ",") == strings.Join(g.List(name), ",")
 	}
@@ -83,10 +83,10 @@ func (f Flags) says(g Flags, name string) bool {
 var addUp = set("admission-control", "authorization-mode", "disable-admission-plugins", "enable-admission-plugins",
 	"feature-gates", "service-account-key-file", "tls-cipher-suites", "tls-sni-cert-key")
 
-// alike reports whether both say the same of every flag.
-func (f Flags) alike(g Flags) bool {
+// Alike reports whether both say the same of every flag.
+func (f Flags) Alike(g Flags) bool {
 	for name := range f {
-		if _, ok := g[name]; !ok || !f.says(g, name) {
+		if _, ok := g[name]; !ok || !f.Says(g, name) {
 			return false
 		}
 	}

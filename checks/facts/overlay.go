@@ -2,6 +2,8 @@ package facts
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -20,7 +22,7 @@ type Overlay struct {
 // With returns the host as it would be after a plan. Nothing is written; what becomes of each fact is said where it is
 // read.
 func (h *Host) With(o Overlay) *Host {
-	n := New(h.ctx, overlaid{h.src, o.Files}, h.Choices)
+	n := New(h.ctx, overlay(h.src, o.Files), h.Choices)
 	n.before, n.after, n.Earlier, n.SourceDirs, n.Deep = h, o, h.Earlier, h.SourceDirs, h.Deep
 	return n
 }
@@ -35,6 +37,17 @@ func (h *Host) Restarted(unit string) bool { return h.after.Restarted[unit] }
 type overlaid struct {
 	Source
 	files map[string]File
+	above map[string]bool // the directories of files, which are made where they are missing
+}
+
+func overlay(under Source, files map[string]File) overlaid {
+	o := overlaid{under, files, map[string]bool{}}
+	for p := range files {
+		for d := filepath.Dir(p); !o.above[d] && d != "/" && d != "."; d = filepath.Dir(d) {
+			o.above[d] = true
+		}
+	}
+	return o
 }
 
 // find looks a path up by itself and by where it really is, since a plan names files by the latter.
@@ -54,7 +67,11 @@ func (o overlaid) Stat(ctx context.Context, path string) (Info, error) {
 	if f, ok := o.find(ctx, path); ok {
 		return f.Info, nil
 	}
-	return o.Source.Stat(ctx, path)
+	info, err := o.Source.Stat(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) && o.above[path] {
+		return Info{Path: path, Type: fs.ModeDir, Mode: 0o755, User: "root", Group: "root"}, nil
+	}
+	return info, err
 }
 
 func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
@@ -66,10 +83,16 @@ func (o overlaid) Read(ctx context.Context, path string) ([]byte, error) {
 
 func (o overlaid) List(ctx context.Context, dir string) ([]string, error) {
 	names, err := o.Source.List(ctx, dir)
-	for p := range o.files {
+	add := func(p string) {
 		if filepath.Dir(p) == dir && !slices.Contains(names, filepath.Base(p)) {
 			names, err = append(slices.Clone(names), filepath.Base(p)), nil
 		}
+	}
+	for p := range o.files {
+		add(p)
+	}
+	for d := range o.above {
+		add(d)
 	}
 	slices.Sort(names)
 	return names, err

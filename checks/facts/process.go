@@ -59,8 +59,8 @@ func findProcesses(h *Host, name string) ([]Process, error) {
 	return find(name)
 }
 
-// ProcessTokens are the arguments of a process, without its name.
-func processTokens(p *Process) []Token {
+// TokensOf are the arguments of a process, without its name.
+func TokensOf(p *Process) []Token {
 	var tokens []Token
 	for _, a := range p.Args[min(1, len(p.Args)):] {
 		tokens = append(tokens, Token{Text: a, File: "process", By: p.By})
@@ -68,6 +68,6 @@ func processTokens(p *Process) []Token {
 	return tokens
 }
 
-// tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
+// Tick bounds how much earlier than the truth the start of a process is told: the kernel counts it in hundredths of a
 // second, and cuts off.
-const tick = 20 * time.Millisecond
+const Tick = 20 * time.Millisecond

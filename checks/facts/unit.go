@@ -78,7 +78,7 @@ func (u *Unit) Flags() Flags {
 	if len(u.Argv) == 0 {
 		return nil
 	}
-	return parseFlags(u.Argv[1:])
+	return ParseFlags(u.Argv[1:])
 }
 
 // FlagVariable returns the environment file and its variable that a flag's effective value comes from. It reports
@@ -102,9 +102,9 @@ func (u *Unit) Files() []Place {
 	return files
 }
 
-// from is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
+// UnitPath is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
 // else in /.
-func from(h *Host, unit, p string) string {
+func UnitPath(h *Host, unit, p string) string {
 	if path.IsAbs(p) {
 		return p
 	}
@@ -125,7 +125,7 @@ var (
 		"/run/systemd/system.attached", "/run/systemd/generator", "/usr/local/lib/systemd/system",
 		"/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
 	}
-	userUnits = []string{
+	UserUnits = []string{
 		"/etc/systemd/user", "/run/systemd/user", "/usr/local/lib/systemd/user", "/usr/lib/systemd/user",
 		"/lib/systemd/user",
 	}
@@ -135,10 +135,10 @@ var (
 // ErrAbsent when there is none of that name.
 func (h *Host) Unit(name string) (*Unit, error) { return OncePer(h, "unit", name, Anew, readUnit) }
 
-func readUnit(h *Host, name string) (*Unit, error) { return loadUnit(h, name, systemUnits) }
+func readUnit(h *Host, name string) (*Unit, error) { return LoadUnit(h, name, systemUnits) }
 
-// loadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
-func loadUnit(h *Host, name string, dirs []string) (*Unit, error) {
+// LoadUnit puts a unit together from the directories. A masked unit is absent: nothing can start it.
+func LoadUnit(h *Host, name string, dirs []string) (*Unit, error) {
 	u := &Unit{Name: name, cost: budget.New(name, h.spent)}
 	var fragment File
 	for _, dir := range dirs {

@@ -5,34 +5,9 @@ import (
 	"testing"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/fixtures"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-)
-
-// As Debian's docker.io and Docker's own docker-ce ship it, comments and all that matters here.
-const (
-	debianUnit = `-- lib/systemd/system/docker.service --
-[Unit]
-Description=Docker Application Container Engine
-Requires=docker.socket
-
-[Service]
-Type=notify
-# the default is not to use systemd for cgroups
-EnvironmentFile=-/etc/default/docker
-ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
-ExecReload=/bin/kill -s HUP $MAINPID
-LimitNOFILE=1048576
-`
-	ceUnit = `-- usr/lib/systemd/system/docker.service --
-[Unit]
-Description=Docker Application Container Engine
-
-[Service]
-Type=notify
-ExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock
-ExecReload=/bin/kill -s HUP $MAINPID
-`
 )
 
 // A view of a unit is what tests compare.
@@ -58,16 +33,16 @@ func TestUnit(t *testing.T) {
 		name, archive string
 		want          view
 	}{
-		{"debian without its environment file", debianUnit,
+		{"debian without its environment file", fixtures.DebianUnit,
 			view{deb, nil, in(deb, "/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock")}},
-		{"debian with options", debianUnit + `-- etc/default/docker --
+		{"debian with options", fixtures.DebianUnit + `-- etc/default/docker --
 # DOCKER_OPTS="--dns 8.8.8.8"
 DOCKER_OPTS="--icc=false --label 'a b'"
 `, view{deb, nil, append(in(deb, "/usr/sbin/dockerd", "-H", "fd://", "--containerd=/run/containerd/containerd.sock"),
 			facts.Token{Text: "--icc=false", File: "/etc/default/docker", Variable: "DOCKER_OPTS"},
 			facts.Token{Text: "--label", File: "/etc/default/docker", Variable: "DOCKER_OPTS"},
 			facts.Token{Text: "a b", File: "/etc/default/docker", Variable: "DOCKER_OPTS"})}},
-		{"a drop-in resets the command", ceUnit + `-- etc/systemd/system/docker.service.d/override.conf --
+		{"a drop-in resets the command", fixtures.CEUnit + `-- etc/systemd/system/docker.service.d/override.conf --
 [Service]
 ExecStart=
 ExecStart=/usr/bin/dockerd -H tcp://127.0.0.1:2375 \
@@ -76,7 +51,7 @@ ExecStart=/usr/bin/dockerd -H tcp://127.0.0.1:2375 \
 `, view{ce, []string{"/etc/systemd/system/docker.service.d/override.conf"},
 			in("/etc/systemd/system/docker.service.d/override.conf", "/usr/bin/dockerd", "-H", "tcp://127.0.0.1:2375",
 				"--icc=false")}},
-		{"drop-ins sort by name over all directories, and the first of a name hides the others", ceUnit +
+		{"drop-ins sort by name over all directories, and the first of a name hides the others", fixtures.CEUnit +
 			`-- usr/lib/systemd/system/docker.service.d/50-a.conf --
 [Service]
 Environment=A=vendor B=vendor
@@ -97,7 +72,7 @@ Environment=A=overridden
 			"/etc/systemd/system/docker.service.d/50-a.conf"}, append(
 			in("/run/systemd/system/docker.service.d/10-z.conf", "/usr/bin/dockerd", "adminx", "$A", "-admin"),
 			facts.Token{Text: "admin", File: "/etc/systemd/system/docker.service.d/50-a.conf"})}},
-		{"an administrator's copy hides the vendor's, a null link hides a drop-in", ceUnit +
+		{"an administrator's copy hides the vendor's, a null link hides a drop-in", fixtures.CEUnit +
 			`-- etc/systemd/system/docker.service --
 [Service]
 ExecStart=-/opt/dockerd
@@ -132,7 +107,7 @@ OPTS=--bip=10.0.0.1/24
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := newMachine(t, tt.archive).host().Unit("docker.service")
+			u, err := fixtures.NewMachine(t, tt.archive).Host().Unit("docker.service")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,8 +125,8 @@ func TestUnitThatCannotStart(t *testing.T) {
 		absent        bool
 	}{
 		{"there is none", "-- etc/hostname --\nx\n", true},
-		{"masked by a link", ceUnit + "-- etc/systemd/system/docker.service@ --\n/dev/null\n", true},
-		{"masked by an empty file", ceUnit + "-- etc/systemd/system/docker.service --\n", true},
+		{"masked by a link", fixtures.CEUnit + "-- etc/systemd/system/docker.service@ --\n/dev/null\n", true},
+		{"masked by an empty file", fixtures.CEUnit + "-- etc/systemd/system/docker.service --\n", true},
 		{"its environment file is missing",
 			"-- etc/systemd/system/docker.service --\n[Service]\nEnvironmentFile=/etc/gone\nExecStart=/usr/bin/dockerd\n",
 			false},
@@ -159,7 +134,7 @@ func TestUnitThatCannotStart(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if u, err := newMachine(t, tt.archive).host().Unit("docker.service"); err == nil ||
+			if u, err := fixtures.NewMachine(t, tt.archive).Host().Unit("docker.service"); err == nil ||
 				errors.Is(err, facts.ErrAbsent) != tt.absent {
 				t.Errorf("got %v, %v; want an error that is ErrAbsent: %v", u, err, tt.absent)
 			}
@@ -168,7 +143,7 @@ func TestUnitThatCannotStart(t *testing.T) {
 }
 
 func TestUnitSettings(t *testing.T) {
-	u, err := newMachine(t, `-- etc/systemd/system/docker.socket --
+	u, err := fixtures.NewMachine(t, `-- etc/systemd/system/docker.socket --
 [Socket]
 ListenStream=/run/docker.sock
 SocketMode=0660
@@ -178,7 +153,7 @@ SocketMode=0660
 ListenStream=
 ListenStream=/run/a.sock
 ListenStream = /run/b.sock
-`).host().Unit("docker.socket")
+`).Host().Unit("docker.socket")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +176,8 @@ ListenStream = /run/b.sock
 }
 
 func TestFlagVariable(t *testing.T) {
-	u, err := newMachine(t, debianUnit+"-- etc/default/docker --\nDOCKER_OPTS=--icc=true\n").host().Unit("docker.service")
+	m := fixtures.NewMachine(t, fixtures.DebianUnit+"-- etc/default/docker --\nDOCKER_OPTS=--icc=true\n")
+	u, err := m.Host().Unit("docker.service")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ func readDocument(h *Host, path string) (*Document, error) {
 		brace: JSONByBrace(f.Data)}, nil
 }
 
-// documentBy is Document, of a file that by names.
-func documentBy(h *Host, path string, by want.Authority) (*Document, error) {
+// DocumentBy is Document, of a file that by names.
+func DocumentBy(h *Host, path string, by want.Authority) (*Document, error) {
 	d, err := h.Document(path)
 	if err != nil {
 		return nil, err
@@ -117,38 +117,38 @@ func syntax(err error) error {
 	return errors.New(text)
 }
 
-// The outcomes of looking a field up in a document.
-type found int
+// Found is what a document says of a field.
+type Found int
 
 const (
-	silent  found = iota // the document says nothing of the field
-	removed              // it takes the field away, by null or by something else in its place
-	said
+	Silent  Found = iota // the document says nothing of the field
+	Removed              // it takes the field away, by null or by something else in its place
+	Said
 )
 
-// look walks to a field as a JSON merge patch would (RFC 7386): null takes away what came before.
-func (d *Document) look(field []string) (Value, found) {
+// Look walks to a field as a JSON merge patch would (RFC 7386): null takes away what came before.
+func (d *Document) Look(field []string) (Value, Found) {
 	n := resolve(d.root)
 	for _, key := range field {
 		if n.Kind != yaml.MappingNode {
-			return Value{}, removed
+			return Value{}, Removed
 		}
 		next := member(n, key)
 		if next == nil {
-			return Value{}, silent
+			return Value{}, Silent
 		}
 		if next.Tag == "!!null" {
-			return Value{}, removed
+			return Value{}, Removed
 		}
 		n = next
 	}
-	return Value{d.File, n}, said
+	return Value{d.File, n}, Said
 }
 
 // At returns the value of a field, a path from the top of the document. It reports false where there is none, or null.
 func (d *Document) At(field ...string) (Value, bool) {
-	v, how := d.look(field)
-	return v, how == said
+	v, how := d.Look(field)
+	return v, how == Said
 }
 
 // Part is an object of the document as a document of its own; nil where it is no object.
@@ -212,8 +212,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// words reads a list of strings, or one string that stands for a list of itself.
-func (v Value) words() ([]string, error) {
+// Words reads a list of strings, or one string that stands for a list of itself.
+func (v Value) Words() ([]string, error) {
 	var list []string
 	if err := v.Decode(&list); err == nil {
 		return list, nil
@@ -223,9 +223,9 @@ func (v Value) words() ([]string, error) {
 	return []string{one}, err
 }
 
-// documentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
+// DocumentAt is what a file held at an instant, where one of harden's runs has replaced it since; nil where that is
 // not known.
-func documentAt(h *Host, file string, then time.Time) *Document {
+func DocumentAt(h *Host, file string, then time.Time) *Document {
 	if h.Earlier == nil {
 		return nil
 	}

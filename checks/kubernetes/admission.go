@@ -9,6 +9,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -30,8 +31,8 @@ var apiserverExternalIPs = &checks.Check{
 // admits is the rule that an admission plugin is switched on, and not off at the same time.
 func admits(plugin string) checks.Rule {
 	return admission(having(plugin), rule.All(
-		arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
-		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin))))
+		arg(kube.APIServer, "enable-admission-plugins", []string(nil)).Must(having(plugin)),
+		arg(kube.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin))))
 }
 
 // having requires a list with one element.
@@ -62,7 +63,7 @@ var apiserverEventRate = &checks.Check{
 
 // eventRate wants the plugin, and limits for it: without a configuration it does not start.
 func eventRate(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +104,8 @@ func eventRate(h *facts.Host) ([]checks.Finding, error) {
 	return append(findings, f), nil
 }
 
-func limitsEvents(h *facts.Host, c *facts.Component, plugin, flag string) (bool, error) {
-	var config facts.AdmissionConfig
+func limitsEvents(h *facts.Host, c *kube.Component, plugin, flag string) (bool, error) {
+	var config kube.AdmissionConfig
 	d, err := c.Config(flag, &config)
 	if err != nil {
 		return false, err
@@ -135,7 +136,7 @@ func limitsEvents(h *facts.Host, c *facts.Component, plugin, flag string) (bool,
 }
 
 // beside is where a file is that another one names, from where that one is or from the top.
-func beside(c *facts.Component, file, named string) string {
+func beside(c *kube.Component, file, named string) string {
 	if !strings.HasPrefix(named, "/") {
 		return file[:strings.LastIndexByte(file, '/')+1] + named
 	}
@@ -146,9 +147,9 @@ func beside(c *facts.Component, file, named string) string {
 }
 
 // limitEvents wants the two files that the plugin reads, and the flag that names the first.
-func limitEvents(n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func limitEvents(n *kube.Node, c *kube.Component) ([]want.Want, string) {
 	const head = "# Written by harden; \"harden rollback\" rolls it back.\n"
-	flag, why := change(n, c, "admission-control-config-file", facts.Saying{}, ours+"/admission.yaml", nil, oursMounted)
+	flag, why := change(n, c, "admission-control-config-file", kube.Saying{}, ours+"/admission.yaml", nil, oursMounted)
 	if why != "" {
 		return nil, why
 	}
@@ -171,7 +172,7 @@ var apiserverAlwaysAdmit = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
 	Rule: admission(lacking("AlwaysAdmit"),
-		arg(facts.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit"))),
+		arg(kube.APIServer, "enable-admission-plugins", []string(nil)).Must(lacking("AlwaysAdmit"))),
 }
 
 // admission judges --admission-control where that is passed, which is all the plugins there are, those by default
@@ -179,12 +180,12 @@ var apiserverAlwaysAdmit = &checks.Check{
 // pkg/kubeapiserver/options/admission.go.
 func admission(cond be.Cond[[]string], today checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		_, c, err := component(h, facts.APIServer)
+		_, c, err := component(h, kube.APIServer)
 		if err != nil {
 			return nil, err
 		}
 		if _, old := c.Next["admission-control"]; old {
-			return arg(facts.APIServer, "admission-control", []string(nil)).Must(cond).Judge(h)
+			return arg(kube.APIServer, "admission-control", []string(nil)).Must(cond).Judge(h)
 		}
 		return today.Judge(h)
 	})
@@ -218,7 +219,7 @@ var apiserverServiceAccountPlugin = &checks.Check{
 // defaultPlugin is the rule that a plugin which is on by default is on.
 func defaultPlugin(plugin string) checks.Rule {
 	return admission(having(plugin),
-		arg(facts.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
+		arg(kube.APIServer, "disable-admission-plugins", []string(nil)).Must(lacking(plugin)))
 }
 
 var apiserverNamespaceLifecycle = &checks.Check{

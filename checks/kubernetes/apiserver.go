@@ -11,6 +11,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -46,15 +47,15 @@ var healthPaths = []string{"/livez", "/readyz", "/healthz", "/api/v1/namespaces/
 
 // anonymous judges --anonymous-auth and the file that can limit it to paths; only one of the two may say it.
 func anonymous(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
-	flag := arg(facts.APIServer, "anonymous-auth", true)
+	flag := arg(kube.APIServer, "anonymous-auth", true)
 	f := checks.Finding{Subject: "kube-apiserver anonymous callers",
 		Must: "refused, or limited to " + strings.Join(healthPaths[:3], ", ")}
 	if file, ok := c.Next.Last("authentication-config"); ok {
-		var config facts.AuthenticationConfig
+		var config kube.AuthenticationConfig
 		d, err := c.Config("authentication-config", &config)
 		if err != nil {
 			return nil, err
@@ -107,12 +108,12 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 
 // limitAnonymous wants the file that leaves only the health paths anonymous. The flag alone is no way where the
 // kubelet's own probes are anonymous: it would start the API server again for ever.
-func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Want, string) {
+func limitAnonymous(n *kube.Node, c *kube.Component, s said[bool]) ([]want.Want, string) {
 	if n.Flavour.Generated() || c.Pod == nil {
 		return change(n, c, "anonymous-auth", s.from, "false", nil)
 	}
-	probed := slices.ContainsFunc(c.Pod.Probes, func(p facts.Probe) bool { return !p.Proof })
-	minor, known := facts.MinorVersion(c.Pod.Image)
+	probed := slices.ContainsFunc(c.Pod.Probes, func(p kube.Probe) bool { return !p.Proof })
+	minor, known := kube.MinorVersion(c.Pod.Image)
 	why := ""
 	for name := range c.Next {
 		if strings.HasPrefix(name, "oidc-") {
@@ -146,7 +147,7 @@ func limitAnonymous(n *facts.Node, c *facts.Component, s said[bool]) ([]want.Wan
 		"# Only the paths that the kubelet's probes ask are open to callers without credentials.\n"+
 		"apiVersion: "+version+"\nkind: AuthenticationConfiguration\nanonymous:\n  enabled: true\n  conditions:\n"+
 		"  - path: /livez\n  - path: /readyz\n  - path: /healthz\n")}
-	flag, _ := change(n, c, "authentication-config", facts.Saying{}, file, nil, oursMounted)
+	flag, _ := change(n, c, "authentication-config", kube.Saying{}, file, nil, oursMounted)
 	wants = append(wants, flag...)
 	if s.ok {
 		gone, _ := change(n, c, "anonymous-auth", s.from, "", &want.PodFlag{Gone: true})
@@ -164,8 +165,8 @@ var apiserverTokenFile = &checks.Check{
 	Class:   want.Behaviour,
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 	Level:   1,
-	Rule: rule.All(arg(facts.APIServer, "token-auth-file", "").Must(be.Unset),
-		arg(facts.APIServer, "basic-auth-file", "").Must(be.Unset)),
+	Rule: rule.All(arg(kube.APIServer, "token-auth-file", "").Must(be.Unset),
+		arg(kube.APIServer, "basic-auth-file", "").Must(be.Unset)),
 }
 
 var apiserverKubeletClient = &checks.Check{
@@ -180,7 +181,7 @@ var apiserverKubeletClient = &checks.Check{
 	Level:   1,
 	Manual: "issue a client certificate for the API server by the authority that the kubelets trust, and name " +
 		"it and its key",
-	Rule: namedFile(facts.APIServer, [2]string{"kubelet-client-certificate", pki + "apiserver-kubelet-client.crt"},
+	Rule: namedFile(kube.APIServer, [2]string{"kubelet-client-certificate", pki + "apiserver-kubelet-client.crt"},
 		[2]string{"kubelet-client-key", pki + "apiserver-kubelet-client.key"}),
 }
 
@@ -198,7 +199,7 @@ var apiserverKubeletAuthority = &checks.Check{
 	Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests " +
 		"approved: 4.2.9 on each node), then pass --kubelet-certificate-authority=" + pki +
 		"ca.crt; before that, logs and exec fail on the nodes that do not",
-	Rule: arg(facts.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
+	Rule: arg(kube.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
 		Text:    "set",
 		Holds:   func(s string) bool { return s != "" },
 		Nearest: func(s string) (string, bool) { return s, false },
@@ -222,14 +223,14 @@ var apiserverAlwaysAllow = &checks.Check{
 // neither says anything it asks none and allows all.
 func authorized(must string, holds func(modes []string) bool) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		_, c, err := component(h, facts.APIServer)
+		_, c, err := component(h, kube.APIServer)
 		if err != nil {
 			return nil, err
 		}
 		if _, ok := c.Next.Last("authorization-config"); ok {
 			return authorizedByFile(c, must, holds)
 		}
-		return arg(facts.APIServer, "authorization-mode", []string{"AlwaysAllow"}).Must(be.Cond[[]string]{
+		return arg(kube.APIServer, "authorization-mode", []string{"AlwaysAllow"}).Must(be.Cond[[]string]{
 			Text:  must,
 			Holds: holds,
 			Nearest: func(got []string) ([]string, bool) {
@@ -240,8 +241,8 @@ func authorized(must string, holds func(modes []string) bool) checks.Rule {
 	})
 }
 
-func authorizedByFile(c *facts.Component, must string, holds func(modes []string) bool) ([]checks.Finding, error) {
-	var config facts.AuthorizationConfig
+func authorizedByFile(c *kube.Component, must string, holds func(modes []string) bool) ([]checks.Finding, error) {
+	var config kube.AuthorizationConfig
 	d, err := c.Config("authorization-config", &config)
 	if err != nil {
 		return nil, err
@@ -296,8 +297,8 @@ var apiserverSecurePort = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 	Level:   1,
-	Rule: rule.All(arg(facts.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
-		passed(facts.APIServer, "insecure-port", arg(facts.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
+	Rule: rule.All(arg(kube.APIServer, "secure-port", 6443).Must(be.AtLeast(1, 6443)),
+		passed(kube.APIServer, "insecure-port", arg(kube.APIServer, "insecure-port", 0).Must(be.Equal(0)))),
 }
 
 var apiserverProfiling = &checks.Check{
@@ -309,7 +310,7 @@ var apiserverProfiling = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "profiling", true).Must(be.False),
+	Rule:    arg(kube.APIServer, "profiling", true).Must(be.False),
 }
 
 var apiserverRequestTimeout = &checks.Check{
@@ -321,7 +322,7 @@ var apiserverRequestTimeout = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "request-timeout", "1m0s").Must(between("1s", "5m0s", "1m0s")),
+	Rule:    arg(kube.APIServer, "request-timeout", "1m0s").Must(between("1s", "5m0s", "1m0s")),
 }
 
 // between requires a duration within bounds.
@@ -353,7 +354,7 @@ var apiserverTokenLookup = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "service-account-lookup", true).Must(be.True),
+	Rule:    arg(kube.APIServer, "service-account-lookup", true).Must(be.True),
 }
 
 var apiserverTokenKey = &checks.Check{
@@ -372,14 +373,14 @@ var apiserverTokenKey = &checks.Check{
 
 // tokenKey is given by a file, or by a signer outside that also says how to verify.
 func tokenKey(h *facts.Host) ([]checks.Finding, error) {
-	_, c, err := component(h, facts.APIServer)
+	_, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
 	if e, ok := c.Next.Last("service-account-signing-endpoint"); ok && e != "" {
 		return nil, nil
 	}
-	return namedFile(facts.APIServer, [2]string{"service-account-key-file", pki + "sa.pub"}).Judge(h)
+	return namedFile(kube.APIServer, [2]string{"service-account-key-file", pki + "sa.pub"}).Judge(h)
 }
 
 var apiserverTokenExtension = &checks.Check{
@@ -393,5 +394,5 @@ var apiserverTokenExtension = &checks.Check{
 	Class:   want.Behaviour,
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "service-account-extend-token-expiration", true).Must(be.False),
+	Rule:    arg(kube.APIServer, "service-account-extend-token-expiration", true).Must(be.False),
 }

@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
@@ -22,7 +23,7 @@ type argument[T any] struct {
 	program string
 	name    string // without dashes
 	unset   T
-	refuse  func(*facts.Host, *facts.Component, T) string
+	refuse  func(*facts.Host, *kube.Component, T) string
 }
 
 func arg[T any](program, name string, unset T) argument[T] {
@@ -30,14 +31,14 @@ func arg[T any](program, name string, unset T) argument[T] {
 }
 
 // unless adds what keeps a value from being asked for on this host; an empty reason lets it.
-func (a argument[T]) unless(why func(*facts.Host, *facts.Component, T) string) argument[T] {
+func (a argument[T]) unless(why func(*facts.Host, *kube.Component, T) string) argument[T] {
 	a.refuse = why
 	return a
 }
 
 // component is one of a node's programs; ErrAbsent where it is not on this node.
-func component(h *facts.Host, program string) (*facts.Node, *facts.Component, error) {
-	n, err := facts.NodeOf(h)
+func component(h *facts.Host, program string) (*kube.Node, *kube.Component, error) {
+	n, err := kube.NodeOf(h)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,11 +52,11 @@ func component(h *facts.Host, program string) (*facts.Node, *facts.Component, er
 // A said is what a component is told of one flag, and where.
 type said[T any] struct {
 	rule.Reading[T]
-	from facts.Saying
+	from kube.Saying
 	ok   bool
 }
 
-func flagName(s facts.Saying) string {
+func flagName(s kube.Saying) string {
 	if s.Field != nil || strings.HasPrefix(s.Name, "ETCD_") {
 		return s.Name
 	}
@@ -63,7 +64,7 @@ func flagName(s facts.Saying) string {
 }
 
 // read reads the argument as the program would be started next.
-func (a argument[T]) read(c *facts.Component) (said[T], error) {
+func (a argument[T]) read(c *kube.Component) (said[T], error) {
 	s, ok, err := c.Say(a.name)
 	r := rule.Reading[T]{Value: a.unset, Text: rule.ByDefault(flagText(a.unset))}
 	out := said[T]{r, s, ok}
@@ -102,7 +103,7 @@ func (a argument[T]) read(c *facts.Component) (said[T], error) {
 }
 
 // open says why a flag of a program inside k3s is not known.
-func open(c *facts.Component, name string) error {
+func open(c *kube.Component, name string) error {
 	return fmt.Errorf("k3s starts %s in its own process and passes it --%s or not: see its journal "+
 		"(`journalctl -u k3s | grep 'Running %[1]s'`)", c.Name, name)
 }
@@ -126,15 +127,15 @@ func (a argument[T]) Must(cond be.Cond[T]) checks.Rule {
 }
 
 // takenUp reports whether a program runs with a good value too; otherwise it makes f say what is to be done.
-func (a argument[T]) takenUp(c *facts.Component, cond be.Cond[T], f *checks.Finding) bool {
+func (a argument[T]) takenUp(c *kube.Component, cond be.Cond[T], f *checks.Finding) bool {
 	return rule.TakenUp(ofComponent[T]{argument: a, component: c}, cond, f)
 }
 
 // ofComponent is an argument as one of the control plane's programs, or etcd, has it.
 type ofComponent[T any] struct {
 	argument[T]
-	node      *facts.Node
-	component *facts.Component
+	node      *kube.Node
+	component *kube.Component
 }
 
 func (a ofComponent[T]) Reading() (rule.Reading[T], error) {
@@ -179,7 +180,7 @@ func (a ofComponent[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) 
 }
 
 // takeUp says how a program takes up what its manifest or unit says.
-func takeUp(c *facts.Component, key string) ([]want.Want, string) {
+func takeUp(c *kube.Component, key string) ([]want.Want, string) {
 	if c.Unit != "" {
 		return []want.Want{want.Service{Unit: c.Unit, Key: key}}, ""
 	}
@@ -203,7 +204,7 @@ func without(list, gone []string) []string {
 
 // change wants a flag to hold value, or what shape says of a list or of a flag that must go, where the program gets it
 // from.
-func change(n *facts.Node, c *facts.Component, name string, s facts.Saying, value string, shape *want.PodFlag,
+func change(n *kube.Node, c *kube.Component, name string, s kube.Saying, value string, shape *want.PodFlag,
 	mounts ...want.Mount) ([]want.Want, string) {
 	variable := strings.HasPrefix(s.Name, "ETCD_") && s.Field == nil
 	if s.Name != "" && s.Field == nil && !variable {
@@ -296,7 +297,7 @@ func namedFile(program string, flags ...[2]string) checks.Rule {
 }
 
 // sees reports whether a program finds a file at a path, and can read it.
-func sees(h *facts.Host, c *facts.Component, path string) bool {
+func sees(h *facts.Host, c *kube.Component, path string) bool {
 	on, ok := c.HostPath(path)
 	if !ok {
 		return false

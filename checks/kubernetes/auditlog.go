@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -26,11 +27,11 @@ var apiserverAuditLog = &checks.Check{
 
 // auditLog judges where the log goes. Without a policy nothing is written to it, whatever it is.
 func auditLog(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
-	s, err := arg(facts.APIServer, "audit-log-path", "").read(c)
+	s, err := arg(kube.APIServer, "audit-log-path", "").read(c)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func auditLog(h *facts.Host) ([]checks.Finding, error) {
 			f.Wants, f.Reason = askPolicy(h, n, c)
 			return []checks.Finding{f}, nil
 		default:
-			if arg(facts.APIServer, "audit-log-path", "").takenUp(c, set, &f) {
+			if arg(kube.APIServer, "audit-log-path", "").takenUp(c, set, &f) {
 				return nil, nil
 			}
 			return []checks.Finding{f}, nil
@@ -86,7 +87,7 @@ var apiserverAuditAge = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "audit-log-maxage", 0).Must(be.AtLeast(30, 30)),
+	Rule:    arg(kube.APIServer, "audit-log-maxage", 0).Must(be.AtLeast(30, 30)),
 }
 
 var apiserverAuditBackups = &checks.Check{
@@ -98,7 +99,7 @@ var apiserverAuditBackups = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "audit-log-maxbackup", 0).Must(be.AtLeast(10, 10)),
+	Rule:    arg(kube.APIServer, "audit-log-maxbackup", 0).Must(be.AtLeast(10, 10)),
 }
 
 var apiserverAuditSize = &checks.Check{
@@ -110,5 +111,5 @@ var apiserverAuditSize = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneRepudiation},
 	Level:   1,
-	Rule:    arg(facts.APIServer, "audit-log-maxsize", 0).Must(be.AtLeast(100, 100)),
+	Rule:    arg(kube.APIServer, "audit-log-maxsize", 0).Must(be.AtLeast(100, 100)),
 }

@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -29,7 +30,7 @@ var usersClientCertificates = &checks.Check{
 
 // certificateUsers gathers how people can log in at all.
 func certificateUsers(h *facts.Host) ([]checks.Finding, error) {
-	_, c, err := component(h, facts.APIServer)
+	_, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func certificateUsers(h *facts.Host) ([]checks.Finding, error) {
 		}
 	}
 	if _, ok := c.Next.Last("authentication-config"); ok {
-		var config facts.AuthenticationConfig
+		var config kube.AuthenticationConfig
 		if d, err := c.Config("authentication-config", &config); err != nil {
 			return nil, err
 		} else if len(config.JWT) > 0 {
@@ -75,7 +76,7 @@ var usersServiceAccounts = &checks.Check{
 // inCluster is for what only the cluster's own objects tell.
 func inCluster(how string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		if _, _, err := component(h, facts.APIServer); err != nil {
+		if _, _, err := component(h, kube.APIServer); err != nil {
 			return nil, err
 		}
 		return nil, fmt.Errorf("%w: the cluster's objects are not looked into: %s", checks.ErrManual, how)
@@ -107,7 +108,7 @@ var auditPolicy = &checks.Check{
 }
 
 func hasPolicy(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +178,7 @@ rules:
 `
 
 // loadPolicy reads the policy; nil where none is named.
-func loadPolicy(c *facts.Component) (*facts.AuditPolicy, *facts.Document, error) {
+func loadPolicy(c *kube.Component) (*kube.AuditPolicy, *facts.Document, error) {
 	file, ok := c.Next.Last("audit-policy-file")
 	if !ok || file == "" {
 		if c.Open {
@@ -185,14 +186,14 @@ func loadPolicy(c *facts.Component) (*facts.AuditPolicy, *facts.Document, error)
 		}
 		return nil, nil, nil
 	}
-	p := new(facts.AuditPolicy)
+	p := new(kube.AuditPolicy)
 	d, err := c.Config("audit-policy-file", p)
 	return p, d, err
 }
 
 // askPolicy wants harden's policy, and somewhere to write where there is nowhere yet.
-func askPolicy(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
-	flag, why := change(n, c, "audit-policy-file", facts.Saying{}, policyFile, nil, oursMounted)
+func askPolicy(h *facts.Host, n *kube.Node, c *kube.Component) ([]want.Want, string) {
+	flag, why := change(n, c, "audit-policy-file", kube.Saying{}, policyFile, nil, oursMounted)
 	if why != "" {
 		return nil, why + ", and the policy there"
 	}
@@ -209,7 +210,7 @@ func askPolicy(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, s
 
 // backend judges whether events are written anywhere: to a file on a volume that outlives the container, or to a
 // webhook.
-func backend(c *facts.Component) (problem string, ok bool) {
+func backend(c *kube.Component) (problem string, ok bool) {
 	if hook, set := c.Next.Last("audit-webhook-config-file"); set && hook != "" {
 		return "", true
 	}
@@ -224,7 +225,7 @@ func backend(c *facts.Component) (problem string, ok bool) {
 }
 
 // onVolume judges whether a log is on a volume that can be written.
-func onVolume(c *facts.Component, path string) (problem string, ok bool) {
+func onVolume(c *kube.Component, path string) (problem string, ok bool) {
 	if c.Pod == nil {
 		return "", true
 	}
@@ -239,12 +240,12 @@ func onVolume(c *facts.Component, path string) (problem string, ok bool) {
 	return "", true
 }
 
-func askLog(h *facts.Host, n *facts.Node, c *facts.Component) ([]want.Want, string) {
+func askLog(h *facts.Host, n *kube.Node, c *kube.Component) ([]want.Want, string) {
 	if why := unwritable(h, c, logDir); why != "" && c.Pod != nil && !n.Flavour.Generated() {
 		return nil, why
 	}
 	mount := want.Mount{Path: logDir, Type: "DirectoryOrCreate"}
-	return change(n, c, "audit-log-path", facts.Saying{}, logDir+"/audit.log", nil, mount)
+	return change(n, c, "audit-log-path", kube.Saying{}, logDir+"/audit.log", nil, mount)
 }
 
 var auditPolicyCoverage = &checks.Check{
@@ -282,7 +283,7 @@ var sensitive = []struct {
 
 // coverage tries the policy on requests that matter.
 func coverage(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/be"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 )
 
 // nearest holds a condition to what each of them promises: what it proposes meets it, and what meets it stays.
@@ -51,7 +51,7 @@ func TestMinorVersion(t *testing.T) {
 		"registry.k8s.io/kube-apiserver":     0, "localhost:5000/kube-apiserver": 0, "kube-apiserver:latest": 0,
 		"kube-apiserver:v2.1": 0, "": 0,
 	} {
-		if got, ok := facts.MinorVersion(image); got != want || ok != (want != 0) {
+		if got, ok := kube.MinorVersion(image); got != want || ok != (want != 0) {
 			t.Errorf("%q: %d, %v; want %d", image, got, ok, want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -28,7 +29,7 @@ var controllerManagerPodGC = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.ControllerManager, "terminated-pod-gc-threshold", 12500).Must(within(1, 12500, 12500)),
+	Rule:    arg(kube.ControllerManager, "terminated-pod-gc-threshold", 12500).Must(within(1, 12500, 12500)),
 }
 
 // within requires a number within bounds.
@@ -54,7 +55,7 @@ var controllerManagerProfiling = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.ControllerManager, "profiling", true).Must(be.False),
+	Rule:    arg(kube.ControllerManager, "profiling", true).Must(be.False),
 }
 
 var controllerManagerAccounts = &checks.Check{
@@ -67,7 +68,7 @@ var controllerManagerAccounts = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneElevation, stride.KubernetesControlPlaneRepudiation},
 	Level:   1,
-	Rule:    arg(facts.ControllerManager, "use-service-account-credentials", false).Must(be.True),
+	Rule:    arg(kube.ControllerManager, "use-service-account-credentials", false).Must(be.True),
 }
 
 var controllerManagerTokenKey = &checks.Check{
@@ -81,7 +82,7 @@ var controllerManagerTokenKey = &checks.Check{
 	Level:   1,
 	Manual: "name the private half of the key that the API server verifies tokens by " +
 		"(--service-account-private-key-file)",
-	Rule: namedFile(facts.ControllerManager, [2]string{"service-account-private-key-file", pki + "sa.key"}),
+	Rule: namedFile(kube.ControllerManager, [2]string{"service-account-private-key-file", pki + "sa.key"}),
 }
 
 var controllerManagerRootCA = &checks.Check{
@@ -94,7 +95,7 @@ var controllerManagerRootCA = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 	Level:   1,
 	Manual:  "name the authority that signed the API server's certificate (--root-ca-file)",
-	Rule:    namedFile(facts.ControllerManager, [2]string{"root-ca-file", pki + "ca.crt"}),
+	Rule:    namedFile(kube.ControllerManager, [2]string{"root-ca-file", pki + "ca.crt"}),
 }
 
 var controllerManagerRotation = &checks.Check{
@@ -106,7 +107,7 @@ var controllerManagerRotation = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing, stride.KubernetesControlPlaneDisclosure},
 	Level:   2,
-	Rule:    arg(facts.ControllerManager, "feature-gates", []string(nil)).Must(lacking(gate + "=false")),
+	Rule:    arg(kube.ControllerManager, "feature-gates", []string(nil)).Must(lacking(gate + "=false")),
 }
 
 var controllerManagerAddress = &checks.Check{
@@ -119,7 +120,7 @@ var controllerManagerAddress = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.ControllerManager, "bind-address", "0.0.0.0").Must(loopback),
+	Rule:    arg(kube.ControllerManager, "bind-address", "0.0.0.0").Must(loopback),
 }
 
 // loopback requires an address of this machine alone.
@@ -156,11 +157,11 @@ var schedulerProfiling = &checks.Check{
 
 // profiledScheduler judges the flag, or where the scheduler reads a file, that file, which then has the last word.
 func profiledScheduler(h *facts.Host) ([]checks.Finding, error) {
-	_, c, err := component(h, facts.Scheduler)
+	_, c, err := component(h, kube.Scheduler)
 	if err != nil {
 		return nil, err
 	}
-	flag := arg(facts.Scheduler, "profiling", true)
+	flag := arg(kube.Scheduler, "profiling", true)
 	file, ok := c.Next.Last("config")
 	if !ok || file == "" {
 		return flag.Must(be.False).Judge(h)
@@ -203,5 +204,5 @@ var schedulerAddress = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneDisclosure, stride.KubernetesControlPlaneDenial},
 	Level:   1,
-	Rule:    arg(facts.Scheduler, "bind-address", "0.0.0.0").Must(loopback),
+	Rule:    arg(kube.Scheduler, "bind-address", "0.0.0.0").Must(loopback),
 }

@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -32,7 +33,7 @@ var apiserverManifestMode = &checks.Check{
 		"whoever can read it knows where those are",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    mode(manifest(facts.APIServer), be.Within(0o600)),
+	Rule:    mode(manifest(kube.APIServer), be.Within(0o600)),
 }
 
 // manifest is the file that the kubelet starts a program from.
@@ -56,7 +57,7 @@ var apiserverManifestOwner = &checks.Check{
 	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    owner(manifest(facts.APIServer)),
+	Rule:    owner(manifest(kube.APIServer)),
 }
 
 var controllerManagerManifestMode = &checks.Check{
@@ -67,7 +68,7 @@ var controllerManagerManifestMode = &checks.Check{
 		"whoever can read it knows where those are",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    mode(manifest(facts.ControllerManager), be.Within(0o600)),
+	Rule:    mode(manifest(kube.ControllerManager), be.Within(0o600)),
 }
 
 var controllerManagerManifestOwner = &checks.Check{
@@ -77,7 +78,7 @@ var controllerManagerManifestOwner = &checks.Check{
 	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    owner(manifest(facts.ControllerManager)),
+	Rule:    owner(manifest(kube.ControllerManager)),
 }
 
 var schedulerManifestMode = &checks.Check{
@@ -88,7 +89,7 @@ var schedulerManifestMode = &checks.Check{
 		"whoever can read it knows where those are",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    mode(manifest(facts.Scheduler), be.Within(0o600)),
+	Rule:    mode(manifest(kube.Scheduler), be.Within(0o600)),
 }
 
 var schedulerManifestOwner = &checks.Check{
@@ -98,7 +99,7 @@ var schedulerManifestOwner = &checks.Check{
 	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
 	Threats: []stride.ID{stride.KubernetesNodeTampering},
 	Level:   1,
-	Rule:    owner(manifest(facts.Scheduler)),
+	Rule:    owner(manifest(kube.Scheduler)),
 }
 
 var etcdManifestMode = &checks.Check{
@@ -109,7 +110,7 @@ var etcdManifestMode = &checks.Check{
 		"whoever can read it knows where those are",
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
-	Rule:    mode(manifest(facts.Etcd), be.Within(0o600)),
+	Rule:    mode(manifest(kube.Etcd), be.Within(0o600)),
 }
 
 var etcdManifestOwner = &checks.Check{
@@ -119,7 +120,7 @@ var etcdManifestOwner = &checks.Check{
 	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
-	Rule:    owner(manifest(facts.Etcd)),
+	Rule:    owner(manifest(kube.Etcd)),
 }
 
 var cniMode = &checks.Check{
@@ -165,12 +166,12 @@ func cniFiles(h *facts.Host) ([]facts.Place, error) {
 }
 
 // cniDir is where containerd looks for the network's configuration.
-func cniDir(h *facts.Host, f facts.Flavour) (string, want.Warrant, error) {
+func cniDir(h *facts.Host, f kube.Flavour) (string, want.Warrant, error) {
 	own := want.Warrant{By: want.Root, Kind: want.CNIConfig}
 	switch f {
-	case facts.K3s, facts.RKE2:
-		return facts.DataDir(h, f) + "/agent/etc/cni/net.d", own, nil
-	case facts.MicroK8s:
+	case kube.K3s, kube.RKE2:
+		return kube.DataDir(h, f) + "/agent/etc/cni/net.d", own, nil
+	case kube.MicroK8s:
 		return "/var/snap/microk8s/current/args/cni-network", own, nil
 	}
 	const containerd = "/etc/containerd/config.toml"
@@ -210,12 +211,12 @@ var etcdDataMode = &checks.Check{
 
 // etcdData is etcd's data directory; what is in it is never touched.
 func etcdData(h *facts.Host) ([]facts.Place, error) {
-	n, c, err := component(h, facts.Etcd)
+	n, c, err := component(h, kube.Etcd)
 	if err != nil {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return rule.Known(facts.DataDir(h, facts.K3s) + "/server/db/etcd"), nil
+		return rule.Known(kube.DataDir(h, kube.K3s) + "/server/db/etcd"), nil
 	}
 	s, ok, err := c.Say("data-dir")
 	if err != nil {
@@ -225,7 +226,7 @@ func etcdData(h *facts.Host) ([]facts.Place, error) {
 		return nil, fmt.Errorf("where etcd keeps its data is not known: --data-dir is %q in %s", s.Value, c.Where())
 	}
 	dir, ok := c.HostPath(s.Value)
-	if !ok && n.Flavour == facts.RKE2 {
+	if !ok && n.Flavour == kube.RKE2 {
 		dir, ok = s.Value, true // its manifest mounts what is above
 	}
 	if !ok {
@@ -249,7 +250,7 @@ var etcdDataOwner = &checks.Check{
 // etcdOwner compares whom etcd runs as with whose its data is. kubeadm runs it as root, and a user of its own would
 // help nothing there: that is no reason to ask for one.
 func etcdOwner(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.Etcd)
+	n, c, err := component(h, kube.Etcd)
 	if err != nil {
 		return nil, err
 	}

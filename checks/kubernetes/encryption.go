@@ -8,6 +8,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -23,9 +24,9 @@ var apiserverEtcdClient = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
 	Manual:  "issue a client certificate for the API server by etcd's authority, and name it and its key",
-	Rule: rule.All(namedFile(facts.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
+	Rule: rule.All(namedFile(kube.APIServer, [2]string{"etcd-certfile", pki + "apiserver-etcd-client.crt"},
 		[2]string{"etcd-keyfile", pki + "apiserver-etcd-client.key"}),
-		passed(facts.APIServer, "etcd-servers", urls(facts.APIServer, "etcd-servers", "",
+		passed(kube.APIServer, "etcd-servers", urls(kube.APIServer, "etcd-servers", "",
 			"have etcd serve its clients over TLS (2.1), then make it https://"))),
 }
 
@@ -39,7 +40,7 @@ var apiserverTLS = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 	Level:   1,
 	Manual:  "issue a serving certificate by the cluster's authority, and name it and its key",
-	Rule: namedFile(facts.APIServer, [2]string{"tls-cert-file", pki + "apiserver.crt"},
+	Rule: namedFile(kube.APIServer, [2]string{"tls-cert-file", pki + "apiserver.crt"},
 		[2]string{"tls-private-key-file", pki + "apiserver.key"}),
 }
 
@@ -54,7 +55,7 @@ var apiserverClientCA = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesControlPlaneSpoofing},
 	Level:   1,
 	Manual:  "name the certificate authority of the cluster's clients (--client-ca-file)",
-	Rule:    namedFile(facts.APIServer, [2]string{"client-ca-file", pki + "ca.crt"}),
+	Rule:    namedFile(kube.APIServer, [2]string{"client-ca-file", pki + "ca.crt"}),
 }
 
 var apiserverEtcdCA = &checks.Check{
@@ -67,7 +68,7 @@ var apiserverEtcdCA = &checks.Check{
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
 	Manual:  "name the certificate authority of etcd (--etcd-cafile)",
-	Rule:    namedFile(facts.APIServer, [2]string{"etcd-cafile", pki + "etcd/ca.crt"}),
+	Rule:    namedFile(kube.APIServer, [2]string{"etcd-cafile", pki + "etcd/ca.crt"}),
 }
 
 var apiserverEncryption = &checks.Check{
@@ -91,33 +92,33 @@ const encryptionSteps = "a key cannot be removed once Secrets are written with i
 
 // encryption judges whether a readable configuration is named. What it says of Secrets is judged by another item.
 func encryption(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.APIServer)
+	n, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
 	const flag = "encryption-provider-config"
-	s, err := arg(facts.APIServer, flag, "").read(c)
+	s, err := arg(kube.APIServer, flag, "").read(c)
 	if err != nil && !c.Open {
 		return nil, err
 	}
 	if s.Value != "" {
-		var config facts.EncryptionConfig
+		var config kube.EncryptionConfig
 		_, err := c.Config(flag, &config)
 		return nil, err
 	}
 	f := checks.Finding{Subject: "kube-apiserver --" + flag, Got: s.String(), Must: "set"}
 	switch n.Flavour {
-	case facts.K3s:
+	case kube.K3s:
 		doc, err := h.Document("/etc/rancher/k3s/config.yaml")
 		if err == nil && doc.Text("secrets-encryption") == "true" {
 			return nil, nil
 		}
-		if _, e := h.Info(facts.DataDir(h, facts.K3s) + "/server/cred/encryption-config.json"); e == nil {
+		if _, e := h.Info(kube.DataDir(h, kube.K3s) + "/server/cred/encryption-config.json"); e == nil {
 			return nil, nil
 		}
 		f.Reason = "put `secrets-encryption: true` into /etc/rancher/k3s/config.yaml and follow `k3s secrets-encrypt " +
 			"enable`"
-	case facts.MicroK8s, facts.Talos:
+	case kube.MicroK8s, kube.Talos:
 		f.Reason = instead(n.Flavour, c.Name, flag+"=FILE")
 	}
 	return []checks.Finding{f}, nil
@@ -140,7 +141,7 @@ var apiserverEncryptionProvider = &checks.Check{
 var encrypting = []string{"secretbox", "kms", "aescbc"}
 
 func encryptsSecrets(h *facts.Host) ([]checks.Finding, error) {
-	_, c, err := component(h, facts.APIServer)
+	_, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func encryptsSecrets(h *facts.Host) ([]checks.Finding, error) {
 		}
 		return nil, rule.Inapplicable("nothing is encrypted: --%s is not passed", flag)
 	}
-	var config facts.EncryptionConfig
+	var config kube.EncryptionConfig
 	d, err := c.Config(flag, &config)
 	if err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func encryptsSecrets(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // reloads reports whether the API server reads its encryption configuration again when it changes.
-func reloads(c *facts.Component) bool {
+func reloads(c *kube.Component) bool {
 	yes, _ := c.Next.Bool("encryption-provider-config-automatic-reload")
 	return yes
 }
@@ -191,13 +192,13 @@ var apiserverCiphers = &checks.Check{
 }
 
 func apiServerCiphers(h *facts.Host) ([]checks.Finding, error) {
-	_, c, err := component(h, facts.APIServer)
+	_, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
-	version := arg(facts.APIServer, "tls-min-version", "")
+	version := arg(kube.APIServer, "tls-min-version", "")
 	if v, ok := c.Next.Last("tls-min-version"); ok && v == "VersionTLS13" {
 		return version.Must(be.Equal("VersionTLS13")).Judge(h)
 	}
-	return arg(facts.APIServer, "tls-cipher-suites", []string(nil)).Must(strongSuites).Judge(h)
+	return arg(kube.APIServer, "tls-cipher-suites", []string(nil)).Must(strongSuites).Judge(h)
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -34,11 +35,11 @@ var etcdTLS = &checks.Check{
 	Level:   1,
 	Manual:  "issue a serving certificate by etcd's authority, name it and its key, and make the client URLs https://",
 	Rule: rule.All(
-		namedFile(facts.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"},
+		namedFile(kube.Etcd, [2]string{"cert-file", pki + "etcd/server.crt"},
 			[2]string{"key-file", pki + "etcd/server.key"}),
-		urls(facts.Etcd, "listen-client-urls", "http://localhost:2379",
+		urls(kube.Etcd, "listen-client-urls", "http://localhost:2379",
 			"make it https://, with --advertise-client-urls and the API server's --etcd-servers: all of them together"),
-		passed(facts.Etcd, metricsURLs, urls(facts.Etcd, metricsURLs, "",
+		passed(kube.Etcd, metricsURLs, urls(kube.Etcd, metricsURLs, "",
 			"make it https://, or an address of this host alone (http://127.0.0.1:2381), and its manifest's probes "+
 				"with it"))),
 }
@@ -56,17 +57,17 @@ var etcdClientCertificates = &checks.Check{
 }
 
 // proven is the rule that etcd asks for certificates. To verify them it needs an authority, which is asked for with it.
-func proven(flag, authority string, unless func(*facts.Host, *facts.Component, bool) string) checks.Rule {
+func proven(flag, authority string, unless func(*facts.Host, *kube.Component, bool) string) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		findings, err := arg(facts.Etcd, flag, false).unless(unless).Must(be.True).Judge(h)
+		findings, err := arg(kube.Etcd, flag, false).unless(unless).Must(be.True).Judge(h)
 		if err != nil || len(findings) == 0 || len(findings[0].Wants) == 0 {
 			return findings, err
 		}
-		n, c, err := component(h, facts.Etcd)
+		n, c, err := component(h, kube.Etcd)
 		if err != nil {
 			return nil, err
 		}
-		s, err := arg(facts.Etcd, authority, "").read(c)
+		s, err := arg(kube.Etcd, authority, "").read(c)
 		if err != nil || s.Value != "" {
 			return findings, err
 		}
@@ -89,8 +90,8 @@ func proven(flag, authority string, unless func(*facts.Host, *facts.Component, b
 }
 
 // unproven says why etcd must not ask its clients for certificates yet: the API server of this node has none to show.
-func unproven(h *facts.Host, _ *facts.Component, _ bool) string {
-	_, api, err := component(h, facts.APIServer)
+func unproven(h *facts.Host, _ *kube.Component, _ bool) string {
+	_, api, err := component(h, kube.APIServer)
 	if err != nil {
 		return "" // it is on another node, or none of this node's business
 	}
@@ -110,7 +111,7 @@ var etcdAutoTLS = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
-	Rule:    arg(facts.Etcd, "auto-tls", false).Must(be.False),
+	Rule:    arg(kube.Etcd, "auto-tls", false).Must(be.False),
 }
 
 var etcdPeerTLS = &checks.Check{
@@ -125,9 +126,9 @@ var etcdPeerTLS = &checks.Check{
 	Manual: "issue a certificate for each member by etcd's authority, name it and its key (--peer-cert-file, " +
 		"--peer-key-file), and change the peer URLs with `etcdctl member update` first",
 	Rule: rule.All(
-		namedFile(facts.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"},
+		namedFile(kube.Etcd, [2]string{"peer-cert-file", pki + "etcd/peer.crt"},
 			[2]string{"peer-key-file", pki + "etcd/peer.key"}),
-		urls(facts.Etcd, "listen-peer-urls", "http://localhost:2380",
+		urls(kube.Etcd, "listen-peer-urls", "http://localhost:2380",
 			"run `etcdctl member update` with https:// peer URLs, then change the flag, one member at a time")),
 }
 
@@ -152,7 +153,7 @@ var etcdPeerAutoTLS = &checks.Check{
 	Class:   want.Workload,
 	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
 	Level:   1,
-	Rule:    arg(facts.Etcd, "peer-auto-tls", false).Must(be.False),
+	Rule:    arg(kube.Etcd, "peer-auto-tls", false).Must(be.False),
 }
 
 var etcdOwnAuthority = &checks.Check{
@@ -169,11 +170,11 @@ var etcdOwnAuthority = &checks.Check{
 
 // ownAuthority compares the public keys of the authority that etcd believes and of the cluster's.
 func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
-	n, c, err := component(h, facts.Etcd)
+	n, c, err := component(h, kube.Etcd)
 	if err != nil {
 		return nil, err
 	}
-	s, err := arg(facts.Etcd, "trusted-ca-file", "").read(c)
+	s, err := arg(kube.Etcd, "trusted-ca-file", "").read(c)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 		return []checks.Finding{f}, nil
 	}
 	same := be.Cond[string]{Holds: func(v string) bool { return v == s.Value }}
-	if !arg(facts.Etcd, "trusted-ca-file", "").takenUp(c, same, &f) {
+	if !arg(kube.Etcd, "trusted-ca-file", "").takenUp(c, same, &f) {
 		return []checks.Finding{f}, nil
 	}
 	file, ok := c.HostPath(s.Value)
@@ -213,8 +214,8 @@ func ownAuthority(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // clientAuthority is the file of the authority that signs the cluster's clients, as this node knows it.
-func clientAuthority(h *facts.Host, n *facts.Node) (string, error) {
-	if api, err := n.Component(facts.APIServer); err == nil {
+func clientAuthority(h *facts.Host, n *kube.Node) (string, error) {
+	if api, err := n.Component(kube.APIServer); err == nil {
 		if file, ok := api.Path("client-ca-file", want.Certificate); ok {
 			return file.Path, nil
 		}

@@ -8,13 +8,14 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/want"
 )
 
 // everyPod judges a rule for each static pod of a program that has several, and names those beside the first.
 func everyPod(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		views := facts.Views(h)
+		views := kube.Views(h)
 		if len(views) == 0 {
 			return r.Judge(h)
 		}
@@ -34,7 +35,7 @@ func everyPod(r checks.Rule) checks.Rule {
 				errs = append(errs, extraErr)
 			}
 		}
-		n, nodeErr := facts.NodeOf(h)
+		n, nodeErr := kube.NodeOf(h)
 		if nodeErr == nil {
 			for i := range findings {
 				leaveTwin(n, &findings[i])
@@ -52,7 +53,7 @@ func inFile(subject, file string) string {
 }
 
 // leaveTwin leaves to people what would have the kubelet start one of two pods with one name: it may start the other.
-func leaveTwin(n *facts.Node, f *checks.Finding) {
+func leaveTwin(n *kube.Node, f *checks.Finding) {
 	for _, w := range f.Wants {
 		if p, ok := w.(want.PodFlag); ok {
 			if twin := n.Twin(p.Manifest); twin != "" {

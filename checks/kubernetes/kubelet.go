@@ -11,6 +11,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -37,7 +38,7 @@ var kubeletAnonymous = &checks.Check{
 
 // noClientCA says why callers must not be asked for credentials yet: without an authority to verify certificates by,
 // the API server would be locked out with everybody else.
-func noClientCA[T any](h *facts.Host, k *facts.Kubelet, _ T) string {
+func noClientCA[T any](h *facts.Host, k *kube.Kubelet, _ T) string {
 	r, err := clientCAFile.read(k)
 	if err == nil && r.Value != "" {
 		return ""

@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -93,8 +94,8 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 	return []checks.Finding{f}, nil
 }
 
-func bootstrapReason(n *facts.Node, k *facts.Kubelet) string {
-	if n.Flavour == facts.K3s || n.Flavour == facts.RKE2 || n.Flavour == facts.MicroK8s {
+func bootstrapReason(n *kube.Node, k *kube.Kubelet) string {
+	if n.Flavour == kube.K3s || n.Flavour == kube.RKE2 || n.Flavour == kube.MicroK8s {
 		return instead(n.Flavour, "kubelet", "rotate-server-certificates=true") + "; " + approve
 	}
 	file := k.File
@@ -123,7 +124,7 @@ func rotateClient(h *facts.Host) ([]checks.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.Flavour == facts.K3s || n.Flavour == facts.RKE2 {
+	if n.Flavour == kube.K3s || n.Flavour == kube.RKE2 {
 		return nil, rule.Inapplicable("%s makes the kubelet's certificates itself, and new ones when it is started",
 			n.Flavour)
 	}
@@ -155,7 +156,7 @@ func rotateServing(h *facts.Host) ([]checks.Finding, error) {
 		return nil, rule.Inapplicable("the kubelet is given its certificate (%s), so that whoever gives it renews it",
 			cert.Value)
 	}
-	why := func(*facts.Host, *facts.Kubelet, bool) string { return bootstrapReason(n, k) }
+	why := func(*facts.Host, *kube.Kubelet, bool) string { return bootstrapReason(n, k) }
 	findings, err := serverBootstrap.unless(why).Must(be.True).Judge(h)
 	if err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func rotateServing(h *facts.Host) ([]checks.Finding, error) {
 }
 
 // servingGate judges the feature gate. Gates are merged one by one, and those of the flag win.
-func servingGate(n *facts.Node, k *facts.Kubelet) (checks.Finding, bool, error) {
+func servingGate(n *kube.Node, k *kube.Kubelet) (checks.Finding, bool, error) {
 	f := checks.Finding{Subject: "kubelet featureGates." + gate, Must: "not false"}
 	for _, g := range slices.Backward(k.Next.List("feature-gates")) {
 		if name, value, _ := strings.Cut(g, "="); name == gate {

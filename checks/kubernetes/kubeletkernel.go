@@ -9,6 +9,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 )
@@ -47,7 +48,7 @@ var kubeletSeccompDefault = &checks.Check{
 // noSeccompDefault says why the kubelet must not be told to use the runtime's profile: before 1.25 it refuses to
 // start with it unless a feature gate is on, and before 1.22 it does not know it. Source: kubernetes
 // pkg/kubelet/apis/config/validation, 1.22 to 1.24.
-func noSeccompDefault(h *facts.Host, k *facts.Kubelet, _ bool) string {
+func noSeccompDefault(h *facts.Host, k *kube.Kubelet, _ bool) string {
 	minor, known := kubeletMinor(h)
 	gate := k.Option([]string{"featureGates", "SeccompDefault"}, "")
 	switch {
@@ -78,11 +79,11 @@ func kubeletMinor(h *facts.Host) (minor int, known bool) {
 			}
 		}
 	}
-	_, api, err := component(h, facts.APIServer)
+	_, api, err := component(h, kube.APIServer)
 	if err != nil || api.Pod == nil {
 		return 0, false
 	}
-	return facts.MinorVersion(api.Pod.Image)
+	return kube.MinorVersion(api.Pod.Image)
 }
 
 var protectKernelDefaults = &checks.Check{

@@ -11,6 +11,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
@@ -30,7 +31,7 @@ func owner(paths rule.Paths) checks.Rule {
 func kept(r checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
 		findings, err := r.Judge(h)
-		n, nodeErr := facts.NodeOf(h)
+		n, nodeErr := kube.NodeOf(h)
 		if nodeErr != nil {
 			return findings, err
 		}
@@ -52,7 +53,7 @@ func kept(r checks.Rule) checks.Rule {
 }
 
 // setBack says of a flavour that writes a file anew what a person can try.
-func setBack(f facts.Flavour, w want.Want) string {
+func setBack(f kube.Flavour, w want.Want) string {
 	switch w := w.(type) {
 	case want.Mode:
 		return fmt.Sprintf("%s makes this file: run `chmod %04o %s`, and see whether it stays so when %[1]s is "+
@@ -65,7 +66,7 @@ func setBack(f facts.Flavour, w want.Want) string {
 }
 
 // flagFiles are the files that a component's flags name, each once.
-func flagFiles(c *facts.Component, kind want.Kind, flags ...string) (files []facts.Place) {
+func flagFiles(c *kube.Component, kind want.Kind, flags ...string) (files []facts.Place) {
 	for _, flag := range flags {
 		p, ok := c.Path(flag, kind)
 		if ok && !slices.ContainsFunc(files, func(f facts.Place) bool { return f.Path == p.Path }) {

@@ -13,6 +13,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -36,16 +37,16 @@ var adminKubeconfigMode = &checks.Check{
 
 // adminConfigs are the kubeconfigs of administrators that a flavour makes.
 func adminConfigs(h *facts.Host) ([]facts.Place, error) {
-	n, err := facts.NodeOf(h)
+	n, err := kube.NodeOf(h)
 	if err != nil {
 		return nil, err
 	}
 	switch n.Flavour {
-	case facts.K3s, facts.RKE2:
+	case kube.K3s, kube.RKE2:
 		name := strings.ToLower(string(n.Flavour))
-		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", facts.DataDir(h, n.Flavour)+"/server/cred/admin.kubeconfig"),
+		return rule.Known("/etc/rancher/"+name+"/"+name+".yaml", kube.DataDir(h, n.Flavour)+"/server/cred/admin.kubeconfig"),
 			nil
-	case facts.MicroK8s:
+	case kube.MicroK8s:
 		return rule.Known("/var/snap/microk8s/current/credentials/client.config"), nil
 	}
 	return rule.Known("/etc/kubernetes/admin.conf", "/etc/kubernetes/super-admin.conf"), nil
@@ -68,7 +69,7 @@ var schedulerKubeconfigMode = &checks.Check{
 	Why:     "with the key in it pods can be put onto any node",
 	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    mode(kubeconfig(facts.Scheduler, "scheduler"), be.Within(0o600)),
+	Rule:    mode(kubeconfig(kube.Scheduler, "scheduler"), be.Within(0o600)),
 }
 
 // kubeconfig is the file by which a program finds and proves itself to the API server; k3s has it under a name of its
@@ -81,11 +82,11 @@ func kubeconfig(program, rancher string) rule.Paths {
 		}
 		switch c.Within {
 		case "k3s":
-			return rule.Known(facts.DataDir(h, facts.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
+			return rule.Known(kube.DataDir(h, kube.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")
 		// It beats --kubeconfig.
-		if file, ok := c.Next.Last("config"); ok && file != "" && program == facts.Scheduler {
+		if file, ok := c.Next.Last("config"); ok && file != "" && program == kube.Scheduler {
 			d, err := schedulerConfig(c)
 			if err != nil {
 				return nil, err
@@ -109,7 +110,7 @@ func kubeconfig(program, rancher string) rule.Paths {
 }
 
 // schedulerConfig is the file that the scheduler reads.
-func schedulerConfig(c *facts.Component) (*facts.Document, error) {
+func schedulerConfig(c *kube.Component) (*facts.Document, error) {
 	d, err := c.Document("config")
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ var schedulerKubeconfigOwner = &checks.Check{
 	Why:     "whoever owns the file can read the key in it",
 	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    owner(kubeconfig(facts.Scheduler, "scheduler")),
+	Rule:    owner(kubeconfig(kube.Scheduler, "scheduler")),
 }
 
 var controllerManagerKubeconfigMode = &checks.Check{
@@ -134,7 +135,7 @@ var controllerManagerKubeconfigMode = &checks.Check{
 	Why:     "with the key in it tokens of every service account can be made",
 	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    mode(kubeconfig(facts.ControllerManager, "controller"), be.Within(0o600)),
+	Rule:    mode(kubeconfig(kube.ControllerManager, "controller"), be.Within(0o600)),
 }
 
 var controllerManagerKubeconfigOwner = &checks.Check{
@@ -144,7 +145,7 @@ var controllerManagerKubeconfigOwner = &checks.Check{
 	Why:     "whoever owns the file can read the key in it",
 	Threats: []stride.ID{stride.KubernetesControlPlaneElevation},
 	Level:   1,
-	Rule:    owner(kubeconfig(facts.ControllerManager, "controller")),
+	Rule:    owner(kubeconfig(kube.ControllerManager, "controller")),
 }
 
 var pkiOwner = &checks.Check{
@@ -182,12 +183,12 @@ type pkiPlace struct {
 }
 
 func thePKI(h *facts.Host) (*pkiPlace, error) {
-	_, c, err := component(h, facts.APIServer)
+	_, c, err := component(h, kube.APIServer)
 	if err != nil {
 		return nil, err
 	}
 	if c.Within == "k3s" {
-		return &pkiPlace{dir: &rule.Known(facts.DataDir(h, facts.K3s) + "/server/tls")[0]}, nil
+		return &pkiPlace{dir: &rule.Known(kube.DataDir(h, kube.K3s) + "/server/tls")[0]}, nil
 	}
 	p := &pkiPlace{certs: flagFiles(c, want.Certificate, certificateFlags...),
 		keys: flagFiles(c, want.PrivateKey, keyFlags...)}

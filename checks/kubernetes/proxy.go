@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -81,7 +82,7 @@ func proxyKubeconfig(h *facts.Host) ([]facts.Place, error) {
 // proxyFiles is where kube-proxy's configuration is on this node. kubeadm's comes from a ConfigMap, which the kubelet
 // keeps in the pod's own directory.
 type proxyFiles struct {
-	component *facts.Component
+	component *kube.Component
 	config    string // --config; empty where there is none
 	conf      *facts.Document
 	kube      string       // its kubeconfig; empty where there is none
@@ -93,11 +94,11 @@ type proxyFiles struct {
 const podsDir = "/var/lib/kubelet/pods"
 
 func theProxy(h *facts.Host) (*proxyFiles, error) {
-	n, c, err := component(h, facts.KubeProxy)
+	n, c, err := component(h, kube.KubeProxy)
 	volume, volumeErr := proxyVolume(h)
 	if errors.Is(err, facts.ErrAbsent) && volume != "" {
-		n, err = facts.NodeOf(h)
-		c = &facts.Component{Name: facts.KubeProxy,
+		n, err = kube.NodeOf(h)
+		c = &kube.Component{Name: kube.KubeProxy,
 			Next: facts.Flags{"config": {Name: "config", Values: []string{"/var/lib/kube-proxy/config.conf"}}}}
 	}
 	if err != nil {
@@ -108,7 +109,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	p := &proxyFiles{component: c}
 	if c.Within == "k3s" {
-		p.kube, p.entitled = facts.DataDir(h, facts.K3s)+"/agent/kubeproxy.kubeconfig", want.Mine
+		p.kube, p.entitled = kube.DataDir(h, kube.K3s)+"/agent/kubeproxy.kubeconfig", want.Mine
 		return p, nil
 	}
 	translate := func(file string) string {
@@ -140,7 +141,7 @@ func theProxy(h *facts.Host) (*proxyFiles, error) {
 	}
 	if p.kube != "" {
 		p.kube = translate(p.kube)
-	} else if n.Flavour == facts.MicroK8s {
+	} else if n.Flavour == kube.MicroK8s {
 		p.kube, p.entitled = "/var/snap/microk8s/current/credentials/proxy.config", want.Mine
 	}
 	return p, nil
@@ -205,7 +206,7 @@ func proxyMetrics(h *facts.Host) ([]checks.Finding, error) {
 		if address, given = c.Next.Last("metrics-bind-address"); !given && c.Open {
 			return nil, open(c, "metrics-bind-address")
 		}
-		n, err := facts.NodeOf(h)
+		n, err := kube.NodeOf(h)
 		if err != nil {
 			return nil, err
 		}

@@ -5,13 +5,14 @@ import (
 	"io/fs"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/want"
 )
 
 // locksOut says why a change of a file's mode or owner must not be made: a program that is not root could not read it
 // any more, and would not start again. Owner and mode are judged apart and may be changed together, so that each must
 // leave the program its own way in.
-func locksOut(h *facts.Host, n *facts.Node, w want.Want) string {
+func locksOut(h *facts.Host, n *kube.Node, w want.Want) string {
 	var file string
 	switch w := w.(type) {
 	case want.Mode:
@@ -48,7 +49,7 @@ func locksOut(h *facts.Host, n *facts.Node, w want.Want) string {
 }
 
 // stays is what a person can do about a file that a program must go on reading.
-func stays(id facts.Identity, now facts.Info) string {
+func stays(id kube.Identity, now facts.Info) string {
 	mode := fs.FileMode(0o640)
 	if now.Type.IsDir() {
 		mode = 0o750
@@ -60,7 +61,7 @@ func stays(id facts.Identity, now facts.Info) string {
 }
 
 // fileFor is a file that harden adds for a program, readable by whom that runs as, and writable by root alone.
-func fileFor(c *facts.Component, file, data string) want.Content {
+func fileFor(c *kube.Component, file, data string) want.Content {
 	w := want.Content{File: file, Data: data, Mode: 0o600, Warrant: want.Mine}
 	switch id := c.Identity(); {
 	case id.Root():
@@ -73,7 +74,7 @@ func fileFor(c *facts.Component, file, data string) want.Content {
 }
 
 // unwritable says why a program cannot write into a directory of the node that it is to be shown; empty where it can.
-func unwritable(h *facts.Host, c *facts.Component, dir string) string {
+func unwritable(h *facts.Host, c *kube.Component, dir string) string {
 	id := c.Identity()
 	if id.Root() {
 		return ""

@@ -8,6 +8,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
@@ -19,7 +20,7 @@ type setting[T any] struct {
 	unset  T      // what the kubelet does where nobody says anything, when it is started with --config
 	legacy T      // and without
 	blank  string // what a file says that means unset
-	refuse func(*facts.Host, *facts.Kubelet, T) string
+	refuse func(*facts.Host, *kube.Kubelet, T) string
 }
 
 // same is a setting whose default does not depend on --config.
@@ -28,19 +29,19 @@ func same[T any](field, flag string, unset T) setting[T] {
 }
 
 // unless adds what keeps a value from being asked for on this host; an empty reason lets it.
-func (s setting[T]) unless(why func(*facts.Host, *facts.Kubelet, T) string) setting[T] {
+func (s setting[T]) unless(why func(*facts.Host, *kube.Kubelet, T) string) setting[T] {
 	s.refuse = why
 	return s
 }
 
 func (s setting[T]) path() []string { return strings.Split(s.field, ".") }
 
-func (s setting[T]) option(k *facts.Kubelet) facts.KubeletOption { return k.Option(s.path(), s.flag) }
+func (s setting[T]) option(k *kube.Kubelet) kube.KubeletOption { return k.Option(s.path(), s.flag) }
 
 func origin(f *facts.Flag) string { return rule.Origin(f, "the running kubelet's command line") }
 
 // read reads the setting as the kubelet would have it after a restart.
-func (s setting[T]) read(k *facts.Kubelet) (rule.Reading[T], error) {
+func (s setting[T]) read(k *kube.Kubelet) (rule.Reading[T], error) {
 	r := rule.Reading[T]{Value: s.unset, By: want.Root}
 	if k.Legacy() {
 		r.Value = s.legacy
@@ -91,8 +92,8 @@ func (s setting[T]) Must(cond be.Cond[T]) checks.Rule {
 // ofKubelet is a setting as the kubelet of this node has it.
 type ofKubelet[T any] struct {
 	setting[T]
-	node    *facts.Node
-	kubelet *facts.Kubelet
+	node    *kube.Node
+	kubelet *kube.Kubelet
 }
 
 func (s ofKubelet[T]) Reading() (rule.Reading[T], error) { return s.read(s.kubelet) }
@@ -117,7 +118,7 @@ func (s ofKubelet[T]) TakeUp(be.Cond[T]) (wants []want.Want, why, how string) {
 	return wants, why, "pending restart"
 }
 
-func restart(k *facts.Kubelet, field string) ([]want.Want, string) {
+func restart(k *kube.Kubelet, field string) ([]want.Want, string) {
 	if k.Unit == "" {
 		return nil, fmt.Sprintf("restart the kubelet (process %d) the way it was started: no systemd unit of its own "+
 			"does", k.Process.PID)
@@ -127,7 +128,7 @@ func restart(k *facts.Kubelet, field string) ([]want.Want, string) {
 
 // ask wants a field to hold v where its effective value comes from: a flag that contradicts it goes, since flags beat
 // files, and so does what a drop-in says, since drop-ins beat the file. Where it cannot be asked for it says why.
-func ask(n *facts.Node, k *facts.Kubelet, field, flag string, v any, o facts.KubeletOption) ([]want.Want, string) {
+func ask(n *kube.Node, k *kube.Kubelet, field, flag string, v any, o kube.KubeletOption) ([]want.Want, string) {
 	if n.Flavour.Generated() {
 		argument := fmt.Sprintf("%s=%s", flag, flagText(v))
 		if flag == "" {
@@ -153,20 +154,20 @@ func ask(n *facts.Node, k *facts.Kubelet, field, flag string, v any, o facts.Kub
 			return nil, fmt.Sprintf("start the kubelet with --config, and set %s to %s in that file", field,
 				flagText(v))
 		}
-		return []want.Want{want.Flag{Unit: facts.KubeletUnit, Name: flag, Value: flagText(v),
+		return []want.Want{want.Flag{Unit: kube.KubeletUnit, Name: flag, Value: flagText(v),
 			Warrant: kubeletStart(k)}}, ""
 	}
 	var wants []want.Want
 	if o.Next != nil {
-		wants = append(wants, want.Flag{Unit: facts.KubeletUnit, Name: o.Next.Name, Gone: true,
+		wants = append(wants, want.Flag{Unit: kube.KubeletUnit, Name: o.Next.Name, Gone: true,
 			Warrant: kubeletStart(k)})
 	}
-	return append(wants, want.Field{File: file, Field: strings.Split(field, "."), Value: v, Unit: facts.KubeletUnit,
+	return append(wants, want.Field{File: file, Field: strings.Split(field, "."), Value: v, Unit: kube.KubeletUnit,
 		Warrant: k.Entitled(file)}), ""
 }
 
 // kubeletStart is the warrant of how the kubelet is started; where no unit is here it would be kubeadm's.
-func kubeletStart(k *facts.Kubelet) want.Warrant {
+func kubeletStart(k *kube.Kubelet) want.Warrant {
 	if k.Unit == "" {
 		return want.Mine
 	}

@@ -9,6 +9,7 @@ import (
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
@@ -82,9 +83,9 @@ func kubeletKubeconfig(h *facts.Host) ([]facts.Place, error) {
 	w := want.Warrant{By: f.By, From: "--" + f.Name + " in " + f.Origin, Kind: want.Kubeconfig}
 	switch {
 	case k.Within == "k3s":
-		file, w = facts.DataDir(h, facts.K3s)+"/agent/kubelet.kubeconfig", want.Mine
-	case n.Flavour == facts.RKE2 && !ok:
-		file, w = facts.DataDir(h, facts.RKE2)+"/agent/kubelet.kubeconfig", want.Mine
+		file, w = kube.DataDir(h, kube.K3s)+"/agent/kubelet.kubeconfig", want.Mine
+	case n.Flavour == kube.RKE2 && !ok:
+		file, w = kube.DataDir(h, kube.RKE2)+"/agent/kubelet.kubeconfig", want.Mine
 	case !ok:
 		return nil, rule.Inapplicable("the kubelet is given no kubeconfig")
 	}
@@ -146,7 +147,7 @@ func kubeletCA(h *facts.Host) ([]facts.Place, error) {
 	r, err := clientCAFile.read(k)
 	switch {
 	case err != nil && k.Open && k.Err == nil:
-		return rule.Known(facts.DataDir(h, n.Flavour) + "/agent/client-ca.crt"), nil
+		return rule.Known(kube.DataDir(h, n.Flavour) + "/agent/client-ca.crt"), nil
 	case err != nil:
 		return nil, err
 	case r.Value == "":

@@ -12,6 +12,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
@@ -19,21 +20,21 @@ import (
 type Key[T any] struct {
 	name    string
 	unset   T // what dockerd does when it is left out
-	running func(*facts.Host, *facts.EngineFacts) (T, bool)
-	also    func(*facts.Host, *facts.Daemon) map[string]any
+	running func(*facts.Host, *docker.EngineFacts) (T, bool)
+	also    func(*facts.Host, *docker.Daemon) map[string]any
 }
 
 // Daemon is the setting with that key of daemon.json; unset is what dockerd does when it is left out.
 func Daemon[T any](key string, unset T) Key[T] { return Key[T]{name: key, unset: unset} }
 
 // Told is the key's running value as the Docker Engine tells it; false where the Engine does not.
-func (k Key[T]) Told(by func(*facts.Host, *facts.EngineFacts) (T, bool)) Key[T] {
+func (k Key[T]) Told(by func(*facts.Host, *docker.EngineFacts) (T, bool)) Key[T] {
 	k.running = by
 	return k
 }
 
 // Also asks for further keys together with this one; nil wants a key gone.
-func (k Key[T]) Also(keys func(*facts.Host, *facts.Daemon) map[string]any) Key[T] {
+func (k Key[T]) Also(keys func(*facts.Host, *docker.Daemon) map[string]any) Key[T] {
 	k.also = keys
 	return k
 }
@@ -43,10 +44,11 @@ func (k Key[T]) Setting() Setting[T] {
 	return Setting[T]{Subject: "daemon " + k.name, On: func(h *facts.Host) (Told[T], error) {
 		err := Here(h)
 		if err == nil {
-			d, err := facts.DaemonOf(h)
+			d, err := docker.DaemonOf(h)
 			return dockerd[T]{k, h, d}, err
 		}
-		if _, unreached := facts.EngineSays(h); errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
+		_, unreached := docker.EngineSays(h)
+		if errors.Is(unreached, facts.ErrAbsent) || errors.Is(err, facts.ErrUnanswered) {
 			return nil, err
 		}
 		return elsewhere[T]{k, h}, nil
@@ -70,7 +72,7 @@ func (k Key[T]) Refuse(why func(*facts.Host, T) string) Setting[T] {
 func (k Key[T]) Breaks(what func(*facts.Host) string) Setting[T] { return k.Setting().Breaks(what) }
 
 // Next reads the key as dockerd would have it after a restart.
-func (k Key[T]) Next(d *facts.Daemon) (Reading[T], error) {
+func (k Key[T]) Next(d *docker.Daemon) (Reading[T], error) {
 	r := Reading[T]{Value: k.unset, By: d.Word()} // the default is the word of whoever runs it
 	if d.KeysErr != nil {
 		return r, d.KeysErr
@@ -99,7 +101,7 @@ func (k Key[T]) Next(d *facts.Daemon) (Reading[T], error) {
 }
 
 func (k Key[T]) told(h *facts.Host) (v T, ok bool) {
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	if err != nil || k.running == nil {
 		return v, false
 	}
@@ -133,7 +135,7 @@ func (elsewhere[T]) TakeUp(be.Cond[T]) ([]want.Want, string, string) { return ni
 type dockerd[T any] struct {
 	Key[T]
 	host   *facts.Host
-	daemon *facts.Daemon
+	daemon *docker.Daemon
 }
 
 func (d dockerd[T]) Reading() (Reading[T], error) { return d.Next(d.daemon) }
@@ -179,11 +181,11 @@ func (d dockerd[T]) TakeUp(cond be.Cond[T]) (wants []want.Want, why, how string)
 }
 
 // Service is the unit that a plan restarts to restart dockerd, also where none has started it.
-func Service(d *facts.Daemon) string { return cmp.Or(d.Unit, "docker.service") }
+func Service(d *docker.Daemon) string { return cmp.Or(d.Unit, "docker.service") }
 
 // Ask wants keys of daemon.json to hold values, each where its effective value comes from, since dockerd refuses to
 // start when a key is set by a flag too. Where one of them cannot be set it says why and wants nothing.
-func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
+func Ask(d *docker.Daemon, keys map[string]any) (wants []want.Want, why string) {
 	if d.Flavour == "rootless" {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			if flag := d.Option(key).Next; flag != nil { // dockerd does not start with both
@@ -228,7 +230,7 @@ func Ask(d *facts.Daemon, keys map[string]any) (wants []want.Want, why string) {
 }
 
 // blocked says why dockerd must not be made to take up its configuration at all: it would not come back.
-func blocked(d *facts.Daemon) string {
+func blocked(d *docker.Daemon) string {
 	if d.Keys == nil {
 		return ""
 	}

@@ -7,6 +7,8 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/checks/facts/kube"
 )
 
 // All holds where every one of rules does. It does not apply where none of them does.
@@ -46,10 +48,10 @@ func (why inapplicable) Is(target error) bool { return target == facts.ErrAbsent
 // this host's files are none of that engine's, so neither may be judged by the other. So it does on a node of
 // Kubernetes without Docker. It cannot be told where somebody named an Engine that does not answer.
 func Here(h *facts.Host) error {
-	if err := facts.Unanswered(h); err != nil {
+	if err := docker.Unanswered(h); err != nil {
 		return err
 	}
-	e, err := facts.EngineSays(h)
+	e, err := docker.EngineSays(h)
 	switch {
 	case errors.Is(err, facts.ErrElsewhere):
 		return Inapplicable("%v", err)
@@ -57,8 +59,8 @@ func Here(h *facts.Host) error {
 		return Inapplicable("%v: %s", facts.ErrElsewhere, e.Host)
 	case errors.Is(err, facts.ErrAbsent):
 		// a node's containerd is none of Docker's
-		if _, err := facts.DaemonOf(h); errors.Is(err, facts.ErrAbsent) {
-			if _, err := facts.NodeOf(h); err == nil {
+		if _, err := docker.DaemonOf(h); errors.Is(err, facts.ErrAbsent) {
+			if _, err := kube.NodeOf(h); err == nil {
 				return Inapplicable("Docker is not installed")
 			}
 		}
@@ -67,9 +69,9 @@ func Here(h *facts.Host) error {
 }
 
 // Dockerd returns this host's dockerd; ErrAbsent too where the engine that was asked for is on another machine.
-func Dockerd(h *facts.Host) (*facts.Daemon, error) {
+func Dockerd(h *facts.Host) (*docker.Daemon, error) {
 	if err := Here(h); err != nil {
 		return nil, err
 	}
-	return facts.DaemonOf(h)
+	return docker.DaemonOf(h)
 }

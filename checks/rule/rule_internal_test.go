@@ -14,6 +14,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/be"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A machine has these files, and an engine that answers with an error.
@@ -195,8 +196,8 @@ func TestParse(t *testing.T) {
 // TestBlocked names the key that keeps dockerd from coming back: one that a flag sets too, and that dockerd does not
 // merge.
 func TestBlocked(t *testing.T) {
-	keys := func(names ...string) *facts.Keys {
-		k := &facts.Keys{Order: names, Values: map[string]json.RawMessage{}}
+	keys := func(names ...string) *docker.Keys {
+		k := &docker.Keys{Order: names, Values: map[string]json.RawMessage{}}
 		for _, n := range names {
 			k.Values[n] = json.RawMessage(`false`)
 		}
@@ -207,7 +208,7 @@ func TestBlocked(t *testing.T) {
 	}
 	const first = "first repair icc, which is set by --icc in docker.service and in /d.json: dockerd refuses to start"
 	for name, c := range map[string]struct {
-		keys *facts.Keys
+		keys *docker.Keys
 		next facts.Flags
 		want string
 	}{
@@ -216,7 +217,7 @@ func TestBlocked(t *testing.T) {
 		"a key and its flag":     {keys("debug", "icc"), flag("icc"), first},
 		"what dockerd merges":    {keys("runtimes"), flag("runtimes"), ""},
 	} {
-		if got := blocked(&facts.Daemon{File: "/d.json", Keys: c.keys, Next: c.next}); got != c.want {
+		if got := blocked(&docker.Daemon{File: "/d.json", Keys: c.keys, Next: c.next}); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -243,9 +244,9 @@ func TestNext(t *testing.T) {
 		"an empty flag": {"", " ", nil, false, "",
 			`--icc in docker.service: strconv.ParseBool: parsing " ": invalid syntax`},
 	} {
-		d := &facts.Daemon{File: "/d.json", KeysErr: c.err}
+		d := &docker.Daemon{File: "/d.json", KeysErr: c.err}
 		if c.file != "" {
-			d.Keys = &facts.Keys{Order: []string{"icc"},
+			d.Keys = &docker.Keys{Order: []string{"icc"},
 				Values: map[string]json.RawMessage{"icc": json.RawMessage(c.file)}}
 		}
 		if c.flag != "" {
@@ -270,18 +271,18 @@ func TestTakeUp(t *testing.T) {
 		how, why string
 		wants    int
 	}
-	look := func(name string, d facts.Daemon, inFile bool) taken {
+	look := func(name string, d docker.Daemon, inFile bool) taken {
 		if inFile {
-			d.Keys = &facts.Keys{Order: []string{name},
+			d.Keys = &docker.Keys{Order: []string{name},
 				Values: map[string]json.RawMessage{name: json.RawMessage("true")}}
 		}
 		wants, why, how := dockerd[bool]{Key: Daemon(name, true), daemon: &d}.TakeUp(be.False)
 		return taken{how, why, len(wants)}
 	}
-	rootless := facts.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
+	rootless := docker.Daemon{Flavour: "rootless", Unit: "docker.service", File: "/d.json",
 		UID: 1000, Process: &facts.Process{UID: 1000}}
-	unit := facts.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
-	byHand := facts.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
+	unit := docker.Daemon{Flavour: "package", Unit: "docker.service", File: "/d.json"}
+	byHand := docker.Daemon{Flavour: "package", File: "/d.json", Process: &facts.Process{PID: 7}}
 	for name, c := range map[string]struct{ got, want taken }{
 		"rootless": {look("icc", rootless, true), taken{"pending restart",
 			"run `systemctl --user restart docker` as uid 1000", 0}},

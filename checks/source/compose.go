@@ -11,16 +11,17 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/want"
 )
 
 // A Service judges one service of a Compose file.
-type Service func(*facts.Host, *facts.Service) ([]checks.Finding, error)
+type Service func(*facts.Host, *source.Service) ([]checks.Finding, error)
 
 // Judge judges every service of every Compose file.
 func (judge Service) Judge(h *facts.Host) ([]checks.Finding, error) {
-	s, err := facts.SourcesOf(h)
+	s, err := source.Of(h)
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +44,11 @@ func (judge Service) Judge(h *facts.Host) ([]checks.Finding, error) {
 
 // One judges one service. What is not known of it makes the verdict unknown; a variable that only whoever starts the
 // project sets is for a person to look at.
-func (judge Service) One(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+func (judge Service) One(h *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	findings, err := judge(h, s)
 	switch {
-	case errors.Is(err, facts.ErrVariable):
-		err = manual("%s", strings.TrimSuffix(err.Error(), ": "+facts.ErrVariable.Error())+": "+facts.ErrVariable.Error())
+	case errors.Is(err, source.ErrVariable):
+		err = manual("%s", strings.TrimSuffix(err.Error(), ": "+source.ErrVariable.Error())+": "+source.ErrVariable.Error())
 	case err == nil && s.Err != nil:
 		err = s.Err
 	}
@@ -55,13 +56,13 @@ func (judge Service) One(h *facts.Host, s *facts.Service) ([]checks.Finding, err
 }
 
 // about is a finding of a service's key; v is where it says it, or the service itself where it says nothing.
-func about(s *facts.Service, v facts.ComposeValue, key, got, must string) checks.Finding {
+func about(s *source.Service, v source.Value, key, got, must string) checks.Finding {
 	return checks.Finding{Subject: v.File.As + " " + s.Name + " " + key, Got: masked(got), Must: must,
 		Place: v.File.At(v.Line)}
 }
 
 // absent is a finding of a key that a service does not have.
-func absent(s *facts.Service, key, got, must string) checks.Finding {
+func absent(s *source.Service, key, got, must string) checks.Finding {
 	return about(s, s.Own(), key, got, must)
 }
 
@@ -75,7 +76,7 @@ type change struct {
 
 // fixed gives a finding the change that settles it, or the reason why it is left: what the service shares with others
 // is not changed for all of them.
-func fixed(s *facts.Service, at facts.ComposeValue, f checks.Finding, c change) checks.Finding {
+func fixed(s *source.Service, at source.Value, f checks.Finding, c change) checks.Finding {
 	own := s.Own()
 	switch {
 	case s.Shared != "":
@@ -93,7 +94,7 @@ func fixed(s *facts.Service, at facts.ComposeValue, f checks.Finding, c change) 
 }
 
 // element is what the element of a list holds that a change is about.
-func element(at facts.ComposeValue, c change) string {
+func element(at source.Value, c change) string {
 	if len(c.key) < 2 || at.Node == nil || at.Node.Kind != yaml.ScalarNode || !slices.Equal(c.key, keyOf(at)) {
 		return ""
 	}
@@ -104,7 +105,7 @@ func element(at facts.ComposeValue, c change) string {
 }
 
 // set settles a finding by a value of a key: where the service has it, or added to the service.
-func set(s *facts.Service, f checks.Finding, c change) checks.Finding {
+func set(s *source.Service, f checks.Finding, c change) checks.Finding {
 	if v, ok := s.Get(c.key...); ok && v.Path != nil {
 		return fixed(s, v, f, c)
 	}
@@ -112,7 +113,7 @@ func set(s *facts.Service, f checks.Finding, c change) checks.Finding {
 }
 
 // truth reads a boolean as Compose does.
-func truth(v facts.ComposeValue) (bool, error) {
+func truth(v source.Value) (bool, error) {
 	text, err := v.Text()
 	if err != nil {
 		return false, err
@@ -127,7 +128,7 @@ func truth(v facts.ComposeValue) (bool, error) {
 }
 
 // list is everything that a key lists, wherever the service has it from.
-func list(s *facts.Service, key string) (items []facts.ComposeValue, texts []string, err error) {
+func list(s *source.Service, key string) (items []source.Value, texts []string, err error) {
 	for _, v := range s.All(key) {
 		for _, item := range v.Items() {
 			text, errText := item.Text()
@@ -142,7 +143,7 @@ func list(s *facts.Service, key string) (items []facts.ComposeValue, texts []str
 }
 
 // appended settles a finding by one more element of a list.
-func appended(s *facts.Service, f checks.Finding, key, element string, people bool, breaks string) checks.Finding {
+func appended(s *source.Service, f checks.Finding, key, element string, people bool, breaks string) checks.Finding {
 	v, ok := s.Get(key)
 	switch {
 	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
@@ -161,7 +162,7 @@ func appended(s *facts.Service, f checks.Finding, key, element string, people bo
 }
 
 // ComposeUser judges who a service runs as; where it does not say, the image does.
-var ComposeUser Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var ComposeUser Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("user")
 	if !ok {
 		return nil, rule.Inapplicable("the image says who runs")
@@ -174,7 +175,7 @@ var ComposeUser Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findin
 }
 
 // ComposeImage wants images pinned by digest, where the service does not build its own.
-var ComposeImage Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var ComposeImage Service = func(h *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("image")
 	if _, builds := s.Get("build"); !ok || builds {
 		return nil, rule.Inapplicable("it builds its image")
@@ -190,7 +191,7 @@ var ComposeImage Service = func(h *facts.Host, s *facts.Service) ([]checks.Findi
 }
 
 // Privileged wants no service to be privileged.
-var Privileged Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var Privileged Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("privileged")
 	if !ok {
 		return nil, nil
@@ -206,7 +207,7 @@ var Privileged Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding
 func capability(name string) string { return strings.TrimPrefix(strings.ToUpper(name), "CAP_") }
 
 // Capabilities wants the default set at most, and not NET_RAW.
-var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var Capabilities Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	added, adds, errAdd := list(s, "cap_add")
 	_, drops, errDrop := list(s, "cap_drop")
 	var findings []checks.Finding
@@ -235,7 +236,7 @@ var Capabilities Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 }
 
 // NoNewPrivileges wants that no process can gain privileges.
-var NoNewPrivileges Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var NoNewPrivileges Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	items, texts, err := list(s, "security_opt")
 	if err != nil {
 		return nil, err
@@ -257,7 +258,7 @@ var NoNewPrivileges Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 }
 
 // keyOf is a value's path below its service; nil where it has none.
-func keyOf(v facts.ComposeValue) []string {
+func keyOf(v source.Value) []string {
 	if len(v.Path) < 3 {
 		return nil
 	}
@@ -266,7 +267,7 @@ func keyOf(v facts.ComposeValue) []string {
 
 // unconfined wants an option that switches a protection off to be gone.
 func unconfined(name, value string) Service {
-	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	return func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 		items, texts, err := list(s, "security_opt")
 		var findings []checks.Finding
 		for i, t := range texts {
@@ -289,7 +290,7 @@ var (
 )
 
 // ReadOnly wants a root file system that nothing writes to.
-var ReadOnly Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var ReadOnly Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("read_only")
 	got := "unset"
 	if !ok {
@@ -313,7 +314,7 @@ var (
 )
 
 func namespace(key string) Service {
-	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	return func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 		v, ok := s.Get(key)
 		if !ok {
 			return nil, nil
@@ -346,7 +347,7 @@ var HostNetwork = networkMode("host", "networks of its own, and ports")
 var DefaultBridge = networkMode("bridge", "networks of its own")
 
 func networkMode(bad, must string) Service {
-	return func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	return func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 		v, ok := s.Get("network_mode")
 		if !ok {
 			return nil, nil
@@ -361,7 +362,7 @@ func networkMode(bad, must string) Service {
 }
 
 // Devices wants none of the host's.
-var Devices Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var Devices Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	items, _, err := list(s, "devices")
 	for _, item := range items {
@@ -372,7 +373,7 @@ var Devices Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, e
 }
 
 // CgroupParent wants the Engine's own.
-var CgroupParent Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var CgroupParent Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("cgroup_parent")
 	if !ok {
 		return nil, nil

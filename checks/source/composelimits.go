@@ -9,10 +9,12 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/checks/facts/source"
 )
 
 // ComposeHealthcheck wants a health check that is not switched off. Where the service has none the image may have one.
-var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var ComposeHealthcheck Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("healthcheck")
 	if !ok {
 		return nil, manual("%s: %s has no healthcheck of its own: check its image", s.File.At(s.Line), s.Name)
@@ -40,7 +42,7 @@ var ComposeHealthcheck Service = func(_ *facts.Host, s *facts.Service) ([]checks
 }
 
 // Restart wants an end to starting again what fails.
-var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var Restart Service = func(h *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("restart")
 	if !ok {
 		return deployRestart(s)
@@ -56,7 +58,7 @@ var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, e
 	}
 	f := about(s, v, "restart", v.Said(), "no, or on-failure with at most 5 retries")
 	wanted := cmp.Or(chosen(h, s, func(k facts.ContainerChoice) string { return k.Restart }), "on-failure:5")
-	if _, err := facts.ParseRestart(wanted); err != nil {
+	if _, err := docker.ParseRestart(wanted); err != nil {
 		f.Reason = fmt.Sprintf("restart in harden's configuration: %v", err)
 		return []checks.Finding{f}, nil
 	}
@@ -69,7 +71,7 @@ var Restart Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, e
 }
 
 // deployRestart judges the form that a Swarm takes, which Compose takes too where restart is not set.
-func deployRestart(s *facts.Service) ([]checks.Finding, error) {
+func deployRestart(s *source.Service) ([]checks.Finding, error) {
 	v, ok := s.Get("deploy", "restart_policy")
 	if !ok {
 		return nil, nil
@@ -98,7 +100,7 @@ func deployRestart(s *facts.Service) ([]checks.Finding, error) {
 }
 
 // chosen is what the site has decided for a service, which goes by its own name or by that of its container.
-func chosen(h *facts.Host, s *facts.Service, of func(facts.ContainerChoice) string) string {
+func chosen(h *facts.Host, s *source.Service, of func(facts.ContainerChoice) string) string {
 	names := []string{s.Name}
 	if v, ok := s.Get("container_name"); ok {
 		if name, err := v.Text(); err == nil {
@@ -133,7 +135,7 @@ func limit(what, key string, deploy []string, of func(facts.ContainerChoice) str
 	for _, k := range also {
 		places = append(places, []string{k})
 	}
-	return func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+	return func(h *facts.Host, s *source.Service) ([]checks.Finding, error) {
 		f := absent(s, key, "unset", "set")
 		for _, p := range places {
 			v, ok := s.Get(p...)

@@ -14,6 +14,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/secret"
 )
 
@@ -23,7 +24,7 @@ type composeLeaks struct {
 	findings []checks.Finding
 }
 
-func (l *composeLeaks) add(c *facts.Compose, line int, what, got string) {
+func (l *composeLeaks) add(c *source.Compose, line int, what, got string) {
 	if place := c.At(line); !l.lines[place] {
 		l.lines[place] = true
 		l.findings = append(l.findings, checks.Finding{Subject: c.As + " " + what, Got: got, Must: mustFile, Place: place})
@@ -33,7 +34,7 @@ func (l *composeLeaks) add(c *facts.Compose, line int, what, got string) {
 // bytesOf says how long a secret is, and nothing else of it.
 func bytesOf(value string) string { return fmt.Sprintf("a value of %d bytes", len(value)) }
 
-func composeSecrets(c *facts.Compose, env *environments) ([]checks.Finding, error) {
+func composeSecrets(c *source.Compose, env *environments) ([]checks.Finding, error) {
 	l := &composeLeaks{lines: map[string]bool{}}
 	var inFiles []checks.Finding
 	for _, s := range c.Services {
@@ -59,7 +60,7 @@ func composeSecrets(c *facts.Compose, env *environments) ([]checks.Finding, erro
 func fileOf(place string) string { return place[:strings.LastIndexByte(place, ':')] }
 
 // variables finds what a service, or the build of its image, is given by its environment.
-func (l *composeLeaks) variables(s *facts.Service) {
+func (l *composeLeaks) variables(s *source.Service) {
 	for _, key := range [][]string{{"environment"}, {"build", "args"}} {
 		for _, v := range s.All(key...) {
 			for name, value := range v.Assignments() {
@@ -76,7 +77,7 @@ func (l *composeLeaks) variables(s *facts.Service) {
 }
 
 // commands finds what a service's programs are given as arguments.
-func (l *composeLeaks) commands(s *facts.Service) {
+func (l *composeLeaks) commands(s *source.Service) {
 	for _, key := range [][]string{{"command"}, {"entrypoint"}, {"healthcheck", "test"}} {
 		v, ok := s.Get(key...)
 		if !ok {
@@ -96,7 +97,7 @@ func (l *composeLeaks) commands(s *facts.Service) {
 }
 
 // joined is a command as a shell would take it.
-func joined(items []facts.ComposeValue) string {
+func joined(items []source.Value) string {
 	var words []string
 	for _, item := range items {
 		w := item.Node.Value
@@ -118,7 +119,7 @@ type environments struct {
 	seen map[string]bool
 }
 
-func (e *environments) of(s *facts.Service) (findings []checks.Finding) {
+func (e *environments) of(s *source.Service) (findings []checks.Finding) {
 	names := []string{".env"}
 	for _, v := range s.All("env_file") {
 		for _, item := range v.Items() {
@@ -136,15 +137,15 @@ func (e *environments) of(s *facts.Service) (findings []checks.Finding) {
 		}
 		if !e.seen[name] && facts.Within(name, s.File.Root) {
 			e.seen[name] = true
-			findings = append(findings, e.file(&s.File.SourceFile, name)...)
+			findings = append(findings, e.file(&s.File.File, name)...)
 		}
 	}
 	return findings
 }
 
-func (e *environments) file(c *facts.SourceFile, name string) (findings []checks.Finding) {
+func (e *environments) file(c *source.File, name string) (findings []checks.Finding) {
 	f, err := e.host.File(name)
-	if err != nil || facts.Ignored(e.host, c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
+	if err != nil || source.Ignored(e.host, c.Root, f.Path) { // what Compose reads and cannot be read is told elsewhere
 		return nil
 	}
 	as := path.Join(path.Dir(c.As), strings.TrimPrefix(strings.TrimPrefix(f.Path, path.Dir(c.Path)), "/"))

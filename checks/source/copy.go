@@ -12,12 +12,13 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/want"
 )
 
 // Copy wants COPY where ADD does no more (4.9). ADD fetches URLs and unpacks archives, which a word away looks the
 // same.
-var Copy = dockerfiles(func(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+var Copy = dockerfiles(func(h *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range d.Stages {
 		for _, s := range d.Stages[i].Steps {
@@ -38,7 +39,7 @@ var Copy = dockerfiles(func(h *facts.Host, d *facts.Dockerfile) ([]checks.Findin
 })
 
 // plain says why COPY would not do the same as an ADD.
-func plain(h *facts.Host, d *facts.Dockerfile, add *instructions.AddCommand, line int) error {
+func plain(h *facts.Host, d *source.Dockerfile, add *instructions.AddCommand, line int) error {
 	switch {
 	case add.Checksum != "":
 		return errors.New("it verifies a checksum, which COPY cannot: it is as good as ADD gets")
@@ -53,7 +54,7 @@ func plain(h *facts.Host, d *facts.Dockerfile, add *instructions.AddCommand, lin
 	return nil
 }
 
-func local(h *facts.Host, d *facts.Dockerfile, source string, line int) error {
+func local(h *facts.Host, d *source.Dockerfile, source string, line int) error {
 	lower := strings.ToLower(source)
 	switch {
 	case strings.Contains(lower, "://") || strings.HasPrefix(lower, "git@") || strings.HasSuffix(lower, ".git"):
@@ -62,7 +63,7 @@ func local(h *facts.Host, d *facts.Dockerfile, source string, line int) error {
 		return errors.New("what it takes depends on a variable")
 	}
 	found := false
-	for _, dir := range contexts(&d.SourceFile) {
+	for _, dir := range contexts(&d.File) {
 		spend := func(n int) error { return d.Names(n, line) }
 		matches, err := glob(h, dir, strings.TrimPrefix(path.Clean("/"+source), "/"), spend)
 		if err != nil {

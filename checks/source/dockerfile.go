@@ -10,6 +10,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/rule"
 )
 
@@ -29,7 +30,7 @@ func IsRoot(user string) bool {
 	return name == "" || name == "root" || err == nil && n == 0
 }
 
-func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func user(_ *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	final := d.Final()
 	f := checks.Finding{Subject: d.As + " USER", Must: "a user other than root, by number", Place: d.At(final.Line)}
 	found := false
@@ -69,7 +70,7 @@ func user(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	return []checks.Finding{f}, nil
 }
 
-func healthcheck(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func healthcheck(_ *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	final := d.Final()
 	f := checks.Finding{Subject: d.As + " HEALTHCHECK", Got: "unset",
 		Must:  "a command that tells whether the service works",
@@ -89,7 +90,7 @@ func healthcheck(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 }
 
 // pinned judges every image that a file starts from or copies from: any of them can bring in what nobody has reviewed.
-func pinned(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func pinned(h *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	var unknown error
 	judge := func(image string, known bool, what string, line int) {
@@ -117,7 +118,7 @@ func pinned(h *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
 	return findings, unknown
 }
 
-func isStage(d *facts.Dockerfile, name string) bool {
+func isStage(d *source.Dockerfile, name string) bool {
 	if n, err := strconv.Atoi(name); err == nil {
 		return n >= 0 && n < len(d.Stages)
 	}
@@ -162,7 +163,7 @@ func tagOf(image, told string) string {
 	return "tag " + shown + ", which can be moved"
 }
 
-func update(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func update(_ *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range d.Stages {
 		for _, s := range d.Stages[i].Steps {
@@ -224,7 +225,7 @@ func updateAlone(commands [][]string) string {
 	return alone
 }
 
-func setuid(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+func setuid(_ *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	found := func(what string, line int) {
 		findings = append(findings, checks.Finding{Subject: d.As + " " + masked(what),

@@ -11,11 +11,12 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 )
 
 // A mount is one entry of a service's volumes that comes from the host.
 type mount struct {
-	at      facts.ComposeValue
+	at      source.Value
 	source  string
 	options []string // of the short form
 	long    bool
@@ -27,7 +28,7 @@ type mount struct {
 
 // mounts are the bind mounts of a service, in the short form and in the long. What counts more replaces a mount on the
 // same directory.
-func mounts(s *facts.Service) ([]mount, error) {
+func mounts(s *source.Service) ([]mount, error) {
 	var all []mount
 	var unknown error
 	taken := map[string]bool{}
@@ -60,7 +61,7 @@ func mounts(s *facts.Service) ([]mount, error) {
 }
 
 // targetOf is the directory that a volume is mounted on; the error is of a short form whose text is not known.
-func targetOf(item facts.ComposeValue) (string, error) {
+func targetOf(item source.Value) (string, error) {
 	if item.Node.Kind == yaml.MappingNode {
 		target, ok := item.Field("target")
 		if !ok {
@@ -80,7 +81,7 @@ func targetOf(item facts.ComposeValue) (string, error) {
 	return path.Clean(parts[1]), nil
 }
 
-func shortMount(s *facts.Service, item facts.ComposeValue) []mount {
+func shortMount(s *source.Service, item source.Value) []mount {
 	text, err := item.Text()
 	parts := strings.SplitN(text, ":", 3)
 	if err != nil || len(parts) < 2 {
@@ -98,7 +99,7 @@ func shortMount(s *facts.Service, item facts.ComposeValue) []mount {
 	return []mount{m}
 }
 
-func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
+func longMount(s *source.Service, item source.Value) ([]mount, error) {
 	source, ok := item.Field("source")
 	kind, typed := item.Field("type")
 	if !ok || !typed {
@@ -127,7 +128,7 @@ func longMount(s *facts.Service, item facts.ComposeValue) ([]mount, error) {
 }
 
 // boundVolume is the mount of a volume that the file itself makes a bind mount of: by driver_opts, with o: bind.
-func boundVolume(s *facts.Service, item facts.ComposeValue, name string, readOnly bool) []mount {
+func boundVolume(s *source.Service, item source.Value, name string, readOnly bool) []mount {
 	device, options, ok := s.Whole.Bound(name)
 	if !ok || !strings.HasPrefix(device, "/") {
 		return nil
@@ -139,7 +140,7 @@ func boundVolume(s *facts.Service, item facts.ComposeValue, name string, readOnl
 }
 
 // shown is a part of a value for people to see, and all of the value as it is written where it has variables.
-func shown(v facts.ComposeValue, part string) string {
+func shown(v source.Value, part string) string {
 	if strings.Contains(v.Said(), "$") {
 		return v.Said()
 	}
@@ -151,7 +152,7 @@ func isPath(s string) bool {
 }
 
 // absolute is a path of a Compose file, which is below the file's project directory unless it is absolute.
-func absolute(c *facts.Compose, p string) string {
+func absolute(c *source.Compose, p string) string {
 	if strings.HasPrefix(p, "/") {
 		return path.Clean(p)
 	}
@@ -191,7 +192,7 @@ func real(p string) string {
 }
 
 // SensitiveMounts wants the host's system directories read-only.
-var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var SensitiveMounts Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := mounts(s)
 	var findings []checks.Finding
 	for _, m := range all {
@@ -231,7 +232,7 @@ var SensitiveMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Fi
 }
 
 // SocketMounts wants no service to reach the API.
-var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var SocketMounts Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := mounts(s)
 	var findings []checks.Finding
 	for _, m := range all {
@@ -250,7 +251,7 @@ var SocketMounts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Findi
 }
 
 // Propagation wants no mount to reach from a container to the host.
-var Propagation Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var Propagation Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := mounts(s)
 	var findings []checks.Finding
 	for _, m := range all {

@@ -9,11 +9,12 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 )
 
 // A port is one entry of a service's ports.
 type port struct {
-	at      facts.ComposeValue
+	at      source.Value
 	address string
 	host    string // "8080", "8080-8090", or empty where the Engine chooses
 	text    string // the short form
@@ -21,7 +22,7 @@ type port struct {
 	long    bool
 }
 
-func ports(s *facts.Service) ([]port, error) {
+func ports(s *source.Service) ([]port, error) {
 	var all []port
 	var unknown error
 	for _, v := range s.All("ports") {
@@ -64,7 +65,7 @@ func ports(s *facts.Service) ([]port, error) {
 }
 
 // BoundPorts wants ports on one address. Which one is the site's to choose.
-var BoundPorts Service = func(h *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var BoundPorts Service = func(h *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := ports(s)
 	var findings []checks.Finding
 	for _, p := range all {
@@ -117,7 +118,7 @@ func isAddress(s string) bool {
 }
 
 // LowPorts wants none below 1024.
-var LowPorts Service = func(_ *facts.Host, s *facts.Service) ([]checks.Finding, error) {
+var LowPorts Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := ports(s)
 	var findings []checks.Finding
 	for _, p := range all {

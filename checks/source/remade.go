@@ -5,13 +5,13 @@ import (
 	"strconv"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/want"
 )
 
 // Limited returns the changes of a Compose file that give a service limits which its containers have, or are to have: a
 // limit that only the running container has is lost when Compose makes it again.
-func Limited(s *facts.Service, l want.Limits) (wants []want.Want, err error) {
+func Limited(s *source.Service, l want.Limits) (wants []want.Want, err error) {
 	put := func(value any, places ...[]string) {
 		key := places[0]
 		for _, p := range places[1:] {

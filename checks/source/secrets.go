@@ -14,6 +14,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/secret"
 )
@@ -30,9 +31,9 @@ type leak struct {
 }
 
 // Secrets wants none in ENV, ARG, RUN, COPY or anywhere else in a Dockerfile (4.10).
-var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Finding, error) {
+var Secrets = dockerfiles(func(_ *facts.Host, d *source.Dockerfile) ([]checks.Finding, error) {
 	var leaks []leak
-	steps := map[int]facts.Step{} // what a line is part of
+	steps := map[int]source.Step{} // what a line is part of
 	for i := range d.Stages {
 		for _, s := range d.Stages[i].Steps {
 			for l := s.Line; l <= max(s.Line, s.End); l++ {
@@ -66,7 +67,7 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *facts.Dockerfile) ([]checks.Fin
 })
 
 // named finds what a step gives away by the names in it, whatever the value looks like.
-func named(d *facts.Dockerfile, s facts.Step) []leak {
+func named(d *source.Dockerfile, s source.Step) []leak {
 	var leaks []leak
 	add := func(what, value, got string) {
 		if value != "" {
@@ -158,7 +159,7 @@ func keyFiles(instruction string, line int, sources []string) []leak {
 
 // ComposeSecrets wants none in a Compose file, by name or by form.
 var ComposeSecrets = checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-	s, err := facts.SourcesOf(h)
+	s, err := source.Of(h)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/rule"
 	"example.com/harden/checks/secret"
 )
@@ -30,9 +31,9 @@ func masked(text string) string {
 
 // dockerfiles judges each Dockerfile by itself. What could not be read makes the verdict unknown, unless something was
 // found elsewhere; what only a person can tell is manual.
-func dockerfiles(judge func(*facts.Host, *facts.Dockerfile) ([]checks.Finding, error)) checks.Rule {
+func dockerfiles(judge func(*facts.Host, *source.Dockerfile) ([]checks.Finding, error)) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		s, err := facts.SourcesOf(h)
+		s, err := source.Of(h)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func dockerfiles(judge func(*facts.Host, *facts.Dockerfile) ([]checks.Finding, e
 }
 
 // unseen is an error where files were left out of the walk: what they hold is not known.
-func unseen(s *facts.Sources, otherwise error) error {
+func unseen(s *source.Files, otherwise error) error {
 	if len(s.Skipped) == 0 {
 		return otherwise
 	}
@@ -124,7 +125,7 @@ func manual(format string, args ...any) error {
 // Both judges by two rules, of which one may be about nothing that is here.
 func Both(a, b checks.Rule) checks.Rule {
 	return checks.Func(func(h *facts.Host) ([]checks.Finding, error) {
-		if _, err := facts.SourcesOf(h); err != nil {
+		if _, err := source.Of(h); err != nil {
 			return nil, err
 		}
 		var all verdicts
@@ -136,7 +137,7 @@ func Both(a, b checks.Rule) checks.Rule {
 
 // contexts are the directories that a build of a Dockerfile may be given: its own and those above it, up to the
 // directory of --source.
-func contexts(f *facts.SourceFile) []string {
+func contexts(f *source.File) []string {
 	var dirs []string
 	for dir := path.Dir(f.Path); ; dir = path.Dir(dir) {
 		dirs = append(dirs, dir)

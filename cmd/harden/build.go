@@ -12,6 +12,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/guide"
@@ -84,7 +85,7 @@ func (s *session) runNotes() (notes []string) {
 // verify is apply's Verify: the checks judged again on a fresh look at the host, as waivers have them.
 func (s *session) verify(ctx context.Context, ids []string) (map[string]string, error) {
 	failing := map[string]string{}
-	for _, r := range s.judge(ctx, s.look(ctx), named(ids)) {
+	for _, r := range s.judgeAnew(ctx, named(ids)) {
 		switch r.Status {
 		case checks.Fail:
 			f := r.Findings[0]
@@ -99,6 +100,26 @@ func (s *session) verify(ctx context.Context, ids []string) (map[string]string, 
 	return failing, ctx.Err()
 }
 
+// looks is how often a host is looked at while its Docker Engine leaves questions without an answer. One that has just
+// been restarted, and has many containers to start, may take a while.
+const looks = 4
+
+// judgeAnew judges a fresh look at the host.
+func (s *session) judgeAnew(ctx context.Context, cs []*checks.Check) []checks.Result {
+	return patiently(ctx, func() []checks.Result { return s.judge(ctx, s.look(ctx), cs) })
+}
+
+func patiently(ctx context.Context, judge func() []checks.Result) (rs []checks.Result) {
+	for range looks {
+		rs = judge()
+		silent := slices.ContainsFunc(rs, func(r checks.Result) bool { return errors.Is(r.Err, facts.ErrSilent) })
+		if !silent || ctx.Err() != nil {
+			break
+		}
+	}
+	return rs
+}
+
 // doubted reports whether not all that a check is about could be judged in the first place, below --source: there a
 // file that nobody can read stays so, and says nothing of those that were changed.
 func (s *session) doubted(c *checks.Check) bool {
@@ -110,7 +131,7 @@ func (s *session) doubted(c *checks.Check) bool {
 // called fixed because a write did not fail.
 func (s *session) after(ctx context.Context) []report.LeftOver {
 	still := []report.LeftOver{}
-	now := s.judge(ctx, s.look(ctx), s.selection.Checks)
+	now := s.judgeAnew(ctx, s.selection.Checks)
 	for i, before := range s.results {
 		for _, f := range before.Findings {
 			if r := now[i]; r.Status == checks.Unknown && !s.doubted(r.Check) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate/report"
 )
@@ -69,11 +70,11 @@ func TestCanariesInErrors(t *testing.T) {
 
 // A canaryEngine tells of containers and images that have secrets wherever a text can be.
 type canaryEngine struct {
-	facts.Engine
+	docker.Engine
 	texts []string
 }
 
-func (e canaryEngine) Containers(ctx context.Context) ([]facts.Container, error) {
+func (e canaryEngine) Containers(ctx context.Context) ([]docker.Container, error) {
 	all, err := e.Engine.Containers(ctx)
 	for i := range all {
 		text := e.texts[i%len(e.texts)]
@@ -85,13 +86,13 @@ func (e canaryEngine) Containers(ctx context.Context) ([]facts.Container, error)
 	return all, err
 }
 
-func (e canaryEngine) Images(ctx context.Context) ([]facts.Image, error) {
+func (e canaryEngine) Images(ctx context.Context) ([]docker.Image, error) {
 	all, err := e.Engine.Images(ctx)
 	for i := range all {
 		all[i].Config.Env = append(all[i].Config.Env, e.texts...)
 		for _, t := range e.texts {
 			for _, step := range []string{"ADD ", "RUN apt-get update # ", "RUN curl ", "RUN chmod 4755 /x ", "ENV "} {
-				all[i].History = append(all[i].History, facts.Layer{CreatedBy: step + t})
+				all[i].History = append(all[i].History, docker.Layer{CreatedBy: step + t})
 			}
 		}
 	}
@@ -106,7 +107,7 @@ type canaryHost struct {
 func (h canaryHost) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := h.Recording.Engine(ctx)
 	at.Host = "tcp://user:" + h.texts[0] + "@127.0.0.1:2375"
-	engine, _ := e.(facts.Engine)
+	engine, _ := e.(docker.Engine)
 	return canaryEngine{engine, h.texts}, at, err
 }
 

@@ -20,6 +20,7 @@ import (
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A configFile is the configuration file. Viper gets the settings of it alone: it folds the case of keys, which those
@@ -111,7 +112,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	}
 	var errs *multierror.Error
 	for i, k := range f.Choices.Containers {
-		if err := facts.CheckChoice(facts.ContainerChoice(k)); err != nil {
+		if err := docker.CheckChoice(facts.ContainerChoice(k)); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("%s: choices: containers: the %s: %w", path, ordinal(i), err))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
@@ -139,7 +139,7 @@ func (s *session) guarded(o apply.Options) apply.Options {
 	o.Within = s.within
 	// Neither the configuration nor the environment of then is to decide what is taken back, and how.
 	o.Recall = []string{"expire", "--config=" + noConfig, "--state=" + s.State}
-	if e, err := facts.EngineSays(s.host); err == nil && e.Local {
+	if e, err := docker.EngineSays(s.host); err == nil && e.Local {
 		o.Recall = append(o.Recall, "--docker-host="+e.Host)
 	}
 	if file, err := s.kubeconfig(); err == nil && file != "" {

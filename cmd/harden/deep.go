@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate/report"
 )
 
@@ -24,7 +25,7 @@ func (s *session) reading(image string, read int64) {
 	defer p.mu.Unlock()
 	if p.line == nil {
 		p.sizes, p.names, p.seen = map[string]int64{}, map[string]string{}, map[string]bool{}
-		all, _ := facts.Images(s.host)
+		all, _ := docker.Images(s.host)
 		for i := range all {
 			p.names[all[i].ID] = all[i].ShortName()
 			for _, l := range all[i].History {

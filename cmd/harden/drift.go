@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
 	"example.com/harden/remediate/apply"
@@ -87,7 +87,7 @@ func (s *session) drift() error {
 	c.checks(left.Settled)
 	c.timers(left.Timers, activate.New(activate.Options{}).Timer)
 	c.records(left.Records, s.cluster())
-	if daemon, err := facts.DaemonOf(s.host); err == nil && left.Runs > 0 && daemon.Stale {
+	if daemon, err := docker.DaemonOf(s.host); err == nil && left.Runs > 0 && daemon.Stale {
 		d.Notes = append(d.Notes,
 			"dockerd's configuration is newer than its process: what runs may wait for a restart.")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -145,14 +146,14 @@ func (g *guided) fresh() error {
 // lookAround asks the Engine of this machine for all that it has.
 func (g *guided) lookAround() (*guide.State, error) {
 	g.host = g.look(g.ctx)
-	e, err := facts.EngineSays(g.host)
+	e, err := docker.EngineSays(g.host)
 	if err != nil {
 		return nil, err
 	}
 	if !e.Local {
 		return nil, fmt.Errorf("%s: the Docker Engine is on another machine; run harden there", e.Host)
 	}
-	if err := facts.EngineDoubt(g.host); err != nil { // it names the directories that root writes to
+	if err := docker.EngineDoubt(g.host); err != nil { // it names the directories that root writes to
 		return nil, err
 	}
 	if why, err := g.host.Exposed(e.DockerRootDir); err != nil || why != "" {
@@ -299,7 +300,7 @@ func (g *guided) remap(ctx context.Context) (string, error) {
 
 // restarted says so where nothing here could restart dockerd.
 func (g *guided) restarted(ctx context.Context) error {
-	e, err := facts.EngineSays(g.look(ctx))
+	e, err := docker.EngineSays(g.look(ctx))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/fixtures"
 	"example.com/harden/remediate/report"
 )
@@ -33,12 +34,12 @@ var hostile = []string{
 }
 
 // A hostileEngine tells of containers, images and networks that have such a text wherever a text can be.
-type hostileEngine struct{ facts.Engine }
+type hostileEngine struct{ docker.Engine }
 
-func (hostileEngine) Containers(context.Context) (all []facts.Container, _ error) {
+func (hostileEngine) Containers(context.Context) (all []docker.Container, _ error) {
 	for i, s := range hostile {
 		for _, running := range []bool{true, false} {
-			var c facts.Container
+			var c docker.Container
 			fill(reflect.ValueOf(&c).Elem(), s)
 			c.ID, c.State.Running = fmt.Sprintf("%063d%d", i, len(all)%2), running
 			c.HostConfig.Privileged = running
@@ -52,12 +53,12 @@ func (hostileEngine) Containers(context.Context) (all []facts.Container, _ error
 	return all, nil
 }
 
-func (hostileEngine) Images(context.Context) (all []facts.Image, _ error) {
+func (hostileEngine) Images(context.Context) (all []docker.Image, _ error) {
 	for i, s := range hostile {
-		var image facts.Image
+		var image docker.Image
 		fill(reflect.ValueOf(&image).Elem(), s)
 		image.ID, image.Config.User = fmt.Sprint("sha256:", i), ""
-		image.History = []facts.Layer{{CreatedBy: "ADD " + s + " /x"}, {CreatedBy: "RUN apt-get update # " + s},
+		image.History = []docker.Layer{{CreatedBy: "ADD " + s + " /x"}, {CreatedBy: "RUN apt-get update # " + s},
 			{CreatedBy: "RUN curl " + s + "| sh"}, {CreatedBy: s}}
 		all = append(all, image)
 	}
@@ -83,7 +84,7 @@ type hostileHost struct{ *fixtures.Recording }
 
 func (h hostileHost) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := h.Recording.Engine(ctx)
-	engine, _ := e.(facts.Engine)
+	engine, _ := e.(docker.Engine)
 	return hostileEngine{engine}, at, err
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -249,7 +249,7 @@ func (s *session) engineHost() string {
 	if len(s.Sources) > 0 {
 		return ""
 	}
-	if e, err := facts.EngineSays(s.host); err == nil && e.From != "default" {
+	if e, err := docker.EngineSays(s.host); err == nil && e.From != "default" {
 		at = e.Host
 	}
 	if strings.Replace(at, "unix:///var/run/", "unix:///run/", 1) == "unix:///run/docker.sock" {
@@ -279,10 +279,10 @@ func (s *session) services(p *progress) apply.Services {
 	kubeconfig, _ := s.kubeconfig() // without one, what was to be recorded says that it could not
 	o := activate.Options{Progress: p.say, Kubeconfig: kubeconfig, RestartTimeout: s.Restart,
 		Audit: live.New("/", live.DockerOptions{Host: s.DockerHost}).Audit}
-	if e, err := facts.EngineSays(s.host); err == nil && e.Local {
+	if e, err := docker.EngineSays(s.host); err == nil && e.Local {
 		o.DockerHost = e.Host
 	}
-	if d, err := facts.DaemonOf(s.host); err == nil {
+	if d, err := docker.DaemonOf(s.host); err == nil {
 		o.Unit, o.Alone = d.Unit, d.Process != nil && d.Unit == ""
 	}
 	return activate.New(o)

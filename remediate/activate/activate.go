@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 )
 
@@ -101,7 +102,7 @@ func (s *Services) Ready(ctx context.Context, a remediate.Activation) error {
 		if remediate.Kubelet(a.Unit) {
 			return s.readyKubelet(ctx, a.Unit)
 		}
-		if unit := cmp.Or(a.Unit, s.opts.Unit); facts.OpenRC(unit) {
+		if unit := cmp.Or(a.Unit, s.opts.Unit); docker.OpenRC(unit) {
 			return s.readyOpenRC(ctx, unit)
 		}
 		return s.readyRestart(ctx, cmp.Or(a.Unit, s.opts.Unit))
@@ -132,7 +133,7 @@ func (s *Services) Activate(ctx context.Context, a remediate.Activation) error {
 		if remediate.Kubelet(unit) {
 			return s.restartKubelet(ctx, unit)
 		}
-		if facts.OpenRC(unit) {
+		if docker.OpenRC(unit) {
 			return s.restartOpenRC(ctx, unit)
 		}
 		return s.restart(ctx, unit)

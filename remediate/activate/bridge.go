@@ -8,6 +8,7 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate/scratch"
 )
@@ -37,8 +38,8 @@ func (s *Services) bridge(ctx context.Context, c *dbus.Conn, name string, surviv
 		return nothing, nil
 	}
 	// it may not answer
-	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
-	d, err := facts.DaemonOf(h)
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: docker.Default}), facts.Choices{})
+	d, err := docker.DaemonOf(h)
 	if err != nil {
 		return nothing, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/program"
@@ -27,7 +28,7 @@ var composePrograms = []string{
 
 // serviceOf is what Compose's labels say that a container is of: "project/service", empty where it is of none.
 func serviceOf(labels map[string]string) string {
-	p, s := labels[facts.LabelComposeProject], labels[facts.LabelComposeService]
+	p, s := labels[docker.LabelComposeProject], labels[docker.LabelComposeService]
 	if p == "" || s == "" {
 		return ""
 	}
@@ -36,12 +37,12 @@ func serviceOf(labels map[string]string) string {
 
 // project finds out how Compose made the containers of a service, and that what it read then is what was judged: reads
 // are the sums that its files may have, one of which each of them must have.
-func (s *Services) project(ctx context.Context, unit string, reads ...map[string]string) (*facts.Project, error) {
+func (s *Services) project(ctx context.Context, unit string, reads ...map[string]string) (*docker.Project, error) {
 	if err := s.local(); err != nil {
 		return nil, err
 	}
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
-	p, err := facts.ProjectOf(h, unit)
+	p, err := docker.ProjectOf(h, unit)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Services) project(ctx context.Context, unit string, reads ...map[string
 }
 
 // unchanged refuses a service of which Compose would read something else than was judged.
-func unchanged(p *facts.Project, reads []map[string]string) error {
+func unchanged(p *docker.Project, reads []map[string]string) error {
 	if len(reads) == 0 {
 		return nil // a journal of an older harden does not say
 	}
@@ -88,10 +89,10 @@ func (s *Services) members(ctx context.Context, unit string) ([]container.Summar
 	defer cli.Close()
 	name, service, _ := strings.Cut(unit, "/")
 	cs, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(
-		filters.Arg("label", facts.LabelComposeProject+"="+name), filters.Arg("label",
-			facts.LabelComposeService+"="+service))})
+		filters.Arg("label", docker.LabelComposeProject+"="+name), filters.Arg("label",
+			docker.LabelComposeService+"="+service))})
 	return slices.DeleteFunc(cs, func(c container.Summary) bool {
-		return strings.EqualFold(c.Labels[facts.LabelComposeOnce], "true")
+		return strings.EqualFold(c.Labels[docker.LabelComposeOnce], "true")
 	}), err
 }
 
@@ -162,7 +163,7 @@ func running(cs []container.Summary) int {
 
 // compose calls Compose for a service. Each word that comes from a label is the value of an option, or comes after
 // "--".
-func (s *Services) compose(ctx context.Context, p *facts.Project, count int, start bool) error {
+func (s *Services) compose(ctx context.Context, p *docker.Project, count int, start bool) error {
 	exe, err := program.Find(composePrograms)
 	if err != nil {
 		return err

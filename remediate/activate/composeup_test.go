@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/activate"
@@ -75,7 +76,7 @@ func (s *shop) up(args ...string) {
 func (s *shop) sums() map[string]string {
 	s.t.Helper()
 	h := facts.New(s.t.Context(), live.New("/", live.DockerOptions{Host: s.Host}), facts.Choices{})
-	p, err := facts.ProjectOf(h, "shop/web")
+	p, err := docker.ProjectOf(h, "shop/web")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -96,8 +97,8 @@ func (s *shop) containers(ids bool) []string {
 		if c.Names[0] == "/seed" {
 			continue
 		}
-		line := fmt.Sprintf("%s %s %s %s %s %s", c.Names[0], c.State, c.Labels["tag"], c.Labels[facts.LabelComposeFiles],
-			c.Labels[facts.LabelComposeDir], c.Labels[facts.LabelComposeEnv])
+		line := fmt.Sprintf("%s %s %s %s %s %s", c.Names[0], c.State, c.Labels["tag"], c.Labels[docker.LabelComposeFiles],
+			c.Labels[docker.LabelComposeDir], c.Labels[docker.LabelComposeEnv])
 		if ids {
 			line += " " + c.ID
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 )
 
@@ -27,15 +28,15 @@ func (s *Services) Limits(ctx context.Context, id string) (want.Limits, error) {
 		return want.Limits{}, fmt.Errorf("container %s: %w", facts.ShortID(id), facts.ErrAbsent)
 	}
 	hc := answer.HostConfig
-	now := facts.Container{ID: id, HostConfig: facts.HostConfig{Memory: hc.Memory, MemorySwap: hc.MemorySwap,
+	now := docker.Container{ID: id, HostConfig: docker.HostConfig{Memory: hc.Memory, MemorySwap: hc.MemorySwap,
 		CPUShares: hc.CPUShares,
-		PidsLimit: hc.PidsLimit, RestartPolicy: facts.RestartPolicy{Name: hc.RestartPolicy.Name,
+		PidsLimit: hc.PidsLimit, RestartPolicy: docker.RestartPolicy{Name: hc.RestartPolicy.Name,
 			MaximumRetryCount: hc.RestartPolicy.MaximumRetryCount}}}
 	if hc.CPUShares != 0 {
 		return now.Limits(0), nil
 	}
 	info, err := c.Info(ctx)
-	return now.Limits(facts.Shares(info)), err
+	return now.Limits(docker.Shares(info)), err
 }
 
 // Update asks the Engine for limits of one container, in one call, of which it does all or nothing.
@@ -51,7 +52,7 @@ func (s *Services) Update(ctx context.Context, id string, l want.Limits) error {
 		u.PidsLimit = &l.PIDs
 	}
 	if l.Restart != "" {
-		p, err := facts.ParseRestart(l.Restart)
+		p, err := docker.ParseRestart(l.Restart)
 		if err != nil {
 			return err
 		}
@@ -64,14 +65,14 @@ func (s *Services) Update(ctx context.Context, id string, l want.Limits) error {
 }
 
 // Engine identifies the Docker Engine that is asked.
-func (s *Services) Engine(ctx context.Context) (facts.EngineID, error) {
+func (s *Services) Engine(ctx context.Context) (docker.EngineID, error) {
 	c, err := s.engine()
 	if err != nil {
-		return facts.EngineID{}, err
+		return docker.EngineID{}, err
 	}
 	defer c.Close()
 	info, err := c.Info(ctx)
-	return facts.EngineOf(s.opts.DockerHost, info), err
+	return docker.EngineOf(s.opts.DockerHost, info), err
 }
 
 func absent(id string, err error) error {

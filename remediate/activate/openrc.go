@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate/gate"
 	"example.com/harden/remediate/program"
@@ -46,8 +47,8 @@ func (s *Services) readyOpenRC(ctx context.Context, script string) error {
 
 // ends says which containers a restart stops though live-restore has kept them so far: the new configuration has none.
 func (s *Services) ends(ctx context.Context) {
-	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: facts.Default}), facts.Choices{})
-	d, err := facts.DaemonOf(h)
+	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost, From: docker.Default}), facts.Choices{})
+	d, err := docker.DaemonOf(h)
 	if err != nil {
 		return
 	}

@@ -21,6 +21,7 @@ import (
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/facts/live"
 )
 
@@ -105,8 +106,8 @@ func (c podContainer) argv() []string { return slices.Concat(c.Command, c.Args) 
 // arguments are what a program that a wrapper starts is given; nil where none is wrapped.
 func (c podContainer) arguments() []string {
 	all := c.argv()
-	for _, name := range facts.Programs {
-		if n, ok := facts.Before(all, name); ok && n > 1 {
+	for _, name := range kube.Programs {
+		if n, ok := kube.Before(all, name); ok && n > 1 {
 			return all[n:]
 		}
 	}
@@ -231,14 +232,14 @@ func (c podContainer) started(pid int) bool {
 		return false
 	}
 	if p.Contained {
-		return !p.OtherUsers && facts.InStaticPod(p.Cgroup, cgroupRoot(), c.uid)
+		return !p.OtherUsers && kube.InStaticPod(p.Cgroup, cgroupRoot(), c.uid)
 	}
 	return ours(pid) == nil
 }
 
 // cgroupRoot is where the kubelet puts the control groups of pods, as it was when it was first asked for.
 var cgroupRoot = sync.OnceValue(func() string {
-	n, err := facts.NodeOf(facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}))
+	n, err := kube.NodeOf(facts.New(context.Background(), live.New("/", live.DockerOptions{}), facts.Choices{}))
 	if err != nil {
 		return ""
 	}

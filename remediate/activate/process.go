@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/remediate/linux"
 )
@@ -125,7 +126,7 @@ func (s *Services) daemon(ctx context.Context, name string) (process, error) {
 		return dockerd(pid)
 	}
 	name = cmp.Or(name, s.opts.Unit)
-	if s.opts.Alone || facts.OpenRC(name) {
+	if s.opts.Alone || docker.OpenRC(name) {
 		pid, err := s.peer(ctx)
 		if err != nil {
 			return process{}, err

@@ -9,7 +9,7 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // reload makes dockerd read its configuration again. Neither the signal nor systemd's job tells whether it could: a
@@ -60,7 +60,7 @@ func (s *Services) reload(ctx context.Context, name string) error {
 // sendReload goes by systemd where that runs the daemon and knows how to reload it, so that an ExecReload= of the
 // administrator's counts; otherwise by the signal itself.
 func (s *Services) sendReload(ctx context.Context, name string, p process) error {
-	if facts.OpenRC(name) {
+	if docker.OpenRC(name) {
 		return s.reloadOpenRC(ctx, name, p)
 	}
 	sent := false

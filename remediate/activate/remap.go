@@ -19,7 +19,7 @@ import (
 // are none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
 func (s *Services) leave(ctx context.Context, securityOptions []string) error {
 	h := facts.New(ctx, live.New("/", live.DockerOptions{Host: s.opts.DockerHost}), facts.Choices{})
-	d, err := facts.DaemonOf(h)
+	d, err := docker.DaemonOf(h)
 	is := docker.Remapped(securityOptions)
 	if err != nil || d.KeysErr != nil || gate.Remaps(d) == is {
 		return nil

@@ -11,7 +11,6 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
-	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 )
 
@@ -38,7 +37,7 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 	if err != nil {
 		return nil, err
 	}
-	swarming := docker.Swarming(&facts.EngineFacts{Info: info})
+	swarming := docker.Swarming(&docker.EngineFacts{Info: info})
 	deadline := time.Now().Add(s.opts.event)
 	var errs []error
 	for _, c := range was.Containers {
@@ -62,7 +61,7 @@ func (s *Services) Revive(ctx context.Context, before json.RawMessage) (said []s
 			said = append(said, fmt.Sprintf("container %s ended with the restart, and its restart policy (%s) restarts it",
 				c.Name, c.Policy))
 			continue
-		case swarming && now.Config.Labels[facts.LabelSwarmService] != "":
+		case swarming && now.Config.Labels[docker.LabelSwarmService] != "":
 			said = append(said, fmt.Sprintf("container %s ended with the restart, and the swarm replaces it",
 				c.Name))
 			continue

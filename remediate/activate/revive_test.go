@@ -10,7 +10,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -62,7 +62,7 @@ func TestReviveTask(t *testing.T) {
 				}
 			}
 			id := d.Run("mill.1", func(c *container.Config, _ *container.HostConfig) {
-				c.Labels = map[string]string{facts.LabelSwarmService: "s1"}
+				c.Labels = map[string]string{docker.LabelSwarmService: "s1"}
 			})
 			s := New(Options{DockerHost: d.Host, Watch: time.Second, bus: bus, event: testTimeout, RestartTimeout: testTimeout})
 			before := snap(t, s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -17,7 +18,7 @@ type Containers interface {
 	// Update asks for limits, all in one call. An error means that none of them has changed.
 	Update(ctx context.Context, id string, l want.Limits) error
 	// Engine identifies the engine that is asked: a container that another one does not have is not gone.
-	Engine(ctx context.Context) (facts.EngineID, error)
+	Engine(ctx context.Context) (docker.EngineID, error)
 }
 
 // A ContainerChange is one container of a run.
@@ -145,8 +146,8 @@ func (e *engine) set(ctx context.Context, u ContainerChange, l want.Limits) erro
 }
 
 // engine is the Docker Engine that has the run's containers.
-func (j *journal) engine() facts.EngineID {
-	return facts.EngineID{ID: j.Engine, Home: j.EngineHome, Root: j.EngineRoot}
+func (j *journal) engine() docker.EngineID {
+	return docker.EngineID{ID: j.Engine, Home: j.EngineHome, Root: j.EngineRoot}
 }
 
 // updating reports whether the run may have changed container i.

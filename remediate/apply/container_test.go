@@ -12,6 +12,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -29,8 +30,8 @@ type containers struct {
 	updates  int
 }
 
-func (c *containers) Engine(context.Context) (facts.EngineID, error) {
-	return facts.EngineID{ID: c.id, Home: c.home, Root: c.dataRoot}, c.silent
+func (c *containers) Engine(context.Context) (docker.EngineID, error) {
+	return docker.EngineID{ID: c.id, Home: c.home, Root: c.dataRoot}, c.silent
 }
 
 func (c *containers) Limits(_ context.Context, id string) (want.Limits, error) {

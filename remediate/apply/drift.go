@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 )
 
@@ -65,8 +66,8 @@ type Unknown struct{ Subject, Run, Reason string }
 
 // Live tells what runs on a host now.
 type Live interface {
-	Engine() (*facts.EngineFacts, error)
-	Containers() ([]facts.Container, error)
+	Engine() (*docker.EngineFacts, error)
+	Containers() ([]docker.Container, error)
 	Audit() (*facts.Audit, error)
 	Unit(name string) (*facts.Unit, error)
 }
@@ -76,8 +77,8 @@ func LiveOn(h *facts.Host) Live { return liveHost{h} }
 
 type liveHost struct{ *facts.Host }
 
-func (h liveHost) Engine() (*facts.EngineFacts, error)    { return facts.EngineSays(h.Host) }
-func (h liveHost) Containers() ([]facts.Container, error) { return facts.Containers(h.Host) }
+func (h liveHost) Engine() (*docker.EngineFacts, error)    { return docker.EngineSays(h.Host) }
+func (h liveHost) Containers() ([]docker.Container, error) { return docker.Containers(h.Host) }
 
 // Drifted compares what the applied runs have left of Options.Root with what is there now: files, the audit rules of
 // those that the kernel has loaded, and containers. The newest run's word on each counts; a file that does not outlive

@@ -12,16 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/remediate"
 )
 
 // still is what runs on a host on which nothing runs.
 type still struct{}
 
-func (still) Engine() (*facts.EngineFacts, error)    { return nil, facts.ErrAbsent }
-func (still) Containers() ([]facts.Container, error) { return nil, facts.ErrAbsent }
-func (still) Audit() (*facts.Audit, error)           { return nil, facts.ErrAbsent }
-func (still) Unit(string) (*facts.Unit, error)       { return nil, facts.ErrAbsent }
+func (still) Engine() (*docker.EngineFacts, error)    { return nil, facts.ErrAbsent }
+func (still) Containers() ([]docker.Container, error) { return nil, facts.ErrAbsent }
+func (still) Audit() (*facts.Audit, error)            { return nil, facts.ErrAbsent }
+func (still) Unit(string) (*facts.Unit, error)        { return nil, facts.ErrAbsent }
 
 // told is a drift on few lines: hashes cut short, contents whole.
 func told(d Drift) []string {

@@ -25,7 +25,7 @@ type journal struct {
 	Dirs        [][]byte          `json:"dirs,omitempty"` // made for the items, the topmost first
 	Updates     []ContainerChange `json:"updates,omitempty"`
 	Engine      string            `json:"engine,omitempty"`      // whose containers those are
-	EngineHome  string            `json:"engine_home,omitempty"` // facts.EngineID has these; older runs know the ID alone
+	EngineHome  string            `json:"engine_home,omitempty"` // docker.EngineID has these; older runs know the ID alone
 	EngineRoot  string            `json:"engine_root,omitempty"`
 	DockerHost  string            `json:"docker_host,omitempty"`
 	Activations []Activated       `json:"activations,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -110,11 +111,11 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		return
 	}
 	engine, err := live.Engine()
-	var all []facts.Container
+	var all []docker.Container
 	if err == nil {
 		all, err = live.Containers()
 	}
-	byID, byName := map[string]*facts.Container{}, map[string]*facts.Container{}
+	byID, byName := map[string]*docker.Container{}, map[string]*docker.Container{}
 	for i := range all {
 		byID[all[i].ID], byName[all[i].ShortName()] = &all[i], &all[i]
 	}
@@ -130,7 +131,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 		case now == nil && err != nil:
 			c.unknown(g.String(), g.run.ID, err.Error())
 		default:
-			if d := g.compare(now, byName[g.Name], facts.Shares(engine.Info)); d != nil {
+			if d := g.compare(now, byName[g.Name], docker.Shares(engine.Info)); d != nil {
 				c.Updated = append(c.Updated, *d)
 			}
 		}
@@ -138,7 +139,7 @@ func (c *Comparison) containers(live Live, runs []*txn) {
 }
 
 // compare returns nil when the container is as it was left. Now is nil where it is gone; named is the one of its name.
-func (g given) compare(now, named *facts.Container, shares int64) *ContainerDrift {
+func (g given) compare(now, named *docker.Container, shares int64) *ContainerDrift {
 	d := &ContainerDrift{Run: g.run.ID, Update: remediate.Update{ID: g.ID, Name: g.Name, Before: g.After, After: g.After}}
 	switch {
 	case now == nil && named == nil:

@@ -13,6 +13,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
@@ -22,28 +23,28 @@ import (
 type running struct {
 	still
 	engine     string
-	containers []facts.Container
+	containers []docker.Container
 	err        error // of the containers
 	audit      *facts.Audit
 	silent     error // of the kernel
 }
 
-func (r running) Engine() (*facts.EngineFacts, error) {
+func (r running) Engine() (*docker.EngineFacts, error) {
 	if r.engine == "" {
 		return nil, errors.New("connection refused")
 	}
-	return &facts.EngineFacts{Info: system.Info{ID: r.engine}}, nil
+	return &docker.EngineFacts{Info: system.Info{ID: r.engine}}, nil
 }
 
-func (r running) Containers() ([]facts.Container, error) { return r.containers, r.err }
-func (r running) Audit() (*facts.Audit, error)           { return r.audit, r.silent }
+func (r running) Containers() ([]docker.Container, error) { return r.containers, r.err }
+func (r running) Audit() (*facts.Audit, error)            { return r.audit, r.silent }
 
-func container(id, name string, l want.Limits) facts.Container {
-	policy, err := facts.ParseRestart(l.Restart)
+func container(id, name string, l want.Limits) docker.Container {
+	policy, err := docker.ParseRestart(l.Restart)
 	if err != nil {
 		panic(err)
 	}
-	return facts.Container{ID: id, Name: "/" + name, HostConfig: facts.HostConfig{Memory: l.Memory,
+	return docker.Container{ID: id, Name: "/" + name, HostConfig: docker.HostConfig{Memory: l.Memory,
 		MemorySwap: l.MemorySwap, CPUShares: l.CPUShares, PidsLimit: &l.PIDs, RestartPolicy: policy}}
 }
 
@@ -57,13 +58,13 @@ func TestDriftedContainers(t *testing.T) {
 	second, err := Apply(t.Context(), later, w.with(e))
 	must(t, err)
 	a1, b2 := container("a1", "web", e.have["a1"]), container("b2", "db", e.have["b2"])
-	with := func(c facts.Container, l want.Limits) facts.Container {
+	with := func(c docker.Container, l want.Limits) docker.Container {
 		return container(c.ID, c.ShortName(), c.Limits(1024).With(l))
 	}
 	unknown := func(why string) []string {
 		return []string{"? container db (b2) " + second.ID + ": " + why, "? container web (a1) " + first.ID + ": " + why}
 	}
-	on := func(cs ...facts.Container) running { return running{engine: "E", containers: cs} }
+	on := func(cs ...docker.Container) running { return running{engine: "E", containers: cs} }
 	db := func(text string) string { return "db " + second.ID + " " + text }
 	web := func(text string) string { return "web " + first.ID + " " + text }
 	renamed := container("b2", "other", b2.Limits(1024))
@@ -114,7 +115,7 @@ func TestDriftedContainers(t *testing.T) {
 	later.Updates[0].ID = "c3"
 	_, err = Apply(t.Context(), later, w.with(e))
 	must(t, err)
-	c, err := Drifted(running{engine: "E", containers: []facts.Container{a1, container("c3", "db", e.have["c3"])}},
+	c, err := Drifted(running{engine: "E", containers: []docker.Container{a1, container("c3", "db", e.have["c3"])}},
 		w.options())
 	if must(t, err); c.Containers != 2 || len(c.Updated)+len(c.Unknown) != 0 {
 		t.Errorf("after a run on the one that was recreated: %+v", c)

@@ -4,7 +4,7 @@ import (
 	"path"
 	"strings"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/secret"
 )
 
@@ -200,4 +200,4 @@ func inExec(text string) ([]span, bool) {
 
 func firstWord(s string) string { w, _, _ := strings.Cut(s, " "); return w }
 
-func isDockerfile(file string) bool { return facts.IsDockerfile(path.Base(file)) }
+func isDockerfile(file string) bool { return source.IsDockerfile(path.Base(file)) }

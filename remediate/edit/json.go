@@ -20,7 +20,7 @@ import (
 // that has some and removing it again gives back the same bytes.
 //
 // A file of blanks alone, which new dockerds take for no settings, counts as none too. It refuses what else
-// facts.ParseKeys refuses, and a path that leads through something that is not an object.
+// docker.ParseKeys refuses, and a path that leads through something that is not an object.
 func JSON(data []byte, key []string, value any) ([]byte, error) {
 	if len(key) == 0 {
 		return nil, errors.New("no key to edit was given")

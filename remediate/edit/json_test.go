@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 func TestJSON(t *testing.T) {
@@ -183,7 +183,7 @@ func FuzzJSON(f *testing.F) {
 		if again, err := JSON(after, key, value); err != nil || !bytes.Equal(again, after) {
 			t.Fatalf("%q, edited again, became %q, %v", after, again, err)
 		}
-		keys, err := facts.ParseKeys(data)
+		keys, err := docker.ParseKeys(data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/want"
 )
 
@@ -137,8 +138,8 @@ func (p *pod) unwrap() error {
 	if len(all) == 0 || strings.HasPrefix(all[0], "-") {
 		return nil
 	}
-	for _, name := range facts.Programs {
-		if n, ok := facts.Before(all, name); ok {
+	for _, name := range kube.Programs {
+		if n, ok := kube.Before(all, name); ok {
 			p.wrapped = n
 			return nil
 		}

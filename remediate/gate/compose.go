@@ -18,6 +18,7 @@ import (
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -168,7 +169,7 @@ func (r composeReader) substitute(text string, otherwise template.Mapping) (stri
 			}
 		}
 		if defaults == nil {
-			defaults = facts.WithDefaults(text)
+			defaults = source.WithDefaults(text)
 		}
 		if defaults[name] {
 			return "", false

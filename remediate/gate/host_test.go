@@ -14,6 +14,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -27,7 +28,7 @@ type machine struct {
 	exe        string
 	stopped    bool // no dockerd runs
 	info       system.Info
-	containers []facts.Container
+	containers []docker.Container
 	silent     error // why the Engine does not answer
 }
 
@@ -104,10 +105,10 @@ func (m *machine) Engine(context.Context) (facts.API, facts.Endpoint, error) {
 type engine struct{ *machine }
 
 func (e engine) Info(context.Context) (system.Info, error) { return e.info, nil }
-func (e engine) Containers(context.Context) ([]facts.Container, error) {
+func (e engine) Containers(context.Context) ([]docker.Container, error) {
 	return e.containers, nil
 }
-func (e engine) Images(context.Context) ([]facts.Image, error) { return nil, nil }
+func (e engine) Images(context.Context) ([]docker.Image, error) { return nil, nil }
 func (e engine) Get(context.Context, string, func(io.Reader) error) error {
 	return facts.ErrAbsent
 }
@@ -116,10 +117,10 @@ func (e engine) Network(context.Context, string) (network.Inspect, error) {
 }
 
 // workloadOf is a container on the default bridge that runs; change makes it another.
-func workloadOf(name string, change ...func(*facts.Container)) facts.Container {
-	c := facts.Container{ID: name, Name: "/" + name, State: facts.ContainerState{Running: true, Status: "running"},
-		HostConfig: facts.HostConfig{NetworkMode: "bridge"}}
-	c.NetworkSettings.Networks = map[string]*facts.Attachment{"bridge": {}}
+func workloadOf(name string, change ...func(*docker.Container)) docker.Container {
+	c := docker.Container{ID: name, Name: "/" + name, State: docker.ContainerState{Running: true, Status: "running"},
+		HostConfig: docker.HostConfig{NetworkMode: "bridge"}}
+	c.NetworkSettings.Networks = map[string]*docker.Attachment{"bridge": {}}
 	for _, f := range change {
 		f(&c)
 	}

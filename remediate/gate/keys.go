@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A kind is a type of JSON value as dockerd takes it.
@@ -60,7 +60,7 @@ var known = sync.OnceValue(func() map[string]kind {
 // keyOf is the key of daemon.json that says the same as a flag.
 func keyOf(flag string) string {
 	for key := range known() {
-		if facts.FlagName(key) == flag && key != "graph" {
+		if docker.FlagName(key) == flag && key != "graph" {
 			return key
 		}
 	}

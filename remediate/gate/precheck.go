@@ -37,15 +37,15 @@ func PrecheckMoved(_ context.Context, plan *remediate.Plan, h *facts.Host) (warn
 
 func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[string][]string,
 	refusals map[string]string) {
-	d, err := facts.DaemonOf(h)
+	d, err := docker.DaemonOf(h)
 	if err != nil {
 		return nil, nil // no daemon of this host is touched by the plan
 	}
 	p := &precheck{host: h, daemon: d, moved: moved, warnings: map[string][]string{}, refusals: map[string]string{}}
 	if d.Process != nil {
-		p.engine, p.blind = facts.EngineSays(h)
+		p.engine, p.blind = docker.EngineSays(h)
 		if p.blind == nil {
-			p.containers, p.blind = facts.Containers(h)
+			p.containers, p.blind = docker.Containers(h)
 		}
 	}
 	p.settings = p.settingsOf(plan)
@@ -72,9 +72,9 @@ func judged(plan *remediate.Plan, h *facts.Host, moved bool) (warnings map[strin
 
 type precheck struct {
 	host       *facts.Host
-	daemon     *facts.Daemon
-	engine     *facts.EngineFacts // nil when none answers
-	containers []facts.Container
+	daemon     *docker.Daemon
+	engine     *docker.EngineFacts // nil when none answers
+	containers []docker.Container
 	blind      error // a dockerd runs, but why nothing of what it runs can be told
 	moved      bool  // somebody takes along what userns-remap hides
 	settings   map[string]setting
@@ -180,7 +180,7 @@ func (s setting) list() []string {
 	return nil
 }
 
-func (p *precheck) running() (out []facts.Container) {
+func (p *precheck) running() (out []docker.Container) {
 	for _, c := range p.containers {
 		if c.State.Running {
 			out = append(out, c)
@@ -193,7 +193,7 @@ func (p *precheck) running() (out []facts.Container) {
 // OpenRC has nothing like a drop-in below /run that would keep live-restore on for one start: its scripts read files of
 // /etc alone, and take nothing from the environment.
 func (p *precheck) unbridged(cs []*checks.Check) {
-	if _, ok := p.settings["live-restore"]; !ok || !facts.OpenRC(p.daemon.Unit) {
+	if _, ok := p.settings["live-restore"]; !ok || !docker.OpenRC(p.daemon.Unit) {
 		return
 	}
 	var names []string
@@ -221,12 +221,12 @@ func (p *precheck) restart(cs []*checks.Check) {
 	var stay, back, tasks []string
 	for _, c := range p.running() {
 		// a label is anybody's: it counts for what is said alone, and only where there is a swarm
-		if c.Config.Labels[facts.LabelSwarmService] != "" && docker.SwarmNode(p.host, p.daemon) != "" {
+		if c.Config.Labels[docker.LabelSwarmService] != "" && docker.SwarmNode(p.host, p.daemon) != "" {
 			tasks = append(tasks, nameOf(c))
 			continue
 		}
 		policy := c.HostConfig.RestartPolicy.Name
-		if next, err := facts.ParseRestart(p.updates[c.ID].Restart); err == nil {
+		if next, err := docker.ParseRestart(p.updates[c.ID].Restart); err == nil {
 			policy = next.Name // the plan changes it before it restarts dockerd
 		}
 		if policy == container.RestartPolicyAlways || policy == container.RestartPolicyUnlessStopped {
@@ -325,7 +325,7 @@ func (p *precheck) seccomp(s setting) {
 	}
 }
 
-func nameOf(c facts.Container) string { return facts.Clip(c.ShortName()) }
+func nameOf(c docker.Container) string { return facts.Clip(c.ShortName()) }
 
 // Join names at most a dozen: a longer list is read by nobody.
 func Join(names []string) string {

@@ -14,25 +14,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks"
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
 
 func TestPrecheck(t *testing.T) {
-	stopped := func(c *facts.Container) { c.State = facts.ContainerState{Status: "exited"} }
-	task := func(c *facts.Container) { c.Config.Labels = map[string]string{facts.LabelSwarmService: "s1"} }
-	policy := func(name container.RestartPolicyMode) func(*facts.Container) {
-		return func(c *facts.Container) { c.HostConfig.RestartPolicy.Name = name }
+	stopped := func(c *docker.Container) { c.State = docker.ContainerState{Status: "exited"} }
+	task := func(c *docker.Container) { c.Config.Labels = map[string]string{docker.LabelSwarmService: "s1"} }
+	policy := func(name container.RestartPolicyMode) func(*docker.Container) {
+		return func(c *docker.Container) { c.HostConfig.RestartPolicy.Name = name }
 	}
-	publishes := func(c *facts.Container) { c.HostConfig.PortBindings = facts.Ports{"80/tcp": nil} }
-	links := func(c *facts.Container) { c.HostConfig.Links = []string{"/db:/web/db"} }
-	own := func(c *facts.Container) {
+	publishes := func(c *docker.Container) { c.HostConfig.PortBindings = docker.Ports{"80/tcp": nil} }
+	links := func(c *docker.Container) { c.HostConfig.Links = []string{"/db:/web/db"} }
+	own := func(c *docker.Container) {
 		c.HostConfig.NetworkMode = "shop"
 		c.NetworkSettings.Networks = nil
 	}
-	privileged := func(c *facts.Container) { c.HostConfig.Privileged = true }
-	hostUsers := func(c *facts.Container) { c.HostConfig.UsernsMode = "host" }
+	privileged := func(c *docker.Container) { c.HostConfig.Privileged = true }
+	hostUsers := func(c *docker.Container) { c.HostConfig.UsernsMode = "host" }
 	icc, live := wants("icc", keyWant("icc", false)), wants("live", keyWant("live-restore", true))
 	remap := wants("remap", keyWant("userns-remap", "default"))
 	tests := []struct {
@@ -44,7 +44,7 @@ func TestPrecheck(t *testing.T) {
 	}{
 		{name: "icc, containers on the default bridge", checks: []*checks.Check{icc, wants("nnp",
 			keyWant("no-new-privileges", true))},
-			machine: machine{containers: []facts.Container{workloadOf("web", publishes), workloadOf("db"),
+			machine: machine{containers: []docker.Container{workloadOf("web", publishes), workloadOf("db"),
 				workloadOf("app", links),
 				workloadOf("old", stopped), workloadOf("shop", own)}},
 			want: []string{"warn icc: these containers share the default bridge and can no longer reach each other: web " +
@@ -52,7 +52,7 @@ func TestPrecheck(t *testing.T) {
 				"others on the bridge no longer reach it directly), db, app (links to others: only the ports that those expose " +
 				"stay open to it)"}},
 		{name: "icc, one lonely container", checks: []*checks.Check{icc},
-			machine: machine{containers: []facts.Container{workloadOf("db")}}},
+			machine: machine{containers: []docker.Container{workloadOf("db")}}},
 		{name: "icc, Docker 28 without br_netfilter", checks: []*checks.Check{icc},
 			machine: machine{info: system.Info{ServerVersion: "28.5.2"}},
 			want:    []string{"warn icc: Docker 28.5.2 creates no bridge network"}},
@@ -62,11 +62,11 @@ func TestPrecheck(t *testing.T) {
 		{name: "icc, Docker 27 without br_netfilter", checks: []*checks.Check{icc},
 			machine: machine{info: system.Info{ServerVersion: "27.5.1"}}},
 		{name: "icc turned on is nobody's trouble", checks: []*checks.Check{wants("icc", keyWant("icc", true))},
-			machine: machine{containers: []facts.Container{workloadOf("web"), workloadOf("db")}}},
+			machine: machine{containers: []docker.Container{workloadOf("web"), workloadOf("db")}}},
 
 		{name: "restart without live-restore", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))},
 			restart: true,
-			machine: machine{containers: []facts.Container{workloadOf("web", policy("always")), workloadOf("job"),
+			machine: machine{containers: []docker.Container{workloadOf("web", policy("always")), workloadOf("job"),
 				workloadOf("try", policy("on-failure")),
 				workloadOf("old", stopped)}},
 			want: []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: job, try",
@@ -74,18 +74,18 @@ func TestPrecheck(t *testing.T) {
 		{name: "restart in a Swarm", checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))},
 			restart: true,
 			machine: machine{info: system.Info{Swarm: swarm.Info{LocalNodeState: swarm.LocalNodeStateActive}},
-				containers: []facts.Container{workloadOf("job"), workloadOf("mill.1", task)}},
+				containers: []docker.Container{workloadOf("job"), workloadOf("mill.1", task)}},
 			want: []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: job",
 				"warn nnp: the restart ends these tasks, and the swarm replaces them: mill.1"}},
 		{name: "restart with a task's label and no Swarm",
 			checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{containers: []facts.Container{workloadOf("mill.1", task)}},
+			machine: machine{containers: []docker.Container{workloadOf("mill.1", task)}},
 			want:    []string{"warn nnp: the restart stops these containers, and no restart policy restarts them: mill.1"}},
 		{name: "restart with live-restore in the plan", checks: []*checks.Check{live}, restart: true,
-			machine: machine{containers: []facts.Container{workloadOf("job")}}},
+			machine: machine{containers: []docker.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in the plan, by OpenRC", checks: []*checks.Check{live}, restart: true,
 			machine: machine{files: map[string]string{"/etc/init.d/docker": rcScript},
-				containers: []facts.Container{workloadOf("job"), workloadOf("old", stopped)}},
+				containers: []docker.Container{workloadOf("job"), workloadOf("old", stopped)}},
 			want: []string{"warn live: rolling this back restarts dockerd without live-restore, and OpenRC cannot " +
 				"keep it on for one restart: these containers stop: job"}},
 		{name: "restart with live-restore in the plan, by OpenRC, with no container", checks: []*checks.Check{live},
@@ -93,25 +93,25 @@ func TestPrecheck(t *testing.T) {
 			machine: machine{files: map[string]string{"/etc/init.d/docker": rcScript}}},
 		{name: "restart with live-restore in force, by OpenRC", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []facts.Container{workloadOf("job")},
+			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []docker.Container{workloadOf("job")},
 				files: map[string]string{"/etc/init.d/docker": rcScript, daemonJSON: `{"live-restore":true}`}}},
 		{name: "restart with live-restore in force and configured",
 			checks: []*checks.Check{wants("nnp", keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{info: system.Info{LiveRestoreEnabled: true},
 				files:      map[string]string{daemonJSON: `{"live-restore":true}`},
-				containers: []facts.Container{workloadOf("job")}}},
+				containers: []docker.Container{workloadOf("job")}}},
 		{name: "restart with live-restore as a flag", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{info: system.Info{LiveRestoreEnabled: true}, args: []string{"--live-restore"},
-				containers: []facts.Container{workloadOf("job")}}},
+				containers: []docker.Container{workloadOf("job")}}},
 		{name: "restart with live-restore in the file alone", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
 			machine: machine{files: map[string]string{daemonJSON: `{"live-restore":true}`},
-				containers: []facts.Container{workloadOf("job")}},
+				containers: []docker.Container{workloadOf("job")}},
 			want: []string{"warn nnp: the restart stops these containers"}},
 		{name: "restart with live-restore in memory alone", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
-			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []facts.Container{workloadOf("job")}},
+			machine: machine{info: system.Info{LiveRestoreEnabled: true}, containers: []docker.Container{workloadOf("job")}},
 			want:    []string{"warn nnp: the restart stops these containers"}},
 		{name: "restart while the Engine is silent", checks: []*checks.Check{wants("nnp",
 			keyWant("no-new-privileges", true))}, restart: true,
@@ -121,16 +121,16 @@ func TestPrecheck(t *testing.T) {
 			machine: machine{stopped: true, files: map[string]string{"/usr/sbin/dockerd": ""}}},
 
 		{name: "userns-remap under running containers", checks: []*checks.Check{remap},
-			machine: machine{containers: []facts.Container{workloadOf("web")}},
+			machine: machine{containers: []docker.Container{workloadOf("web")}},
 			want:    []string{"refuse remap: these running containers would continue unmanaged, invisible to the daemon: web"}},
 		{name: "userns-remap with a stopped privileged container", checks: []*checks.Check{remap},
-			machine: machine{containers: []facts.Container{workloadOf("agent", stopped, privileged),
+			machine: machine{containers: []docker.Container{workloadOf("agent", stopped, privileged),
 				workloadOf("fine", stopped, privileged, hostUsers)}},
 			want: []string{"refuse remap: these containers are privileged or share the host's namespaces, which needs " +
 				"--userns=host with userns-remap: agent"}},
 		{name: "userns-remap hides images", checks: []*checks.Check{remap},
 			machine: machine{info: system.Info{Images: 3, Containers: 1, DockerRootDir: "/var/lib/docker"},
-				containers: []facts.Container{workloadOf("old", stopped)}},
+				containers: []docker.Container{workloadOf("old", stopped)}},
 			want: []string{"warn remap: until userns-remap is rolled back the daemon no longer sees 3 images, all volumes " +
 				"and 1 stopped container: old"}},
 		{name: "userns-remap, rootless", checks: []*checks.Check{remap},

@@ -48,7 +48,7 @@ func (p *precheck) remap(s setting) {
 }
 
 // hides says in words what moving the daemon's data hides; empty where it has nothing.
-func hides(engine *facts.EngineFacts, containers []facts.Container) string {
+func hides(engine *docker.EngineFacts, containers []docker.Container) string {
 	if engine == nil || engine.Images+engine.Containers == 0 {
 		return ""
 	}
@@ -78,22 +78,22 @@ func counted(n int, thing string) string {
 // Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to
 // apply it has to know, since no container shows it any more.
 func Hides(plan *remediate.Plan, h *facts.Host) string {
-	engine, err := facts.EngineSays(h)
+	engine, err := docker.EngineSays(h)
 	if err != nil || !moves(engine, h.With(plan.After())) {
 		return ""
 	}
-	containers, _ := facts.Containers(h)
+	containers, _ := docker.Containers(h)
 	return hides(engine, containers)
 }
 
 // Orphans are the names of the containers that run and that the daemon of a host as it would be, after, would not see:
 // it keeps its data elsewhere then. They would go on without an Engine.
 func Orphans(now, after *facts.Host) ([]string, error) {
-	engine, err := facts.EngineSays(now)
+	engine, err := docker.EngineSays(now)
 	if err != nil || !moves(engine, after) {
 		return nil, nil // nothing answers, so nothing is known to run
 	}
-	containers, err := facts.Containers(now)
+	containers, err := docker.Containers(now)
 	var names []string
 	for _, c := range containers {
 		if c.State.Running {
@@ -104,16 +104,16 @@ func Orphans(now, after *facts.Host) ([]string, error) {
 }
 
 // moves reports whether an Engine would keep its data elsewhere, were it started as it is configured on h.
-func moves(engine *facts.EngineFacts, h *facts.Host) bool {
+func moves(engine *docker.EngineFacts, h *facts.Host) bool {
 	if !engine.Local {
 		return false
 	}
-	d, err := facts.DaemonOf(h)
+	d, err := docker.DaemonOf(h)
 	return err == nil && d.KeysErr == nil && Remaps(d) != docker.Remapped(engine.SecurityOptions)
 }
 
 // Remaps reports whether a dockerd is configured with userns-remap.
-func Remaps(d *facts.Daemon) bool {
+func Remaps(d *docker.Daemon) bool {
 	o := d.Option("userns-remap")
 	var value string
 	return o.Next != nil || json.Unmarshal(o.File, &value) == nil && value != ""

@@ -27,7 +27,7 @@ import (
 // with values of their types, nothing both in the file and on the command line. What depends on the host, Validate
 // asks. Errors quote keys, and values only where those are names from a fixed list.
 func ValidateDaemonJSON(candidate []byte, next facts.Flags) error {
-	keys, err := facts.ParseKeys(candidate)
+	keys, err := docker.ParseKeys(candidate)
 	if err != nil {
 		return err
 	}
@@ -36,10 +36,10 @@ func ValidateDaemonJSON(candidate []byte, next facts.Flags) error {
 
 // validateKeys does the work. proven are keys that a dockerd has started with: of the same value it is not asked
 // again whether it is known or fits, since that dockerd knows better. drivers are the log drivers it has.
-func validateKeys(keys *facts.Keys, next facts.Flags, proven *facts.Keys, drivers []string) error {
+func validateKeys(keys *docker.Keys, next facts.Flags, proven *docker.Keys, drivers []string) error {
 	for _, key := range keys.Order {
 		value := keys.Values[key]
-		flag := facts.FlagName(key)
+		flag := docker.FlagName(key)
 		if _, ok := next[flag]; ok && key != "runtimes" {
 			return fmt.Errorf("%q is also set by the flag --%s in %s; dockerd does not start with both",
 				key, flag, cmp.Or(next[flag].Origin, "its command line"))
@@ -110,16 +110,16 @@ func oneOf(key, name string, names ...string) error {
 }
 
 // textOf is the text that a key has in the file or, as a flag, on the command line.
-func textOf(keys *facts.Keys, next facts.Flags, key string) string {
+func textOf(keys *docker.Keys, next facts.Flags, key string) string {
 	var v string
 	if keys != nil && json.Unmarshal(keys.Values[key], &v) == nil && v != "" {
 		return v
 	}
-	v, _ = next.Last(facts.FlagName(key))
+	v, _ = next.Last(docker.FlagName(key))
 	return v
 }
 
-func boolOf(keys *facts.Keys, next facts.Flags, key string) bool {
+func boolOf(keys *docker.Keys, next facts.Flags, key string) bool {
 	var v bool
 	if keys != nil && json.Unmarshal(keys.Values[key], &v) == nil && v {
 		return true
@@ -142,12 +142,12 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 	if len(h.SourceDirs) > 0 {
 		return nil // what was written has been parsed again, and no program of this host reads it
 	}
-	now, err := facts.DaemonOf(h)
+	now, err := docker.DaemonOf(h)
 	if err != nil {
 		return nil // no daemon of this host: nobody reads the file
 	}
 	next := h.With(facts.Overlay{Files: map[string]facts.File{c.Path: c.After}})
-	after, err := facts.DaemonOf(next)
+	after, err := docker.DaemonOf(next)
 	if err != nil {
 		return err
 	}
@@ -160,14 +160,14 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 	}
 	keys := after.Keys
 	if keys == nil {
-		keys = &facts.Keys{Values: map[string]json.RawMessage{}}
+		keys = &docker.Keys{Values: map[string]json.RawMessage{}}
 	}
-	var proven *facts.Keys
+	var proven *docker.Keys
 	if now.Process != nil && !now.Stale {
 		proven = now.Keys
 	}
 	var drivers []string
-	if engine, err := facts.EngineSays(h); err == nil {
+	if engine, err := docker.EngineSays(h); err == nil {
 		drivers = engine.Plugins.Log
 	}
 	if err := validateKeys(keys, after.Next, proven, drivers); err != nil {
@@ -180,7 +180,7 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 }
 
 // validateOnHost finds what --validate accepts and a start refuses.
-func validateOnHost(h *facts.Host, keys *facts.Keys, after *facts.Daemon) error {
+func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) error {
 	next := after.Next
 	if profile := textOf(keys, next, "seccomp-profile"); profile != "" {
 		if err := seccompProfile(h, profile); err != nil {
@@ -222,7 +222,7 @@ func seccompProfile(h *facts.Host, name string) error {
 
 // askDockerd lets the program that runs judge the candidate with the flags of its next start, where it can (since
 // 23.0). It must not with userns-remap: looking at that, dockerd makes a user.
-func askDockerd(ctx context.Context, d *facts.Daemon, after *facts.Host) error {
+func askDockerd(ctx context.Context, d *docker.Daemon, after *facts.Host) error {
 	if d.Process == nil || os.Geteuid() != 0 || d.Option("userns-remap").File != nil ||
 		d.Option("userns-remap").Next != nil {
 		return nil

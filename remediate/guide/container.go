@@ -51,9 +51,9 @@ type recreation struct {
 	left  []Left
 }
 
-// inspected is what is read of `docker inspect`; facts.Container has the names.
+// inspected is what is read of `docker inspect`; docker.Container has the names.
 type inspected struct {
-	facts.Container
+	docker.Container
 	SizeRw     int64
 	HostConfig json.RawMessage
 	Config     json.RawMessage

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // made is the user that dockerd makes for itself.
@@ -15,7 +16,7 @@ const made = "dockremap"
 
 // Remapping is the user whose subordinate IDs a dockerd maps containers to, by name. Unless it is configured, it is the
 // one that dockerd makes for itself.
-func Remapping(d *facts.Daemon) string {
+func Remapping(d *docker.Daemon) string {
 	o := d.Option("userns-remap")
 	var value string
 	_ = json.Unmarshal(o.File, &value)
@@ -34,7 +35,7 @@ func Remapping(d *facts.Daemon) string {
 // MappingOf returns the ranges that a host's files give to the user of the mapping. facts.ErrAbsent means that this
 // user does not exist yet: dockerd makes it, with the next free range.
 func MappingOf(h *facts.Host) (*Mapping, error) {
-	d, err := facts.DaemonOf(h)
+	d, err := docker.DaemonOf(h)
 	if err != nil {
 		return nil, err
 	}

@@ -170,7 +170,7 @@ func (p *planner) containers() error {
 func (p *planner) judge(i *inspected) {
 	name := show(i.ShortName())
 	switch {
-	case i.Container.Config.Labels[facts.LabelSwarmService] != "":
+	case i.Container.Config.Labels[docker.LabelSwarmService] != "":
 		p.refuse("container %s belongs to a Swarm service; leave the swarm first", name)
 	case i.State.Status == "paused":
 		p.refuse("container %s is paused; unpause it, or stop it", name)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // volumes are all of them: one that no container uses now may be what matters.
@@ -69,7 +69,7 @@ func (p *planner) tree(what string, v *Volume) {
 
 // binds tells what containers can't do any more with what they have of the host.
 func (p *planner) binds() {
-	mounts := map[string][]facts.Mount{} // by the container's ID
+	mounts := map[string][]docker.Mount{} // by the container's ID
 	for _, i := range p.inspected {
 		mounts[i.ID] = i.Mounts
 	}
@@ -83,7 +83,7 @@ func (p *planner) binds() {
 	}
 }
 
-func (p *planner) bind(c *Container, m facts.Mount) {
+func (p *planner) bind(c *Container, m docker.Mount) {
 	b := p.Binds[m.Source]
 	b.Source, b.Writes = m.Source, m.RW
 	needs := uint32(0o4)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"example.com/harden/checks/mapping"
 )
 
 // A csvView is a table with a line for each finding, and one for each check that has none, for spreadsheets.
@@ -18,7 +20,7 @@ func (csvView) Name() string { return "csv" }
 // csvColumns are the columns. New ones are added at the end.
 var csvColumns = []string{"host", "time", "check", "number", "section", "title", "severity", "level",
 	"state", "subject", "got", "must", "reason", "fix", "disruption", "place", "waiver", "threats", "items", "id",
-	"machine", "os", "kernel"}
+	"machine", "os", "kernel", "nist", "800-190", "pci", "stig"}
 
 func (v csvView) Write(w io.Writer, d Document, _ Style) error {
 	rs, err := reportsOf(v.Name(), d)
@@ -66,6 +68,10 @@ func csvRow(e entry) []string {
 		strconv.Itoa(res.Level), string(e.State), e.Subject, e.Got, e.Must, firstLine(e.Reason, false),
 		strings.Join(e.Fix, "; "), disruption, e.Place, waiver, strings.Join(res.Threats, " "), strings.Join(items, " "),
 		string(e.ID), r.Host.Machine, r.Host.OS, r.Host.Kernel}
+	numbers := mapping.Numbers(res.ID)
+	for _, f := range mapping.Frameworks {
+		row = append(row, strings.Join(numbers[f], " "))
+	}
 	for i := range row {
 		row[i] = cell(row[i])
 	}

@@ -25,7 +25,7 @@ var hostile = []string{`a"b'c`, "a\x00\x1b[31mb", "a\nb\r\nc", `=cmd|' /C calc'!
 	strings.Repeat("n", 5000), "é☃𝄞", "\ufeffx", "a,b;c", "${jndi:x}"}
 
 // findings is a report with so many findings of one check, each of a container with a name of its own.
-func findings(t *testing.T, names []string) *report.Report {
+func findings(t testing.TB, names []string) *report.Report {
 	t.Helper()
 	s, all := small(t)
 	var found []checks.Finding
@@ -85,7 +85,7 @@ func settledAgain(t *testing.T, r *report.Report) *report.Report {
 	return r
 }
 
-func formatted(t *testing.T, format string, d report.Document) string {
+func formatted(t testing.TB, format string, d report.Document) string {
 	t.Helper()
 	v, err := report.ViewOf(format, report.OfReport)
 	if err != nil {

@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden file anew; read the di
 const diffText = "# /etc/docker/daemon.json\n--- before\n+++ after\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
 
 // small is a small catalogue: one check of each section that matters, two platforms, one check in no edition.
-func small(t *testing.T) (*catalog.Selection, []*checks.Check) {
+func small(t testing.TB) (*catalog.Selection, []*checks.Check) {
 	t.Helper()
 	var all []*checks.Check
 	for i := range 6 {

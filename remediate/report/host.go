@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/checks/facts/kube"
+	"example.com/harden/checks/facts/source"
 	"example.com/harden/remediate/diff"
 )
 
@@ -126,7 +129,7 @@ func (d *describer) hide(text string) string { return d.look.Redactor.RedactText
 
 func (d *describer) sources() {
 	d.Sources = d.look.Sources
-	found, err := facts.SourcesOf(d.facts)
+	found, err := source.Of(d.facts)
 	if err != nil {
 		d.note("%v", err)
 		return
@@ -157,7 +160,7 @@ func (d *describer) machine() {
 	d.node()
 	d.uncounted(daemon)
 	if d.Root != "/" {
-		if _, err := facts.EngineSays(d.facts); err == nil {
+		if _, err := docker.EngineSays(d.facts); err == nil {
 			d.note("only files are checked, and what the Docker Engine answers, not what else runs here")
 		} else {
 			d.note("only files are checked, not what runs here")
@@ -173,7 +176,7 @@ func (d *describer) machine() {
 }
 
 func (d *describer) engine() {
-	engine, err := facts.EngineSays(d.facts)
+	engine, err := docker.EngineSays(d.facts)
 	switch {
 	case err == nil:
 		d.Engine = &Engine{Version: engine.ServerVersion, Endpoint: d.hide(engine.Host), From: engine.From,
@@ -187,8 +190,8 @@ func (d *describer) engine() {
 }
 
 // daemon describes the Docker daemon that is judged and returns it; nil where there is none.
-func (d *describer) daemon() *facts.Daemon {
-	daemon, err := facts.DaemonOf(d.facts)
+func (d *describer) daemon() *docker.Daemon {
+	daemon, err := docker.DaemonOf(d.facts)
 	switch {
 	case err == nil:
 		d.Daemon = &Daemon{Flavour: daemon.Flavour, Unit: daemon.Unit, Config: daemon.File, DataRoot: daemon.DataRoot,
@@ -210,7 +213,7 @@ func (d *describer) daemon() *facts.Daemon {
 
 // others says whose daemon is judged, and which others are not. The rule: the one at --docker-host or DOCKER_HOST;
 // else the one that serves the usual socket; else the eldest of root's own; else a user's.
-func (d *describer) others(daemon *facts.Daemon) {
+func (d *describer) others(daemon *docker.Daemon) {
 	if daemon.Flavour == "rootless" {
 		d.Daemon.UID = daemon.UID
 		d.note("the Docker of this host is rootless: it is uid %d's own, so its fixes are for that user to run", daemon.UID)
@@ -243,8 +246,8 @@ func (d *describer) others(daemon *facts.Daemon) {
 const maxUncounted = 5
 
 // uncounted tells of processes that bear the name of a program which is judged, and do not count.
-func (d *describer) uncounted(daemon *facts.Daemon) {
-	names := append([]string{"dockerd", "containerd", "kubelet"}, facts.Programs...)
+func (d *describer) uncounted(daemon *docker.Daemon) {
+	names := append([]string{"dockerd", "containerd", "kubelet"}, kube.Programs...)
 	for _, p := range facts.Uncounted(d.facts, names...) {
 		if daemon != nil && daemon.Process != nil && daemon.Process.PID == p.PID {
 			continue // a rootless daemon is judged, as its user's
@@ -262,7 +265,7 @@ func (d *describer) uncounted(daemon *facts.Daemon) {
 
 // node says what was found of Kubernetes.
 func (d *describer) node() {
-	n, err := facts.NodeOf(d.facts)
+	n, err := kube.NodeOf(d.facts)
 	if errors.Is(err, facts.ErrAbsent) {
 		return
 	}
@@ -274,7 +277,7 @@ func (d *describer) node() {
 	stale := false
 	if k := n.Kubelet; k != nil {
 		c := Component{Name: "kubelet", From: cmp.Or(k.Unit, k.Within, "no unit of its own")}
-		if k.Unit == "" && k.Process == nil && n.Flavour == facts.Kubeadm {
+		if k.Unit == "" && k.Process == nil && n.Flavour == kube.Kubeadm {
 			c.From = "kubeadm's unit, which is not here"
 		}
 		if k.Process != nil {
@@ -289,7 +292,7 @@ func (d *describer) node() {
 		}
 		stale = k.Stale
 	}
-	for _, name := range facts.Programs {
+	for _, name := range kube.Programs {
 		c, err := n.Component(name)
 		switch {
 		case err == nil:

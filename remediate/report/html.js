@@ -24,6 +24,7 @@ if (form) {
       if (r.hidden === show) r.hidden = !show;
       if (show) shown++;
     });
+    document.getElementById("all").classList.toggle("narrowed", shown < rows.length);
     count.textContent = `${shown} of ${rows.length} rows` +
       (threat ? `, of the threat ${threat}` : "");
     cells.forEach(c => c.setAttribute("aria-pressed", String(c.dataset.threat === threat)));

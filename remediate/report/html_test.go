@@ -28,6 +28,7 @@ var (
 	anyTag    = regexp.MustCompile(`<[^>]*>`)
 	goodTag   = regexp.MustCompile(`^</?([a-z0-9]+)((?: [a-z-]+="[^"<]*")*)>$`)
 	attribute = regexp.MustCompile(` ([a-z-]+)="([^"]*)"`)
+	policy    = regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
 	row       = regexp.MustCompile(`<tr data-`)
 )
 
@@ -189,7 +190,6 @@ func TestHTMLBrowser(t *testing.T) {
 	if dom := chromium(t, file); strings.Contains(dom, `<form id="filter" hidden`) || !strings.Contains(dom, "<form") {
 		t.Error("the page's own script does not run under its policy")
 	}
-	policy := regexp.MustCompile(`<meta http-equiv="Content-Security-Policy"[^>]*>`)
 	write(strings.Replace(policy.ReplaceAllString(page, ""), "</body>", driver, 1))
 	_, said, _ := strings.Cut(chromium(t, file), "SEEN{")
 	said, _, _ = strings.Cut(said, "NEES")

@@ -12,7 +12,8 @@ import (
 	"example.com/harden/checks/severity"
 )
 
-// findings are all that is open, waived or could not be judged, the most severe first, with what narrows them down.
+// findings are all that is open, and then what is waived or could not be judged, the most severe first, with what
+// narrows them down.
 func (p *htmlPage) findings() {
 	rows, total, states := 0, 0, map[State]int{}
 	for _, c := range p.results {
@@ -31,8 +32,8 @@ func (p *htmlPage) findings() {
 	}
 	p.filter(states)
 	p.region("Table of findings")
-	p.open("table", "id", "all")
-	caption := plural(total, "finding") + " and inconclusive checks, the most severe first"
+	p.open("table", "id", "all", "class", map[bool]string{false: "host", true: "fleet"}[p.fleet()])
+	caption := plural(total, "finding") + " and inconclusive checks; what is open first, the most severe first"
 	if rows < total {
 		caption += fmt.Sprintf("; %d rows, since hosts that are alike share one", rows)
 	}
@@ -45,13 +46,27 @@ func (p *htmlPage) findings() {
 	p.row("th", columns...)
 	p.close("thead")
 	p.open("tbody")
-	for _, c := range p.results {
-		for _, e := range c.entries {
-			p.finding(c, e)
+	rows = 0
+	for _, open := range []bool{true, false} {
+		for _, c := range p.results {
+			for _, e := range c.entries {
+				if e.open() != open {
+					continue
+				}
+				if rows > 0 && rows%rowsTogether == 0 {
+					p.close("tbody")
+					p.open("tbody")
+				}
+				p.finding(c, e)
+				rows++
+			}
 		}
 	}
 	p.close("tbody", "table", "div", "section")
 }
+
+// rowsTogether is how many rows a browser lays out at once: those out of sight it leaves until they are scrolled to.
+const rowsTogether = 100
 
 // filter narrows the findings down. It is of use with the script alone, which shows it.
 func (p *htmlPage) filter(states map[State]int) {
@@ -284,7 +299,11 @@ func (p *htmlPage) checks() {
 }
 
 func (p *htmlPage) check(c *htmlCheck) {
-	p.open("article", "id", c.anchor, "tabindex", "-1")
+	class := "open"
+	if len(c.changes) == 0 && !slices.ContainsFunc(c.entries, func(e htmlRow) bool { return e.open() }) {
+		class = "closed"
+	}
+	p.open("article", "id", c.anchor, "tabindex", "-1", "class", class)
 	p.element("h3", c.label()+": "+c.Title)
 	p.open("dl")
 	item := func(term string, texts ...string) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/cis"
+	"example.com/harden/checks/mapping"
 )
 
 // An oscalView is OSCAL's assessment results, 1.2: a result is the audit of one host, an observation is a finding, and
@@ -225,6 +226,12 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 	}
 	for _, t := range res.Threats {
 		f.Props = oscalAdd(f.Props, "threat", t)
+	}
+	numbers := mapping.Numbers(res.ID)
+	for _, framework := range mapping.Frameworks {
+		for _, n := range numbers[framework] {
+			f.Props = oscalAdd(f.Props, "mapping-"+string(framework), n)
+		}
 	}
 	return f
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"example.com/harden/checks/mapping"
 	"example.com/harden/remediate/report"
 )
 
@@ -115,6 +117,34 @@ func TestCSV(t *testing.T) {
 			t.Errorf("%d rows for %d findings", len(rows), findings+waived)
 		}
 	})
+}
+
+// TestMapped has the table and OSCAL name what other frameworks call a check.
+func TestMapped(t *testing.T) {
+	r := findings(t, hostile[:12])
+	for i := range r.Results {
+		r.Results[i].ID = "docker/privileged"
+	}
+	rows, err := csv.NewReader(strings.NewReader(formatted(t, "csv", r))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	oscal := formatted(t, "oscal", r)
+	for _, f := range mapping.Frameworks {
+		want := mapping.Numbers("docker/privileged")[f]
+		if len(want) == 0 {
+			t.Fatalf("%s has no number for the check; the test needs another", f)
+		}
+		column := slices.Index(rows[0], string(f))
+		if column < 0 || rows[1][column] != strings.Join(want, " ") {
+			t.Errorf("%s: column %d of %q", f, column, rows[1])
+		}
+		for _, n := range want {
+			if !regexp.MustCompile(`"name": *"mapping-` + string(f) + `",[^}]*"value": *"` + n + `"`).MatchString(oscal) {
+				t.Errorf("OSCAL does not have %s %s", f, n)
+			}
+		}
+	}
 }
 
 // TestJSONLines has a document a line, each with an ID of its own, and none for what passes.

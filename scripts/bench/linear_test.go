@@ -19,6 +19,7 @@ import (
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/checks/want"
 	"example.com/harden/fixtures"
@@ -55,31 +56,31 @@ func services(tb testing.TB, n int) func() *facts.Host {
 // A crowded host is a recorded one with other containers.
 type crowded struct {
 	*fixtures.Recording
-	all []facts.Container
+	all []docker.Container
 }
 
 type crowdedEngine struct {
-	facts.Engine
-	all []facts.Container
+	docker.Engine
+	all []docker.Container
 }
 
 func (c crowded) Engine(ctx context.Context) (facts.API, facts.Endpoint, error) {
 	e, at, err := c.Recording.Engine(ctx)
-	engine, _ := e.(facts.Engine)
+	engine, _ := e.(docker.Engine)
 	return crowdedEngine{engine, c.all}, at, err
 }
 
-func (e crowdedEngine) Containers(context.Context) ([]facts.Container, error) { return e.all, nil }
+func (e crowdedEngine) Containers(context.Context) ([]docker.Container, error) { return e.all, nil }
 
 func containers(tb testing.TB, n int) func() *facts.Host {
 	rec, err := fixtures.Load("docker/loose.txtar")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	all := make([]facts.Container, n)
+	all := make([]docker.Container, n)
 	for i := range all {
-		c := facts.Container{ID: fmt.Sprintf("%064x", i+1), Name: fmt.Sprintf("/web%d", i),
-			State: facts.ContainerState{Status: "exited"}}
+		c := docker.Container{ID: fmt.Sprintf("%064x", i+1), Name: fmt.Sprintf("/web%d", i),
+			State: docker.ContainerState{Status: "exited"}}
 		c.HostConfig.RestartPolicy.Name = container.RestartPolicyAlways
 		c.HostConfig.Privileged = true
 		all[i] = c

@@ -84,6 +84,7 @@ mount --rbind /usr "$2/usr"
 mount --bind "$3" "$2/usr/local/bin"
 mount -t tmpfs tmpfs "$2/usr/libexec" # a volume of the controller manager is made there
 mount -o remount,bind,ro "$2/usr"
+mount --make-rshared "$2" # as systemd has a machine's, for pods that see what is mounted later
 echo >&3
 exec 3>&-
 exec sleep infinity`, "init", Address, n.Root, n.bin.Dir)

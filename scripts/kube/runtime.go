@@ -95,11 +95,31 @@ func (n *Node) containerd() {
 		}
 	}
 	for _, ref := range refs {
-		n.Write("/tmp/image.tar", 0o600, string(images[ref]))
-		if _, err := n.Run("/usr/bin/ctr", "-n", "k8s.io", "images", "import", "/tmp/image.tar"); err != nil {
-			n.t.Fatal(err)
-		}
+		n.load(images[ref])
 	}
+}
+
+// load gives the container runtime an image.
+func (n *Node) load(archive []byte) {
+	n.t.Helper()
+	n.Write("/tmp/image.tar", 0o600, string(archive))
+	if _, err := n.Run("/usr/bin/ctr", "-n", "k8s.io", "images", "import", "/tmp/image.tar"); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// Load gives the container runtime an image FROM scratch that starts the one program in it, a file of the test's.
+func (n *Node) Load(ref, program, file string) {
+	n.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	archive, err := image(ref, program, text)
+	if err != nil {
+		n.t.Fatalf("%s: %v", ref, err)
+	}
+	n.load(archive)
 }
 
 // makeGroups makes the kubelet's root in every hierarchy of control groups that the machine has, until the test ends.

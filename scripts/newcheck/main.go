@@ -55,8 +55,8 @@ var kinds = map[string]kind{
 	"container": {
 		platform: "docker",
 		file:     "checks/docker/running.go",
-		imports:  []string{"facts"},
-		rule: `each(func(_ *facts.Host, c *facts.Container) []checks.Finding {
+		imports:  []string{"facts", "facts/docker"},
+		rule: `each(func(_ *facts.Host, c *docker.Container) []checks.Finding {
 		if !c.HostConfig.{{.Field}} {
 			return nil
 		}

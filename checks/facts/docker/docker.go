@@ -1,6 +1,7 @@
-// Package docker holds what is known of how dockerd behaves on a host: what it refuses to start with, and what a
-// setting would change for the containers that are there. Checks judge by it, and plans are checked by it before they
-// are offered.
+// Package docker is what harden knows of Docker on one machine: the daemon as it runs and as it would start next, what
+// its Engine says, containers, images, the Compose projects that they were made from, and what a container can reach.
+// It also holds how dockerd behaves: what it refuses to start with, and what a setting would change for the containers
+// that are there. Checks judge by it, and plans are checked by it before they are offered.
 package docker
 
 import (
@@ -37,28 +38,28 @@ func Remapped(securityOptions []string) bool {
 }
 
 // OnDefaultBridge reports whether a container is on the bridge that dockerd makes by itself.
-func OnDefaultBridge(c *facts.Container) bool { return c.NetworkSettings.Networks["bridge"] != nil }
+func OnDefaultBridge(c *Container) bool { return c.NetworkSettings.Networks["bridge"] != nil }
 
 // NeedsHostUsers reports whether dockerd refuses a container under userns-remap, unless it is made with
 // --userns=host: it is privileged, or in one of the host's own namespaces.
-func NeedsHostUsers(c *facts.Container) bool {
+func NeedsHostUsers(c *Container) bool {
 	hc := &c.HostConfig
 	return !hc.UsernsMode.IsHost() &&
 		(hc.Privileged || hc.NetworkMode.IsHost() || hc.PidMode.IsHost() || hc.IpcMode.IsHost() || hc.UTSMode.IsHost())
 }
 
 // Swarming reports whether an Engine says that it is a node of a swarm.
-func Swarming(e *facts.EngineFacts) bool {
+func Swarming(e *EngineFacts) bool {
 	return e.Swarm.LocalNodeState != "" && e.Swarm.LocalNodeState != swarm.LocalNodeStateInactive
 }
 
 // SwarmState is where dockerd keeps what it joined a swarm with.
-func SwarmState(d *facts.Daemon) string { return path.Join(d.DataRoot, "swarm/docker-state.json") }
+func SwarmState(d *Daemon) string { return path.Join(d.DataRoot, "swarm/docker-state.json") }
 
 // SwarmNode says what makes this host a node of a swarm, also while dockerd does not run; empty where nothing does.
 // dockerd does not start with both that and live-restore.
-func SwarmNode(h *facts.Host, d *facts.Daemon) string {
-	if e, err := facts.EngineSays(h); err == nil {
+func SwarmNode(h *facts.Host, d *Daemon) string {
+	if e, err := EngineSays(h); err == nil {
 		if Swarming(e) {
 			return "this node's Swarm state is " + string(e.Swarm.LocalNodeState)
 		}

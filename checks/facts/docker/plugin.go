@@ -15,7 +15,7 @@ var PluginDirs = []string{"/run/docker/plugins", "/etc/docker/plugins", "/usr/li
 
 // Plugin reports whether dockerd would find a plugin of that name: one that runs by itself, or an enabled one that
 // dockerd manages. dockerd ends itself 16 seconds after it was told to use one that it cannot find.
-func Plugin(h *facts.Host, d *facts.Daemon, name string) (bool, error) {
+func Plugin(h *facts.Host, d *Daemon, name string) (bool, error) {
 	candidates := []string{path.Join(PluginDirs[0], name+".sock"), path.Join(PluginDirs[0], name, name+".sock")}
 	for _, dir := range PluginDirs[1:] {
 		for _, ext := range []string{".spec", ".json"} {
@@ -33,7 +33,7 @@ func Plugin(h *facts.Host, d *facts.Daemon, name string) (bool, error) {
 }
 
 // managed looks for an enabled plugin that dockerd itself runs; its name has a tag, latest unless it says so.
-func managed(h *facts.Host, d *facts.Daemon, name string) (bool, error) {
+func managed(h *facts.Host, d *Daemon, name string) (bool, error) {
 	dir := path.Join(d.DataRoot, "plugins")
 	ids, err := h.List(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ func Beneath(dirs []facts.SourceDir) facts.Source {
 	return b
 }
 
-var _ facts.Insider = (*Source)(nil)
+var _ docker.Insider = (*Source)(nil)
 
 // Inside reads a file below what a process sees as its root directory, opened as those of a source are: a container's
 // links and its other file systems lead nowhere else.

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // FuzzDecode holds what reads the engine's answers to saying of a container what encoding/json says of it.
@@ -39,7 +39,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(answer))
 	}
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		var want, got facts.Container
+		var want, got docker.Container
 		errWant := json.Unmarshal(answer, &want)
 		errGot := decode(bytes.NewReader(answer), new(bytes.Buffer), &got)
 		if (errWant == nil) != (errGot == nil) {

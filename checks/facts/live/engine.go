@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
@@ -70,14 +71,14 @@ func (s *Source) choose() (facts.Endpoint, error) {
 	}
 	for _, socket := range sockets {
 		if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) && !s.deserted(socket) {
-			return facts.Endpoint{Host: "unix://" + socket, From: facts.Default}, nil
+			return facts.Endpoint{Host: "unix://" + socket, From: docker.Default}, nil
 		}
 	}
 	if e, ok := s.listening(); ok {
 		return e, nil
 	}
 	if _, err := os.Stat(standard); err == nil {
-		return facts.Endpoint{Host: "unix://" + standard, From: facts.Default}, nil
+		return facts.Endpoint{Host: "unix://" + standard, From: docker.Default}, nil
 	}
 	// What a user's own engine says is not to steer root unless root asks for it: the user may be lying.
 	if others, _ := filepath.Glob("/run/user/*/docker.sock"); len(others) > 0 {
@@ -266,11 +267,11 @@ type engine struct {
 // once, and not once for each of its containers.
 func call[T any](ctx context.Context, e *engine, f func(context.Context) (T, error)) (v T, err error) {
 	if e.hung.Load() {
-		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got no answer",
-			e.endpoint.Host)
+		return v, fmt.Errorf("docker engine at %s: not asked again: an earlier request got %w", e.endpoint.Host,
+			facts.ErrSilent)
 	}
 	patience := cmp.Or(e.patience, answerTimeout)
-	timeout := fmt.Errorf("no answer within %s", patience)
+	timeout := fmt.Errorf("%w within %s", facts.ErrSilent, patience)
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeout)
 	defer cancel()
 	v, err = f(ctx)

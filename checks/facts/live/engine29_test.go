@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/scripts/testdocker"
 )
 
@@ -49,7 +49,7 @@ func TestEngine29(t *testing.T) {
 	if err := e.Get(t.Context(), "/swarm", drain); err != nil {
 		t.Errorf("swarm: %v", err)
 	}
-	if err := e.(facts.Saver).Save(t.Context(), image, drain); err != nil {
+	if err := e.(docker.Saver).Save(t.Context(), image, drain); err != nil {
 		t.Errorf("image: %v", err)
 	}
 	agreed := regexp.MustCompile(`^(HEAD /_ping|GET /_ping|GET /v1\.51/.*)$`)

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/facts/live"
 	"example.com/harden/scripts/testdocker"
 	"github.com/docker/docker/api/types/container"
@@ -48,9 +49,9 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-func engineAt(t *testing.T, host string) (facts.Engine, facts.Endpoint, error) {
+func engineAt(t *testing.T, host string) (docker.Engine, facts.Endpoint, error) {
 	api, endpoint, err := at(host).Engine(t.Context())
-	engine, _ := api.(facts.Engine)
+	engine, _ := api.(docker.Engine)
 	return engine, endpoint, err
 }
 
@@ -110,12 +111,12 @@ func testTunnel(t *testing.T, d *testdocker.Daemon) {
 	}
 	for _, host := range []string{"unix://" + socket.Addr().String(), "tcp://" + port.Addr().String()} {
 		h := facts.New(t.Context(), at(host), facts.Choices{})
-		engine, err := facts.EngineSays(h)
+		engine, err := docker.EngineSays(h)
 		must(t, err)
 		if engine.Local || engine.DockerRootDir != d.DataRoot {
 			t.Errorf("%s: local %v, data root %s", host, engine.Local, engine.DockerRootDir)
 		}
-		if _, err := facts.DaemonOf(h); !errors.Is(err, facts.ErrElsewhere) {
+		if _, err := docker.DaemonOf(h); !errors.Is(err, facts.ErrElsewhere) {
 			t.Errorf("%s: the daemon is %v", host, err)
 		}
 	}
@@ -148,7 +149,7 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 	cs, err := engine.Containers(t.Context())
 	must(t, err)
 	has := func(id string) bool {
-		return slices.ContainsFunc(cs, func(c facts.Container) bool { return c.ID == id })
+		return slices.ContainsFunc(cs, func(c docker.Container) bool { return c.ID == id })
 	}
 	if has(goes) || !has(stays) {
 		t.Errorf("%d containers, the removed one %v, the other %v", len(cs), has(goes), has(stays))
@@ -157,9 +158,9 @@ func testVanishing(t *testing.T, d *testdocker.Daemon, stays string) {
 
 // testDaemon finds the test's own dockerd among whatever else runs here, and follows it through a change.
 func testDaemon(t *testing.T, d *testdocker.Daemon) {
-	daemon := func() *facts.Daemon {
+	daemon := func() *docker.Daemon {
 		t.Helper()
-		got, err := facts.DaemonOf(facts.New(t.Context(), at(d.Host), facts.Choices{}))
+		got, err := docker.DaemonOf(facts.New(t.Context(), at(d.Host), facts.Choices{}))
 		must(t, err)
 		must(t, got.KeysErr)
 		if got.Process.PID != d.PID || got.File != d.ConfigFile || !got.Explicit || got.DataRoot != d.DataRoot ||

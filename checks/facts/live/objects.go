@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
@@ -27,24 +28,24 @@ const questions = 16
 const maxObject = 32 << 20
 
 // Containers inspects every container, several at a time.
-func (e *engine) Containers(ctx context.Context) ([]facts.Container, error) {
+func (e *engine) Containers(ctx context.Context) ([]docker.Container, error) {
 	return every(ctx, e, "/containers/json?all=1",
-		func(id string, answer func(string, any) error) (*facts.Container, error) {
-			c := new(facts.Container)
+		func(id string, answer func(string, any) error) (*docker.Container, error) {
+			c := new(docker.Container)
 			return c, answer("/containers/"+url.PathEscape(id)+"/json", c)
-		}, func(c *facts.Container) string { return c.ID })
+		}, func(c *docker.Container) string { return c.ID })
 }
 
 // Images inspects every image, several at a time, with its history.
-func (e *engine) Images(ctx context.Context) ([]facts.Image, error) {
-	return every(ctx, e, "/images/json", func(id string, answer func(string, any) error) (*facts.Image, error) {
-		i := new(facts.Image)
+func (e *engine) Images(ctx context.Context) ([]docker.Image, error) {
+	return every(ctx, e, "/images/json", func(id string, answer func(string, any) error) (*docker.Image, error) {
+		i := new(docker.Image)
 		err := answer("/images/"+url.PathEscape(id)+"/json", i)
 		if err == nil {
 			err = answer("/images/"+url.PathEscape(id)+"/history", &i.History)
 		}
 		return i, err
-	}, func(i *facts.Image) string { return i.ID })
+	}, func(i *docker.Image) string { return i.ID })
 }
 
 // every lists objects and looks at each as soon as it is listed, a bounded number at a time; they come sorted by ID.

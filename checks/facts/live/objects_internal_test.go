@@ -3,6 +3,7 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // A crowd is an engine with many containers, which notes how it is asked.
@@ -78,7 +80,7 @@ func TestCrowd(t *testing.T) {
 	if c.most > questions {
 		t.Errorf("%d questions at once, and %d were to be the most", c.most, questions)
 	}
-	if !slices.IsSortedFunc(all, func(a, b facts.Container) int { return strings.Compare(a.ID, b.ID) }) ||
+	if !slices.IsSortedFunc(all, func(a, b docker.Container) int { return strings.Compare(a.ID, b.ID) }) ||
 		all[0].ID != "0001" || all[0].HostConfig.Memory != 5 {
 		t.Errorf("not by ID: %+v", all[0])
 	}
@@ -124,7 +126,7 @@ func TestCrowdFallsSilent(t *testing.T) {
 	e.patience = 500 * time.Millisecond
 	all, err := e.Containers(t.Context())
 	if len(all) < 100-questions || len(all) > 100 || err == nil ||
-		!strings.Contains(err.Error(), "could not be read") {
+		!strings.Contains(err.Error(), "could not be read") || !errors.Is(err, facts.ErrSilent) {
 		t.Errorf("%d containers, %v", len(all), err)
 	}
 	c.mu.Lock()
@@ -133,7 +135,8 @@ func TestCrowdFallsSilent(t *testing.T) {
 	if asked > 100+questions {
 		t.Errorf("%d questions, though it had fallen silent after 100", asked)
 	}
-	if _, err := e.Images(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked again") {
+	_, err = e.Images(t.Context())
+	if !errors.Is(err, facts.ErrSilent) || !strings.Contains(err.Error(), "not asked again") {
 		t.Errorf("the next question: %v", err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/kube"
 	"golang.org/x/sys/unix"
 )
 
@@ -184,7 +185,7 @@ func look(pid int, name string, mine namespaces) (*facts.Process, error) {
 	default:
 		p.Args = strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00")
 	}
-	if name == facts.Etcd && (p.UID == 0 || p.Unit != "") {
+	if name == kube.Etcd && (p.UID == 0 || p.Unit != "") {
 		options(dir, p)
 	}
 	return p, nil

@@ -14,6 +14,7 @@ import (
 
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/checks/facts/source"
 )
 
 // sources fills a directory with what TestSources looks for, and with what it must not open.
@@ -69,7 +70,7 @@ func TestSources(t *testing.T) {
 	dirs := []facts.SourceDir{{Path: dir, As: "src"}}
 	h := facts.New(t.Context(), live.Beneath(dirs), facts.Choices{})
 	h.SourceDirs = dirs
-	s, err := facts.SourcesOf(h)
+	s, err := source.Of(h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestSources(t *testing.T) {
 		}
 	}
 	h.SourceDirs = []facts.SourceDir{{Path: filepath.Join(dir, "none"), As: "none"}}
-	if _, err := facts.SourcesOf(facts.New(t.Context(), live.Beneath(h.SourceDirs), facts.Choices{})); err == nil {
+	if _, err := source.Of(facts.New(t.Context(), live.Beneath(h.SourceDirs), facts.Choices{})); err == nil {
 		t.Error("no directory, and no error")
 	}
 }
