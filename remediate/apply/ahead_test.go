@@ -244,3 +244,30 @@ func TestUndoJudgesFirst(t *testing.T) {
 		t.Errorf("it is %s", got[daemonJSON])
 	}
 }
+
+// TestRollOutBackUnwell takes a manifest back of which the pod is not well: that is what it is taken back for.
+func TestRollOutBackUnwell(t *testing.T) {
+	for name, test := range map[string]struct {
+		services Services
+		want     string
+	}{
+		"not well": {&services{pending: pendingAll()}, "roll-out " + daemonJSON + ": done"},
+		"not here": {nil, "roll-out " + daemonJSON + ": pending"},
+	} {
+		w := newWorld(t)
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+		before := w.look(t)
+		o := w.options()
+		plan := w.small(t, daemonJSON)
+		plan.Activations = []remediate.Activation{{Kind: remediate.RollOut, Unit: daemonJSON}}
+		_, err := Apply(t.Context(), plan, o)
+		must(t, err)
+		o.Services = test.services
+		run, err := Rollback(t.Context(), "", o)
+		must(t, err)
+		same(t, name, before, w.look(t))
+		if a := run.Activations[0]; fmt.Sprintf("%s %s: %s", a.Kind, a.Unit, a.State) != test.want {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}

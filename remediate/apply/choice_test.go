@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate"
 )
@@ -221,7 +222,7 @@ type sour struct{ running }
 
 func (sour) Unit(string) (*facts.Unit, error) { return nil, errBroken }
 
-func (s sour) Engine() (*facts.EngineFacts, error) {
+func (s sour) Engine() (*docker.EngineFacts, error) {
 	e, err := s.running.Engine()
 	if err == nil {
 		e.Host, e.Info.Name, e.Info.DockerRootDir = "unix:///run/docker.sock", "host", "/var/lib/docker/231072.231072"
