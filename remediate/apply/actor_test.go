@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,6 +46,34 @@ func TestActorsTerminal(t *testing.T) {
 		}))
 		if len(got) != 1 || got[0] != test.want {
 			t.Errorf("%q: the history names %q, want %q", test.files, got, test.want)
+		}
+	}
+}
+
+// TestActorsLogin notes in the history who has logged in, by the kernel's word, and nobody where nobody has.
+func TestActorsLogin(t *testing.T) {
+	w := newWorld(t)
+	for id, want := range map[string]string{"4294967295": "nobody", "0": "0", "4711": "4711"} {
+		fresh(t, w)
+		c := helper(w, "apply")
+		const login = `[ "$(cat /proc/self/loginuid)" = "$0" ] || echo "$0" >/proc/self/loginuid || exit 4; exec "$@"`
+		c.Args = append([]string{"sh", "-c", login, id, c.Path}, c.Args[1:]...)
+		c.Path = "/bin/sh"
+		out, err := c.CombinedOutput()
+		if c.ProcessState.ExitCode() == 4 {
+			t.Skip("no login can be set here: this kernel has no audit, or one is set for good")
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		got := "nobody"
+		must(t, readHistory(filepath.Join(w.state, "audit.jsonl"), func(r record, _ string) {
+			if r.Event == hiApply && r.Actor.LoginUID != nil {
+				got = fmt.Sprint(*r.Actor.LoginUID)
+			}
+		}))
+		if got != want {
+			t.Errorf("with a login of %s the history names %s", id, got)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"example.com/harden/remediate"
@@ -104,8 +106,11 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 // sheltered refuses to restore a file where somebody besides root could put something else in its place.
 func (e *engine) sheltered(p string, now sight) error {
 	g, err := e.tree.open(p)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // its directory is gone, and is made anew
+	}
+	if err != nil {
+		return err
 	}
 	defer g.close()
 	why, err := e.exposure(g, now)

@@ -222,7 +222,7 @@ func (s *store) copySelf() error {
 	// A program that systemd may start is told by its label, and a file made here has that of data.
 	if label, labelErr := sized(func(buf []byte) (int, error) {
 		return unix.Fgetxattr(int(from.Fd()), "security.selinux", buf)
-	}); err == nil && labelErr == nil && label != nil {
+	}); labelErr == nil {
 		_ = unix.Fsetxattr(int(to.Fd()), "security.selinux", label, 0) // Try tells whether it was needed
 	}
 	return together(err, to.Close())

@@ -301,6 +301,24 @@ func TestRollbackReplaced(t *testing.T) {
 	}
 }
 
+// TestDriftedFoundLater compares content with what harden wrote, and not with what a later run found there, which set
+// the mode alone.
+func TestDriftedFoundLater(t *testing.T) {
+	const p = "/etc/bystander"
+	w := newWorld(t)
+	_, err := Apply(t.Context(), w.small(t, p), w.options())
+	must(t, err)
+	must(t, os.WriteFile(w.path(p), []byte("somebody's\n"), 0))
+	_, err = Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{w.attributes(t, p, 0o640, 3, 4)}}, w.options())
+	must(t, err)
+	c, err := Drifted(still{}, w.options())
+	must(t, err)
+	if len(c.Drifts) != 1 || !strings.Contains(strings.Join(told(c.Drifts[0]), "\n"),
+		`"new /etc/bystander\n" -> "somebody's\n"`) {
+		t.Errorf("%+v", c.Drifts)
+	}
+}
+
 // TestUnrecorded tells which files hold what no run knows: plain ones of which a run has set the mode and owner, and
 // which are still that run's, not what a boot has made anew.
 func TestUnrecorded(t *testing.T) {

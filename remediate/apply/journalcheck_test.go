@@ -116,6 +116,9 @@ func TestLogCutOff(t *testing.T) {
 		if !errors.Is(err, c.is) || len(log) != c.entries {
 			t.Errorf("%s: %d entries, %v", name, len(log), err)
 		}
+		if err != nil && !strings.Contains(err.Error(), "line 2") && !strings.Contains(err.Error(), "line 1 (byte 1)") {
+			t.Errorf("%s: the line is not named: %v", name, err)
+		}
 		if whole := map[int]int{0: 0, 1: len(one), 2: len(one + two)}[c.entries]; err == nil && size != whole {
 			t.Errorf("%s: %d bytes hold, want %d", name, size, whole)
 		}

@@ -199,8 +199,8 @@ func TestStuck(t *testing.T) {
 		{"append-only directory", "append-only", chattr("+a", "/etc/docker"), chattr("-a", "/etc/docker")},
 		{"immutable attributes", "/etc/default/docker cannot be changed: it is immutable",
 			chattr("+i", "/etc/default/docker"), chattr("-i", "/etc/default/docker")},
-		{"immutable directory of a new file", "its directory is immutable", chattr("+i", "/etc/systemd/system"),
-			chattr("-i", "/etc/systemd/system")},
+		{"immutable directory of a new file", "zz-harden.conf cannot be changed: its directory is immutable",
+			chattr("+i", "/etc/systemd/system"), chattr("-i", "/etc/systemd/system")},
 		{"read-only", "read-only file system", func(t *testing.T, w world) {
 			command(t, "mount", "--bind", w.path("/etc"), w.path("/etc"))
 			command(t, "mount", "-o", "remount,ro,bind", w.path("/etc"))

@@ -19,43 +19,49 @@ import (
 // TestAmendOwners says of an amendment whose the file is and was: by name where the run knew it, else by number.
 func TestAmendOwners(t *testing.T) {
 	for name, c := range map[string]struct {
-		uid, gid      int // of what somebody has put there
-		before, after string
+		uid, gid          int    // of what somebody has put there
+		given, afterwards string // what is foreseen of the owner where it is given back, and where it is restored after all
 	}{
-		"another's": {5, 6, "root:root", "5:6"},
-		"the same":  {0, 0, "root:root", "root:root"},
+		"another's":     {5, 6, "root:root to 5:6", "5:6 to root:root"},
+		"the same":      {0, 0, "root:root to root:root", "root:root to root:root"},
+		"another user":  {5, 0, "root:0 to 5:0", "5:root to root:root"},
+		"another group": {0, 6, "0:root to 0:6", "root:6 to root:root"},
 	} {
-		w := newWorld(t)
-		must(t, os.Chmod(w.path("/etc/docker"), 0o755))
-		w.file(t, daemonJSON, "{}\n", 0o644, 0, 0)
-		o := w.options()
-		change := w.content(t, daemonJSON, "{\"icc\": false}\n")
-		for _, f := range []*facts.File{&change.Before, &change.After} {
-			f.User, f.Group = "root", "root"
-		}
-		run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{change}}, o)
-		must(t, err)
-		must(t, os.WriteFile(w.path(daemonJSON), []byte("theirs"), 0o644))
-		must(t, os.Chown(w.path(daemonJSON), c.uid, c.gid))
-		for i, first := range []string{"ours", "theirs"} {
-			o.Resolve = ways[first]
-			if i == 0 {
-				_, err = Rollback(t.Context(), run.ID, o)
-				must(t, err)
-				continue
-			}
-			r, err := Reverse(t.Context(), run.ID, o)
-			must(t, err)
-			if got := r.Plan.Changes[0]; got.Before.Owner() != c.before || got.After.Owner() != c.after {
-				t.Errorf("%s: from %s to %s", name, got.Before.Owner(), got.After.Owner())
-			}
-			amended, err := Rollback(t.Context(), run.ID, o)
-			must(t, err)
-			if got := amended.Changes[0]; got.Before.UID != 0 || got.After.UID != uint32(c.uid) ||
-				got.After.GID != uint32(c.gid) {
-				t.Errorf("%s: %+v", name, got)
-			}
-		}
+		amendOwners(t, name+", given back", "ours", "theirs", c.uid, c.gid, c.given)
+		amendOwners(t, name+", after all", "theirs", "ours", c.uid, c.gid, c.afterwards)
+	}
+}
+
+func amendOwners(t *testing.T, name, first, then string, uid, gid int, want string) {
+	w := newWorld(t)
+	must(t, os.Chmod(w.path("/etc/docker"), 0o755))
+	w.file(t, daemonJSON, "{}\n", 0o644, 0, 0)
+	o := w.options()
+	change := w.content(t, daemonJSON, "{\"icc\": false}\n")
+	for _, f := range []*facts.File{&change.Before, &change.After} {
+		f.User, f.Group = "root", "root"
+	}
+	run, err := Apply(t.Context(), &remediate.Plan{Changes: []remediate.Change{change}}, o)
+	must(t, err)
+	must(t, os.WriteFile(w.path(daemonJSON), []byte("theirs"), 0o644))
+	must(t, os.Chown(w.path(daemonJSON), uid, gid))
+	o.Resolve = ways[first]
+	_, err = Rollback(t.Context(), run.ID, o)
+	must(t, err)
+	o.Resolve = ways[then]
+	r, err := Reverse(t.Context(), run.ID, o)
+	must(t, err)
+	if got := r.Plan.Changes[0]; got.Before.Owner()+" to "+got.After.Owner() != want {
+		t.Errorf("%s: from %s to %s", name, got.Before.Owner(), got.After.Owner())
+	}
+	amended, err := Rollback(t.Context(), run.ID, o)
+	must(t, err)
+	theirs, ours := amended.Changes[0].After, amended.Changes[0].Before
+	if then == "ours" {
+		theirs, ours = ours, theirs
+	}
+	if ours.UID != 0 || ours.GID != 0 || theirs.UID != uint32(uid) || theirs.GID != uint32(gid) {
+		t.Errorf("%s: %+v", name, amended.Changes[0])
 	}
 }
 
