@@ -20,8 +20,8 @@ import (
 )
 
 // A Query says which checks a user wants. Only and Skip hold IDs ("docker/icc"), globs of IDs ("docker/audit-*"),
-// numbers ("3.20", "docker:3.20", "k8s@1.24:4.2.6"), sections ("docker:3", "1.1"), categories of threats
-// ("stride:tampering"), threats ("docker/host/tampering") and numbers of other frameworks ("nist:AC-6").
+// numbers ("3.20", "docker:3.20", "k8s@1.24:4.2.6"), sections ("docker:3", "1.1"), platforms ("docker"), categories of
+// threats ("stride:tampering"), threats ("docker/host/tampering") and numbers of other frameworks ("nist:AC-6").
 type Query struct {
 	Only      []string // empty means everything
 	Skip      []string
@@ -163,7 +163,7 @@ func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 		switch {
 		case c.ID == spec:
 			return match{[]*checks.Check{c}, true}, nil
-		case glob,
+		case glob, strings.HasPrefix(c.ID, spec+"/"),
 			slices.Contains(c.Threats, stride.ID(spec)),
 			isCategory && slices.ContainsFunc(c.Threats,
 				func(t stride.ID) bool { return string(t.Category()) == category }):
