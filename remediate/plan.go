@@ -112,6 +112,7 @@ type Activation struct {
 	Reason string `json:"reason,omitempty"`
 
 	Record *Record `json:"record,omitempty"` // of RecordInCluster
+	Diff   string  `json:"diff,omitempty"`   // of Record, secrets hidden; only where one run is told
 	Reads  *Reads  `json:"reads,omitempty"`  // of ComposeUp
 
 	Checks []*checks.Check `json:"-"`

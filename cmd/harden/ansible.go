@@ -251,6 +251,12 @@ func (m *module) goBack() error {
 	if id == newestRun {
 		id = ""
 	}
+	id, err := apply.Named(id, m.session.options())
+	if errors.Is(err, apply.ErrNoRun) {
+		return m.nothingBack(m.run, err)
+	} else if err != nil {
+		return err
+	}
 	chosen, plan, err := m.session.rollbackPlan(id)
 	if errors.Is(err, apply.ErrNoRun) {
 		return m.nothingBack(id, err)

@@ -178,10 +178,22 @@ func TestCanaries(t *testing.T) {
 	if said := c.harden(nil, "history"); !strings.Contains(said, "applied") {
 		t.Errorf("the plan was not applied:\n%s", said)
 	}
+	for _, format := range []string{"text", "json"} {
+		if said := c.harden(nil, "history", "1", "--format", format); !strings.Contains(said, "‹redacted ") {
+			t.Errorf("nothing is hidden in the diffs of a run:\n%s", said)
+		}
+	}
 	c.touch()
 	c.drift(with)
 	c.harden(nil, "schedule", "run", "--root", "r", "--metrics", filepath.Join(c.dir, "metrics.prom"))
 	c.files("metrics.prom", "state/last.json", "state/score.json")
+	reports, err := filepath.Glob(filepath.Join(c.dir, "state/reports/*.json"))
+	if err != nil || len(reports) != 1 {
+		c.Fatalf("%d reports are kept: %v", len(reports), err)
+	}
+	c.files("state/reports/" + filepath.Base(reports[0]))
+	c.harden(nil, "diff", "plan.json", "last", "--format", "json")
+	c.harden(nil, "merge", "plan.json", reports[0], "--format", "json")
 	c.rollback(with)
 }
 

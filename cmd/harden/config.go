@@ -61,6 +61,7 @@ type Config struct {
 	Choices    facts.Choices
 	Waivers    []checks.Waiver
 	waived     []string // where each waiver is: "file:line"
+	Keeping    keeping
 }
 
 // loadConfig reads the configuration of one command, by a Viper of its own.
@@ -196,7 +197,7 @@ func (c *Config) parse(path string, data []byte, v *viper.Viper) error {
 	if err != nil {
 		return err
 	}
-	c.Choices, c.Waivers, c.waived = file.Choices.facts(), file.waivers, file.places
+	c.Choices, c.Waivers, c.waived, c.Keeping = file.Choices.facts(), file.waivers, file.places, file.Reports
 	return v.MergeConfigMap(file.settings)
 }
 

@@ -29,6 +29,7 @@ type configFile struct {
 	Settings settings     `yaml:",inline"`
 	Choices  choices      `yaml:"choices"`
 	Waivers  []fileWaiver `yaml:"waivers"`
+	Reports  keeping      `yaml:"reports"`
 
 	waivers  []checks.Waiver
 	places   []string       // of waivers: "file:line"
@@ -116,6 +117,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 			errs = multierror.Append(errs, fmt.Errorf("%s: choices: containers: the %s: %w", path, ordinal(i), err))
 		}
 	}
+	errs = multierror.Append(errs, f.Reports.check(path))
 	if f.Choices.ImageMaxAge < 0 {
 		errs = multierror.Append(errs, fmt.Errorf("%s: choices: image-max-age: %d days have passed before it begins", path,
 			f.Choices.ImageMaxAge))
@@ -136,6 +138,7 @@ func parseConfig(path string, data []byte) (*configFile, error) {
 	}
 	delete(f.settings, "choices")
 	delete(f.settings, "waivers")
+	delete(f.settings, "reports")
 	for _, key := range sortedKeys(f.settings) {
 		if err := settled(key, f.settings[key]); err != nil {
 			errs = multierror.Append(errs, fmt.Errorf("%s: %s: %w; remove it, or give it a value", path, key, err))
@@ -234,7 +237,8 @@ var (
 // yamlTypes names Go's types as YAML does.
 var yamlTypes = map[string]string{
 	"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text",
-	"[]string": "a list", "map[string]string": "a mapping", "main.settings": "a mapping", "main.configFile": "a mapping"}
+	"[]string": "a list", "map[string]string": "a mapping", "main.settings": "a mapping", "main.configFile": "a mapping",
+	"main.keeping": "a mapping"}
 
 // located words an error of the YAML package with the file and line in front.
 func located(path string, err error) error {

@@ -28,7 +28,11 @@ the deadline this command shows the outcome of the run. Confirming a run twice i
 			if err != nil {
 				return err
 			}
-			run, err := apply.Confirm(optional(args), s.options())
+			id, err := s.runID(optional(args))
+			if err != nil {
+				return err
+			}
+			run, err := apply.Confirm(id, s.options())
 			if errors.Is(err, apply.ErrNoRun) && run == nil && len(args) > 0 {
 				return noSuchRun(err)
 			}

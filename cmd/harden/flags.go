@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,16 +177,21 @@ func resolution(cmd *cobra.Command) (r apply.Resolution, err error) {
 	return r, nil
 }
 
-// completeRuns offers the IDs of runs, newest first.
-func completeRuns(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	var ids []string
+// completeRuns offers the numbers of runs, newest first, or the IDs, where somebody has begun with one.
+func completeRuns(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	var names []string
 	if s, err := open(cmd); err == nil && len(args) == 0 {
 		runs, _ := apply.History(s.options())
 		for _, r := range runs {
-			ids = append(ids, r.ID+"\t"+string(r.Outcome)+", "+r.Started.Local().Format("2006-01-02 15:04"))
+			what := string(r.Outcome) + ", " + r.Started.Local().Format("2006-01-02 15:04")
+			if strings.HasPrefix(begun, "0") {
+				names = append(names, r.ID+"\t"+what)
+			} else {
+				names = append(names, strconv.Itoa(r.Number)+"\t"+what)
+			}
 		}
 	}
-	return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 func addExitZero(cmd *cobra.Command) {

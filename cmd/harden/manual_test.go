@@ -65,7 +65,7 @@ func TestManualSettings(t *testing.T) {
 			t.Errorf("%s: Configuration does not name %s", manualFile, d.key)
 		}
 	}
-	for _, of := range []any{choices{}, containerChoice{}, fileWaiver{}, limits{}} {
+	for _, of := range []any{choices{}, containerChoice{}, fileWaiver{}, limits{}, keeping{}} {
 		for _, key := range keys(reflect.TypeOf(of)) {
 			if !strings.Contains(configuration, "`"+key) {
 				t.Errorf("%s: Configuration does not name %s", manualFile, key)

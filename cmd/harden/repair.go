@@ -26,7 +26,11 @@ The journal is kept: harden rollback RUN still rolls the run back.`,
 			if err != nil {
 				return err
 			}
-			return s.abandon(optional(args), dry, yes)
+			id, err := s.runID(optional(args))
+			if err != nil {
+				return err
+			}
+			return s.abandon(id, dry, yes)
 		},
 	}
 	addWayOn(cmd, "show the state of each file and change nothing", "do it without asking")

@@ -27,6 +27,7 @@ leaves all of them as they are, --theirs leaves one, and --ours restores one any
 kept in the run's journal. If a later run has changed the file, roll back that run first. For a RUN that is already
 rolled back, --theirs restores what --ours replaced, and --ours restores what was left, as a run of its own.`,
 		Example: `  harden rollback --dry-run
+  harden rollback 2 --yes # run 2 of harden history
   harden rollback --ours /etc/docker/daemon.json --yes`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeRuns,
@@ -35,7 +36,11 @@ rolled back, --theirs restores what --ours replaced, and --ours restores what wa
 			if err != nil {
 				return err
 			}
-			return s.rollback(optional(args), dry, yes)
+			id, err := s.runID(optional(args))
+			if err != nil {
+				return err
+			}
+			return s.rollback(id, dry, yes)
 		},
 	}
 	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")

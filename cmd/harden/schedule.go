@@ -349,6 +349,9 @@ func (s *session) scheduleStatus() error {
 		}
 		r.Timers = append(r.Timers, t)
 	}
+	if r.Reports, err = s.kept(); err != nil {
+		return err
+	}
 	last, err := s.lastLook()
 	if err != nil {
 		return err

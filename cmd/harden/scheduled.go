@@ -135,7 +135,7 @@ func (s *session) scheduled(fix bool, metrics string) error {
 	}
 	s.keepScore(now.Report)
 	err = s.show(changes)
-	err = multierror.Append(err, writeJSON(s.lookFile(), hide(s.redactor, now)),
+	err = multierror.Append(err, writeJSON(s.lookFile(), hide(s.redactor, now)), s.keepReport(now.Report),
 		s.writeMetrics(metrics, now, changes.Changes)).
 		ErrorOrNil()
 	switch {

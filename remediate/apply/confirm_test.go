@@ -117,9 +117,12 @@ func TestConfirm(t *testing.T) {
 	if told, err := Unconfirmed(w.guarded(g, c)); told == nil || told.ID != run.ID || !errors.Is(err, ErrUnconfirmed) {
 		t.Errorf("Unconfirmed: %+v, %v", told, err)
 	}
+	if got, err := Confirm("0001-x", w.guarded(g, c)); got != nil || !errors.Is(err, ErrNoRun) || len(g.calls) != 1 {
+		t.Errorf("another run is confirmed: %+v, %v, and then %v", got, err, g.calls)
+	}
 	c.up += time.Minute - 1
-	for range 2 { // the second finds it done
-		kept, err := Confirm("", w.guarded(g, c))
+	for _, id := range []string{run.ID, ""} { // the second finds it done
+		kept, err := Confirm(id, w.guarded(g, c))
 		must(t, err)
 		if kept.ID != run.ID || kept.Unconfirmed != nil {
 			t.Errorf("confirmed: %+v", kept)

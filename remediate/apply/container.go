@@ -28,6 +28,7 @@ type ContainerChange struct {
 	Before want.Limits `json:"before"`
 	After  want.Limits `json:"after"`
 	Checks []string    `json:"checks"`
+	Diff   string      `json:"diff,omitempty"` // only where one run is told
 }
 
 func (u ContainerChange) String() string {
@@ -107,6 +108,24 @@ func (e *engine) update(ctx context.Context, i int) error {
 		return err
 	}
 	return e.hist.append(record{Run: e.tx.ID, Event: hiWritten, What: u.String()})
+}
+
+// foreign returns what somebody has given to container i since the run was prepared; nil where nobody has, or where the
+// Engine does not tell: update asks it again.
+func (e *engine) foreign(ctx context.Context, i int) *want.Limits {
+	u, d := e.tx.Updates[i], e.tx.decided(true, i)
+	if e.Containers == nil || d != nil && d.Keep {
+		return nil
+	}
+	if engine, err := e.Containers.Engine(ctx); err != nil || !engine.Same(e.tx.engine()) {
+		return nil
+	}
+	now, err := e.Containers.Limits(ctx, u.ID)
+	now = now.Of(u.After)
+	if err != nil || now == u.After || now == u.Before || d != nil && d.Limits != nil && now == *d.Limits {
+		return nil
+	}
+	return &now
 }
 
 // set brings a container to limits; one that goes meanwhile needs none.

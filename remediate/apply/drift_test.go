@@ -300,3 +300,27 @@ func TestRollbackReplaced(t *testing.T) {
 		t.Errorf("of an older harden: %+v, %v", run, err)
 	}
 }
+
+// TestUnrecorded tells which files hold what no run knows: plain ones of which a run has set the mode and owner, and
+// which are still that run's, not what a boot has made anew.
+func TestUnrecorded(t *testing.T) {
+	tree := &tree{sys: &sys{boot: "two"}}
+	for name, test := range map[string]struct {
+		spoil func(l *legacy)
+		want  bool
+	}{
+		"attributes alone":          {func(*legacy) {}, true},
+		"of this boot":              {func(l *legacy) { l.Volatile, l.run.Boot = true, "two" }, true},
+		"made anew by a boot":       {func(l *legacy) { l.Volatile = true }, false},
+		"its content was written":   {func(l *legacy) { l.content = l.run }, false},
+		"its content was looked at": {func(l *legacy) { l.after.Sum = "s" }, false},
+		"removed":                   {func(l *legacy) { l.after.Exists = false }, false},
+		"a directory":               {func(l *legacy) { l.after.Type = unix.S_IFDIR }, false},
+	} {
+		l := &legacy{run: &txn{journal: journal{Boot: "one"}}, after: image{Exists: true, Type: unix.S_IFREG}}
+		test.spoil(l)
+		if got := l.unrecorded(tree); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

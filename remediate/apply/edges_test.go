@@ -51,6 +51,50 @@ func TestGrown(t *testing.T) {
 	refused(t, w, w.options(), plan, ErrDrift, daemonJSON, "its content: 21 bytes, not 20")
 }
 
+// TestLinkedWhileTakenBack gives a file another name while the run is taken back, after it was judged: that file is
+// left alone.
+func TestLinkedWhileTakenBack(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	run, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	left := w.look(t)[daemonJSON]
+	linked := false
+	o.Progress = func(s Step) {
+		if s.Doing == Restoring && !linked {
+			linked = true
+			must(t, os.Link(w.path(daemonJSON), w.path("/etc/second")))
+		}
+	}
+	_, err = Rollback(t.Context(), run.ID, o)
+	if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), daemonJSON) ||
+		!strings.Contains(err.Error(), "it has 2 names") {
+		t.Errorf("%v", err)
+	}
+	if got := w.look(t); got[daemonJSON] != left || got["/etc/second"] != left {
+		t.Errorf("it is now %s, and %s by its second name", got[daemonJSON], got["/etc/second"])
+	}
+}
+
+// TestStateAbove makes the state directory for root alone, whatever the umask, and what is above it for all to pass.
+func TestStateAbove(t *testing.T) {
+	w := newWorld(t)
+	defer unix.Umask(unix.Umask(0))
+	above := filepath.Join(filepath.Dir(w.state), "var/lib")
+	o := w.options()
+	o.State = filepath.Join(above, "harden")
+	_, err := Apply(t.Context(), w.plan(t), o)
+	must(t, err)
+	for p, mode := range map[string]os.FileMode{filepath.Dir(above): 0o755, above: 0o755, o.State: 0o700,
+		filepath.Join(o.State, "runs"): 0o700} {
+		info, err := os.Stat(p)
+		must(t, err)
+		if info.Mode() != mode|os.ModeDir {
+			t.Errorf("%s is %s, want %s", p, info.Mode(), mode|os.ModeDir)
+		}
+	}
+}
+
 // TestRollbackCancelled asks for a rollback that is cancelled before it begins: nothing is changed.
 func TestRollbackCancelled(t *testing.T) {
 	w := newWorld(t)

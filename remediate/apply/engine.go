@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -248,9 +251,9 @@ func (s *store) next() (int, error) {
 		return 0, err
 	}
 	last := 0
-	aside, err := filepath.Glob(filepath.Join(s.dir, asidePrefix+"*", "runs", "*"))
+	aside, err := fs.Glob(os.DirFS(s.dir), asidePrefix+"*/runs/*") // whatever is in the state directory's own name
 	for _, id := range append(ids, aside...) {
-		last = max(last, sequence(filepath.Base(id)))
+		last = max(last, sequence(path.Base(id)))
 	}
 	return last + 1, err
 }

@@ -88,6 +88,21 @@ func TestOlderJournal(t *testing.T) {
 	}
 }
 
+// TestLocated names the byte at which JSON cannot be read, where its error does.
+func TestLocated(t *testing.T) {
+	var into struct{ A int }
+	for text, want := range map[string]string{
+		"{\"a\":1,]": "byte 8: invalid character ']' looking for beginning of object key string",
+		"{\"b\":1}":  `unknown field "b"`,
+		"{} {}":      "byte 4: data after the JSON",
+		"":           "EOF",
+	} {
+		if err := strictly([]byte(text), &into); err == nil || located(err) != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 // TestOtherJournal refuses a journal that says what this harden does not know, whoever wrote it.
 func TestOtherJournal(t *testing.T) {
 	put := func(old, new string) func(plan []byte) []byte {

@@ -25,7 +25,7 @@ func (e *engine) forward(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := e.stage(ctx)
+	files, err := e.stage()
 	defer func() {
 		for _, f := range files {
 			f.close()
@@ -65,15 +65,12 @@ func (e *engine) forward(ctx context.Context) error {
 
 // stage writes every new file beside its place before the first takes its place: a full disk is met while there is
 // nothing to take back.
-func (e *engine) stage(ctx context.Context) (map[int]*staged, error) {
+func (e *engine) stage() (map[int]*staged, error) {
 	files := map[int]*staged{}
 	for i := range e.tx.Items {
 		it := &e.tx.Items[i]
 		if !it.Content || !it.After.Exists || e.tx.keeps(i) {
 			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return files, err
 		}
 		s, err := e.stageItem(i, it)
 		if err != nil {

@@ -240,13 +240,8 @@ func (t *txn) note(e entry) error {
 
 // file puts the journal among those that have their outcome.
 func (t *txn) file() error {
-	to := t.store.run(t.ID)
 	if ok, err := t.store.still(); !ok {
 		return err
 	}
-	if err := t.store.move(t.dir, to); err != nil {
-		return err
-	}
-	t.dir = to
-	return nil
+	return t.store.move(t.dir, t.store.run(t.ID))
 }

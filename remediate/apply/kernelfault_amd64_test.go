@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -48,6 +49,32 @@ func TestKernelFault(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestKernelFaultAmend has a call fail at each place of an amendment that makes one.
+func TestKernelFaultAmend(t *testing.T) {
+	w := newWorld(t)
+	begin := func(t *testing.T, w world) {
+		must(t, os.Chmod(w.path("/etc/docker"), 0o755)) // or somebody else could put something there
+		ends["ours"](t, w)
+		must(t, doEnd("ours", w.options()))
+	}
+	amend := func(ctx context.Context, w world, _ func(*sys)) error {
+		o := w.options()
+		runs, err := filepath.Glob(filepath.Join(w.state, "runs", "0001-*"))
+		if err != nil || len(runs) != 1 {
+			return fmt.Errorf("%q, %w", runs, err)
+		}
+		o.Resolve.Theirs = []string{daemonJSON}
+		_, err = Rollback(ctx, filepath.Base(runs[0]), o)
+		return err
+	}
+	begin(t, w)
+	old := w.look(t)
+	must(t, amend(t.Context(), w, nil))
+	new := w.look(t)
+	fresh(t, w)
+	deed{begin: begin, do: amend}.kernel(t, w, func(err error) string { return wholeAgain(t, w, err, old, new) })
 }
 
 // why is what is told of an injected fault: the fault, or what harden does not know then.

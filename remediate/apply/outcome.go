@@ -67,8 +67,9 @@ func (t *txn) activations() (as []Activated, tried []bool) {
 
 // summary is the run as it is told.
 func (t *txn) summary() *Run {
-	r := &Run{Schema: RunSchema, ID: t.ID, Root: string(t.Root), Started: t.Started, Checks: t.Checks,
-		Waiting: t.Waiting, Actor: t.Actor, Version: t.Version, Changes: []FileChange{}, Updates: slices.Clone(t.Updates)}
+	r := &Run{Schema: RunSchema, ID: t.ID, Number: sequence(t.ID), Root: string(t.Root), Started: t.Started,
+		Checks: t.Checks, Waiting: t.Waiting, Actor: t.Actor, Version: t.Version, Changes: []FileChange{},
+		Updates: slices.Clone(t.Updates)}
 	var at entry
 	r.Outcome, at = t.outcome()
 	if r.Outcome != CutShort {

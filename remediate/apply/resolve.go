@@ -187,6 +187,9 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 				s.open, s.Why, s.err = true, err.Error(), err
 				s.Stuck = "it cannot be read"
 			}
+		} else if now := e.foreign(ctx, i); now != nil {
+			s.open, s.limits = true, now
+			s.Why = fmt.Sprintf("it has %+v, and the run found %+v", *now, u.Before)
 		}
 		subjects = append(subjects, s)
 	}

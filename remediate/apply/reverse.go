@@ -157,10 +157,15 @@ func (e *engine) foreseeForward(ctx context.Context, r *Reversal) error {
 		errs = append(errs, err)
 	}
 	for i, u := range e.tx.Updates {
-		if d := e.tx.decided(true, i); d == nil || !d.Keep {
-			next := remediate.Update{ID: u.ID, Name: u.Name, Before: u.Before, After: u.After}
-			r.Plan.Updates = append(r.Plan.Updates, next)
+		d := e.tx.decided(true, i)
+		if d != nil && d.Keep || r.conflicting(u.String()) {
+			continue
 		}
+		next := remediate.Update{ID: u.ID, Name: u.Name, Before: u.Before, After: u.After}
+		if d != nil && d.Limits != nil {
+			next.Before = *d.Limits
+		}
+		r.Plan.Updates = append(r.Plan.Updates, next)
 	}
 	return together(errs...)
 }

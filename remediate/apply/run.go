@@ -14,6 +14,7 @@ const RunSchema = "harden-run/v1"
 type Run struct {
 	Schema      string            `json:"schema"`
 	ID          string            `json:"id"`
+	Number      int               `json:"number"` // that the ID begins with; no other run gets it
 	Root        string            `json:"root"`
 	Started     time.Time         `json:"started"`
 	Finished    time.Time         `json:"finished,omitzero"` // when it got its outcome; zero while interrupted
@@ -65,6 +66,7 @@ type FileChange struct {
 	Before Image    `json:"before,omitzero"` // zero for Create
 	After  Image    `json:"after"`           // zero for Remove
 	Checks []string `json:"checks"`
+	Diff   string   `json:"diff,omitempty"` // secrets hidden; only where one run is told
 }
 
 // An Image is what a file was or became.

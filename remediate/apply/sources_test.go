@@ -135,6 +135,21 @@ func TestPrivate(t *testing.T) {
 		})
 	}
 	must(t, unix.Chmod(mine, 0o775))
+	for source, want := range map[bool]os.FileMode{true: 0o755, false: 0o775} {
+		as(t, 1000, 1000, func() {
+			tree := &tree{kernel(), fd, source}
+			g, err := tree.open("/compose.yaml")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer g.close()
+			chain, err := tree.chain(g, sight{})
+			if err != nil || len(chain) != 1 || chain[0].Mode != want || chain[0].UID != 0 {
+				t.Errorf("sources: %v: %+v, %v", source, chain, err)
+			}
+		})
+	}
 	must(t, unix.Setxattr(mine, xattrACL, acl(7, 7, 7, 5), 0))
 	expect("with an access list", false, 1000, 1000, fd, 1000)
 }

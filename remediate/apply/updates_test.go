@@ -99,7 +99,9 @@ func TestDiedAndChanged(t *testing.T) {
 		says    string
 		memory  int64
 	}{
-		"undecided":               {Resolution{}, "changed since the plan was made", 64},
+		"undecided":               {Resolution{}, "changed by somebody else since the run", 5},
+		"skipped":                 {Resolution{Skip: true}, "", 5},
+		"ours by name":            {Resolution{Ours: []string{"db"}}, "", 64},
 		"theirs by name":          {Resolution{Theirs: []string{"db"}}, "", 5},
 		"theirs by ID":            {Resolution{Theirs: []string{long}}, "", 5},
 		"theirs by twelve digits": {Resolution{Theirs: []string{long[:12]}}, "", 5},
@@ -122,14 +124,17 @@ func TestDiedAndChanged(t *testing.T) {
 			engine.have[long] = l
 			o.Containers, o.Resolve = engine, c.resolve
 			run, err := Resume(t.Context(), o)
+			if engine.have[long].Memory != c.memory {
+				t.Errorf("%+v", engine.have[long])
+			}
 			if c.says != "" {
-				if err == nil || !strings.Contains(err.Error(), c.says) {
-					t.Errorf("%v: must say %q", err, c.says)
+				if err == nil || !strings.Contains(err.Error(), c.says) || engine.have["a1"].Memory != 0 {
+					t.Errorf("%v: must say %q, and nothing is changed: %+v", err, c.says, engine.have)
 				}
 				return
 			}
 			must(t, err)
-			if engine.have[long].Memory != c.memory || len(run.Left) != 1 || !strings.Contains(run.Left[0].Path, "db") {
+			if (len(run.Left) == 1 && strings.Contains(run.Left[0].Path, "db")) != (c.memory == 5) {
 				t.Errorf("%+v, left %+v", engine.have[long], run.Left)
 			}
 		})
@@ -225,5 +230,65 @@ func TestForesee(t *testing.T) {
 		if changes != c.changes || len(as) != len(c.plan.Activations) || len(as) > 0 && as[0].State != state {
 			t.Errorf("%s: %+v, %v", name, as, changes)
 		}
+	}
+}
+
+// TestContainerMeanwhile has something happen to a container, or to the Engine, right before its turn in a run.
+func TestContainerMeanwhile(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(c *containers)
+		says      string
+		ends      Outcome // failed where what was changed before cannot be given back either
+		web       int64   // its limit of processes afterwards
+	}{
+		"changed": {func(c *containers) { c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 77}) },
+			"changed since the plan was made: it has", RolledBack, -1},
+		"as wanted": {func(c *containers) { c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 64, MemorySwap: 128}) },
+			"", Applied, 100},
+		"another Engine": {func(c *containers) { c.id = "F" }, "container db (b2) belongs to another Docker Engine", Failed,
+			100},
+		"no answer": {func(c *containers) { c.silent = errBroken }, "dockerd says no", Failed, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, c := newWorld(t), engineOfTwo()
+			files := w.look(t)
+			o := w.with(c)
+			var told []string
+			o.Progress = func(s Step) {
+				if s.Doing == Writing && s.Subject == "container db (b2)" {
+					test.meanwhile(c)
+				}
+				if s.Doing == Restoring && strings.HasPrefix(s.Subject, "container") {
+					told = append(told, s.Subject)
+				}
+			}
+			run, err := Apply(t.Context(), updating(t, w), o)
+			says(t, name, err, test.says)
+			if run.Outcome != test.ends || c.have["a1"].PIDs != test.web || (test.says != "") != errors.Is(err, ErrRolledBack) {
+				t.Errorf("%+v, %v, %+v", run, err, c.have)
+			}
+			if changed := c.have["b2"]; name == "changed" && changed.Memory != 77 {
+				t.Errorf("another's change is written over: %+v", changed)
+			}
+			if test.ends != Applied {
+				same(t, "the files", files, w.look(t))
+			}
+			if (test.ends == RolledBack) != (len(told) == 1 && told[0] == "container web (a1)") {
+				t.Errorf("restored: %q", told)
+			}
+			must(t, VerifyHistory(o))
+		})
+	}
+}
+
+// TestContainerWithoutEngine does not finish a run that changes containers where no Engine can be asked.
+func TestContainerWithoutEngine(t *testing.T) {
+	w, c := newWorld(t), engineOfTwo()
+	w.died(t, c, "a1")
+	o := w.options()
+	run, err := Resume(t.Context(), o)
+	const says = "container web (a1): it cannot be changed here any more"
+	if run == nil || err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("without an Engine: %+v, %v", run, err)
 	}
 }

@@ -286,6 +286,22 @@ func TestUnconfirmedWithoutGuard(t *testing.T) {
 	}
 }
 
+// TestDraftFails changes nothing where the next run cannot be numbered, since the earlier ones cannot be listed.
+func TestDraftFails(t *testing.T) {
+	w := newWorld(t)
+	e, err := begin(w.options())
+	must(t, err)
+	defer e.end()
+	must(t, os.Remove(w.state+"/runs"))
+	must(t, os.WriteFile(w.state+"/runs", nil, 0o600))
+	if j, err := e.draft(); j != nil || err == nil {
+		t.Errorf("a run: %+v, %v", j, err)
+	}
+	if j, err := e.amendment(&txn{}); j != nil || err == nil {
+		t.Errorf("an amendment: %+v, %v", j, err)
+	}
+}
+
 // TestStepsBack tells of each file and container as it is restored.
 func TestStepsBack(t *testing.T) {
 	w, engine := newWorld(t), engineOfTwo()

@@ -31,10 +31,30 @@ func newWorld(t testing.TB) world {
 		t.Skip("needs root: it changes owners")
 	}
 	dir := t.TempDir()
+	closes(t)
 	w := world{filepath.Join(dir, "host"), filepath.Join(dir, "state")}
 	must(t, os.Mkdir(w.root, 0o755))
 	w.furnish(t)
 	return w
+}
+
+// closes fails a test that leaves open what it, or harden in it, has opened.
+func closes(t testing.TB) {
+	t.Helper()
+	descriptors := func() map[string]string {
+		open := map[string]string{}
+		all, err := os.ReadDir("/proc/self/fd")
+		must(t, err)
+		for _, d := range all { // the runtime keeps its own, which have no path
+			name, err := os.Readlink("/proc/self/fd/" + d.Name())
+			if err == nil && strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/proc/") {
+				open[d.Name()] = name
+			}
+		}
+		return open
+	}
+	was := descriptors()
+	t.Cleanup(func() { same(t, "left open", was, descriptors()) })
 }
 
 const odd = "/etc/na\xffme \n\"x\".conf" // a name that JSON text cannot carry

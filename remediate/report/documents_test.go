@@ -27,7 +27,7 @@ var documents = map[string]any{
 }
 
 // wrapped are documents that are one of documents to a program, or that no program reads.
-var wrapped = []string{"Reports", "Applied", "Nothing", "Ended", "Metrics", "Fix", "Offer", "Chosen",
+var wrapped = []string{"Reports", "Applied", "Nothing", "Ended", "Metrics", "Fix", "Past", "Offer", "Chosen",
 	"Edit"}
 
 // private are fields that no document has: a journal has them, or what is kept between two scheduled audits.

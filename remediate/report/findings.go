@@ -82,14 +82,23 @@ const maxLines = 10
 
 // linesOf are those of one check.
 func linesOf(res *Result) []foundLine {
+	type kind struct {
+		state           State
+		got, must, note string
+	}
 	var lines []foundLine
-	known := map[string]int{}
-	add := func(state State, subject, text, note string) {
-		key := string(state) + "\x00" + text + "\x00" + note
-		at, ok := known[key]
-		if !ok {
-			at, known[key] = len(lines), len(lines)
-			lines = append(lines, foundLine{state: state, checks: []*Result{res}, text: text, note: note})
+	known := map[kind]int{}
+	var last kind // most are like the one before
+	at := -1
+	add := func(k kind, subject string) {
+		if k != last || at < 0 {
+			var ok bool
+			if at, ok = known[k]; !ok {
+				at, known[k] = len(lines), len(lines)
+				lines = append(lines, foundLine{state: k.state, checks: []*Result{res}, text: difference("", k.got, k.must),
+					note: k.note})
+			}
+			last = k
 		}
 		lines[at].subjects = append(lines[at].subjects, subject)
 	}
@@ -98,10 +107,10 @@ func linesOf(res *Result) []foundLine {
 		if f.State == Failed {
 			note = f.Reason
 		}
-		add(cmp.Or(f.State, res.State), placed(f), difference("", f.Got, f.Must), note)
+		add(kind{cmp.Or(f.State, res.State), f.Got, f.Must, note}, placed(f))
 	}
 	for _, a := range res.Waived {
-		add(Waived, a.Subject, difference("", a.Got, a.Must), waiverText(a.Reason, a.Approver, a.Expires))
+		add(kind{Waived, a.Got, a.Must, waiverText(a.Reason, a.Approver, a.Expires)}, a.Subject)
 	}
 	if len(lines) == 0 {
 		lines = append(lines, foundLine{state: res.State, checks: []*Result{res}, text: reasonOf(res)})
@@ -124,21 +133,22 @@ func reasonOf(res *Result) string {
 
 // merged has what several checks found of the same things once, and what many found alike.
 func merged(all []foundLine) []foundLine {
-	all = mergedBy(all, func(l foundLine) string { return fmt.Sprintf("%q", l.subjects) + l.text }, 1)
+	all = mergedBy(all, func(l foundLine) string { return strings.Join(l.subjects, "\x00") + "\x00\x00" + l.text }, 1)
 	return mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
 }
 
 // mergedBy makes one line of all that are of the same state, note and key, where there are more of them than few.
 func mergedBy(all []foundLine, key func(foundLine) string, few int) (lines []foundLine) {
-	of := func(l foundLine) string { return string(l.state) + "\x00" + l.note + "\x00" + key(l) }
+	of := make([]string, len(all))
 	many, at := map[string]int{}, map[string]int{}
-	for _, l := range all {
-		many[of(l)]++
+	for n, l := range all {
+		of[n] = string(l.state) + "\x00" + l.note + "\x00" + key(l)
+		many[of[n]]++
 	}
-	for _, l := range all {
-		i, known := at[of(l)]
-		if !known || many[of(l)] <= few {
-			at[of(l)] = len(lines)
+	for n, l := range all {
+		i, known := at[of[n]]
+		if !known || many[of[n]] <= few {
+			at[of[n]] = len(lines)
 			lines = append(lines, l)
 			continue
 		}

@@ -61,6 +61,7 @@ func (r *Report) fixes(allow string, changes []Change, updates []Update, activat
 				f.Updates = append(f.Updates, u)
 			}
 		}
+		f.Breaks = unique(f.Breaks)
 		for _, a := range activations {
 			if !slices.Contains(a.Checks, f.Check.ID) {
 				continue
@@ -86,9 +87,8 @@ func (f *Fix) takes(with *string, target string, checks, breaks []string, class 
 		f.Shared = append(f.Shared, Shared{target, *with})
 	}
 	for _, b := range breaks {
-		own := slices.Contains(f.Check.breaks, b)
-		others := slices.ContainsFunc(fixes, func(o Fix) bool { return o.of(checks) && slices.Contains(o.Check.breaks, b) })
-		if b != "" && (own || first && !others) && !slices.Contains(f.Breaks, b) {
+		others := func(o Fix) bool { return o.of(checks) && o.Check.breaks[b] }
+		if b != "" && (f.Check.breaks[b] || first && !slices.ContainsFunc(fixes, others)) {
 			f.Breaks = append(f.Breaks, b)
 		}
 	}
@@ -177,9 +177,7 @@ func (p *page) fix(f *Fix, told map[string]bool) {
 	if class := classText(f.Disruption); !told[class] {
 		p.labelled("class", class)
 	}
-	for _, s := range f.Shared {
-		p.labelled("change", Clean(s.Target)+": shown with "+s.With)
-	}
+	p.shared(f.Shared)
 	for _, c := range f.Changes {
 		if c.Upgrade != nil {
 			p.labelled("upgrade", upgradeText(*c.Upgrade))
@@ -191,6 +189,21 @@ func (p *page) fix(f *Fix, told map[string]bool) {
 	}
 	if !f.changes() {
 		p.follows(f)
+	}
+}
+
+// shared names what is shown with each other fix.
+func (p *page) shared(all []Shared) {
+	targets := map[string][]string{}
+	var order []string
+	for _, s := range all {
+		if targets[s.With] == nil {
+			order = append(order, s.With)
+		}
+		targets[s.With] = append(targets[s.With], s.Target)
+	}
+	for _, with := range order {
+		p.labelled("change", p.several(targets[with])+": shown with "+with)
 	}
 }
 

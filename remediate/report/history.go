@@ -20,12 +20,8 @@ func (runs History) text(p *page) {
 		return
 	}
 	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTARTED\tOUTCOME\tFILES\tCONTAINERS\tBY\tREASON")
+	fmt.Fprintln(w, "NO\tRUN\tSTARTED\tOUTCOME\tFILES\tCONTAINERS\tBY\tREASON")
 	for _, r := range runs {
-		by := fmt.Sprintf("uid %d", r.Actor.UID)
-		if r.Actor.LoginUID != nil {
-			by += fmt.Sprintf(", login uid %d", *r.Actor.LoginUID)
-		}
 		if d := r.Unconfirmed; d != nil && r.Reason == "" {
 			r.Reason = d.Kept
 		}
@@ -33,8 +29,11 @@ func (runs History) text(p *page) {
 		for _, l := range r.Left {
 			reason = strings.TrimPrefix(reason+"; left: "+l.Path, "; ")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.ID, r.Started.Local().Format("2006-01-02 15:04"), outcome(r),
-			len(r.Changes), len(r.Updates), by, Clean(reason))
+		who := r.Actor
+		who.TTY = "" // which one run alone tells
+		started := r.Started.Local().Format("2006-01-02 15:04")
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Number, r.ID, started, outcome(r), len(r.Changes),
+			len(r.Updates), by(who), Clean(reason))
 	}
 	w.Flush() // to a page, which takes everything
 }

@@ -60,7 +60,7 @@ type Result struct {
 	// of a look before, while it cannot be judged; only between scheduled looks
 	Kept []Finding `json:"kept,omitempty"`
 
-	breaks []string // who will notice its fix
+	breaks map[string]bool // who will notice its fix
 }
 
 // A Finding is one place where the host is not as it must be.
@@ -158,14 +158,6 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 	for b, n := range c.Items {
 		out.Items[string(b)] = n
 	}
-	if c.Breaks != "" {
-		out.breaks = append(out.breaks, c.Breaks)
-	}
-	for _, f := range r.Findings {
-		if f.Breaks != "" && !slices.Contains(out.breaks, f.Breaks) {
-			out.breaks = append(out.breaks, f.Breaks)
-		}
-	}
 	if number != "" {
 		out.Section, out.Heading = edition.Heading(number)
 	}
@@ -189,7 +181,17 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 	if r.Err != nil {
 		out.Reason = r.Err.Error()
 	}
+	out.breaks = breaksOf(r)
 	return out
+}
+
+// breaksOf is what a check and its findings say of who will notice the fix.
+func breaksOf(r checks.Result) map[string]bool {
+	breaks := map[string]bool{r.Check.Breaks: true}
+	for _, f := range r.Findings {
+		breaks[f.Breaks] = true
+	}
+	return breaks
 }
 
 // Redact hides the secrets in what was found. Most findings are like the one before, and what is found of one container

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 )
 
@@ -51,6 +52,14 @@ type ScheduleStatus struct {
 	Timers  []Timer   `json:"timers"`
 	Looked  time.Time `json:"looked,omitzero"`   // when a run by the clock last looked, UTC
 	Summary *Summary  `json:"summary,omitempty"` // of that look
+	// of the runs by the clock, the oldest first
+	Reports []KeptReport `json:"reports"`
+}
+
+// A KeptReport is the report of a run by the clock, as a file.
+type KeptReport struct {
+	File string    `json:"file"`
+	Time time.Time `json:"time"` // UTC
 }
 
 // A Timer is one of systemd's.
@@ -85,6 +94,10 @@ func (r *ScheduleStatus) text(p *page) {
 		}
 		field("timer", fmt.Sprintf("%s, %s: %s, last %s, next %s", t.Unit, t.Calendar, t.State, at(t.Last, "never"),
 			at(t.Next, "not at all")))
+	}
+	if n := len(r.Reports); n > 0 {
+		field("reports", fmt.Sprintf("%d kept in %s, from %s to %s; `harden diff` compares the last two", n,
+			filepath.Dir(r.Reports[0].File), at(r.Reports[0].Time, ""), at(r.Reports[n-1].Time, "")))
 	}
 	if r.Summary == nil {
 		field("last audit", "none yet")

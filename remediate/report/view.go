@@ -40,12 +40,12 @@ type Subject int
 
 // The subjects.
 const (
-	OfOther   Subject = iota
-	OfPlan            // what was found of a host, and what would be changed
-	OfMetrics         // counts, for a monitoring system
-	OfReport          // what was found of a host
-	OfFleet           // what was found of many hosts
-	OfComparison      // what a report says otherwise than another
+	OfOther      Subject = iota
+	OfPlan               // what was found of a host, and what would be changed
+	OfMetrics            // counts, for a monitoring system
+	OfReport             // what was found of a host
+	OfFleet              // what was found of many hosts
+	OfComparison         // what a report says otherwise than another
 )
 
 // A View is a format.

@@ -10,9 +10,10 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -215,15 +216,16 @@ func (r *runner) prepare(p *pkg, jobs int) error {
 	return nil
 }
 
-// choose returns the sample, the same one for the same seed whatever else changes in the package.
+// choose returns the sample, the same one for the same seed whatever else changes in the package. It is in no order of
+// the source's, so that the beginning of a sample is a sample too.
 func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64) []*mutant {
 	var out []*mutant
 	rank, times := map[*mutant]uint64{}, map[string]int{}
 	for _, m := range all {
 		times[m.key()]++
-		h := fnv.New64a()
-		fmt.Fprintln(h, seed, m.key(), times[m.key()])
-		rank[m] = h.Sum64()
+		// A hash of which each bit depends on the last byte, too: mutants that are alike must not come together.
+		h := sha256.Sum256(fmt.Appendln(nil, seed, m.key(), times[m.key()]))
+		rank[m] = binary.BigEndian.Uint64(h[:])
 		line := fmt.Sprintf("%s:%d: %s (%s): %s", m.file, m.line, m.op, m.fn, m.source)
 		if !equivalent[m.key()] && (o.match == nil || o.match.MatchString(line)) {
 			out = append(out, m)
@@ -239,7 +241,6 @@ func (o *options) choose(all []*mutant, equivalent map[string]bool, seed uint64)
 			mine = append(mine, m)
 		}
 	}
-	slices.SortFunc(mine, func(a, b *mutant) int { return a.id - b.id })
 	return mine
 }
 

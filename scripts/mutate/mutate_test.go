@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,6 +90,10 @@ func TestChoose(t *testing.T) {
 	if len(whole) != 7 || slices.Equal(whole, some(p.mutants, options{sample: 7, shards: 1}, 2)) {
 		t.Errorf("a sample of 7 is %q, whatever the seed", whole)
 	}
+	all := func(n int) []*mutant { return (&options{sample: n, shards: 1}).choose(slices.Clone(p.mutants), nil, 1) }
+	if !slices.Equal(all(3), all(7)[:3]) {
+		t.Error("a sample of 3 is not where one of 7 begins")
+	}
 	parts := append(some(p.mutants, options{sample: 7, shards: 2}, 1), some(p.mutants, options{sample: 7, shard: 1,
 		shards: 2}, 1)...)
 	slices.Sort(parts)
@@ -103,6 +109,52 @@ func TestChoose(t *testing.T) {
 	}
 	if got := some(p.mutants, options{shards: 1}, 1); len(got) != len(p.mutants) {
 		t.Errorf("%d of %d without a sample", len(got), len(p.mutants))
+	}
+}
+
+// TestChooseAlike takes mutants that differ by nothing but their place apart, like any others: a sample of which many
+// are of one line says little of a package.
+func TestChooseAlike(t *testing.T) {
+	var all []*mutant
+	for i := range 9 {
+		all = append(all, &mutant{id: i, fn: "Alike", op: "-1", source: "0 - 1"})
+	}
+	for i := range 991 {
+		all = append(all, &mutant{id: 9 + i, fn: fmt.Sprint("Fn", i)})
+	}
+	for seed := range uint64(20) {
+		order := (&options{shards: 1}).choose(all, nil, seed)
+		first := slices.IndexFunc(order, func(m *mutant) bool { return m.fn == "Alike" })
+		last := first
+		for i, m := range order {
+			if m.fn == "Alike" {
+				last = i
+			}
+		}
+		if last-first < 250 {
+			t.Errorf("seed %d: all nine lie within %d of a thousand", seed, last-first)
+		}
+	}
+}
+
+// TestBusy does not take a test for endless that a busy machine has held up.
+func TestBusy(t *testing.T) {
+	r := &runner{ctx: t.Context(), work: t.TempDir(), factor: 8}
+	for _, test := range []struct {
+		then string
+		want outcome
+	}{{"exit 0", survived}, {"exit 1", failed}} {
+		script := "#!/bin/sh\n[ -e \"$TMPDIR/held-up\" ] && " + test.then + "\n: >\"$TMPDIR/held-up\"\nexec sleep 600\n"
+		b := bench(t.TempDir())
+		if err := errors.Join(os.Mkdir(b.tmp(), 0o755),
+			os.WriteFile(filepath.Join(string(b), "a.test"), []byte(script), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		r.cache = r.work
+		r.units = []*unit{{program: "a.test", dir: "/", run: "^TestIt$", reaches: map[int]bool{7: true}}}
+		if got, by := r.try(b, &mutant{id: 7}); got != test.want {
+			t.Errorf("held up once, and then %s: %s by %s", test.then, got, by)
+		}
 	}
 }
 

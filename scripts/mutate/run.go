@@ -197,6 +197,9 @@ func (o outcome) String() string {
 	return [...]string{"reached by no test", "survived", "caught", "caught by time"}[o]
 }
 
+// patience is how many times as long a test that took too long may take when it is tried again.
+const patience = 5
+
 // try runs what comes by the mutant, the fastest first, until something fails.
 func (r *runner) try(b bench, m *mutant) (outcome, string) {
 	reach := slices.DeleteFunc(slices.Clone(r.units), func(u *unit) bool { return !u.reaches[m.id] })
@@ -207,6 +210,9 @@ func (r *runner) try(b bench, m *mutant) (outcome, string) {
 	for _, u := range reach {
 		limit := time.Duration(float64(u.took)*r.factor) + 3*time.Second
 		_, err := r.start(b, u, limit, strconv.Itoa(m.id), "-test.failfast", "-test.run", u.run)
+		if errors.Is(err, errTime) { // the machine may have been busy; what has no end has none in more time
+			_, err = r.start(b, u, patience*limit, strconv.Itoa(m.id), "-test.failfast", "-test.run", u.run)
+		}
 		switch {
 		case errors.Is(err, errTime):
 			return endless, u.run
