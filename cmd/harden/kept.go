@@ -58,9 +58,9 @@ const keptName = "20060102T150405Z.json"
 var keptPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z\.json$`)
 
 // keepReport keeps a report for root's eyes alone, and removes those that are too many or too old.
-func (c *Config) keepReport(r *report.Report) error {
-	if or(c.Keeping.Keep, keptMost) > 0 {
-		if err := os.Mkdir(c.keptDir(), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+func (s *session) keepReport(r *report.Report) error {
+	if or(s.Keeping.Keep, keptMost) > 0 {
+		if err := makePrivate(s.keptDir()); err != nil {
 			return err
 		}
 		saved := *r
@@ -69,14 +69,14 @@ func (c *Config) keepReport(r *report.Report) error {
 			saved.Results[i].Kept = nil // which is of the next scheduled audit alone
 		}
 		var b bytes.Buffer
-		if err := report.JSON(&b, &saved); err != nil {
+		if err := report.JSON(&b, hide(s.redactor, &saved)); err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(c.keptDir(), r.Time.UTC().Format(keptName)), b.Bytes()); err != nil {
+		if err := writeFile(filepath.Join(s.keptDir(), r.Time.UTC().Format(keptName)), b.Bytes()); err != nil {
 			return err
 		}
 	}
-	return c.prune(r.Time)
+	return s.prune(r.Time)
 }
 
 // prune removes the reports that are too many, too old at a time, or too large together; of those the last two stay.
@@ -94,7 +94,7 @@ func (c *Config) prune(now time.Time) error {
 		}
 		old := days > 0 && now.Sub(f.Time) > time.Duration(days)*24*time.Hour
 		if i >= most || old || size > maxKept && i >= 2 {
-			errs = multierror.Append(errs, os.Remove(f.File))
+			errs = multierror.Append(errs, remove(f.File))
 		}
 	}
 	return errs.ErrorOrNil()

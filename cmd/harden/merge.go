@@ -197,7 +197,7 @@ func reportNames(args []string, from string, stdin io.Reader) ([]string, error) 
 		if from != "-" {
 			f, err := os.Open(from)
 			if err != nil {
-				return nil, fmt.Errorf("--files-from: %w", err)
+				return nil, usageError{fmt.Errorf("--files-from: %w", err)}
 			}
 			defer f.Close()
 			in = f

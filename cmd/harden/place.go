@@ -124,3 +124,14 @@ func openPlace(path string) (*os.File, error) {
 	}
 	return dir, nil
 }
+
+// makePrivate makes a directory for root's eyes alone, where it is not there yet.
+func makePrivate(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// remove removes a file that harden has kept.
+func remove(file string) error { return os.Remove(file) }

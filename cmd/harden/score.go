@@ -43,7 +43,8 @@ func (s *session) keepScore(r *report.Report) {
 	if r.Score == nil || len(s.Sources) > 0 {
 		return
 	}
-	if err := writeJSON(s.scoreFile(), keptScore{scoreSchema, r.Time, s.Root, asked(r), *r.Score}); err != nil {
+	kept := keptScore{scoreSchema, r.Time, s.Root, asked(r), *r.Score}
+	if err := writeJSON(s.scoreFile(), hide(s.redactor, kept)); err != nil {
 		fmt.Fprintf(os.Stderr, "harden: the score is not kept: %v\n", err)
 	}
 }
