@@ -22,7 +22,7 @@ import (
 var hostile = []string{`a"b'c`, "a\x00\x1b[31mb", "a\nb\r\nc", `=cmd|' /C calc'!A0`, "+1", "-1", "@SUM(1)", "\t=1",
 	"]]>", "<script>alert(1)</script>", "<!--", "&amp;", "a\xff\xfeb", "\u202egnp.exe", "a|b", "``` x ```", "`id`",
 	"[x](http://h.example)", "![x](//h)", "@everyone", "{0}", "%s%n", "../../etc/passwd", "a:b", "", " ", "＝1+1",
-	strings.Repeat("n", 5000), "é☃𝄞", "\ufeffx", "a,b;c", "${jndi:x}"}
+	strings.Repeat("n", 5000), "é☃𝄞", "\ufeffx", "a,b;c", "${jndi:x}", `a\|b`, `a\\|b`}
 
 // findings is a report with so many findings of one check, each of a container with a name of its own.
 func findings(t testing.TB, names []string) *report.Report {

@@ -114,6 +114,9 @@ func mdCode(text string) string {
 	if strings.TrimSpace(text) == "" {
 		return ""
 	}
+	if strings.Contains(text, `\`) && strings.Contains(text, "|") { // no code span in a table can hold one before the other
+		return "<code>" + mdEscapes.Replace(text) + "</code>"
+	}
 	ticks := strings.Repeat("`", longestRun(text)+1)
 	if len(ticks) > 1 || strings.HasPrefix(text, " ") || strings.HasSuffix(text, " ") {
 		text = " " + text + " " // which a reader takes away again
@@ -142,7 +145,7 @@ func mdLines(lines []string) string {
 }
 
 var mdEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;",
-	">", "&gt;", "&", "&amp;", "|", `\|`, "#", `\#`, "~", `\~`, "@", "&#64;")
+	">", "&gt;", "&", "&amp;", "|", "&#124;", "#", `\#`, "~", `\~`, "@", "&#64;")
 
 // markdown is text of harden's own, or of whoever waived something, as Markdown that shows it.
 func markdown(text string) string { return mdEscapes.Replace(Clean(text)) }

@@ -329,7 +329,7 @@ func TestMarkdown(t *testing.T) {
 			case strings.HasPrefix(line, "```") && strings.HasSuffix(line, "diff"):
 				fenced = strings.TrimSuffix(line, "diff")
 			case strings.HasPrefix(line, "|"):
-				n := strings.Count(strings.ReplaceAll(line, `\|`, ""), "|")
+				n := strings.Count(strings.NewReplacer(`\\`, "", `\|`, "").Replace(line), "|")
 				if columns == 0 {
 					columns = n
 				}
