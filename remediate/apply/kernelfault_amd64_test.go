@@ -229,6 +229,27 @@ func TestKernelOld(t *testing.T) {
 	}
 }
 
+// TestKernelOldCreates makes a file there too; any other error of that rename is told, and nothing is made.
+func TestKernelOldCreates(t *testing.T) {
+	for errno, made := range map[unix.Errno]bool{unix.EINVAL: true, unix.ENOSYS: true, unix.EIO: false} {
+		w := newWorld(t)
+		before := w.look(t)
+		plan := &remediate.Plan{Changes: []remediate.Change{created("/etc/new", "x")}}
+		f := &kernelFault{moment: moment{nr: unix.SYS_RENAMEAT2}, every: true, errno: errno}
+		err := f.during(t, func() error {
+			_, err := Apply(t.Context(), plan, w.options())
+			return err
+		})
+		if made {
+			must(t, err)
+			before["/etc/new"] = `100640 0:0 "x"`
+		} else if !errors.Is(err, errno) || !errors.Is(err, ErrRolledBack) {
+			t.Errorf("%v: %v", errno, err)
+		}
+		same(t, errno.Error(), before, w.look(t))
+	}
+}
+
 // TestAppearsAtLast has a file appear in the last moment before a new one takes its place: nothing is written over it.
 func TestAppearsAtLast(t *testing.T) {
 	w := newWorld(t)
