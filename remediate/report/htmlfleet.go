@@ -72,7 +72,7 @@ func (p *fleetPage) differing() {
 		return
 	}
 	p.region("Table of hosts that differ")
-	p.open("table", "class", "hosts")
+	p.open("table", "class", "hosts differ")
 	caption := "Hosts that differ from the majority of their group"
 	if more := p.of.Differing - maxFleetRows; more > 0 {
 		caption += fmt.Sprintf("; %d of them are left out, which the JSON and CSV formats have", more)
