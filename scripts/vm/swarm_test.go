@@ -61,7 +61,9 @@ func TestSwarm(t *testing.T) {
 			t.Errorf("the settings after all runs: %v", r.Summary.States)
 		}
 
-		m.OK("for run in 5 4 3 2 1; do harden rollback --yes || exit; done")
+		for range 5 { // each restarts dockerd, for which a slow machine takes minutes
+			m.OK("harden rollback --yes")
+		}
 		m.OK(milling + "docker start early web")
 		if diff := lines(before, portrait(m)); diff != "" {
 			t.Errorf("after taking all runs back (-want +got):\n%s", diff)
