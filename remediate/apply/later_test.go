@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"example.com/harden/checks/want"
 )
 
 // TestNotPutAwayBlocks begins nothing while the journal of a run that is over cannot be put away.
@@ -102,4 +106,78 @@ func TestResumeUndecided(t *testing.T) {
 			t.Errorf("%s: %+v", name, j.log)
 		}
 	}
+}
+
+// TestUnreadable takes a journal's file for damaged where it is gone or the disk cannot give it, and not where it may
+// be read the next time.
+func TestUnreadable(t *testing.T) {
+	for errno, says := range map[unix.Errno]string{unix.ENOENT: "it is gone", unix.ENOTDIR: "not a directory",
+		unix.EIO: "input/output error", unix.EACCES: "", unix.EFBIG: "", unix.ENOMEM: ""} {
+		err := unreadable("/runs/x/log", &fs.PathError{Op: "open", Path: "/runs/x/log", Err: errno})
+		if errors.Is(err, ErrDamaged) != (says != "") || !strings.Contains(err.Error(), says) ||
+			says == "" && !errors.Is(err, errno) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
+
+// TestHistoryLine names the line at which the history does not hold.
+func TestHistoryLine(t *testing.T) {
+	w := newWorld(t)
+	for _, what := range []string{"one", "two", "three"} {
+		must(t, Remark(w.options(), what))
+	}
+	name := filepath.Join(w.state, "audit.jsonl")
+	good, err := os.ReadFile(name)
+	must(t, err)
+	for line, what := range map[int]string{1: "one", 2: "two", 3: "three"} {
+		must(t, os.WriteFile(name, []byte(strings.Replace(string(good), what, "odd", 1)), 0o600))
+		if err := VerifyHistory(w.options()); !errors.Is(err, ErrHistory) ||
+			!strings.HasPrefix(err.Error(), fmt.Sprintf("%s:%d: ", name, line)) {
+			t.Errorf("line %d: %v", line, err)
+		}
+	}
+}
+
+// TestResolvedContainerTold writes to the history which container was left as somebody has made it, and why.
+func TestResolvedContainerTold(t *testing.T) {
+	w, c := newWorld(t), engineOfTwo()
+	o := w.with(c)
+	_, err := Apply(t.Context(), updating(t, w), o)
+	must(t, err)
+	c.have["b2"] = c.have["b2"].With(want.Limits{Memory: 77})
+	c.have["a1"] = c.have["a1"].With(want.Limits{PIDs: 78})
+	o.Resolve = Resolution{Theirs: []string{"db"}, Ours: []string{"web"}}
+	_, err = Rollback(t.Context(), "", o)
+	must(t, err)
+	var got []string
+	must(t, readHistory(filepath.Join(w.state, "audit.jsonl"), func(r record, _ string) {
+		if r.Event == hiTheirs || r.Event == hiOurs {
+			what, _, _ := strings.Cut(r.What, ": it has")
+			got = append(got, r.Event+" "+what)
+		}
+	}))
+	slices.Sort(got)
+	if d := cmp.Diff([]string{hiTheirs + " container db (b2)", hiOurs + " container web (a1)"}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// TestBackWithoutServices goes on with taking a run back where nothing can be restarted any more: the files are back,
+// and what does not run with them is told.
+func TestBackWithoutServices(t *testing.T) {
+	w := newWorld(t)
+	before := w.look(t)
+	hardened(t, w)
+	if !killed(t, helper(w, "rollback"), point{"renameat", 3}) {
+		t.Fatal("it was not killed")
+	}
+	o := w.options()
+	o.Services = nil
+	run, err := Rollback(t.Context(), "", o)
+	if err == nil || !strings.Contains(err.Error(), "restart docker.service: it cannot be done here any more") ||
+		run.Outcome != Failed {
+		t.Errorf("%+v, %v", run, err)
+	}
+	same(t, "the files", before, w.look(t))
 }
