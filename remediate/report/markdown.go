@@ -114,7 +114,7 @@ func mdCode(text string) string {
 	if strings.TrimSpace(text) == "" {
 		return ""
 	}
-	if strings.Contains(text, `\`) && strings.Contains(text, "|") { // no code span in a table can hold one before the other
+	if strings.Contains(text, `\`) && strings.Contains(text, "|") { // no code span of a table holds one before the other
 		return "<code>" + mdEscapes.Replace(text) + "</code>"
 	}
 	ticks := strings.Repeat("`", longestRun(text)+1)
