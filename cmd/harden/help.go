@@ -122,7 +122,8 @@ func helpText(cmd *cobra.Command) string {
 	if root {
 		b.WriteString(flagText(cmd, mainFlags))
 		b.WriteString("\nharden COMMAND --help   help of a command    harden help flags   all flags\n" +
-			"man harden              exit codes, files    harden completion   for the shell\n")
+			"man harden              exit codes, files    harden completion   for the shell\n" +
+			"harden docs schema      the JSON Schema of everything that --format json prints\n")
 		return b.String()
 	}
 	b.WriteString(flagText(cmd, nil))
