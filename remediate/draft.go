@@ -239,8 +239,8 @@ func (d *draft) load(file string, mode fs.FileMode) (*Change, error) {
 	return &Change{Path: before.Path, Before: before, After: before}, nil
 }
 
-// room says why nothing can be made at a path: the nearest directory there is cannot be changed. A run by the clock may
-// write to a few directories only.
+// room says why nothing can be made at a path: the nearest directory there is cannot be changed. A scheduled run
+// may write to a few directories only.
 func (d *draft) room(file string) error {
 	for dir := path.Dir(file); ; dir = path.Dir(dir) {
 		info, err := d.host.Info(dir)

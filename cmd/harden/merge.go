@@ -23,9 +23,9 @@ func mergeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge REPORT...",
 		Short: "Merge the saved reports of many hosts, and show which hosts differ from their group",
-		Long: `Read reports that harden has saved as JSON, such as by harden check --out json=FILE, and show which hosts ` +
-			`differ from
-their group, and in what. What more than half of the hosts of a group have is the group's majority. No host is audited.
+		Long: `Read reports that harden has saved as JSON, such as by harden check --out json=FILE, and show which
+hosts differ from their group, and in what. What more than half of the hosts of a group have is the group's majority. No
+host is audited.
 
 REPORT is a file, - for standard input, or a directory: all files in it and below it whose name ends in .json.
 --files-from reads the names of reports and directories from a file, one a line.

@@ -23,12 +23,13 @@ func scheduleRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run a scheduled audit: report changes, keep the report, write metrics (started by a timer)",
-		Long: `Audit the host and print only what has changed since the last scheduled run: findings that are new, fixed, ` +
-			`gone or
-waived, waivers that have expired, and checks that can no longer be judged. Without a change nothing is printed.
+		Long: `Audit the host and print only what has changed since the last scheduled run: findings that are new,
+fixed, gone or waived, waivers that have expired, and checks that can no longer be judged. Without a change nothing is
+printed.
 
-With --apply, fixes are applied first, without asking: those of class none, and more if the configuration's "allow" says
-so. Scheduled runs never overlap. A run waits for an active package manager, and exits with 75 when --wait-lock is over.`,
+With --apply, fixes are applied first, without asking: those of class none, and more if the configuration's "allow"
+says so. Scheduled runs never overlap. A run waits for an active package manager, and exits with 75 when --wait-lock is
+over.`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			every, _ := cmd.Flags().GetDuration("every")

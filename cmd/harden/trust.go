@@ -17,11 +17,7 @@ import (
 // have written it, or any directory or link on the way to it. What is checked is what was opened, so there is no
 // moment between looking and reading.
 func readTrusted(path string) ([]byte, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := openTrusted(abs)
+	f, err := openTrusted(path)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +33,10 @@ func readTrusted(path string) ([]byte, error) {
 const maxLinks = 40
 
 func openTrusted(path string) (*os.File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := openAt(nil, "/", "/", lookAt|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err

@@ -255,7 +255,7 @@ func sameWord(got, want string) bool {
 	return strings.HasPrefix(got, before) && strings.Contains(rest, ")")
 }
 
-// began tells when a process did, by the clock on the wall.
+// began gives the wall-clock time at which a process began.
 func (p process) began() (time.Time, error) {
 	var boot unix.Timespec
 	if err := unix.ClockGettime(linux.CLOCK_BOOTTIME, &boot); err != nil {

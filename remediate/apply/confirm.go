@@ -18,7 +18,7 @@ type deadline struct {
 
 // A Deadline is what an unconfirmed run has left.
 type Deadline struct {
-	Until  time.Time `json:"until"`            // by the clock as it is set now; for people
+	Until  time.Time `json:"until"`            // wall-clock time, as the clock is set now; for people
 	Passed bool      `json:"passed"`           // the run is to be taken back, by now or in a moment
 	Kept   string    `json:"kept,omitempty"`   // it was tried, and why it could not be done
 	Within string    `json:"within,omitempty"` // as it was asked for, such as "5m"

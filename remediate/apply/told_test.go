@@ -82,8 +82,8 @@ func TestAbandonable(t *testing.T) {
 	}
 }
 
-// TestDeadlineTold says until when a run may stay unconfirmed: by the clock in its own boot, and after another boot by
-// when it began, since nothing tells how long the machine was off.
+// TestDeadlineTold says until when a run may stay unconfirmed: wall-clock time in its own boot, and after another boot
+// by when it began, since nothing tells how long the machine was off.
 func TestDeadlineTold(t *testing.T) {
 	began := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 	run := func(boot string, up time.Duration) *Deadline {

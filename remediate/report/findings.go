@@ -50,21 +50,23 @@ func (p *page) severe(r *Report, s severity.Severity) {
 		}
 		found = append(found, res)
 	}
+	p.lines(p.headed(s.String(), found))
+}
+
+// headed heads checks that are told together, and gives their lines: none where each was told in full.
+func (p *page) headed(what string, found []*Result) (lines []foundLine) {
 	if len(found) == 0 {
-		return
+		return nil
 	}
-	p.title(s.String() + ": " + plural(len(found), "check"))
-	if p.Verbose {
-		for _, res := range found {
-			p.result(res)
-		}
-		return
-	}
-	var lines []foundLine
+	p.title(what + ": " + plural(len(found), "check"))
 	for _, res := range found {
-		lines = append(lines, linesOf(res)...)
+		if p.Verbose {
+			p.result(res)
+		} else {
+			lines = append(lines, linesOf(res)...)
+		}
 	}
-	p.lines(merged(lines))
+	return merged(lines)
 }
 
 // A foundLine is what was found of one check, or the same of several.

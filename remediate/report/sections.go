@@ -80,21 +80,7 @@ func (p *page) unknown(r *Report) {
 			found = append(found, res)
 		}
 	}
-	if len(found) == 0 {
-		return
-	}
-	p.title("unknown: " + plural(len(found), "check"))
-	if p.Verbose {
-		for _, res := range found {
-			p.result(res)
-		}
-		return
-	}
-	var lines []foundLine
-	for _, res := range found {
-		lines = append(lines, linesOf(res)...)
-	}
-	lines = merged(lines)
+	lines := p.headed("unknown", found)
 	slices.SortStableFunc(lines, func(a, b foundLine) int { return len(b.checks) - len(a.checks) })
 	rest := 0
 	for _, l := range lines[min(maxReasons, len(lines)):] {
