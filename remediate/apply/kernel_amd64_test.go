@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/scripts/child"
 )
 
 // watched are the calls of the kernel that a kernelFault can make fail: all that this package makes of files.
@@ -67,8 +69,7 @@ func (f *kernelFault) during(t *testing.T, do func() error) error {
 	t.Helper()
 	f.seen, f.calls = map[string]bool{}, map[int32]int{}
 	began, ended := make(chan error), make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with its filter
+	child.Thread(func() {
 		f.goroutine = strings.Fields(string(stack(false)))[1]
 		err := f.filter()
 		began <- err
@@ -76,7 +77,7 @@ func (f *kernelFault) during(t *testing.T, do func() error) error {
 			ended <- do()
 			f.over.Store(true)
 		}
-	}()
+	})
 	if err := <-began; err != nil {
 		t.Skipf("needs a kernel that asks another thread about system calls: %v", err)
 	}

@@ -3,13 +3,13 @@ package apply
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"example.com/harden/remediate"
+	"example.com/harden/scripts/child"
 )
 
 // TestSources writes below a directory of sources: plain files of whoever runs harden, and nothing else there.
@@ -59,8 +59,7 @@ func TestSources(t *testing.T) {
 func as(t *testing.T, uid, gid int, do func()) {
 	t.Helper()
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with its user
+	child.Thread(func() {
 		_, _, e1 := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid))
 		_, _, e2 := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid))
 		if e1 != 0 || e2 != 0 {
@@ -69,7 +68,7 @@ func as(t *testing.T, uid, gid int, do func()) {
 		}
 		do()
 		done <- nil
-	}()
+	})
 	must(t, <-done)
 }
 

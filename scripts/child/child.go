@@ -3,7 +3,6 @@ package child
 
 import (
 	"os/exec"
-	"runtime"
 	"syscall"
 )
 
@@ -22,8 +21,7 @@ func Start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 // There it ends with the namespace's first process.
 func StartIn(cmd *exec.Cmd, enter func() error) (ended <-chan struct{}, err error) {
 	started, done := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // the death signal comes when the thread ends that started the program, so keep it
+	Thread(func() { // the death signal comes when the thread ends that started the program
 		err := enter()
 		if err == nil {
 			err = cmd.Start()
@@ -33,6 +31,6 @@ func StartIn(cmd *exec.Cmd, enter func() error) (ended <-chan struct{}, err erro
 			cmd.Wait() // how it ends is the caller's business
 		}
 		close(done)
-	}()
+	})
 	return done, <-started
 }

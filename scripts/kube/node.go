@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -132,14 +131,13 @@ func (n *Node) enter() error {
 // inside calls f on a thread that is in the node's namespaces, though not below its Root.
 func (n *Node) inside(f func() error) error {
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+	child.Thread(func() {
 		err := n.enter()
 		if err == nil {
 			err = f()
 		}
 		done <- err
-	}()
+	})
 	return <-done
 }
 
