@@ -127,7 +127,7 @@ func Abandon(id string, o Options) (*Run, error) {
 		if err := e.hist.append(r); err != nil {
 			return nil, err
 		}
-		e.tidy(i)
+		e.tx.Items[i].tidy(e.tree)
 	}
 	if err := e.note(Abandoned, ""); err != nil {
 		return nil, err
@@ -136,13 +136,12 @@ func Abandon(id string, o Options) (*Run, error) {
 	return e.result(), err
 }
 
-// tidy removes what harden has left beside item i. Where that cannot be done it stays: nothing reads it.
-func (e *engine) tidy(i int) {
-	it := &e.tx.Items[i]
+// tidy removes what harden has left beside the item. Where that cannot be done it stays: nothing reads it.
+func (it *item) tidy(tree *tree) {
 	if it.Temp == "" {
 		return
 	}
-	g, err := e.tree.open(it.path())
+	g, err := tree.open(it.path())
 	if err != nil {
 		return
 	}

@@ -72,27 +72,27 @@ func (e *ConflictError) Unwrap() []error {
 	return errs
 }
 
-// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where
+// superseded tells of each subject which later runs have changed it and still stand: that is a conflict, even where
 // both have made the same of it.
-func (e *engine) supersededBy(of *txn, subjects []subject) error {
-	ids, err := e.store.ids()
+func (t *txn) superseded(subjects []subject) error {
+	ids, err := t.store.ids()
 	if err != nil {
 		return err
 	}
 	for _, id := range slices.Backward(ids) {
-		if sequence(id) <= of.Seq {
+		if sequence(id) <= t.Seq {
 			break
 		}
-		t, err := readTxn(e.store, e.store.run(id))
+		later, err := readTxn(t.store, t.store.run(id))
 		if err != nil {
 			continue // Diagnose tells
 		}
-		if outcome, _ := t.outcome(); outcome != Applied || string(t.Root) != string(of.Root) {
+		if outcome, _ := later.outcome(); outcome != Applied || string(later.Root) != string(t.Root) {
 			continue
 		}
 		for i := range subjects {
 			s := &subjects[i]
-			if !s.open && !s.standing || !t.writes(s.Path) {
+			if !s.open && !s.standing || !later.writes(s.Path) {
 				continue
 			}
 			if s.Newer = append(s.Newer, id); !s.open {

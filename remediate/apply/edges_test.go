@@ -300,7 +300,7 @@ func TestConfirmed(t *testing.T) {
 	it := &item{Path: []byte("/etc/bystander"), Content: true}
 	now, err := it.look(e.tree)
 	must(t, err)
-	if err := e.confirm(it, now.image); err != nil {
+	if err := it.confirm(e.tree, now.image); err != nil {
 		t.Errorf("as it was written: %v", err)
 	}
 	for what, spoil := range map[string]func(*image){"mode": func(im *image) {
@@ -309,7 +309,7 @@ func TestConfirmed(t *testing.T) {
 		"content": func(im *image) { im.Sum = sum([]byte("other")) }} {
 		want := now.image
 		spoil(&want)
-		if err := e.confirm(it, want); err == nil || !strings.Contains(err.Error(), what) {
+		if err := it.confirm(e.tree, want); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

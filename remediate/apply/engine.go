@@ -23,7 +23,6 @@ type engine struct {
 	tree  *tree
 	hist  *history
 	tx    *txn
-	about string // what the history says of the run that begins
 }
 
 // defaults fills in what an Options leaves out.
@@ -95,9 +94,9 @@ func (e *engine) end() {
 	e.store.close()
 }
 
-func (e *engine) step(d Doing, subject string) {
-	if e.Progress != nil {
-		e.Progress(Step{d, subject})
+func (o Options) step(d Doing, subject string) {
+	if o.Progress != nil {
+		o.Progress(Step{d, subject})
 	}
 }
 
@@ -143,7 +142,7 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(ctx, j); err != nil {
+	if err := e.publish(ctx, j, ""); err != nil {
 		return nil, err
 	}
 	return e.finish(ctx)
@@ -164,12 +163,12 @@ func (e *engine) draft() (*journal, error) {
 
 // publish says in the history what is about to happen, and writes the journal; what takes the run back by itself is
 // in place before. When any of it cannot be done nothing is changed.
-func (e *engine) publish(ctx context.Context, j *journal) error {
+func (e *engine) publish(ctx context.Context, j *journal, about string) error {
 	e.step(Journaling, "")
 	if err := e.open(); err != nil {
 		return err
 	}
-	r := record{Run: j.ID, Event: hiApply, What: e.about, Actor: &j.Actor, By: j.Version}
+	r := record{Run: j.ID, Event: hiApply, What: about, Actor: &j.Actor, By: j.Version}
 	if e.Within > 0 {
 		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
 	}
@@ -306,11 +305,11 @@ func wanted(a Activated) bool { return a.State != Pending }
 func disturbs(a Activated) bool { return a.Kind == remediate.Reload || a.Kind == remediate.Restart }
 
 // snapshot describes what runs, where something is about to disturb it.
-func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
+func (o Options) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
 	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil, nil
 	}
-	text, err := e.Services.Snapshot(ctx)
+	text, err := o.Services.Snapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("running services: %w", err)
 	}

@@ -60,7 +60,7 @@ func (e *engine) forward(ctx context.Context) error {
 	if err := e.rollOut(ctx, files); err != nil {
 		return err
 	}
-	return e.verify(ctx)
+	return e.verify(ctx, e.tx.toVerify())
 }
 
 // stage writes every new file beside its place before the first takes its place: a full disk is met while there is
@@ -131,7 +131,7 @@ func (e *engine) write(i int, s *staged) error {
 	case !it.After.Exists:
 		err = e.drop(i, it)
 	case it.Content:
-		if err = e.exposed(s.target, s.found); err == nil {
+		if err = e.tree.exposed(s.target, s.found); err == nil {
 			err = s.commit()
 		}
 	default:
@@ -141,7 +141,7 @@ func (e *engine) write(i int, s *staged) error {
 		return together(err, e.tx.note(entry{Event: evUnwritten, N: i}))
 	}
 	if err == nil {
-		err = e.confirm(it, it.After)
+		err = it.confirm(e.tree, it.After)
 	}
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func (e *engine) drop(i int, it *item) error {
 	case now.links != 1:
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := e.tree.exposed(g, now); err != nil {
 		return err
 	}
 	return g.remove(now)
@@ -199,15 +199,15 @@ func (e *engine) attributes(i int, it *item, im image) error {
 	if now.links != 1 && now.Type == unix.S_IFREG {
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := e.tree.exposed(g, now); err != nil {
 		return err
 	}
 	return g.dressUp(im)
 }
 
 // confirm looks at an item once more, by its name: a file system may take a change of mode and not make it.
-func (e *engine) confirm(it *item, want image) error {
-	now, err := it.look(e.tree)
+func (it *item) confirm(tree *tree, want image) error {
+	now, err := it.look(tree)
 	if err != nil {
 		return err
 	}
@@ -278,25 +278,24 @@ func (e *engine) one(ctx context.Context, n int, a Activated) error {
 	return together(err, said, e.tx.note(done))
 }
 
-func (e *engine) watch(ctx context.Context, as []Activated, before []byte) error {
+func (o Options) watch(ctx context.Context, as []Activated, before []byte) error {
 	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil
 	}
-	if e.Services == nil {
+	if o.Services == nil {
 		return nil // each has said so
 	}
-	e.step(Watching, "")
-	return e.Services.Healthy(ctx, before)
+	o.step(Watching, "")
+	return o.Services.Healthy(ctx, before)
 }
 
-// verify has the run's checks judged again.
-func (e *engine) verify(ctx context.Context) error {
-	ids := e.tx.toVerify()
-	if e.Verify == nil || len(ids) == 0 {
+// verify has checks judged again.
+func (o Options) verify(ctx context.Context, ids []string) error {
+	if o.Verify == nil || len(ids) == 0 {
 		return nil
 	}
-	e.step(Verifying, "")
-	failing, err := e.Verify(ctx, ids)
+	o.step(Verifying, "")
+	failing, err := o.Verify(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("verification: %w", err)
 	}

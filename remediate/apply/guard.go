@@ -50,8 +50,8 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 
 // exposed is an error where somebody besides root could put something else in the target's place. It is asked right
 // before each write: what another could write to when the run was planned has been put right by then.
-func (e *engine) exposed(g *target, now sight) error {
-	why, err := e.exposure(g, now)
+func (t *tree) exposed(g *target, now sight) error {
+	why, err := t.exposure(g, now)
 	if err == nil && why != "" {
 		err = fmt.Errorf("%s: %w: %s", g.path, ErrDrift, why)
 	}
@@ -59,8 +59,8 @@ func (e *engine) exposed(g *target, now sight) error {
 }
 
 // exposure says who besides root could put something else in the target's place, empty when nobody could.
-func (e *engine) exposure(g *target, now sight) (string, error) {
-	chain, err := e.tree.chain(g, now)
+func (t *tree) exposure(g *target, now sight) (string, error) {
+	chain, err := t.chain(g, now)
 	if err != nil {
 		return "", err
 	}

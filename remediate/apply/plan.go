@@ -18,7 +18,7 @@ import (
 
 // prepare turns a plan's changes into a journal's items, each compared with what is there. It writes nothing.
 func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) error {
-	seen, dirs := map[string]bool{}, map[string]bool{}
+	seen := map[string]bool{}
 	planned := map[string]facts.Info{} // what the run makes of directories before it comes to what is in them
 	for _, c := range p.Changes {
 		if c.Before.Type.IsDir() {
@@ -48,15 +48,8 @@ func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) err
 		if !c.Created {
 			continue
 		}
-		missing, err := e.tree.missing(c.Path)
-		if err != nil {
+		if j.Dirs, err = e.tree.addMissing(j.Dirs, c.Path); err != nil {
 			return err
-		}
-		for _, d := range missing {
-			if !dirs[d] {
-				dirs[d] = true
-				j.Dirs = append(j.Dirs, []byte(d))
-			}
 		}
 	}
 	return nil

@@ -178,7 +178,7 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true}}
 		s.ids = []string{u.ID, u.Name, docker.ShortID(u.ID)}
 		if back {
-			now, stale, err := e.stale(ctx, e.Containers, e.tx, i)
+			now, stale, err := e.tx.stale(ctx, e.Containers, i)
 			s.standing = stale
 			if errors.Is(err, ErrConflict) {
 				s.open, s.limits = true, &now
@@ -187,13 +187,13 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 				s.open, s.Why, s.err = true, err.Error(), err
 				s.Stuck = "it cannot be read"
 			}
-		} else if now := e.foreign(ctx, i); now != nil {
+		} else if now := e.tx.foreign(ctx, e.Containers, i); now != nil {
 			s.open, s.limits = true, now
 			s.Why = fmt.Sprintf("it has %+v, and the run found %+v", *now, u.Before)
 		}
 		subjects = append(subjects, s)
 	}
-	return subjects, e.supersededBy(e.tx, subjects)
+	return subjects, e.tx.superseded(subjects)
 }
 
 // passing reports whether an error may be gone the next time, so that what met it is not given up.
@@ -208,7 +208,7 @@ func passing(err error) bool {
 
 // leave gives item i up, which cannot be restored, so that the rest can.
 func (e *engine) leave(i int, why error) error {
-	e.tidy(i)
+	e.tx.Items[i].tidy(e.tree)
 	ds := []resolved{{N: i, Keep: true, Why: why.Error()}}
 	return together(e.sayResolved(ds), e.tx.note(entry{Event: evResolved, Resolved: ds}))
 }

@@ -128,7 +128,7 @@ func (e *engine) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
 		}
 		errs = append(errs, err)
 	}
-	updates, err := e.reverseUpdates(ctx, e.tx)
+	updates, err := e.tx.reverseUpdates(ctx, e.Containers)
 	for _, u := range updates {
 		if !r.conflicting(ContainerChange{ID: u.ID, Name: u.Name}.String()) {
 			r.Plan.Updates = append(r.Plan.Updates, u)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -93,6 +94,17 @@ func (t *tree) missing(p string) ([]string, error) {
 		}
 		dirs = append([]string{d}, dirs...)
 	}
+}
+
+// addMissing adds to dirs those above p that do not exist, each once.
+func (t *tree) addMissing(dirs [][]byte, p string) ([][]byte, error) {
+	missing, err := t.missing(p)
+	for _, d := range missing {
+		if !slices.ContainsFunc(dirs, func(known []byte) bool { return string(known) == d }) {
+			dirs = append(dirs, []byte(d))
+		}
+	}
+	return dirs, err
 }
 
 // A target is one name, held open: what is judged is what is changed, whatever the name comes to mean.

@@ -41,7 +41,7 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 		}
 	}
 	var pods error // that are not well again, though their manifests are back
-	for _, i := range e.backwards() {
+	for _, i := range e.tx.backwards() {
 		unsaid, err := e.restore(i)
 		late = together(late, unsaid)
 		if err != nil && e.Resolve.Skip && !passing(err) {
@@ -64,12 +64,12 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 }
 
 // backwards are the items in the order in which they are restored: the manifests that were written last come first.
-func (e *engine) backwards() []int {
+func (t *txn) backwards() []int {
 	var manifests, others []int
-	as, _ := e.tx.activations()
+	as, _ := t.activations()
 	late := rollOuts(as)
-	for i := range slices.Backward(e.tx.Items) {
-		if _, ok := late[e.tx.Items[i].path()]; ok {
+	for i := range slices.Backward(t.Items) {
+		if _, ok := late[t.Items[i].path()]; ok {
 			manifests = append(manifests, i)
 		} else {
 			others = append(others, i)
@@ -107,8 +107,8 @@ type Reviver interface {
 }
 
 // revive has what ran before the run run after it.
-func (e *engine) revive(ctx context.Context, before []byte) ([]string, error) {
-	r, ok := e.Services.(Reviver)
+func (o Options) revive(ctx context.Context, before []byte) ([]string, error) {
+	r, ok := o.Services.(Reviver)
 	if !ok || before == nil {
 		return nil, nil
 	}
@@ -137,13 +137,13 @@ func (e *engine) undoEntry(ctx context.Context, reason string) entry {
 }
 
 // revivable turns a reload that cannot be done, because the run's own has ended the daemon, into a restart.
-func (e *engine) revivable(ctx context.Context, a Activated) Activated {
+func (o Options) revivable(ctx context.Context, a Activated) Activated {
 	if a.Kind != remediate.Reload || wanted(a) {
 		return a
 	}
 	restart := a
 	restart.Kind, restart.Class = remediate.Restart, want.Restart
-	if restart = e.ready(ctx, restart); wanted(restart) {
+	if restart = o.ready(ctx, restart); wanted(restart) {
 		return restart
 	}
 	return a
@@ -283,7 +283,7 @@ func (e *engine) restore(i int) (unsaid, err error) {
 		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); restoring it would change or unlink the others",
 			it.path(), ErrConflict, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := e.tree.exposed(g, now); err != nil {
 		return nil, err
 	}
 	e.step(Restoring, it.path())
@@ -319,5 +319,5 @@ func (e *engine) putBack(i int, it *item, g *target, now sight) error {
 			return err
 		}
 	}
-	return e.confirm(it, it.Before)
+	return it.confirm(e.tree, it.Before)
 }
