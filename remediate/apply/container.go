@@ -36,10 +36,10 @@ func (u ContainerChange) String() string {
 }
 
 // prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.
-func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
+func (o Options) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
 	seen := map[string]bool{}
-	if len(p.Updates) > 0 && e.Containers != nil {
-		id, err := e.Containers.Engine(ctx)
+	if len(p.Updates) > 0 && o.Containers != nil {
+		id, err := o.Containers.Engine(ctx)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 	for _, p := range p.Updates {
 		u := ContainerChange{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
 		switch {
-		case e.Containers == nil:
+		case o.Containers == nil:
 			return fmt.Errorf("%s: it cannot be changed here", u)
 		case u.ID == "" || seen[u.ID]:
 			return fmt.Errorf("%s: the plan changes it twice, or does not identify it", u)
@@ -56,8 +56,8 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 			return fmt.Errorf("%s: the plan has no change for it", u)
 		}
 		seen[u.ID] = true
-		e.step(Checking, u.String())
-		now, err := e.Containers.Limits(ctx, u.ID)
+		o.step(Checking, u.String())
+		now, err := o.Containers.Limits(ctx, u.ID)
 		if errors.Is(err, facts.ErrAbsent) {
 			continue
 		}

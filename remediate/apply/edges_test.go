@@ -346,5 +346,5 @@ func TestCreatableSince(t *testing.T) {
 	e, err := begin(w.options())
 	must(t, err)
 	defer e.end()
-	must(t, e.creatable(created("/etc/default/new.conf", "text\n"), nil))
+	must(t, planner{tree: e.tree}.creatable(created("/etc/default/new.conf", "text\n")))
 }

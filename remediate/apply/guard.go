@@ -15,21 +15,20 @@ import (
 	"example.com/harden/remediate"
 )
 
-// entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories
-// first.
-func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[string]facts.Info) error {
-	if e.Source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
+// entitled asks the gate about a change again, of what is held open.
+func (pl planner) entitled(g *target, c remediate.Change, now sight) error {
+	if pl.tree.source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
 		return fmt.Errorf("%s: it belongs to uid %d or has special bits, and below --source only plain files of whoever "+
 			"runs harden are changed; change it yourself", c.Path, now.UID)
 	}
 	t := remediate.Target{Path: c.Path, Exists: now.Exists}
 	var err error
-	if t.Chain, err = e.tree.chain(g, now); err != nil {
+	if t.Chain, err = pl.tree.chain(g, now); err != nil {
 		return err
 	}
 	for i, dir := range t.Chain {
-		if p, ok := planned[dir.Path]; ok && dir.Path != c.Path {
-			t.Chain[i].UID, t.Chain[i].Mode = e.tree.trust(p.UID), p.Mode
+		if p, ok := pl.planned[dir.Path]; ok && dir.Path != c.Path {
+			t.Chain[i].UID, t.Chain[i].Mode = pl.tree.trust(p.UID), p.Mode
 		}
 	}
 	if len(c.Warrants) == 0 {
