@@ -110,7 +110,7 @@ func Abandon(id string, o Options) (*Run, error) {
 	if err := e.tx.below(e.Root); err != nil {
 		return nil, err
 	}
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return nil, err
 	}
 	who := actor()

@@ -178,7 +178,7 @@ func Confirm(id string, o Options) (*Run, error) {
 	if d := t.deadline(); d.Passed && d.Kept == "" {
 		return t.summary(), t.refusal()
 	}
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return nil, err
 	}
 	who := actor()

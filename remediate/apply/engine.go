@@ -48,12 +48,8 @@ func begin(o Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{Options: o}
-	if e.store, err = openStore(o, true); err != nil {
-		return nil, err
-	}
-	if e.tree, err = o.openTree(); err != nil {
-		e.store.close()
+	e, err := locked(o)
+	if err != nil {
 		return nil, err
 	}
 	if err = e.settle(); err != nil {
@@ -61,6 +57,27 @@ func begin(o Options) (*engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// locked takes the lock.
+func locked(o Options) (*engine, error) {
+	s, err := openStore(o, true)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(o, s)
+	if err != nil {
+		s.close()
+	}
+	return e, err
+}
+
+func newEngine(o Options, s *store) (*engine, error) {
+	tree, err := o.openTree()
+	if err != nil {
+		return nil, err
+	}
+	return &engine{Options: o, store: s, tree: tree, hist: newHistory(s)}, nil
 }
 
 func (e *engine) settle() (err error) {
@@ -71,7 +88,7 @@ func (e *engine) settle() (err error) {
 	if outcome == CutShort {
 		return nil
 	}
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return err
 	}
 	if err := e.close(outcome, at.Reason); err != nil {
@@ -79,14 +96,6 @@ func (e *engine) settle() (err error) {
 	}
 	e.tx = nil
 	return nil
-}
-
-// open opens the history, which only a run that will change something does: looking leaves no trace.
-func (e *engine) open() (err error) {
-	if e.hist == nil {
-		e.hist, err = openHistory(e.store)
-	}
-	return err
 }
 
 func (e *engine) end() {
@@ -165,7 +174,7 @@ func (e *engine) draft() (*journal, error) {
 // in place before. When any of it cannot be done nothing is changed.
 func (e *engine) publish(ctx context.Context, j *journal, about string) error {
 	e.step(Journaling, "")
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return err
 	}
 	r := record{Run: j.ID, Event: hiApply, What: about, Actor: &j.Actor, By: j.Version}
@@ -234,9 +243,7 @@ func (e *engine) close(o Outcome, reason string) error {
 
 func (e *engine) result() *Run {
 	r := e.tx.summary()
-	if e.hist != nil {
-		r.Head = e.hist.head
-	}
+	r.Head = e.hist.head
 	return r
 }
 

@@ -35,7 +35,7 @@ func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, erro
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // half a rollback helps nobody
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return nil, err
 	}
 	who := actor()
@@ -75,7 +75,7 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if err != nil {
 		return e.tx.summary(), err
 	}
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return nil, err
 	}
 	who := actor()

@@ -87,14 +87,15 @@ func foresee(o Options, choose func(*store, Options) (*txn, error),
 	if err != nil {
 		return r, err
 	}
-	tree, err := o.openTree()
+	e, err := newEngine(o, s)
 	if err != nil {
 		return r, err
 	}
-	defer tree.close()
+	defer e.tree.close()
+	e.tx = t
 	r.Run = t.ID
 	r.Outcome, _ = t.outcome()
-	return r, see(&engine{Options: o, store: s, tree: tree, tx: t}, r)
+	return r, see(e, r)
 }
 
 // decide fills in what is decided of everything that would be written.

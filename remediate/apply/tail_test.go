@@ -20,8 +20,8 @@ func TestHistoryTail(t *testing.T) {
 		s, err := openStore(o, true)
 		must(t, err)
 		defer s.close()
-		h, err := openHistory(s)
-		must(t, err)
+		h := newHistory(s)
+		must(t, h.open())
 		for range 2 * tailSize / (10 << 10) {
 			must(t, h.append(record{Event: hiNothing, What: strings.Repeat("x", 10<<10)}))
 		}
@@ -62,7 +62,7 @@ func TestHistoryTail(t *testing.T) {
 			} else if !strings.Contains(name, "first") && name != "empty" {
 				e, err := begin(o)
 				must(t, err)
-				must(t, e.open())
+				must(t, e.hist.open())
 				must(t, e.hist.append(record{Event: hiNothing}))
 				e.end()
 			}
