@@ -20,19 +20,19 @@ func (t *txn) amends(r Resolution) bool {
 	return outcome == RolledBack && len(r.Theirs)+len(r.Ours) > 0
 }
 
-// amendment is the journal of the run that amends t, in the making.
-func (e *engine) amendment(t *txn) (*journal, error) {
-	j, err := e.draft()
+// amendment is the journal of the run that amends the one in view, in the making.
+func (v view) amendment() (*journal, error) {
+	j, err := v.draft()
 	if err != nil {
 		return nil, err
 	}
 	for _, theirs := range []bool{true, false} {
-		paths := e.Resolve.Ours
+		paths := v.Resolve.Ours
 		if theirs {
-			paths = e.Resolve.Theirs
+			paths = v.Resolve.Theirs
 		}
 		for _, p := range paths {
-			it, err := t.amended(e.tree, p, theirs)
+			it, err := v.tx.amended(p, theirs)
 			if err != nil {
 				return nil, err
 			}
@@ -47,25 +47,25 @@ func (e *engine) amendment(t *txn) (*journal, error) {
 
 // amended is one file of an amendment: from what is there now to what somebody else had written, or to what it was
 // before the run.
-func (t *txn) amended(tree *tree, p string, theirs bool) (*item, error) {
-	i := slices.IndexFunc(t.Items, func(it item) bool { return it.path() == p })
+func (at site) amended(p string, theirs bool) (*item, error) {
+	i := slices.IndexFunc(at.Items, func(it item) bool { return it.path() == p })
 	var d *resolved
 	if i >= 0 {
-		d = t.decided(false, i)
+		d = at.decided(false, i)
 	}
 	if d == nil || d.Keep == theirs {
 		what := "was not written over"
 		if !theirs {
 			what = "was not left as somebody else made it"
 		}
-		return nil, fmt.Errorf("%s: it %w: when run %s was rolled back it %s", p, ErrChoice, t.ID, what)
+		return nil, fmt.Errorf("%s: it %w: when run %s was rolled back it %s", p, ErrChoice, at.ID, what)
 	}
-	of := &t.Items[i]
-	now, err := of.look(tree)
+	of := &at.Items[i]
+	now, err := of.look(at.tree)
 	if err != nil {
 		return nil, err
 	}
-	if err := tree.sheltered(p, now); err != nil {
+	if err := at.tree.sheltered(p, now); err != nil {
 		return nil, err
 	}
 	to, data := of.Before, []byte(nil)
@@ -74,15 +74,15 @@ func (t *txn) amended(tree *tree, p string, theirs bool) (*item, error) {
 			return nil, fmt.Errorf("%s: %w: %s", p, ErrConflict, why)
 		}
 		to = *d.Found
-	} else if err := t.inOrder(p); err != nil {
+	} else if err := at.inOrder(p); err != nil {
 		return nil, err
-	} else if why := of.stuck(tree, now); why != "" {
+	} else if why := of.stuck(at.tree, now); why != "" {
 		return nil, fmt.Errorf("%s: it %w as ours: %s", p, ErrChoice, why)
 	}
 	if of.Content && to.Exists {
-		if data, err = t.bytes("before", i); theirs {
-			if data, err = readState(t.theirs(*d)); err == nil && sum(data) != to.Sum {
-				err = damaged(t.theirs(*d), "sha256 "+sum(data)+", not "+to.Sum)
+		if data, err = at.bytes("before", i); theirs {
+			if data, err = readState(at.theirs(*d)); err == nil && sum(data) != to.Sum {
+				err = damaged(at.theirs(*d), "sha256 "+sum(data)+", not "+to.Sum)
 			}
 		}
 		if err != nil {
@@ -131,7 +131,7 @@ func (t *txn) inOrder(p string) error {
 
 // amend carries an amendment out, and has what runs take it up as the run would have.
 func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
-	j, err := e.amendment(t)
+	j, err := e.view(t).amendment()
 	if err != nil {
 		return nil, err
 	}
@@ -150,15 +150,16 @@ func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(ctx, j, "amends run "+t.ID); err != nil {
+	run, err := e.publish(ctx, j, "amends run "+t.ID)
+	if err != nil {
 		return nil, err
 	}
-	return e.finish(ctx)
+	return run.finish(ctx)
 }
 
 // foreseeAmend tells what an amendment would change.
-func (e *engine) foreseeAmend(r *Reversal) error {
-	j, err := e.amendment(e.tx)
+func (v view) foreseeAmend(r *Reversal) error {
+	j, err := v.amendment()
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ func Unconfirmed(o Options) (*Run, error) {
 // error. ErrNoRun tells that there is nothing to confirm, and what became of the run; ErrUnconfirmed that its time is
 // over: it is about to be taken back. When taking it back was tried and refused, it can still be kept.
 func Confirm(id string, o Options) (*Run, error) {
-	e, err := begin(o)
+	e, _, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,6 @@ func Confirm(id string, o Options) (*Run, error) {
 	if err := t.below(e.Root); err != nil {
 		return nil, err
 	}
-	e.tx = t
 	outcome, _ := t.outcome()
 	if outcome == CutShort {
 		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so it cannot be confirmed yet", t.ID,
@@ -178,18 +177,19 @@ func Confirm(id string, o Options) (*Run, error) {
 	if d := t.deadline(); d.Passed && d.Kept == "" {
 		return t.summary(), t.refusal()
 	}
-	if err := e.hist.open(); err != nil {
+	run, err := e.view(t).open()
+	if err != nil {
 		return nil, err
 	}
 	who := actor()
-	if err := e.hist.append(record{Run: t.ID, Event: hiConfirm, Actor: &who, By: e.Version}); err != nil {
+	if err := run.hist.append(record{Run: t.ID, Event: hiConfirm, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if err := t.note(entry{Event: evConfirmed}); err != nil {
 		return nil, err
 	}
-	e.hist.announce(fmt.Sprintf("run %s confirmed, history record %d is %s", t.ID, e.hist.seq, e.hist.head))
-	return e.result(), e.disarm(t.ID)
+	run.hist.announce(fmt.Sprintf("run %s confirmed, history record %d is %s", t.ID, run.hist.seq, run.hist.head))
+	return run.result(), run.disarm(t.ID)
 }
 
 // became tells of a run that is not to be confirmed, the newest when id is empty, what became of it.
@@ -263,7 +263,7 @@ func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 
 // expire is one try of Expire; wait is positive when it is too early.
 func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Duration, err error) {
-	e, err := begin(o)
+	e, _, err := begin(o)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -290,9 +290,8 @@ func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Dura
 	if err := t.below(e.Root); err != nil {
 		return nil, 0, err
 	}
-	e.tx = t
 	e.Resolve = Resolution{Skip: true} // nobody is there to be asked, and most of a way back is better than none
-	run, err = e.takeBack(ctx, hiExpire, reason)
+	run, err = e.takeBack(ctx, t, hiExpire, reason)
 	return run, 0, err
 }
 

@@ -111,10 +111,10 @@ func (t *txn) writes(path string) bool {
 
 // conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put
 // back is not there any more.
-func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict, error) {
-	it := &t.Items[i]
+func (at site) conflict(i int, back, cutShort bool) (sight, *Conflict, error) {
+	it := &at.Items[i]
 	c := &Conflict{Path: it.path(), n: i}
-	now, err := it.look(tree)
+	now, err := it.look(at.tree)
 	switch {
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
 		c.Why, c.Stuck = "a directory of its path is a symbolic link or a file", "harden does not write through links"
@@ -125,9 +125,9 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	case err != nil:
 		return now, nil, err
 	}
-	stands, why := t.stands(i, now.image)
+	stands, why := at.stands(i, now.image)
 	if stands == isAfter && back && !cutShort && !it.Volatile {
-		if replaced := t.replaced(tree, i); replaced != "" {
+		if replaced := at.replaced(i); replaced != "" {
 			stands, why = isConflict, replaced
 		}
 	}
@@ -135,7 +135,7 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 		return now, nil, nil // made anew since, by whoever makes it at each start
 	}
 	if back && it.Content && it.Before.Exists && stands != isBefore {
-		data, err := t.bytes("before", i)
+		data, err := at.bytes("before", i)
 		if err != nil {
 			c.Why, c.Stuck, c.err = err.Error(), "its content from before the run is lost", err
 			return now, c, nil
@@ -149,9 +149,9 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	if stands != isConflict && (stands != isBetween || cutShort) {
 		return now, nil, nil
 	}
-	c.Why, c.found, c.Stuck = why, &now, it.stuck(tree, now)
+	c.Why, c.found, c.Stuck = why, &now, it.stuck(at.tree, now)
 	if it.Content && it.Before.Exists {
-		c.Kept = t.blob("before", i)
+		c.Kept = at.blob("before", i)
 	}
 	return now, c, nil
 }

@@ -73,7 +73,7 @@ func (o Options) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 }
 
 // update changes container i, and looks whether it has changed: what the Engine does not know it takes and does not do.
-func (e *engine) update(ctx context.Context, i int) error {
+func (e execution) update(ctx context.Context, i int) error {
 	u := e.tx.Updates[i]
 	if d := e.tx.decided(true, i); d != nil && d.Keep {
 		return nil
@@ -203,7 +203,7 @@ func (t *txn) stale(ctx context.Context, c Containers, i int) (now want.Limits, 
 }
 
 // giveBack gives every container of the run what it had, as far as the Engine can be asked for that.
-func (e *engine) giveBack(ctx context.Context) error {
+func (e execution) giveBack(ctx context.Context) error {
 	var errs []error
 	for i := range e.tx.Updates {
 		_, stale, err := e.tx.stale(ctx, e.Containers, i)

@@ -280,7 +280,7 @@ func TestLockQuotes(t *testing.T) {
 	args := os.Args
 	defer func() { os.Args = args }()
 	os.Args = []string{"harden", "--only", "docker/icc", "\x1b[2J", "", "two words", "\u202e"}
-	held, err := begin(w.options())
+	held, _, err := begin(w.options())
 	must(t, err)
 	defer held.end()
 	_, err = Interrupted(w.options())
@@ -294,7 +294,7 @@ func TestLockQuotes(t *testing.T) {
 // TestConfirmed does not believe a write that has left something else than was written.
 func TestConfirmed(t *testing.T) {
 	w := newWorld(t)
-	e, err := begin(w.options())
+	e, _, err := begin(w.options())
 	must(t, err)
 	defer e.end()
 	it := &item{Path: []byte("/etc/bystander"), Content: true}
@@ -343,7 +343,7 @@ func TestRebooted(t *testing.T) {
 // TestCreatableSince finds nothing in the way where the directory of a new file has been made meanwhile.
 func TestCreatableSince(t *testing.T) {
 	w := newWorld(t)
-	e, err := begin(w.options())
+	e, _, err := begin(w.options())
 	must(t, err)
 	defer e.end()
 	must(t, planner{tree: e.tree}.creatable(created("/etc/default/new.conf", "text\n")))

@@ -16,14 +16,33 @@ import (
 	"example.com/harden/remediate"
 )
 
-// An engine is one call of Apply, Rollback or Resume at work: it holds the lock.
+// An engine is what each call works with, whether or not there is a run: of those that change something it holds the
+// lock.
 type engine struct {
 	Options
 	store *store
 	tree  *tree
 	hist  *history
-	tx    *txn
 }
+
+// A site is a run with the files that it is about.
+type site struct {
+	*txn
+	tree *tree
+}
+
+// A view is a run as it is looked at before anything is changed.
+type view struct {
+	*engine
+	tx site
+}
+
+func (e *engine) view(t *txn) view { return view{e, site{t, e.tree}} }
+
+// An execution carries a run out, or takes it back: its journal is on disk and the history is open.
+type execution struct{ view }
+
+func (v view) open() (execution, error) { return execution{v}, v.hist.open() }
 
 // defaults fills in what an Options leaves out.
 func (o Options) defaults() (Options, error) {
@@ -42,21 +61,19 @@ func (o Options) defaults() (Options, error) {
 }
 
 // begin takes the lock and opens what a run needs. A run that has its outcome, but was cut short before its journal
-// was put away, is put away now.
-func begin(o Options) (*engine, error) {
-	o, err := o.defaults()
-	if err != nil {
-		return nil, err
+// was put away, is put away now; one that has none is returned.
+func begin(o Options) (e *engine, interrupted *txn, err error) {
+	if o, err = o.defaults(); err != nil {
+		return nil, nil, err
 	}
-	e, err := locked(o)
-	if err != nil {
-		return nil, err
+	if e, err = locked(o); err != nil {
+		return nil, nil, err
 	}
-	if err = e.settle(); err != nil {
+	if interrupted, err = e.settle(); err != nil {
 		e.end()
-		return nil, err
+		return nil, nil, err
 	}
-	return e, nil
+	return e, interrupted, nil
 }
 
 // locked takes the lock.
@@ -80,22 +97,20 @@ func newEngine(o Options, s *store) (*engine, error) {
 	return &engine{Options: o, store: s, tree: tree, hist: newHistory(s)}, nil
 }
 
-func (e *engine) settle() (err error) {
-	if e.tx, err = current(e.store); err != nil || e.tx == nil {
-		return err
+func (e *engine) settle() (*txn, error) {
+	t, err := current(e.store)
+	if err != nil || t == nil {
+		return nil, err
 	}
-	outcome, at := e.tx.outcome()
+	outcome, at := t.outcome()
 	if outcome == CutShort {
-		return nil
+		return t, nil
 	}
-	if err := e.hist.open(); err != nil {
-		return err
+	run, err := e.view(t).open()
+	if err != nil {
+		return nil, err
 	}
-	if err := e.close(outcome, at.Reason); err != nil {
-		return err
-	}
-	e.tx = nil
-	return nil
+	return nil, run.close(outcome, at.Reason)
 }
 
 func (e *engine) end() {
@@ -119,14 +134,14 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if p.Empty() {
 		return &Run{Root: o.Root, Outcome: Unchanged, Version: o.Version}, nil
 	}
-	e, err := begin(o)
+	e, t, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	if e.tx != nil {
-		return e.tx.summary(), fmt.Errorf("%s of %s: %w; roll it back or finish it first", e.tx.ID,
-			e.tx.Started.Format(time.RFC3339), ErrInterrupted)
+	if t != nil {
+		return t.summary(), fmt.Errorf("%s of %s: %w; roll it back or finish it first", t.ID,
+			t.Started.Format(time.RFC3339), ErrInterrupted)
 	}
 	if err := e.unguarded(ctx); err != nil {
 		return nil, err
@@ -151,10 +166,11 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(ctx, j, ""); err != nil {
+	run, err := e.publish(ctx, j, "")
+	if err != nil {
 		return nil, err
 	}
-	return e.finish(ctx)
+	return run.finish(ctx)
 }
 
 // draft is a journal with nothing in it yet.
@@ -172,36 +188,36 @@ func (e *engine) draft() (*journal, error) {
 
 // publish says in the history what is about to happen, and writes the journal; what takes the run back by itself is
 // in place before. When any of it cannot be done nothing is changed.
-func (e *engine) publish(ctx context.Context, j *journal, about string) error {
+func (e *engine) publish(ctx context.Context, j *journal, about string) (run execution, err error) {
 	e.step(Journaling, "")
 	if err := e.hist.open(); err != nil {
-		return err
+		return run, err
 	}
 	r := record{Run: j.ID, Event: hiApply, What: about, Actor: &j.Actor, By: j.Version}
 	if e.Within > 0 {
 		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
 	}
-	err := e.hist.append(r)
-	if err != nil {
-		return err
+	if err := e.hist.append(r); err != nil {
+		return run, err
 	}
 	if e.Within > 0 {
 		err = e.arm(ctx, j)
 	}
+	var t *txn
 	if err == nil {
-		e.tx, err = publish(e.store, *j)
+		t, err = publish(e.store, *j)
 	}
 	if err != nil {
-		return together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
+		return run, together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
 	}
-	return nil
+	return execution{e.view(t)}, nil
 }
 
 // finish rolls the run forward to its end, and takes it back when that cannot be done.
-func (e *engine) finish(ctx context.Context) (*Run, error) {
+func (e execution) finish(ctx context.Context) (*Run, error) {
 	err := e.forward(ctx)
 	if err == nil {
-		err = e.tx.note(entry{Event: string(Applied), Sums: e.sums()})
+		err = e.tx.note(entry{Event: string(Applied), Sums: e.tx.sums()})
 	}
 	if err == nil {
 		err = e.close(Applied, "")
@@ -224,13 +240,8 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 	return e.result(), err
 }
 
-// note writes an outcome to the journal. From then on it is decided.
-func (e *engine) note(o Outcome, reason string) error {
-	return e.tx.note(entry{Event: string(o), Reason: reason})
-}
-
 // close writes a decided outcome to the history and puts the journal away.
-func (e *engine) close(o Outcome, reason string) error {
+func (e execution) close(o Outcome, reason string) error {
 	err := e.hist.append(record{Run: e.tx.ID, Event: string(o),
 		What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
 	err = together(err, e.tx.file())
@@ -241,7 +252,7 @@ func (e *engine) close(o Outcome, reason string) error {
 	return err
 }
 
-func (e *engine) result() *Run {
+func (e execution) result() *Run {
 	r := e.tx.summary()
 	r.Head = e.hist.head
 	return r

@@ -22,7 +22,7 @@ func rollOuts(as []Activated) map[string]int {
 }
 
 // rollOut writes the manifests one by one, and waits for each pod to be well. Then the cluster is told to keep it.
-func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
+func (e execution) rollOut(ctx context.Context, files map[int]*staged) error {
 	as, _ := e.tx.activations()
 	for n, a := range as {
 		if a.Kind != remediate.RollOut && a.Kind != remediate.RecordInCluster || !wanted(a) {
@@ -51,7 +51,7 @@ func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
 
 // rollBack waits for the pod whose manifest, item i, has been put back. Nothing stops it but the end of the wait: the
 // manifests of the others must go back too.
-func (e *engine) rollBack(ctx context.Context, i int) error {
+func (e execution) rollBack(ctx context.Context, i int) error {
 	as, _ := e.tx.activations()
 	n, ok := rollOuts(as)[e.tx.Items[i].path()]
 	if !ok {

@@ -60,7 +60,7 @@ func TestHistoryTail(t *testing.T) {
 			if must(t, os.Mkdir(o.State, 0o700)); c.long {
 				long(t, mustDefaults(t, o))
 			} else if !strings.Contains(name, "first") && name != "empty" {
-				e, err := begin(o)
+				e, _, err := begin(o)
 				must(t, err)
 				must(t, e.hist.open())
 				must(t, e.hist.append(record{Event: hiNothing}))
@@ -100,7 +100,7 @@ func TestRepairBesideAnother(t *testing.T) {
 	lock := filepath.Join(o.State, "lock")
 	before, err := os.Stat(lock)
 	must(t, err)
-	held, err := begin(o)
+	held, _, err := begin(o)
 	must(t, err)
 	if _, err := Repair(nil, o); !isLocked(err) {
 		t.Errorf("repaired beside another: %v", err)

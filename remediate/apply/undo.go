@@ -19,10 +19,10 @@ import (
 // with ErrConflict nothing has been changed. It can be called at any point that an earlier one was cut off at. When
 // the files are back but a service is not, the outcome is Failed and the error says why; with any other error the
 // run stays interrupted.
-func (e *engine) undo(ctx context.Context, reason string) error {
+func (e execution) undo(ctx context.Context, reason string) error {
 	ds, err := e.judge(ctx, true, false)
 	if err == nil {
-		err = e.keep(ds)
+		err = e.tx.keep(ds)
 	}
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (t *txn) backwards() []int {
 }
 
 // restart has the services take up the old files, and closes the run. Failed is what did not come back before that.
-func (e *engine) restart(ctx context.Context, failed error) error {
+func (e execution) restart(ctx context.Context, failed error) error {
 	u := e.tx.undoing()
 	before := u.Snapshot
 	if u.Boot != e.sys.boot {
@@ -93,7 +93,7 @@ func (e *engine) restart(ctx context.Context, failed error) error {
 	if err != nil {
 		outcome, reason = Failed, strings.TrimPrefix(reason+"; but then: "+err.Error(), "; but then: ")
 	}
-	if noted := e.note(outcome, reason); noted != nil {
+	if noted := e.tx.note(entry{Event: string(outcome), Reason: reason}); noted != nil {
 		return together(err, noted)
 	}
 	return together(err, e.close(outcome, reason))
@@ -116,7 +116,7 @@ func (o Options) revive(ctx context.Context, before []byte) ([]string, error) {
 }
 
 // undoEntry decides, once, what there is to activate when the files are back.
-func (e *engine) undoEntry(ctx context.Context, reason string) entry {
+func (e execution) undoEntry(ctx context.Context, reason string) entry {
 	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
 	for _, a := range e.tx.reversals(en.Boot) {
 		// whether a pod is well does not matter to taking back what it may not be well of
@@ -243,7 +243,7 @@ func (it *item) look(tree *tree) (sight, error) {
 }
 
 // restore brings item i back to what it was. What could not be said in the history meanwhile is unsaid.
-func (e *engine) restore(i int) (unsaid, err error) {
+func (e execution) restore(i int) (unsaid, err error) {
 	it := &e.tx.Items[i]
 	keeps := e.tx.keeps(i)
 	g, err := e.tree.open(it.path())
@@ -289,14 +289,15 @@ func (e *engine) restore(i int) (unsaid, err error) {
 	e.step(Restoring, it.path())
 	r := record{Run: e.tx.ID, Event: hiRestore, Path: it.Path}
 	unsaid = e.hist.append(r)
-	if err := e.putBack(i, it, g, now); err != nil {
+	if err := e.tx.putBack(i, g, now); err != nil {
 		return unsaid, err
 	}
 	r.Event = hiRestored
 	return together(unsaid, e.hist.append(r)), nil
 }
 
-func (e *engine) putBack(i int, it *item, g *target, now sight) error {
+func (at site) putBack(i int, g *target, now sight) error {
+	it := &at.Items[i]
 	switch {
 	case !it.Content:
 		if err := g.dressUp(it.Before); err != nil {
@@ -305,7 +306,7 @@ func (e *engine) putBack(i int, it *item, g *target, now sight) error {
 	case !it.Before.Exists:
 		return g.remove(now)
 	default:
-		data, err := e.tx.bytes("before", i)
+		data, err := at.bytes("before", i)
 		if err != nil {
 			return err
 		}
@@ -319,5 +320,5 @@ func (e *engine) putBack(i int, it *item, g *target, now sight) error {
 			return err
 		}
 	}
-	return it.confirm(e.tree, it.Before)
+	return it.confirm(at.tree, it.Before)
 }
