@@ -15,8 +15,8 @@ import (
 // rolled back.
 
 // amends reports whether a Resolution asks for that of a run.
-func (t *txn) amends(r Resolution) bool {
-	outcome, _ := t.outcome()
+func (l log) amends(r Resolution) bool {
+	outcome, _ := l.outcome()
 	return outcome == RolledBack && len(r.Theirs)+len(r.Ours) > 0
 }
 

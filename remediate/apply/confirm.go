@@ -57,8 +57,8 @@ func (t *txn) overdue() (string, error) {
 }
 
 // kept is why the run could not be taken back when its time was over, empty when that was not tried.
-func (t *txn) kept() string {
-	for _, e := range slices.Backward(t.log) {
+func (l log) kept() string {
+	for _, e := range slices.Backward(l) {
 		if e.Event == evKept {
 			return e.Reason
 		}

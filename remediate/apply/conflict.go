@@ -104,9 +104,9 @@ func (t *txn) superseded(subjects []subject) error {
 }
 
 // writes reports whether the run has changed a file or a container.
-func (t *txn) writes(path string) bool {
-	return slices.ContainsFunc(t.Items, func(it item) bool { return it.path() == path }) ||
-		slices.ContainsFunc(t.Updates, func(u ContainerChange) bool { return u.String() == path })
+func (j *journal) writes(path string) bool {
+	return slices.ContainsFunc(j.Items, func(it item) bool { return it.path() == path }) ||
+		slices.ContainsFunc(j.Updates, func(u ContainerChange) bool { return u.String() == path })
 }
 
 // conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put

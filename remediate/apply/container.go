@@ -152,8 +152,8 @@ func (j *journal) engine() docker.EngineID {
 }
 
 // updating reports whether the run may have changed container i.
-func (t *txn) updating(i int) bool {
-	for _, e := range t.log {
+func (l log) updating(i int) bool {
+	for _, e := range l {
 		if e.Event == evUpdate && e.N == i {
 			return true
 		}

@@ -24,8 +24,8 @@ func (at site) sums() map[int]string {
 
 // recorded is the hash of what was in item i when the run had changed its attributes alone; empty where that is not
 // known, as in the journal of an older harden.
-func (t *txn) recorded(i int) (sum string) {
-	for _, e := range t.log {
+func (l log) recorded(i int) (sum string) {
+	for _, e := range l {
 		if e.Event == string(Applied) {
 			sum = e.Sums[i]
 		}

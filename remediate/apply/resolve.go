@@ -38,10 +38,10 @@ type resolved struct {
 }
 
 // decided returns the last decision of item or container n; nil when there is none.
-func (t *txn) decided(update bool, n int) *resolved {
-	for i := len(t.log) - 1; i >= 0; i-- {
-		for k := range t.log[i].Resolved {
-			if r := &t.log[i].Resolved[k]; r.Update == update && r.N == n {
+func (l log) decided(update bool, n int) *resolved {
+	for i := len(l) - 1; i >= 0; i-- {
+		for k := range l[i].Resolved {
+			if r := &l[i].Resolved[k]; r.Update == update && r.N == n {
 				return r
 			}
 		}
@@ -50,8 +50,8 @@ func (t *txn) decided(update bool, n int) *resolved {
 }
 
 // keeps reports whether item i is left as somebody else made it.
-func (t *txn) keeps(i int) bool {
-	d := t.decided(false, i)
+func (l log) keeps(i int) bool {
+	d := l.decided(false, i)
 	return d != nil && d.Keep
 }
 

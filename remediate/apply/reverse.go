@@ -124,7 +124,7 @@ func (v view) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
 		}
 		now, err := it.look(v.tree)
 		if err == nil {
-			err = v.foreseeItem(r, i, now, "before", it.Before, isBefore)
+			err = v.tx.foreseeItem(r, i, now, "before", it.Before, isBefore)
 		}
 		errs = append(errs, err)
 	}
@@ -152,7 +152,7 @@ func (v view) foreseeForward(ctx context.Context, r *Reversal) error {
 		}
 		now, err := it.look(v.tree)
 		if err == nil {
-			err = v.foreseeItem(r, i, now, "after", it.After, isAfter)
+			err = v.tx.foreseeItem(r, i, now, "after", it.After, isAfter)
 		}
 		errs = append(errs, err)
 	}
@@ -180,15 +180,15 @@ func (r *Reversal) conflicting(path string) bool {
 }
 
 // foreseeItem adds the change that makes item i what it was or what it shall be; none when it is that already.
-func (v view) foreseeItem(r *Reversal, i int, now sight, when string, to image, done standing) error {
-	it := &v.tx.Items[i]
-	stands, _ := v.tx.stands(i, now.image)
+func (t *txn) foreseeItem(r *Reversal, i int, now sight, when string, to image, done standing) error {
+	it := &t.Items[i]
+	stands, _ := t.stands(i, now.image)
 	if stands == done || stands == isConflict || it.Volatile && !now.Exists {
 		return nil
 	}
 	c := remediate.Change{Path: it.path(), Before: now.image.file(it, now.data), After: to.file(it, nil)}
 	if it.Content && to.Exists {
-		data, err := v.tx.bytes(when, i)
+		data, err := t.bytes(when, i)
 		if err != nil {
 			return err
 		}

@@ -181,11 +181,11 @@ func chosen(s *store, id string, o Options) (*txn, error) {
 }
 
 // below refuses to carry a run of one host's files over to another's.
-func (t *txn) below(root string) error {
-	if string(t.Root) == root {
+func (j *journal) below(root string) error {
+	if string(j.Root) == root {
 		return nil
 	}
-	return fmt.Errorf("%s: this run was made below %s, not below %s", t.ID, t.Root, root)
+	return fmt.Errorf("%s: this run was made below %s, not below %s", j.ID, j.Root, root)
 }
 
 // ids lists the runs that were put away, oldest first.

@@ -116,21 +116,21 @@ func (o Options) revive(ctx context.Context, before []byte) ([]string, error) {
 }
 
 // undoEntry decides, once, what there is to activate when the files are back.
-func (e execution) undoEntry(ctx context.Context, reason string) entry {
-	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
-	for _, a := range e.tx.reversals(en.Boot) {
+func (v view) undoEntry(ctx context.Context, reason string) entry {
+	en := entry{Event: evUndo, Reason: reason, Boot: v.sys.boot}
+	for _, a := range v.tx.reversals(en.Boot) {
 		// whether a pod is well does not matter to taking back what it may not be well of
-		if a.State == NotReached && !(a.Kind == remediate.RollOut && e.Services != nil) {
-			a = e.revivable(ctx, e.ready(ctx, a))
+		if a.State == NotReached && !(a.Kind == remediate.RollOut && v.Services != nil) {
+			a = v.revivable(ctx, v.ready(ctx, a))
 		}
 		en.Activations = append(en.Activations, a)
 	}
-	outcome, _ := e.tx.outcome()
-	if outcome == CutShort && e.tx.Boot == en.Boot {
-		en.Snapshot = e.tx.Snapshot // what ran before the run, which is what has to run after it
+	outcome, _ := v.tx.outcome()
+	if outcome == CutShort && v.tx.Boot == en.Boot {
+		en.Snapshot = v.tx.Snapshot // what ran before the run, which is what has to run after it
 		return en
 	}
-	if text, err := e.snapshot(ctx, en.Activations); err == nil {
+	if text, err := v.snapshot(ctx, en.Activations); err == nil {
 		en.Snapshot = text
 	}
 	return en
