@@ -110,12 +110,8 @@ func Abandon(id string, o Options) (*Run, error) {
 	if err := t.below(e.Root); err != nil {
 		return nil, err
 	}
-	run, err := e.view(t).open()
+	run, err := e.view(t).open(hiAbandon, "")
 	if err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := run.hist.append(record{Run: t.ID, Event: hiAbandon, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	for i := range t.Items {

@@ -117,20 +117,11 @@ func (t *txn) refusal() error {
 // it can only be the newest.
 func (s *store) unconfirmed() (*txn, error) {
 	t, err := current(s)
-	if err != nil {
+	if t == nil && err == nil {
+		t, err = s.newest()
+	}
+	if err != nil || t == nil || !t.unconfirmed() {
 		return nil, err
-	}
-	if t == nil {
-		ids, err := s.ids()
-		if err != nil || len(ids) == 0 {
-			return nil, err
-		}
-		if t, err = optional(readTxn(s, s.run(ids[len(ids)-1]))); err != nil {
-			return nil, err
-		}
-	}
-	if t == nil || !t.unconfirmed() {
-		return nil, nil
 	}
 	return t, nil
 }
@@ -177,12 +168,8 @@ func Confirm(id string, o Options) (*Run, error) {
 	if d := t.deadline(); d.Passed && d.Kept == "" {
 		return t.summary(), t.refusal()
 	}
-	run, err := e.view(t).open()
+	run, err := e.view(t).open(hiConfirm, "")
 	if err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := run.hist.append(record{Run: t.ID, Event: hiConfirm, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if err := t.note(entry{Event: evConfirmed}); err != nil {

@@ -42,7 +42,15 @@ func (e *engine) view(t *txn) view { return view{e, site{t, e.tree}} }
 // An execution carries a run out, or takes it back: its journal is on disk and the history is open.
 type execution struct{ view }
 
-func (v view) open() (execution, error) { return execution{v}, v.hist.open() }
+// open opens the history, and says in it what is about to be done with the run and by whom.
+func (v view) open(event, reason string) (run execution, err error) {
+	if err := v.hist.open(); err != nil {
+		return run, err
+	}
+	who := actor()
+	r := record{Run: v.tx.ID, Event: event, What: reason, Actor: &who, By: v.Version}
+	return execution{v}, v.hist.append(r)
+}
 
 // defaults fills in what an Options leaves out.
 func (o Options) defaults() (Options, error) {
@@ -106,11 +114,10 @@ func (e *engine) settle() (*txn, error) {
 	if outcome == CutShort {
 		return t, nil
 	}
-	run, err := e.view(t).open()
-	if err != nil {
+	if err := e.hist.open(); err != nil {
 		return nil, err
 	}
-	return nil, run.close(outcome, at.Reason)
+	return nil, execution{e.view(t)}.close(outcome, at.Reason)
 }
 
 func (e *engine) end() {

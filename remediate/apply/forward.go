@@ -243,16 +243,20 @@ func (e execution) each(ctx context.Context, as []Activated, all bool) error {
 		if !wanted(a) || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
 			continue
 		}
-		announced := e.announced(ctx, n, a)
-		errs = together(errs, announced)
-		if announced == nil || all && e.Services != nil {
-			errs = together(errs, e.one(ctx, n, a))
-		}
-		if errs != nil && !all {
+		if errs = together(errs, e.do(ctx, n, a, all)); errs != nil && !all {
 			break
 		}
 	}
 	return errs
+}
+
+// do announces one activation and does it, for all also where it could not be announced.
+func (e execution) do(ctx context.Context, n int, a Activated, all bool) error {
+	err := e.announced(ctx, n, a)
+	if err == nil || all && e.Services != nil {
+		err = together(err, e.one(ctx, n, a))
+	}
+	return err
 }
 
 func (e execution) announced(ctx context.Context, n int, a Activated) error {

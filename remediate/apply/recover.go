@@ -37,12 +37,8 @@ func (e *engine) takeBack(ctx context.Context, t *txn, event, reason string) (*R
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // half a rollback helps nobody
-	run, err := v.open()
+	run, err := v.open(event, reason)
 	if err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := run.hist.append(record{Run: t.ID, Event: event, What: reason, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if t.dir != e.store.current() {
@@ -78,12 +74,8 @@ func Resume(ctx context.Context, o Options) (*Run, error) {
 	if err != nil {
 		return t.summary(), err
 	}
-	run, err := v.open()
+	run, err := v.open(hiResume, "")
 	if err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := run.hist.append(record{Run: t.ID, Event: hiResume, Actor: &who, By: e.Version}); err != nil {
 		return nil, err
 	}
 	if back {

@@ -39,10 +39,7 @@ func (e execution) rollOut(ctx context.Context, files map[int]*staged) error {
 				return err
 			}
 		}
-		if err := e.announced(ctx, n, a); err != nil {
-			return err
-		}
-		if err := e.one(ctx, n, a); err != nil {
+		if err := e.do(ctx, n, a, false); err != nil {
 			return err
 		}
 	}
@@ -57,11 +54,7 @@ func (e execution) rollBack(ctx context.Context, i int) error {
 	if !ok {
 		return nil
 	}
-	announced := e.announced(ctx, n, as[n])
-	if e.Services == nil {
-		return announced
-	}
-	return together(announced, e.one(ctx, n, as[n]))
+	return e.do(ctx, n, as[n], true)
 }
 
 // begunPath reports whether the run may have written the file at a path.

@@ -65,11 +65,7 @@ func Newest(o Options) (*Run, error) {
 		return nil, err
 	}
 	defer s.close()
-	ids, err := s.ids()
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	t, err := optional(readTxn(s, s.run(ids[len(ids)-1])))
+	t, err := s.newest()
 	if t == nil || err != nil || string(t.Root) != o.Root {
 		return nil, err
 	}
@@ -202,6 +198,15 @@ func (s *store) ids() ([]string, error) {
 	}
 	slices.SortFunc(ids, func(a, b string) int { return sequence(a) - sequence(b) })
 	return ids, nil
+}
+
+// newest is the last run that was put away; nil when there is none.
+func (s *store) newest() (*txn, error) {
+	ids, err := s.ids()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return optional(readTxn(s, s.run(ids[len(ids)-1])))
 }
 
 // optional makes nothing of a journal that is not there.
