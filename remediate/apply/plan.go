@@ -126,8 +126,8 @@ func (pl planner) item(c remediate.Change) (*item, error) {
 		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); a change would change or unlink the others", c.Path,
 			ErrDrift, now.links)
 	}
-	if why, err := g.stuck(it.Content); err != nil || why != "" {
-		return nil, together(err, stuckError(c.Path, why))
+	if err := g.stuck(c.Path, it.Content); err != nil {
+		return nil, err
 	}
 	if err := pl.entitled(g, c, now); err != nil {
 		return nil, err
@@ -160,15 +160,7 @@ func (pl planner) creatable(c remediate.Change) error {
 	if err := pl.entitled(g, c, sight{}); err != nil {
 		return err
 	}
-	why, err := g.stuck(true)
-	return together(err, stuckError(c.Path, why))
-}
-
-func stuckError(p, why string) error {
-	if why == "" {
-		return nil
-	}
-	return fmt.Errorf("%s cannot be changed: %s", p, why)
+	return g.stuck(c.Path, true)
 }
 
 // judged returns the checks that the plan settles, and those of them that cannot hold yet: what activates them stays

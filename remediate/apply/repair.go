@@ -117,14 +117,8 @@ func (e *engine) mend(found []Damage, to string) error {
 
 // diagnoseHistory tells where the history's chain breaks, and which runs it does not know.
 func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
-	known := map[string]bool{}
 	after := 0 // records that can be read and lie behind the break
-	c, err := scanHistory(s.historyFile(), func(r record, _ string) {
-		known[r.Run] = true
-		for _, id := range r.Runs {
-			known[id] = true
-		}
-	})
+	known, c, err := s.known()
 	if err != nil && !errors.Is(err, ErrHistory) && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func VerifyHistory(o Options) error {
 		return err
 	}
 	s := &store{dir: o.State, sys: o.sys}
-	known, err := s.known()
+	known, _, err := s.known()
 	if err != nil {
 		return err
 	}
@@ -96,16 +96,16 @@ func VerifyHistory(o Options) error {
 	return nil
 }
 
-// known are the runs of which the history tells, when its chain holds.
-func (s *store) known() (map[string]bool, error) {
-	known := map[string]bool{}
-	err := readHistory(s.historyFile(), func(r record, _ string) {
+// known are the runs of which the history tells, as far as its chain holds.
+func (s *store) known() (known map[string]bool, c chain, err error) {
+	known = map[string]bool{}
+	c, err = scanHistory(s.historyFile(), func(r record, _ string) {
 		known[r.Run] = true
 		for _, id := range r.Runs {
 			known[id] = true
 		}
 	})
-	return known, err
+	return known, c, err
 }
 
 // reading opens the state to look at it; the store is nil when there is no state directory.
