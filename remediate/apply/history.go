@@ -100,7 +100,7 @@ func (h *history) recover() error {
 	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil {
 		return fmt.Errorf("%s: %w", h.name, err)
 	}
-	h.seq, h.head, h.bad = 0, "", false
+	h.seq, h.head = 0, ""
 	if len(tail) > 0 && tail[len(tail)-1] != '\n' {
 		tail = append(tail, '\n')
 		if err := h.write([]byte("\n")); err != nil {
@@ -118,13 +118,15 @@ func (h *history) recover() error {
 		}
 		at += n
 	}
-	switch {
-	case whole == 0 && int64(len(tail)) < end:
+	if whole == 0 && int64(len(tail)) < end {
 		return broken(h.name, fmt.Errorf("no record in its last %d bytes", len(tail)))
-	case whole < len(tail):
-		return h.append(record{Event: hiTorn, What: sum(tail[whole:])})
 	}
-	return nil
+	h.bad = false
+	if whole < len(tail) {
+		err = h.append(record{Event: hiTorn, What: sum(tail[whole:])})
+		h.bad = err != nil
+	}
+	return err
 }
 
 // append writes one record to the end and flushes it.

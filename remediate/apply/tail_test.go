@@ -177,3 +177,24 @@ func TestDescriptors(t *testing.T) {
 		})
 	}
 }
+
+// TestHistoryFailsTwice goes on behind the last good record where marking the end of a line that was cut off has failed
+// too.
+func TestHistoryFailsTwice(t *testing.T) {
+	o := mustDefaults(t, newWorld(t).options())
+	s, err := openStore(o, true)
+	must(t, err)
+	defer s.close()
+	h := newHistory(s)
+	must(t, h.append(record{Event: hiNothing}))
+	fsync := s.sys.fsync
+	s.sys.fsync = func(int) error { return unix.EIO }
+	says(t, "the first", h.append(record{Event: hiNothing}), "input/output error")
+	info, err := os.Stat(h.name)
+	must(t, err)
+	must(t, os.Truncate(h.name, info.Size()-5))
+	says(t, "the second", h.append(record{Event: hiNothing}), "input/output error")
+	s.sys.fsync = fsync
+	must(t, h.append(record{Event: hiNothing}))
+	must(t, VerifyHistory(o))
+}
