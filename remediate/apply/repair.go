@@ -180,25 +180,22 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 		if err := e.hist.open(); err != nil {
 			return err
 		}
-		r := record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version}
-		return e.hist.append(r)
+		return e.hist.append(record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version})
 	}
 	fresh := s.historyFile() + ".new" // what an earlier attempt left of it, Repair has removed
-	old := ""
+	kept := filepath.Join(to, filepath.Base(s.historyFile()))
 	err := func() error {
 		if err := s.write(fresh, nil); err != nil {
 			return err
 		}
-		whole, err := s.copyHistory(fresh, c.size)
+		old, err := s.copyHistory(fresh, c.size)
 		if err != nil {
 			return err
 		}
-		old = whole
 		h := &history{store: s, name: fresh, seq: c.seq, head: c.head}
 		who := actor()
-		kept := s.below(filepath.Join(to, filepath.Base(s.historyFile())))
 		return h.append(record{Event: hiRestart, Runs: runs, Actor: &who, By: e.Version,
-			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", kept, old, c.line)})
+			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", s.below(kept), old, c.line)})
 	}()
 	if err != nil {
 		return together(err, os.Remove(fresh))
@@ -206,7 +203,6 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 	if err := s.makeAll(to); err != nil {
 		return together(err, os.Remove(fresh))
 	}
-	kept := filepath.Join(to, filepath.Base(s.historyFile()))
 	if info, err := os.Lstat(s.historyFile()); err == nil && !info.Mode().IsRegular() {
 		return together(s.aside(s.historyFile(), kept), s.move(fresh, s.historyFile()))
 	}
