@@ -93,10 +93,12 @@ func (f *kernelFault) filter() error {
 	if f.nr >= 0 {
 		watched = []uint32{uint32(f.nr)}
 	}
-	program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}}
+	const load, equal = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
+	// Eight bytes are what Go's runtime writes to wake itself. It would wait for that to stop the thread that answers.
+	program := []unix.SockFilter{{Code: load}, {Code: equal, K: unix.SYS_WRITE, Jf: 3}, {Code: load, K: 32},
+		{Code: equal, K: 8, Jf: 1}, {Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW}, {Code: load}}
 	for i, nr := range watched {
-		program = append(program, unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K,
-			Jt: uint8(len(watched) - i), K: nr})
+		program = append(program, unix.SockFilter{Code: equal, Jt: uint8(len(watched) - i), K: nr})
 	}
 	program = append(program, unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_ALLOW},
 		unix.SockFilter{Code: unix.BPF_RET, K: unix.SECCOMP_RET_USER_NOTIF})
