@@ -115,14 +115,14 @@ func envOptions(data []byte, variable string, set func(string) (string, error)) 
 		a := old[target]
 		options, err := set(a.Value)
 		if err != nil {
-			return nil, at(data, a.start, err.Error())
+			return nil, facts.At(data, a.start, err.Error())
 		}
 		if options == a.Value {
 			return data, nil
 		}
 		text, err := requote(string(data[a.start:a.end]), a.Value, options)
 		if err != nil {
-			return nil, at(data, a.start, err.Error())
+			return nil, facts.At(data, a.start, err.Error())
 		}
 		s = splice{a.start, a.end, text}
 		want[target].Value = options
@@ -169,7 +169,7 @@ func envLines(data []byte) ([]envLine, error) {
 		one := facts.ParseEnv([]byte(line))
 		probe := facts.ParseEnv([]byte(strings.TrimRight(line, "\r\n") + "\nX="))
 		if !slices.Equal(probe, append(slices.Clone(one), facts.Assignment{Name: "X"})) {
-			return nil, at(data, start, "the line goes on in the next: edit it yourself")
+			return nil, facts.At(data, start, "the line goes on in the next: edit it yourself")
 		}
 		if len(one) == 0 {
 			continue
