@@ -28,7 +28,7 @@ func (r *review) finish() (*ending, error) {
 	s := r.session
 	s.Waivers = append(slices.Clip(s.Waivers), waivers...)
 	s.results = checks.Waive(r.found, waivers, s.now)
-	s.picked = r.chosen()
+	s.picked, s.reviewed = r.chosen(), true
 	plan, err := s.plan()
 	if err != nil {
 		return nil, err
