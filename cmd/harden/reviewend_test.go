@@ -137,7 +137,7 @@ func TestReviewSaved(t *testing.T) {
 	}
 }
 
-// TestReviewOpen holds what is said of what a review leaves open to being true of a screen that showed single fixes alone.
+// TestReviewOpen holds what is said of what a review leaves open to being true where single fixes alone were shown.
 func TestReviewOpen(t *testing.T) {
 	for end, says := range map[string]string{"f": "Nothing to apply.", "yf": "Applied as run"} {
 		_, _, args := reviewing(t, "")

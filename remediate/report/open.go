@@ -62,7 +62,8 @@ func (r *Report) next(s State) string {
 
 // leftText is why checks are left: a review leaves those too whose fix was skipped.
 func (r *Report) leftText() string {
-	if r.Plan != nil && slices.ContainsFunc(r.Plan.Left, func(l LeftOver) bool { return l.Reason == remediate.NotChosen }) {
+	skipped := func(l LeftOver) bool { return l.Reason == remediate.NotChosen }
+	if r.Plan != nil && slices.ContainsFunc(r.Plan.Left, skipped) {
 		return "not chosen, or manual action required"
 	}
 	return "manual action required"
