@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"example.com/harden/checks"
+
+	"example.com/harden/remediate"
 )
 
 // ComparisonSchema names the shape of a Comparison as JSON.
@@ -64,7 +66,7 @@ func Contrast(version, oldFile string, before *Report, newFile string, now *Repo
 			strings.Join(now.Benchmarks, ", "))
 	}
 	if dropped := unasked(before, now); dropped > 0 {
-		note("%s not selected in %s; their findings count as gone", plural(dropped, "check"), Clean(newFile))
+		note("%s not selected in %s; their findings count as gone", remediate.Count(dropped, "check"), Clean(newFile))
 	}
 	return c
 }

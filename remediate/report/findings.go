@@ -8,6 +8,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/severity"
+	"example.com/harden/remediate"
 )
 
 // Columns of a result: sign and word, number, and then what everything beneath is aligned with.
@@ -58,7 +59,7 @@ func (p *page) headed(what string, found []*Result) (lines []foundLine) {
 	if len(found) == 0 {
 		return nil
 	}
-	p.title(what + ": " + plural(len(found), "check"))
+	p.title(what + ": " + remediate.Count(len(found), "check"))
 	for _, res := range found {
 		if p.Verbose {
 			p.result(res)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"example.com/harden/checks/severity"
+
+	"example.com/harden/remediate"
 )
 
 // FleetSchema names the shape of a Fleet as JSON.
@@ -148,8 +150,8 @@ func (m *Merger) FleetOf(version string, now time.Time) *Fleet {
 		f.order = append(f.order, hosts...)
 	}
 	if m.unkept > 0 {
-		f.Notes = append(f.Notes, plural(m.unkept, "result")+" differed too much from the others to be kept whole: only "+
-			"their state is compared")
+		f.Notes = append(f.Notes, remediate.Count(m.unkept, "result")+" differed too much from the others to be kept "+
+			"whole: only their state is compared")
 	}
 	return f
 }

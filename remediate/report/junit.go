@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // A junitView is JUnit's XML: a host is a test suite, and a check a test case.
@@ -105,9 +107,9 @@ func caseOf(r *Report, res *Result) junitCase {
 	case Manual, NotApplicable:
 		c.Skipped = &junitOutcome{Message: string(res.State) + ": " + Clean(firstLine(res.Reason, false))}
 	case Waived:
-		c.Skipped = &junitOutcome{Message: plural(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
+		c.Skipped = &junitOutcome{Message: remediate.Count(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
 	default:
-		c.Failure = &junitOutcome{Message: fmt.Sprintf("%s, severity %s: %s", plural(len(res.Findings), "finding"),
+		c.Failure = &junitOutcome{Message: fmt.Sprintf("%s, severity %s: %s", remediate.Count(len(res.Findings), "finding"),
 			severityOf(res), looks[res.State].phrase), Type: severityOf(res).String(), Text: junitText(r, res)}
 	}
 	return c
