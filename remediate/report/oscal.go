@@ -226,7 +226,7 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 		f.Target.Status.Reason = "fail"
 	default:
 		f.Target.Status.Reason = "other"
-		f.Remarks = oscalText(looks[res.State].phrase + ": " + firstLine(res.Reason, false))
+		f.Remarks = oscalText(looks[res.State].phrase + ": " + firstLine(res.Reason))
 	}
 	for _, p := range [][2]string{{"check", res.ID}, {"number", res.Number}, {"severity", severityOf(res).String()},
 		{"state", string(res.State)}} {
