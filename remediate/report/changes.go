@@ -255,6 +255,6 @@ func (p *page) shift(d Shift) {
 		if d.Kind == ShiftWaived || d.Kind == ShiftExpired {
 			reason = "waived: " + reason
 		}
-		p.block(pad("", indent), indent, dim, firstLine(reason, false))
+		p.block(pad("", indent), indent, dim, firstLine(reason))
 	}
 }

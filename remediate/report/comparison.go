@@ -158,7 +158,7 @@ func (csvView) writeComparison(w io.Writer, c *Comparison) error {
 	out.UseCRLF = true // RFC 4180
 	rows := [][]string{shiftColumns}
 	for _, s := range c.Changes {
-		row := []string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason, false),
+		row := []string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason),
 			string(s.Finding), c.New.Host, c.Old.Time.Format(time.RFC3339), c.New.Time.Format(time.RFC3339)}
 		for i := range row {
 			row[i] = cell(row[i])

@@ -135,7 +135,7 @@ func (p *htmlPage) finding(c *htmlCheck, e htmlRow) {
 	case e.waiver != nil:
 		found = strings.TrimPrefix(found+"; "+e.accepted(), "; ")
 	case slices.Contains(inconclusive, e.State):
-		found = firstLine(e.Reason, false)
+		found = firstLine(e.Reason)
 	}
 	p.element("td", found)
 	p.element("td", e.Must)

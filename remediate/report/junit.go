@@ -103,9 +103,9 @@ func caseOf(r *Report, res *Result) junitCase {
 	switch res.State {
 	case Pass, Fixed:
 	case Unknown:
-		c.Error = &junitOutcome{Message: Clean(firstLine(res.Reason, false)), Type: string(Unknown)}
+		c.Error = &junitOutcome{Message: Clean(firstLine(res.Reason)), Type: string(Unknown)}
 	case Manual, NotApplicable:
-		c.Skipped = &junitOutcome{Message: string(res.State) + ": " + Clean(firstLine(res.Reason, false))}
+		c.Skipped = &junitOutcome{Message: string(res.State) + ": " + Clean(firstLine(res.Reason))}
 	case Waived:
 		c.Skipped = &junitOutcome{Message: remediate.Count(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
 	default:
@@ -127,7 +127,7 @@ func junitText(r *Report, res *Result) string {
 		}
 		b.WriteByte('\n')
 		for _, l := range e.remedy() {
-			b.WriteString("  " + Clean(firstLine(l, false)) + "\n")
+			b.WriteString("  " + Clean(firstLine(l)) + "\n")
 		}
 	}
 	return b.String()

@@ -141,7 +141,7 @@ func longestRun(text string) (longest int) {
 func mdLines(lines []string) string {
 	var b strings.Builder
 	for _, l := range lines {
-		b.WriteString("- " + mdCode(Clean(firstLine(l, false))) + "\n")
+		b.WriteString("- " + mdCode(Clean(firstLine(l))) + "\n")
 	}
 	return b.String()
 }

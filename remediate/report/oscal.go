@@ -145,15 +145,24 @@ func (v oscalView) Write(w io.Writer, d Document, _ Style) error {
 	var last time.Time
 	parts := []string{"document"}
 	for _, r := range rs {
-		one := oscalOf(r)
-		parts = append(parts, one.UUID)
+		parts = append(parts, oscalID(r))
 		if r.Time.After(last) {
 			last = r.Time
 		}
-		out.Results = append(out.Results, one)
 	}
 	out.UUID, out.Metadata.Modified = uuid5(parts...), last.UTC().Format(time.RFC3339)
-	return encode(w, "", oscalDocument{out})
+	return stream(w, oscalDocument{out}, "    ", "results", func(yield func(any) bool) {
+		for _, r := range rs {
+			if !yield(oscalOf(r)) {
+				return
+			}
+		}
+	})
+}
+
+// oscalID is the UUID of the audit of one host.
+func oscalID(r *Report) string {
+	return uuid5("result", r.Host.identityOf(), r.Time.UTC().Format(time.RFC3339), r.Command)
 }
 
 // oscalOf is the audit of one host.
@@ -163,8 +172,7 @@ func oscalOf(r *Report) oscalResult {
 	for _, b := range r.Benchmarks {
 		names = append(names, cis.Benchmark(b).Title())
 	}
-	out := oscalResult{UUID: uuid5("result", r.Host.identityOf(), at, r.Command),
-		Title:       oscalText("Audit of " + r.Host.Name),
+	out := oscalResult{UUID: oscalID(r), Title: oscalText("Audit of " + r.Host.Name),
 		Description: oscalText("Audited against " + strings.Join(names, ", ") + ": " + Totals(r)), Start: at, End: at}
 	out.Reviewed.Selections = []oscalSelection{{Description: "The checks of harden that were selected."}}
 	item := oscalItem{UUID: host, Description: oscalText(r.Host.Name)}
@@ -218,7 +226,7 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 		f.Target.Status.Reason = "fail"
 	default:
 		f.Target.Status.Reason = "other"
-		f.Remarks = oscalText(looks[res.State].phrase + ": " + firstLine(res.Reason, false))
+		f.Remarks = oscalText(looks[res.State].phrase + ": " + firstLine(res.Reason))
 	}
 	for _, p := range [][2]string{{"check", res.ID}, {"number", res.Number}, {"severity", severityOf(res).String()},
 		{"state", string(res.State)}} {

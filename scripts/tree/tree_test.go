@@ -8,7 +8,7 @@ import (
 	"example.com/harden/scripts/tree"
 )
 
-// TestOf tells each thing that may have become of a file, and a file that is written again as it was by its times alone.
+// TestOf tells each thing that may become of a file, and one that is written again as it was by its times alone.
 func TestOf(t *testing.T) {
 	root := t.TempDir()
 	for name, change := range map[string]func(path string) error{
