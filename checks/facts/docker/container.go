@@ -75,7 +75,6 @@ type HostConfig struct {
 	PortBindings      Ports
 	Memory            int64
 	MemorySwap        int64
-	MemoryReservation int64
 	CPUShares         int64  `json:"CpuShares"`
 	NanoCPUs          int64  `json:"NanoCpus"`
 	CPUQuota          int64  `json:"CpuQuota"`
@@ -256,7 +255,6 @@ type Image struct {
 
 // A Layer is one step of how an image was made.
 type Layer struct {
-	Created   int64 // seconds since 1970
 	CreatedBy string
 	Size      int64
 }
