@@ -193,7 +193,8 @@ func ParseRestart(s string) (RestartPolicy, error) {
 	name, count, counted := strings.Cut(s, ":")
 	p := RestartPolicy{Name: container.RestartPolicyMode(name)}
 	if counted {
-		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 ||
+		var err error
+		if p.MaximumRetryCount, err = strconv.Atoi(count); err != nil || p.MaximumRetryCount < 1 ||
 			p.Name != container.RestartPolicyOnFailure {
 			return p, fmt.Errorf("%q is not a restart policy", s)
 		}
