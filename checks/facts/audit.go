@@ -39,7 +39,7 @@ func (r Rule) Covers(path string, dir bool) bool {
 }
 
 func (r Rule) reaches(p string, dir bool) bool {
-	return r.Path == p && (r.Dir || !dir) || r.Dir && strings.HasPrefix(p, strings.TrimSuffix(r.Path, "/")+"/")
+	return r.Path == p && !dir || r.Dir && Within(p, r.Path)
 }
 
 // Covered reports whether rules, in their order, record what Covers says. The first rule that matches an event

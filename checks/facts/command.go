@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks/budget"
@@ -136,6 +137,11 @@ func environment(h *Host, u *Unit) (map[string]UnitVar, error) {
 		}
 	}
 	return vars, nil
+}
+
+// IsShell reports whether a program is a shell, which has its own way to read what it is passed.
+func IsShell(program string) bool {
+	return slices.Contains([]string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}, path.Base(program))
 }
 
 // glob resolves the wildcards that EnvironmentFile= may have in its last component.

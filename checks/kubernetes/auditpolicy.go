@@ -230,7 +230,7 @@ func onVolume(c *kube.Component, path string) (problem string, ok bool) {
 		return "", true
 	}
 	for _, m := range c.Pod.Mounts {
-		if (path == m.Path || strings.HasPrefix(path, strings.TrimSuffix(m.Path, "/")+"/")) && m.ReadOnly {
+		if facts.Within(path, m.Path) && m.ReadOnly {
 			return path + " is on a volume that is mounted read-only", false
 		}
 	}

@@ -90,7 +90,8 @@ func pamAssignments(data []byte) ([]pamAssignment, error) {
 			end = i
 		}
 		if blank := strings.TrimRight(text, " \t\r"); end == len(text) && strings.HasSuffix(blank, `\`) {
-			return nil, facts.At(data, start+len(blank)-1, "a backslash at the end of the line, which not every pam_env takes alike")
+			return nil, facts.At(data, start+len(blank)-1,
+				"a backslash at the end of the line, which not every pam_env takes alike")
 		}
 		if i := strings.IndexByte(text, 0); i >= 0 {
 			return nil, facts.At(data, start+i, "a zero byte")

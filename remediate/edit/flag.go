@@ -295,15 +295,13 @@ func quoteWord(s string) string {
 	return s
 }
 
-var shells = []string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}
-
 // findFlag splits a command line and finds the uses of a flag in it.
 func findFlag(line, name string, boolean bool) ([]token, []use, error) {
 	words, err := tokens(line)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(words) > 0 && slices.Contains(shells, path.Base(strings.TrimLeft(words[0].text, "-+!|:@"))) {
+	if len(words) > 0 && facts.IsShell(strings.TrimLeft(words[0].text, "-+!|:@")) {
 		return nil, nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(words[0].text))
 	}
 	var uses []use

@@ -126,7 +126,7 @@ func parsePod(data []byte, container string) (*pod, error) {
 			p.words[i] = append(p.words[i], e.Value)
 		}
 	}
-	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && slices.Contains(shells, path.Base(all[0])) {
+	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && facts.IsShell(all[0]) {
 		return nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(all[0]))
 	}
 	p.unwrap()
