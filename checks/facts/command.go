@@ -114,7 +114,8 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 	return []Token{{Text: b.String(), File: exec.File, By: by}}
 }
 
-// environment collects a service's variables: files override Environment=, later files earlier ones.
+// environment collects a service's variables: files override Environment=, later files earlier ones, and what
+// UnsetEnvironment= names is gone in the end.
 func environment(h *Host, u *Unit) (map[string]variable, error) {
 	vars := map[string]variable{}
 	for _, s := range u.All("Service", "Environment") {
@@ -144,6 +145,14 @@ func environment(h *Host, u *Unit) (map[string]variable, error) {
 			by := h.Vouch(p, s.By)
 			for _, a := range ParseEnv(f.Data) {
 				vars[a.Name] = variable{value: a.Value, file: p, env: true, by: by}
+			}
+		}
+	}
+	for _, s := range u.All("Service", "UnsetEnvironment") {
+		for _, w := range SplitWords(s.Value, true) {
+			name, value, exact := strings.Cut(specifiers(w, u.Name), "=")
+			if !exact || vars[name].value == value {
+				delete(vars, name)
 			}
 		}
 	}
