@@ -179,6 +179,11 @@ func customProfile(h *facts.Host) ([]checks.Finding, error) {
 		if next, err := rule.Daemon("seccomp-profile", "").Next(d); err == nil {
 			files = append(files, next.Value)
 		}
+		for i, file := range files {
+			if !slices.Contains([]string{"builtin", "default", "unconfined"}, file) {
+				files[i] = d.Path(file)
+			}
+		}
 	}
 	var findings []checks.Finding
 	slices.Sort(files)

@@ -103,7 +103,8 @@ func expand(word string, exec Setting, vars map[string]UnitVar) []Token {
 	return []Token{{Text: b.String(), File: exec.File, By: by}}
 }
 
-// environment collects a service's variables: files override Environment=, later files earlier ones.
+// environment collects a service's variables: files override Environment=, later files earlier ones, and what
+// UnsetEnvironment= names is gone in the end.
 func environment(h *Host, u *Unit) (map[string]UnitVar, error) {
 	vars := map[string]UnitVar{}
 	for _, s := range u.All("Service", "Environment") {
@@ -133,6 +134,14 @@ func environment(h *Host, u *Unit) (map[string]UnitVar, error) {
 			by := h.Vouch(p, s.By)
 			for _, a := range ParseEnv(f.Data) {
 				vars[a.Name] = UnitVar{Value: a.Value, File: p, Own: true, By: by}
+			}
+		}
+	}
+	for _, s := range u.All("Service", "UnsetEnvironment") {
+		for _, w := range SplitWords(s.Value, true) {
+			name, value, exact := strings.Cut(specifiers(w, u.Name), "=")
+			if !exact || vars[name].Value == value {
+				delete(vars, name)
 			}
 		}
 	}

@@ -216,9 +216,7 @@ func (r composeReader) canonical(doc map[string]any) (err error) {
 func environment(h *facts.Host, file string) func(string) (string, bool) {
 	values := map[string]string{}
 	if f, err := h.File(path.Join(path.Dir(file), ".env")); err == nil {
-		for _, a := range facts.ParseEnv(f.Data) {
-			values[a.Name] = a.Value
-		}
+		_ = source.DotEnv(f.Data, values, nil, budget.New(".env", nil)) // what cannot be read has no values
 	}
 	return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 }

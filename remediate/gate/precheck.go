@@ -310,7 +310,7 @@ func (p *precheck) tlsFile(s setting) {
 
 func (p *precheck) seccomp(s setting) {
 	for _, file := range s.list() {
-		if err := seccompProfile(p.host, file); err != nil {
+		if err := seccompProfile(p.host, p.daemon, file); err != nil {
 			p.refuse(s.checks, "dockerd would not start without its seccomp profile: %v", err)
 		}
 	}

@@ -174,7 +174,7 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) error {
 	next := after.Next
 	if profile := textOf(keys, next, "seccomp-profile"); profile != "" {
-		if err := seccompProfile(h, profile); err != nil {
+		if err := seccompProfile(h, after, profile); err != nil {
 			return fmt.Errorf("seccomp-profile: %w", err)
 		}
 	}
@@ -188,7 +188,7 @@ func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) erro
 		if key == "tlscacert" && !boolOf(keys, next, "tlsverify") {
 			continue
 		}
-		file := cmp.Or(textOf(keys, next, key), path.Join("/root/.docker", base))
+		file := after.Path(cmp.Or(textOf(keys, next, key), path.Join("/root/.docker", base)))
 		if _, err := h.Info(file); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
@@ -197,11 +197,11 @@ func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) erro
 }
 
 // seccompProfile refuses a profile that is not there or is no JSON. dockerd has two that are no files.
-func seccompProfile(h *facts.Host, name string) error {
+func seccompProfile(h *facts.Host, d *docker.Daemon, name string) error {
 	if name == "unconfined" || name == "builtin" {
 		return nil
 	}
-	f, err := h.File(name)
+	f, err := h.File(d.Path(name))
 	if err != nil {
 		return err
 	}

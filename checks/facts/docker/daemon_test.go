@@ -40,6 +40,12 @@ func proc(pid int, unit, argv string) facts.Process {
 		Started: time.Now().Add(time.Hour)}
 }
 
+// in is a process whose relative paths start from a directory.
+func in(dir string, p facts.Process) facts.Process {
+	p.Dir = dir
+	return p
+}
+
 const ceArgv = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
 
 // A state is what tests compare of a daemon.
@@ -108,6 +114,15 @@ func TestDaemon(t *testing.T) {
 			[]facts.Process{proc(7, "", "dockerd --icc=false --config-file /srv/d.json --data-root /srv/d")},
 			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true, Keys: true,
 				Running: "false process", Next: "false process"}},
+		{"relative paths of what was started by hand", fixtures.CEUnit + systemd +
+			"-- srv/d.json --\n{\"data-root\": \"../d\"}\n-- d.json --\n{\"icc\": true}\n",
+			[]facts.Process{in("/srv", proc(7, "", "dockerd --config-file d.json"))},
+			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/d", Explicit: true, Keys: true}},
+		{"relative paths of a service", systemd + "-- etc/systemd/system/docker.service --\n[Service]\n" +
+			"WorkingDirectory=-/srv\nExecStart=/usr/bin/dockerd --config-file=d.json --data-root=d\n-- srv/d.json --\n{}\n",
+			[]facts.Process{in("/elsewhere", proc(7, "docker.service", "dockerd --config-file=d.json --data-root=d"))},
+			state{PID: 7, Flavour: "package", Unit: "docker.service", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true,
+				Keys: true}},
 		{"a unit removed since", systemd, []facts.Process{proc(7, "docker.service", ceArgv)},
 			state{PID: 7, Flavour: "package", File: file, DataRoot: root}},
 		{"the unit names another file", systemd +

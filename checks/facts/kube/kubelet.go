@@ -175,15 +175,16 @@ func kubeletFiles(h *facts.Host, k *Kubelet) {
 		k.Documents = append(k.Documents, d)
 	}
 	k.joined = true
+	start := facts.StartDir(h, k.Unit, k.Process)
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
-		k.File = facts.UnitPath(h, cmp.Or(k.Unit, KubeletUnit), k.File)
+		k.File = facts.From(start, k.File)
 		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
 		return
 	}
-	dir = facts.UnitPath(h, cmp.Or(k.Unit, KubeletUnit), dir)
+	dir = facts.From(start, dir)
 	var err error
 	if k.DropIns, err = confsBelow(h, budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)

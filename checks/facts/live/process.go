@@ -165,6 +165,7 @@ func look(pid int, name string, mine namespaces) (*facts.Process, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.Dir, _ = os.Readlink(dir + "/cwd")
 	p.Unit, p.Cgroup = unitOf(string(cgroup)), groupOf(string(cgroup))
 	if p.Started, err = started(dir); err != nil {
 		return nil, err
