@@ -6,27 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"regexp"
 	"slices"
-	"sort"
+	"strings"
 
 	"example.com/harden/checks/want"
 )
 
 // Read reads a report that was saved as JSON, of at most so many bytes. name is what errors call it; they name the line
 // too. What it does not know it passes over, as the schema promises to whoever adds to it; anything else that is not as
-// in the schema is an error. A finding of a harden that gave none yet gets an ID.
+// in the schema is an error. A finding of a harden that gave none yet gets an ID. What could deceive a terminal is
+// escaped in its diffs: elsewhere each format quotes it, and there whoever made the diff has to.
 func Read(name string, r io.Reader, most int64) (*Report, error) {
-	in := &lines{r: io.LimitReader(r, most+1), most: most}
+	in := &lines{r: io.LimitReader(r, most+1), most: most, ahead: maxPart}
 	rd := &reader{in: in, d: json.NewDecoder(in), report: &Report{Results: []Result{}, Waivers: []Waiver{}}}
+	in.at = rd.d.InputOffset
 	err := rd.read()
 	if err != nil {
 		if in.n > most {
 			return nil, fmt.Errorf("%s: larger than %d MiB, the most that a report may be", name, most>>20)
 		}
-		return nil, fmt.Errorf("%s:%d: %w", name, in.line(rd.at(err)), err)
+		return nil, fmt.Errorf("%s:%d: %w", name, in.line(rd.at(err)), bounded(err))
 	}
 	rd.report.identify()
+	rd.report.Plan.visible()
 	return rd.report, nil
 }
 
@@ -34,29 +38,56 @@ func Read(name string, r io.Reader, most int64) (*Report, error) {
 type lines struct {
 	r       io.Reader
 	n, most int64
-	feeds   []int64 // where each line feed is
+	feeds   []uint64 // a bit for each byte: a file of line feeds alone takes an eighth of its size, and not eight times it
+
+	at    func() int64 // what of it is parsed
+	ahead int64        // how much may be read beyond that: it is in memory
 }
 
 func (l *lines) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
+	for need := (l.n + int64(n) + 63) / 64; int64(len(l.feeds)) < need; {
+		l.feeds = append(l.feeds, 0)
+	}
 	for at := 0; at < n; at++ {
 		next := bytes.IndexByte(p[at:n], '\n')
 		if next < 0 {
 			break
 		}
 		at += next
-		l.feeds = append(l.feeds, l.n+int64(at))
+		bit := l.n + int64(at)
+		l.feeds[bit/64] |= 1 << (bit % 64)
 	}
 	if l.n += int64(n); l.n > l.most {
 		return n, errors.New("too large")
+	}
+	if l.n-l.at() > l.ahead {
+		return n, fmt.Errorf("a value of more than %d MiB", l.ahead>>20)
 	}
 	return n, err
 }
 
 // line is the one that an offset is in.
 func (l *lines) line(offset int64) int {
-	return 1 + sort.Search(len(l.feeds), func(i int) bool { return l.feeds[i] >= offset })
+	offset = min(offset, int64(len(l.feeds))*64)
+	line := 1
+	for _, word := range l.feeds[:offset/64] {
+		line += bits.OnesCount64(word)
+	}
+	if rest := offset % 64; rest > 0 {
+		line += bits.OnesCount64(l.feeds[offset/64] << (64 - rest))
+	}
+	return line
 }
+
+const (
+	// maxToken bounds a text of a report of which only the gist is read.
+	maxToken = 16 << 20
+	// maxPart bounds a result, and each other part of a report that is read as a whole.
+	maxPart = 32 << 20
+	// maxValues bounds the values of a report: an empty one takes two bytes of a file and two hundred of memory.
+	maxValues = 4 << 20
+)
 
 // A reader reads a report, a result at a time.
 type reader struct {
@@ -64,6 +95,7 @@ type reader struct {
 	d      *json.Decoder
 	report *Report
 	start  int64 // of the value that is being read
+	values int   // at least so many were read
 }
 
 // at is where an error is.
@@ -148,9 +180,12 @@ func (rd *reader) value(what string, into any) error {
 	if into == nil {
 		return nil
 	}
+	if rd.values += bytes.Count(raw, []byte(",")); rd.values > maxValues {
+		return fmt.Errorf("more than %d values", maxValues)
+	}
 	err := json.Unmarshal(raw, into)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return &typeError{max(e.Offset-1, 0), fmt.Sprintf("%s: %s is of the wrong type", what, e.Field)}
+		return &typeError{max(e.Offset-1, 0), fmt.Sprintf("%s is of the wrong type", strings.Trim(what+": "+e.Field, ": "))}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -231,6 +266,10 @@ func (res *Result) check() error {
 func (rd *reader) whole() error {
 	r := rd.report
 	rd.start = 0
+	var err error
+	if r.Time, err = dated(r.Time); err != nil {
+		return err
+	}
 	switch {
 	case !slices.Contains([]string{"check", "plan", "apply"}, r.Command):
 		return fmt.Errorf("command %q; valid: check, plan, apply", r.Command)
