@@ -81,9 +81,6 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 	return cmd
 }
 
-// maxMergedReport is how large a report may be that is merged with others: that of ten thousand containers has 51 MiB.
-const maxMergedReport = 64 << 20
-
 // merge merges reports, and tells what came of it. Files that are no reports are told of, and do not keep the others.
 func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, stdin io.Reader) error {
 	debug.SetGCPercent(100) // unlike an audit, this keeps little and passes over much
@@ -184,7 +181,7 @@ func gists(ctx context.Context, names []string, stdin io.Reader) func(yield func
 
 func openGist(name string, stdin io.Reader) (*report.Gist, error) {
 	if name == "-" {
-		return report.ReadGist("standard input", stdin, maxMergedReport)
+		return report.ReadGist("standard input", stdin, maxReport)
 	}
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe that nobody writes to is opened at once
 	if err != nil {
@@ -196,7 +193,7 @@ func openGist(name string, stdin io.Reader) (*report.Gist, error) {
 	} else if err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", name)
 	}
-	return report.ReadGist(name, f, maxMergedReport)
+	return report.ReadGist(name, f, maxReport)
 }
 
 // reportNames are the files that a command line names, and those that the file from lists.

@@ -69,8 +69,8 @@ func (t *teller) deliver(d report.Document) error {
 	return err
 }
 
-// maxReport is how large a report may be: that of ten thousand containers has a tenth of it.
-const maxReport = 512 << 20
+// maxReport is how large a report may be: that of ten thousand containers has 51 MiB.
+const maxReport = 64 << 20
 
 // readReports reads every file. All that are no reports are told.
 func readReports(ctx context.Context, names []string, stdin io.Reader) (report.Reports, error) {

@@ -86,6 +86,7 @@ func TestReadersAgree(t *testing.T) {
 		"a year before all":     {`"time": "`, `"time": "0000-01-01T00:00:00+23:59", "was": "`},
 		"a state without end":   {`"state": "fail"`, `"state": "` + strings.Repeat("x", 5000) + `"`},
 		"a schema without end":  {`"harden/v1"`, `"` + strings.Repeat("x", 5000) + `"`},
+		"a check twice":         {`"results": [`, `"results": [{"id": "docker/x", "state": "pass", "level": 1}, `},
 		"a key of a part twice": {`"schema"`, `"version": "2", "schema"`},
 	} {
 		bad := strings.Replace(whole, c.old, c.new, 1)
@@ -121,11 +122,11 @@ func TestReadersBound(t *testing.T) {
 	}
 	many := before + `"findings": [` + strings.Repeat("{},", 5<<20) + after
 	if _, err := report.Read("x", strings.NewReader(many), 64<<20); err == nil ||
-		!strings.Contains(err.Error(), "more than 4194304 values") {
+		!strings.Contains(err.Error(), "more than 524288 findings") {
 		t.Errorf("five million findings: %v", err)
 	}
 	text := io.MultiReader(strings.NewReader(`{"x": "`), &repeated{each: bytes.Repeat([]byte("a"), 4096), left: 40 << 20})
-	if _, err := report.ReadGist("x", text, 64<<20); err == nil || !strings.Contains(err.Error(), "more than 16 MiB") {
+	if _, err := report.ReadGist("x", text, 64<<20); err == nil || err.Error() != "x:1: a value of more than 16 MiB" {
 		t.Errorf("a text without end: %v", err)
 	}
 }

@@ -67,7 +67,8 @@ const (
 func ReadGist(name string, r io.Reader, most int64) (*Gist, error) {
 	in := &lines{r: io.LimitReader(r, most+1), most: most, ahead: maxToken}
 	// Names that are there twice are told by members: a list of all names has no bound.
-	rd := gistReader{jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true)), &Gist{File: name}, map[string]bool{}}
+	rd := gistReader{d: jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true)), gist: &Gist{File: name},
+		seen: map[string]bool{}}
 	in.at = rd.d.InputOffset
 	err := rd.read()
 	if err == nil {
@@ -80,6 +81,7 @@ func ReadGist(name string, r io.Reader, most int64) (*Gist, error) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at, err = e.ByteOffset, e.Err
 	}
+	err = cmp.Or(in.long, err)
 	return nil, fmt.Errorf("%s:%d: %w", name, in.line(at), bounded(err))
 }
 
@@ -96,6 +98,8 @@ type gistReader struct {
 	d    *jsontext.Decoder
 	gist *Gist
 	seen map[string]bool
+
+	findings int
 }
 
 func (rd *gistReader) read() error {
@@ -310,6 +314,9 @@ func (rd *gistReader) finding(res *gistResult, waived bool) error {
 	})
 	if err != nil || State(state) == Fixed {
 		return err
+	}
+	if rd.findings++; rd.findings > maxObjects {
+		return fmt.Errorf("more than %d findings", maxObjects)
 	}
 	s.subject = untagged(cmp.Or(place, s.subject))
 	s.got, s.must = untagged(s.got), untagged(s.must)

@@ -42,10 +42,16 @@ type lines struct {
 
 	at    func() int64 // what of it is parsed
 	ahead int64        // how much may be read beyond that: it is in memory
+	long  error        // that there was more
 }
 
 func (l *lines) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
+	room := l.ahead - (l.n - l.at())
+	if room <= 0 {
+		l.long = fmt.Errorf("a value of more than %d MiB", l.ahead>>20)
+		return 0, l.long
+	}
+	n, err := l.r.Read(p[:min(int64(len(p)), room)])
 	for need := (l.n + int64(n) + 63) / 64; int64(len(l.feeds)) < need; {
 		l.feeds = append(l.feeds, 0)
 	}
@@ -60,9 +66,6 @@ func (l *lines) Read(p []byte) (int, error) {
 	}
 	if l.n += int64(n); l.n > l.most {
 		return n, errors.New("too large")
-	}
-	if l.n-l.at() > l.ahead {
-		return n, fmt.Errorf("a value of more than %d MiB", l.ahead>>20)
 	}
 	return n, err
 }
@@ -85,8 +88,11 @@ const (
 	maxToken = 16 << 20
 	// maxPart bounds a result, and each other part of a report that is read as a whole.
 	maxPart = 32 << 20
-	// maxValues bounds the values of a report: an empty one takes two bytes of a file and two hundred of memory.
-	maxValues = 4 << 20
+	// maxObjects and maxValues bound what is in a report: an empty finding takes two bytes of a file, and three hundred
+	// of memory. The report of ten thousand containers has half as many findings.
+	maxObjects, maxValues = 1 << 19, 4 << 20
+	// maxParts bounds the parts of a report, of which this harden knows a dozen.
+	maxParts = 256
 )
 
 // A reader reads a report, a result at a time.
@@ -95,7 +101,8 @@ type reader struct {
 	d      *json.Decoder
 	report *Report
 	start  int64 // of the value that is being read
-	values int   // at least so many were read
+
+	objects, values int // at most so many were read
 }
 
 // at is where an error is.
@@ -140,6 +147,8 @@ func (rd *reader) read() error {
 		key, _ := t.(string)
 		if rd.start = rd.d.InputOffset(); seen[key] {
 			return fmt.Errorf("%q is there twice", key)
+		} else if len(seen) >= maxParts {
+			return fmt.Errorf("more than %d parts", maxParts)
 		}
 		seen[key] = true
 		if key == "results" {
@@ -180,6 +189,9 @@ func (rd *reader) value(what string, into any) error {
 	if into == nil {
 		return nil
 	}
+	if rd.objects += bytes.Count(raw, []byte("{")); rd.objects > maxObjects {
+		return fmt.Errorf("more than %d findings or other objects", maxObjects)
+	}
 	if rd.values += bytes.Count(raw, []byte(",")); rd.values > maxValues {
 		return fmt.Errorf("more than %d values", maxValues)
 	}
@@ -206,6 +218,12 @@ func (rd *reader) results() error {
 		}
 		if err := res.check(); err != nil {
 			return fmt.Errorf("results: %w", err)
+		}
+		switch {
+		case len(rd.report.Results) >= maxChecks:
+			return fmt.Errorf("results: more than %d checks", maxChecks)
+		case slices.ContainsFunc(rd.report.Results, func(o Result) bool { return o.ID == res.ID }):
+			return fmt.Errorf("results: %s is there twice", res.ID)
 		}
 		rd.report.Results = append(rd.report.Results, res)
 	}
