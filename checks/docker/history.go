@@ -160,8 +160,7 @@ func addSteps(h *facts.Host) ([]checks.Finding, error) {
 			}
 		}
 		if len(found) > 0 {
-			findings = append(findings, ofImage(img, checks.Finding{Subject: imageSubject(img), Got: some(found),
-				Must: "made with COPY"})...)
+			findings = append(findings, ofImage(img, some(found), "made with COPY"))
 		}
 	}
 	return findings, err
@@ -233,8 +232,7 @@ func unverifiedSteps(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range all {
 		if got := steps(&all[i], skips); got != "" {
-			findings = append(findings, ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]),
-				Got: "made with " + got, Must: "made of what was verified"})...)
+			findings = append(findings, ofImage(&all[i], "made with "+got, "made of what was verified"))
 		}
 	}
 	if len(findings) == 0 && err == nil {
