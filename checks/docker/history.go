@@ -267,10 +267,8 @@ func unsignedImages(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if containerdStore(h) { // which gives an image that was built or loaded here a digest too
 		return nil, fmt.Errorf("%w: which of %d images are from a registry is not recorded; verify those by cosign "+
-			"or notation before they are run, and pin them by digest",
-			checks.ErrManual, len(all))
+			"or notation before they are run, and pin them by digest", checks.ErrManual, len(all))
 	}
 	return nil, fmt.Errorf("%w: %d of %d images are from a registry; verify those by cosign or notation before they "+
-		"are run, and pin them by digest",
-		checks.ErrManual, digests, len(all))
+		"are run, and pin them by digest", checks.ErrManual, digests, len(all))
 }
