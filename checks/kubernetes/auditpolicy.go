@@ -50,8 +50,7 @@ func certificateUsers(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if len(ways) > 0 {
 		return nil, fmt.Errorf("%w: people can log in by %s; whether some still use certificates, approved requests "+
-			"for "+
-			"kubernetes.io/kube-apiserver-client and copies of admin.conf tell", checks.ErrManual,
+			"for kubernetes.io/kube-apiserver-client and copies of admin.conf tell", checks.ErrManual,
 			strings.Join(ways, ", "))
 	}
 	if c.Open {
@@ -320,8 +319,7 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 	case len(got) > 0:
 		f.Got = strings.Join(got, "; ") + " (" + d.File + ")"
 		f.Reason = fmt.Sprintf("put a rule `- level: Metadata` for these before the others of %s, and start the API "+
-			"server again: it does "+
-			"not read the file twice", d.File)
+			"server again: it does not read the file twice", d.File)
 	case !c.Loaded(d):
 		f.Got, f.Pending = d.File+" is newer than the running process, which has not read it as it is now", true
 		f.Reason = "start the API server again"
