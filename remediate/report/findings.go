@@ -89,31 +89,21 @@ func linesOf(res *Result) []foundLine {
 		state           State
 		got, must, note string
 	}
-	var lines []foundLine
-	known := map[kind]int{}
-	var last kind // most are like the one before
-	at := -1
-	add := func(k kind, subject string) {
-		if k != last || at < 0 {
-			var ok bool
-			if at, ok = known[k]; !ok {
-				at, known[k] = len(lines), len(lines)
-				lines = append(lines, foundLine{state: k.state, checks: []*Result{res}, text: difference("", k.got, k.must),
-					note: k.note})
-			}
-			last = k
-		}
-		lines[at].subjects = append(lines[at].subjects, subject)
-	}
+	var alike groups[kind, string]
 	for i := range res.Findings {
 		f, note := &res.Findings[i], ""
 		if f.State == Failed {
 			note = f.Reason
 		}
-		add(kind{cmp.Or(f.State, res.State), f.Got, f.Must, note}, placed(f))
+		alike.add(kind{cmp.Or(f.State, res.State), f.Got, f.Must, note}, placed(f))
 	}
 	for _, a := range res.Waived {
-		add(kind{Waived, a.Got, a.Must, waiverText(a.Reason, a.Approver, a.Expires)}, a.Subject)
+		alike.add(kind{Waived, a.Got, a.Must, waiverText(a.Reason, a.Approver, a.Expires)}, a.Subject)
+	}
+	var lines []foundLine
+	for k, subjects := range alike.all() {
+		lines = append(lines, foundLine{state: k.state, checks: []*Result{res}, subjects: subjects,
+			text: difference("", k.got, k.must), note: k.note})
 	}
 	if len(lines) == 0 {
 		lines = append(lines, foundLine{state: res.State, checks: []*Result{res}, text: reasonOf(res)})
@@ -224,27 +214,18 @@ func (p *page) findings(res *Result) {
 		got, must, reason string
 		state             State
 	}
-	var kinds []kind
-	subjects := map[kind]*[]string{}
-	var last kind // most are like the one before
-	var alike *[]string
+	var alike groups[kind, string]
 	for i := range res.Findings {
 		f := &res.Findings[i]
 		k := kind{got: f.Got, must: f.Must, state: f.State}
 		if f.State == Failed {
 			k.reason = f.Reason
 		}
-		if k != last || alike == nil {
-			if last, alike = k, subjects[k]; alike == nil {
-				alike = new([]string)
-				kinds, subjects[k] = append(kinds, k), alike
-			}
-		}
-		*alike = append(*alike, placed(f))
+		alike.add(k, placed(f))
 	}
 	margin := strings.Repeat(" ", indent)
-	for _, k := range kinds {
-		text := difference(p.several(*subjects[k]), k.got, k.must)
+	for k, subjects := range alike.all() {
+		text := difference(p.several(subjects), k.got, k.must)
 		if k.state != res.State {
 			text += " (" + looks[k.state].phrase + ")"
 		}

@@ -109,21 +109,9 @@ func (p *page) undecided(g FleetGroup) {
 func (c FleetCheck) sides() string {
 	var parts []string
 	for _, s := range c.Sides {
-		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), s.members()))
+		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), listed(s.Names, s.Hosts)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (s FleetSide) members() string {
-	var names []string
-	for _, n := range s.Names {
-		names = append(names, Clean(n))
-	}
-	text := strings.Join(names, ", ")
-	if more := s.Hosts - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func statePhrase(s State) string { return cmp.Or(looks[s].phrase, "not selected") }
