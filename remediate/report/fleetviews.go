@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
@@ -141,11 +140,7 @@ var fleetColumns = []string{"host", "group", "score", "check", "number", "title"
 
 // writeFleet is the table of a fleet: a row for each difference, and one for each host that has none.
 func (csvView) writeFleet(w io.Writer, f *Fleet) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	if err := out.Write(fleetColumns); err != nil {
-		return err
-	}
+	out := newTable(w, fleetColumns)
 	for h := range f.hosts() {
 		all := h.Differences
 		if len(all) == 0 {
@@ -160,17 +155,10 @@ func (csvView) writeFleet(w io.Writer, f *Fleet) error {
 			if d.ID != "" {
 				rating = d.Severity.String()
 			}
-			row := []string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
+			out.row([]string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
 				string(d.Majority), d.Subject, d.Got, d.Must, d.MajorityGot, h.Machine, h.OS, h.Kernel,
-				h.Time.Format(time.RFC3339), h.File}
-			for i := range row {
-				row[i] = cell(row[i])
-			}
-			if err := out.Write(row); err != nil {
-				return err
-			}
+				h.Time.Format(time.RFC3339), h.File})
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.end()
 }

@@ -231,17 +231,11 @@ func (p *htmlPage) hosts() {
 		p.close("section")
 		return
 	}
-	p.region("Table of hosts")
-	p.open("table", "class", "hosts")
-	p.element("caption", "Hosts, and how many findings each has")
-	p.open("thead")
 	columns := []string{"Host", "Score"}
 	for _, s := range severity.All {
 		columns = append(columns, s.String())
 	}
-	p.row("th", append(columns, "About")...)
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of hosts", "Hosts, and how many findings each has", append(columns, "About"), "class", "hosts")
 	for _, r := range p.reports {
 		score := "none"
 		if r.Score != nil {

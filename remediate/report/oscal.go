@@ -215,10 +215,10 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 	f := oscalFinding{UUID: uuid5("finding", r.Host.identityOf(), res.ID), Title: oscalText(res.Title),
 		Description: oscalText(res.Why), Target: oscalTarget{Type: "objective-id", ID: strings.ReplaceAll(res.ID, "/", "."),
 			Status: oscalStatus{State: "not-satisfied"}}}
-	switch res.State {
-	case Pass, Fixed:
+	switch {
+	case res.State == Pass || res.State == Fixed:
 		f.Target.Status = oscalStatus{"satisfied", "pass"}
-	case Fail, Failed, Held, Planned, Left, Pending:
+	case res.State.failing():
 		f.Target.Status.Reason = "fail"
 	default:
 		f.Target.Status.Reason = "other"
