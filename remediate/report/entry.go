@@ -155,7 +155,7 @@ func oneReport(format string, d Document) (*Report, error) {
 	return rs[0], nil
 }
 
-// A findingsView is a format for other programs: whole, and of findings alone.
+// A findingsView is a format for other programs: whole, and of findings unless it says otherwise.
 type findingsView struct{}
 
 func (findingsView) Of(s Subject) bool      { return s == OfReport || s == OfPlan }

@@ -285,10 +285,10 @@ func (rd *gistReader) take(res gistResult) error {
 
 // standing is how a check stands, whether its host was only audited, is about to be changed or has been.
 func standing(s State) State {
-	switch s {
-	case Fixed:
+	switch {
+	case s == Fixed:
 		return Pass
-	case Planned, Pending, Held, Left, Failed:
+	case s.failing():
 		return Fail
 	}
 	return s

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/cis"
 	"example.com/harden/checks/mapping"
 )
 
@@ -168,12 +167,9 @@ func oscalID(r *Report) string {
 // oscalOf is the audit of one host.
 func oscalOf(r *Report) oscalResult {
 	at, host := r.Time.UTC().Format(time.RFC3339), uuid5("host", r.Host.identityOf())
-	var names []string
-	for _, b := range r.Benchmarks {
-		names = append(names, cis.Benchmark(b).Title())
-	}
 	out := oscalResult{UUID: oscalID(r), Title: oscalText("Audit of " + r.Host.Name),
-		Description: oscalText("Audited against " + strings.Join(names, ", ") + ": " + Totals(r)), Start: at, End: at}
+		Description: oscalText("Audited against " + strings.Join(titles(r.Benchmarks), ", ") + ": " + Totals(r)),
+		Start:       at, End: at}
 	out.Reviewed.Selections = []oscalSelection{{Description: "The checks of harden that were selected."}}
 	item := oscalItem{UUID: host, Description: oscalText(r.Host.Name)}
 	for _, p := range [][2]string{{"host-name", r.Host.Name}, {"machine", r.Host.Machine}, {"os", r.Host.OS},
@@ -219,10 +215,10 @@ func oscalCheck(r *Report, res *Result) oscalFinding {
 	f := oscalFinding{UUID: uuid5("finding", r.Host.identityOf(), res.ID), Title: oscalText(res.Title),
 		Description: oscalText(res.Why), Target: oscalTarget{Type: "objective-id", ID: strings.ReplaceAll(res.ID, "/", "."),
 			Status: oscalStatus{State: "not-satisfied"}}}
-	switch res.State {
-	case Pass, Fixed:
+	switch {
+	case res.State == Pass || res.State == Fixed:
 		f.Target.Status = oscalStatus{"satisfied", "pass"}
-	case Fail, Failed, Held, Planned, Left, Pending:
+	case res.State.failing():
 		f.Target.Status.Reason = "fail"
 	default:
 		f.Target.Status.Reason = "other"
