@@ -305,6 +305,18 @@ func (k *Kubelet) CgroupRoot() string {
 	return ""
 }
 
+// podsFrom is what names a URL from which the kubelet takes static pods too; empty where nothing does.
+func (k *Kubelet) podsFrom() string {
+	o := k.Option([]string{"staticPodURL"}, "manifest-url")
+	switch {
+	case o.Next != nil:
+		return "--manifest-url in " + o.Next.Origin
+	case o.Said && o.Value.String() != "":
+		return "staticPodURL in " + o.Over.File
+	}
+	return ""
+}
+
 // Legacy reports whether the kubelet takes the defaults of its flags, which are laxer, and not those of its file: it is
 // started without --config, even where there are drop-ins. Source: kubernetes cmd/kubelet/app/options,
 // applyLegacyDefaults.

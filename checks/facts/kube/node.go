@@ -112,6 +112,10 @@ func (n *Node) readPods() {
 			n.Manifests = "/etc/kubernetes/manifests"
 		}
 	}
+	if by := n.Kubelet.podsFrom(); by != "" {
+		n.podErrs = append(n.podErrs, fmt.Errorf("the kubelet takes static pods from a URL too (%s), which harden does not "+
+			"read", by))
+	}
 	if n.Manifests != "" {
 		pods, errs := staticPods(n.host, n.Manifests, by)
 		n.pods, n.all, n.podErrs = pods, pods, append(n.podErrs, errs...)
