@@ -109,7 +109,7 @@ func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, 
 		complain("%d older %s left out, of hosts that have a newer one; --format json lists them", n,
 			map[bool]string{true: "report is", false: "reports are"}[n == 1])
 	}
-	if err := t.stream(fleet); err != nil {
+	if err := t.deliver(fleet); err != nil {
 		return err
 	}
 	if refused > 0 {
@@ -117,28 +117,6 @@ func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, 
 		return status(exitError)
 	}
 	return nil
-}
-
-// stream writes a fleet in each chosen format, a host at a time: what many hosts differ in is large.
-func (t *teller) stream(fleet *report.Fleet) error {
-	in := func(v report.View, style report.Style) func(io.Writer) error {
-		return func(w io.Writer) error {
-			out := bufio.NewWriterSize(w, 1<<16)
-			if err := t.write(out, v, fleet, style); err != nil {
-				return err
-			}
-			return out.Flush()
-		}
-	}
-	for _, o := range t.config.Outputs {
-		if err := writeFileFrom(o.file, 0o600, in(o.view, report.Style{})); err != nil {
-			return err
-		}
-	}
-	if t.config.Out != "" {
-		return writeFileFrom(t.config.Out, 0o600, in(t.config.View, report.Style{}))
-	}
-	return in(t.config.View, t.style())(t.stdout)
 }
 
 // maxTold is how many files that are no reports are told of one by one.

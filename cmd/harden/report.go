@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,24 +48,6 @@ written, whatever the reports say, 64 if a file does not exist, and 1 for any ot
 	addReading(cmd)
 	addOut(cmd, "write to `FILE`, or, as FORMAT=FILE, in that format too")
 	return cmd
-}
-
-// deliver writes what saved reports say. What is printed is whole before its first byte is, so that an error leaves
-// nothing behind.
-func (t *teller) deliver(d report.Document) error {
-	out, style := t.stdout, t.style()
-	var b bytes.Buffer
-	if err := t.write(&b, t.config.View, d, style); err != nil {
-		return err
-	}
-	if err := t.writeOutputs(d); err != nil {
-		return err
-	}
-	if t.config.Out != "" {
-		return writeFile(t.config.Out, b.Bytes())
-	}
-	_, err := out.Write(b.Bytes())
-	return err
 }
 
 // maxReport is how large a report may be: that of ten thousand containers has 51 MiB.

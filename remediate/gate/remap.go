@@ -2,7 +2,6 @@ package gate
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -52,7 +51,7 @@ func hides(engine *docker.EngineFacts, containers []docker.Container) string {
 	if engine == nil || engine.Images+engine.Containers == 0 {
 		return ""
 	}
-	text := counted(engine.Images, "image") + ", all volumes"
+	text := remediate.Count(engine.Images, "image") + ", all volumes"
 	var names []string
 	for _, c := range containers {
 		name := nameOf(c)
@@ -63,16 +62,9 @@ func hides(engine *docker.EngineFacts, containers []docker.Container) string {
 		names = append(names, name)
 	}
 	if len(names) > 0 {
-		text += " and " + counted(len(names), "stopped container") + ": " + Join(names)
+		text += " and " + remediate.Count(len(names), "stopped container") + ": " + Join(names)
 	}
 	return text
-}
-
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to

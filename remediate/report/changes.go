@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"example.com/harden/checks"
+
+	"example.com/harden/remediate"
 )
 
 // ChangesSchema names the shape of Changes as JSON.
@@ -226,7 +228,7 @@ func (c *Changes) text(p *page) {
 	case len(c.Changes) == 0:
 		return
 	default:
-		p.line(p.paint(bold, fmt.Sprintf("%s: %s since %s", Clean(c.Host), plural(len(c.Changes), "change"),
+		p.line(p.paint(bold, fmt.Sprintf("%s: %s since %s", Clean(c.Host), remediate.Count(len(c.Changes), "change"),
 			c.Since.Format(time.RFC3339))))
 	}
 	for _, d := range c.Changes {
@@ -253,6 +255,6 @@ func (p *page) shift(d Shift) {
 		if d.Kind == ShiftWaived || d.Kind == ShiftExpired {
 			reason = "waived: " + reason
 		}
-		p.block(pad("", indent), indent, dim, firstLine(reason, false))
+		p.block(pad("", indent), indent, dim, firstLine(reason))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"example.com/harden/checks"
+
+	"example.com/harden/remediate"
 )
 
 // ComparisonSchema names the shape of a Comparison as JSON.
@@ -64,7 +66,7 @@ func Contrast(version, oldFile string, before *Report, newFile string, now *Repo
 			strings.Join(now.Benchmarks, ", "))
 	}
 	if dropped := unasked(before, now); dropped > 0 {
-		note("%s not selected in %s; their findings count as gone", plural(dropped, "check"), Clean(newFile))
+		note("%s not selected in %s; their findings count as gone", remediate.Count(dropped, "check"), Clean(newFile))
 	}
 	return c
 }
@@ -156,7 +158,7 @@ func (csvView) writeComparison(w io.Writer, c *Comparison) error {
 	out.UseCRLF = true // RFC 4180
 	rows := [][]string{shiftColumns}
 	for _, s := range c.Changes {
-		row := []string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason, false),
+		row := []string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason),
 			string(s.Finding), c.New.Host, c.Old.Time.Format(time.RFC3339), c.New.Time.Format(time.RFC3339)}
 		for i := range row {
 			row[i] = cell(row[i])

@@ -73,7 +73,7 @@ func csvRow(e entry) []string {
 	slices.Sort(items)
 	row := []string{r.Host.Name, r.Time.Format(time.RFC3339), res.ID, res.Number, res.Section, res.Title,
 		severityOf(res).String(),
-		strconv.Itoa(res.Level), string(e.State), e.Subject, e.Got, e.Must, firstLine(e.Reason, false),
+		strconv.Itoa(res.Level), string(e.State), e.Subject, e.Got, e.Must, firstLine(e.Reason),
 		strings.Join(e.Fix, "; "), disruption, e.Place, waiver, strings.Join(res.Threats, " "), strings.Join(items, " "),
 		string(e.ID), r.Host.Machine, r.Host.OS, r.Host.Kernel}
 	numbers := mapping.Numbers(res.ID)

@@ -60,9 +60,9 @@ func (e entry) open() bool {
 func (e entry) sentence() string {
 	switch {
 	case e.State == Manual:
-		return "manual review: " + Clean(firstLine(e.Reason, false))
+		return "manual review: " + Clean(firstLine(e.Reason))
 	case e.State == Unknown:
-		return "inconclusive: " + Clean(firstLine(e.Reason, false))
+		return "inconclusive: " + Clean(firstLine(e.Reason))
 	}
 	return difference(Clean(e.Subject), e.Got, e.Must)
 }

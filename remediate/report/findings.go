@@ -8,6 +8,7 @@ import (
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/severity"
+	"example.com/harden/remediate"
 )
 
 // Columns of a result: sign and word, number, and then what everything beneath is aligned with.
@@ -58,7 +59,7 @@ func (p *page) headed(what string, found []*Result) (lines []foundLine) {
 	if len(found) == 0 {
 		return nil
 	}
-	p.title(what + ": " + plural(len(found), "check"))
+	p.title(what + ": " + remediate.Count(len(found), "check"))
 	for _, res := range found {
 		if p.Verbose {
 			p.result(res)
@@ -126,7 +127,7 @@ func linesOf(res *Result) []foundLine {
 
 // reasonOf is what is to be known of a check without findings: why it could not be judged, or what it is about.
 func reasonOf(res *Result) string {
-	reason := strings.TrimPrefix(firstLine(res.Reason, false), checks.ErrManual.Error()+": ")
+	reason := strings.TrimPrefix(firstLine(res.Reason), checks.ErrManual.Error()+": ")
 	if reason == "" || reason == checks.ErrManual.Error() {
 		return res.Title
 	}
@@ -286,10 +287,8 @@ func waiverText(reason, approver, expires string) string {
 	return text
 }
 
-// firstLine keeps a stack trace out of a report that did not ask for it.
-func firstLine(s string, whole bool) string {
-	if first, _, more := strings.Cut(s, "\n"); more && !whole {
-		return first
-	}
-	return s
+// firstLine keeps a stack trace out of a report.
+func firstLine(s string) string {
+	first, _, _ := strings.Cut(s, "\n")
+	return first
 }

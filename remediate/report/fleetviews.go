@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/harden/remediate"
 )
 
 // maxHostsShown and maxDifferencesShown bound the hosts of a group, and what of a host is shown, to people; the other
@@ -34,7 +36,7 @@ func (f *Fleet) text(p *page) {
 			}
 		}
 		if more := g.Differing - shown; more > 0 {
-			p.block("  ", 2, dim, fmt.Sprintf("and %s; use -v, or --format csv", plural(more, "more host")))
+			p.block("  ", 2, dim, fmt.Sprintf("and %s; use -v, or --format csv", remediate.Count(more, "more host")))
 		}
 		p.undecided(g)
 	}
@@ -46,12 +48,12 @@ func (f *Fleet) text(p *page) {
 
 // title counts what was merged.
 func (f *Fleet) title() string {
-	return fmt.Sprintf("%s in %s: %d %s from %s group", plural(f.Merged, "host"), plural(len(f.Groups), "group"),
-		f.Differing, verb(f.Differing, "differ"), possessive(f.Differing))
+	return fmt.Sprintf("%s in %s: %d %s from %s group", remediate.Count(f.Merged, "host"),
+		remediate.Count(len(f.Groups), "group"), f.Differing, verb(f.Differing, "differ"), possessive(f.Differing))
 }
 
 func (g FleetGroup) title() string {
-	text := fmt.Sprintf("%s: %s, ", Clean(g.Name), plural(g.Hosts, "host"))
+	text := fmt.Sprintf("%s: %s, ", Clean(g.Name), remediate.Count(g.Hosts, "host"))
 	if g.Differing == 0 && len(g.Checks) == 0 {
 		return text + "all alike"
 	}
@@ -88,7 +90,7 @@ func (p *page) fleetHost(h FleetHost) {
 			4+wordWidth+numberWidth, "", d.ID+": "+d.sentence())
 	}
 	if more := len(h.Differences) - len(shown); more > 0 {
-		p.block("    ", 4, dim, fmt.Sprintf("and %s; use -v", plural(more, "more difference")))
+		p.block("    ", 4, dim, fmt.Sprintf("and %s; use -v", remediate.Count(more, "more difference")))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
+	"example.com/harden/remediate"
 )
 
 // An htmlView is one page for people, of a host or of a fleet. It needs nothing else: its style and its script are in
@@ -180,7 +181,7 @@ func (p *htmlPage) name() string {
 	if len(p.reports) == 1 {
 		return p.reports[0].Host.Name
 	}
-	return plural(len(p.reports), "host")
+	return remediate.Count(len(p.reports), "host")
 }
 
 func hash(text string) string {
@@ -359,7 +360,7 @@ func (p *htmlPage) cell(id stride.ID, open map[string]int, worst map[string]seve
 		p.element("td", "0", "title", t.Title)
 	default:
 		p.open("td", "class", worst[string(id)].String())
-		label := plural(n, "finding") + ", the most severe " + worst[string(id)].String() + ": " + t.Title
+		label := remediate.Count(n, "finding") + ", the most severe " + worst[string(id)].String() + ": " + t.Title
 		p.element("button", strconv.Itoa(n), "type", "button", "data-threat", string(id), "aria-pressed", "false",
 			"aria-label", label, "title", t.Title)
 		p.close("td")

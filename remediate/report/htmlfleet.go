@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // maxFleetRows bounds the hosts of the page: one with more is of no use to a reader.
@@ -13,7 +15,7 @@ const maxFleetRows = 2000
 
 // writeFleet is the page of a fleet: its groups, the checks in which hosts of a group differ, and the hosts that do.
 func (htmlView) writeFleet(w io.Writer, f *Fleet) error {
-	p := &fleetPage{htmlPage{tags: tags{bufio.NewWriterSize(w, 1<<16)}, title: plural(f.Merged, "host"),
+	p := &fleetPage{htmlPage{tags: tags{bufio.NewWriterSize(w, 1<<16)}, title: remediate.Count(f.Merged, "host"),
 		version: f.Version}, f}
 	p.head()
 	p.summary()
@@ -38,7 +40,8 @@ func (p *fleetPage) summary() {
 	p.element("h2", "Summary", "id", "summary")
 	p.element("p", f.title()+".")
 	p.element("p", fmt.Sprintf("Merged from %s at %s, grouped by %s. What more than half of the hosts of a group have is "+
-		"its majority.", plural(f.Reports, "report"), f.Time.Format("2006-01-02 15:04 MST"), f.GroupBy), "class", "dim")
+		"its majority.", remediate.Count(f.Reports, "report"), f.Time.Format("2006-01-02 15:04 MST"), f.GroupBy),
+		"class", "dim")
 	for _, n := range f.Notes {
 		p.element("p", n, "class", "note")
 	}

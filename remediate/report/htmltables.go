@@ -10,6 +10,7 @@ import (
 
 	"example.com/harden/checks/mapping"
 	"example.com/harden/checks/severity"
+	"example.com/harden/remediate"
 )
 
 // findings are all that is open, and then what is waived or could not be judged, the most severe first, with what
@@ -33,7 +34,7 @@ func (p *htmlPage) findings() {
 	p.filter(states)
 	p.region("Table of findings")
 	p.open("table", "id", "all", "class", map[bool]string{false: "host", true: "fleet"}[p.fleet()])
-	caption := plural(total, "finding") + " and inconclusive checks; what is open first, the most severe first"
+	caption := remediate.Count(total, "finding") + " and inconclusive checks; what is open first, the most severe first"
 	if rows < total {
 		caption += fmt.Sprintf("; %d rows, since hosts that are alike share one", rows)
 	}
@@ -134,7 +135,7 @@ func (p *htmlPage) finding(c *htmlCheck, e htmlRow) {
 	case e.waiver != nil:
 		found = strings.TrimPrefix(found+"; "+e.accepted(), "; ")
 	case slices.Contains(inconclusive, e.State):
-		found = firstLine(e.Reason, false)
+		found = firstLine(e.Reason)
 	}
 	p.element("td", found)
 	p.element("td", e.Must)
@@ -170,7 +171,7 @@ func (p *htmlPage) differences() {
 	p.region("Table of hosts and checks")
 	p.open("table", "class", "matrix")
 	caption := fmt.Sprintf("%s that are not in the same state on every host; hosts that are alike share a row",
-		plural(len(differ), "check"))
+		remediate.Count(len(differ), "check"))
 	if more := len(order) - maxGroups; more > 0 {
 		caption += fmt.Sprintf("; %d rows more are left out, which the JSON and CSV formats have", more)
 	}
@@ -262,7 +263,7 @@ func (p *htmlPage) changed() {
 		}
 		now := p.reports[i]
 		shifts := Compare(before, now)
-		p.element("h3", fmt.Sprintf("%s: %s since %s", Clean(now.Host.Name), plural(len(shifts), "change"),
+		p.element("h3", fmt.Sprintf("%s: %s since %s", Clean(now.Host.Name), remediate.Count(len(shifts), "change"),
 			before.Time.UTC().Format("2006-01-02 15:04 MST")))
 		p.open("ul")
 		for _, s := range shifts {

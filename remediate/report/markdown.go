@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"example.com/harden/checks/cis"
+
+	"example.com/harden/remediate"
 )
 
 // A markdownView is GitHub's Markdown, for issues, wikis and summaries of a CI. What a host says is in code spans, in
@@ -99,7 +101,7 @@ func (w *markdownWriter) plan(r *Report) {
 	if len(changes) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n## Plan: %s\n", plural(len(changes), "change"))
+	fmt.Fprintf(w, "\n## Plan: %s\n", remediate.Count(len(changes), "change"))
 	for _, c := range changes {
 		fmt.Fprintf(w, "\n### %s\n\nFor %s; %s.\n\n", mdCode(Clean(c.Target)), strings.Join(c.Checks, ", "),
 			classText(c.Disruption))
@@ -139,7 +141,7 @@ func longestRun(text string) (longest int) {
 func mdLines(lines []string) string {
 	var b strings.Builder
 	for _, l := range lines {
-		b.WriteString("- " + mdCode(Clean(firstLine(l, false))) + "\n")
+		b.WriteString("- " + mdCode(Clean(firstLine(l))) + "\n")
 	}
 	return b.String()
 }

@@ -77,7 +77,7 @@ func (q *part) title(later []part, left []LeftOver) string {
 		}
 	}
 	if text += q.changes; of > 0 {
-		text += " for " + plural(of, "check")
+		text += " for " + remediate.Count(of, "check")
 	}
 	switch {
 	case more == 0:
@@ -107,7 +107,7 @@ func (p *page) left(r *Report, all []LeftOver) {
 	for _, l := range all {
 		ids = append(ids, l.ID)
 	}
-	p.title("Manual action required: " + plural(len(unique(ids)), "check"))
+	p.title("Manual action required: " + remediate.Count(len(unique(ids)), "check"))
 	all = r.bySeverity(all)
 	findings := map[place]Finding{}
 	for _, res := range r.Results {
@@ -191,13 +191,13 @@ const maxNamed = 4
 
 // count says how much a plan changes.
 func count(changes []Change, updates []Update) string {
-	text := plural(len(changes)+len(updates), "change")
+	text := remediate.Count(len(changes)+len(updates), "change")
 	if len(updates) == 0 {
 		return text
 	}
-	parts := plural(len(updates), "container") + " in place"
+	parts := remediate.Count(len(updates), "container") + " in place"
 	if len(changes) > 0 {
-		parts = plural(len(changes), "file") + ", " + parts
+		parts = remediate.Count(len(changes), "file") + ", " + parts
 	}
 	return text + " (" + parts + ")"
 }
@@ -298,7 +298,7 @@ func (p *page) run(r *Report) {
 	}
 	p.activated(r.Run.Activations)
 	if n := len(r.Run.Failing); n > 0 && r.Run.Outcome == "rolled-back" { // nothing else was to be expected
-		p.block("  ", 2, "", plural(n, "finding")+" as before the run")
+		p.block("  ", 2, "", remediate.Count(n, "finding")+" as before the run")
 		return
 	}
 	for _, l := range r.Run.Failing {

@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
 )
 
 // looks is how each state is shown: a sign, a word and a colour, so that none of them has to carry it alone.
@@ -102,7 +103,7 @@ func (p *page) header(r *Report) {
 			field("engine", e.Error)
 		case e.Local:
 			field("engine", fmt.Sprintf("%s at %s (%s), %s, %d running", e.Version, e.Endpoint, e.From,
-				plural(e.Containers, "container"), e.Running))
+				remediate.Count(e.Containers, "container"), e.Running))
 		default:
 			field("engine", fmt.Sprintf("%s on another machine, %s (%s)", e.Version, e.Endpoint, e.From))
 		}
@@ -191,15 +192,7 @@ func (p *page) totals(r *Report) string {
 			counts = append(counts, p.paint(looks[s].color, s.counted(n)))
 		}
 	}
-	return p.paint(bold, plural(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")
-}
-
-// plural counts things.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return p.paint(bold, remediate.Count(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")
 }
 
 // threatLine names a threat by its letter, its ID and what goes wrong.
