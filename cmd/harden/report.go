@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
@@ -77,18 +78,22 @@ func stdinOnce(names []string) error {
 }
 
 // awaited is what f returns, unless the command is interrupted before: whoever is to write to a pipe or a terminal may
-// take for ever, and nobody could end harden then.
+// take for ever, and nobody could end harden then. A panic of f goes on here, where it is told as what it is.
 func awaited[T any](ctx context.Context, f func() (T, error)) (value T, err error) {
-	done := make(chan struct{})
-	var got T
-	var failure error
+	done := make(chan func() (T, error), 1)
 	go func() {
-		defer close(done)
-		got, failure = f()
+		defer func() {
+			if p := recover(); p != nil {
+				bug := fmt.Sprintf("%v\n%s", p, debug.Stack())
+				done <- func() (T, error) { panic(bug) }
+			}
+		}()
+		v, err := f()
+		done <- func() (T, error) { return v, err }
 	}()
 	select {
-	case <-done:
-		return got, failure
+	case answer := <-done:
+		return answer()
 	case <-ctx.Done():
 		return value, ctx.Err()
 	}

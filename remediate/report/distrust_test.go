@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/want"
@@ -189,5 +191,25 @@ func TestFleetStrange(t *testing.T) {
 	}
 	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "that this harden does not know") {
 		t.Errorf("told is %q", f.Notes)
+	}
+}
+
+// TestOSCALNamesOnce puts several reports of a host, two findings of one ID and another host's findings into one
+// document: no two parts of it have one UUID.
+func TestOSCALNamesOnce(t *testing.T) {
+	r := findings(t, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"})
+	r.Results[0].Findings[1].ID = r.Results[0].Findings[0].ID
+	later, other := *r, *r
+	later.Time, other.Host.Name = r.Time.Add(time.Hour), "another"
+	seen := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"uuid": "([^"]*)"`).FindAllStringSubmatch(
+		formatted(t, "oscal", report.Reports{r, r, &later, &other}), -1) {
+		if seen[m[1]] {
+			t.Errorf("%s is there twice", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) < 60 {
+		t.Errorf("%d UUIDs", len(seen))
 	}
 }
