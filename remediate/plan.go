@@ -183,7 +183,6 @@ func IDs(cs []*checks.Check) []string {
 	return ids
 }
 
-// addCheck appends c unless it is there.
 func addCheck(cs []*checks.Check, c *checks.Check) []*checks.Check {
 	if slices.Contains(cs, c) {
 		return cs

@@ -20,8 +20,13 @@ import (
 // present editions name; edition 1.2.0 has fewer of them.
 var auditChecks = []*checks.Check{
 	auditDockerd, auditContainerdState, auditDataRoot, auditEtcDocker, auditServiceUnit, auditContainerdSocket,
-	auditAPISocket, auditEtcDefault, auditDaemonJSON, auditContainerdConfig, auditSysconfig, auditContainerd, auditShim,
-	auditShimRuncV1, auditShimRuncV2, auditRunc,
+	auditAPISocket, auditEtcDefault, auditDaemonJSON, auditContainerdConfig, auditSysconfig, auditContainerd,
+	recordedShim("docker/audit-shim", "1.1.15", "the first containerd shim", "containerd-shim"),
+	recordedShim("docker/audit-shim-runc-v1", "1.1.16", "the containerd shim for runc, version 1,",
+		"containerd-shim-runc-v1"),
+	recordedShim("docker/audit-shim-runc-v2", "1.1.17", "the containerd shim for runc, version 2,",
+		"containerd-shim-runc-v2"),
+	auditRunc,
 }
 
 var auditDockerd = &checks.Check{
@@ -216,38 +221,18 @@ var auditContainerd = &checks.Check{
 	Rule:    rule.Audited(program("containerd")),
 }
 
-var auditShim = &checks.Check{
-	ID:      "docker/audit-shim",
-	Items:   cis.Docker("", "1.1.15", "1.1.15", "1.1.15"),
-	Title:   "changes to the first containerd shim are recorded",
-	Why:     "without a record nobody can tell who replaced a program that runs beside every container as root",
-	Threats: []stride.ID{stride.DockerRegistryRepudiation},
-	Level:   2,
-	Rule:    rule.Audited(shim("containerd-shim")),
+// recordedShim is about one of containerd's shims, which only the later editions name.
+func recordedShim(id, number, shim, name string) *checks.Check {
+	return &checks.Check{
+		ID:      id,
+		Items:   cis.Docker("", number, number, number),
+		Title:   "changes to " + shim + " are recorded",
+		Why:     "without a record nobody can tell who replaced a program that runs beside every container as root",
+		Threats: []stride.ID{stride.DockerRegistryRepudiation},
+		Level:   2,
+		Rule:    rule.Audited(rule.At(inDirs(name)...)),
+	}
 }
-
-var auditShimRuncV1 = &checks.Check{
-	ID:      "docker/audit-shim-runc-v1",
-	Items:   cis.Docker("", "1.1.16", "1.1.16", "1.1.16"),
-	Title:   "changes to the containerd shim for runc, version 1, are recorded",
-	Why:     "without a record nobody can tell who replaced a program that runs beside every container as root",
-	Threats: []stride.ID{stride.DockerRegistryRepudiation},
-	Level:   2,
-	Rule:    rule.Audited(shim("containerd-shim-runc-v1")),
-}
-
-var auditShimRuncV2 = &checks.Check{
-	ID:      "docker/audit-shim-runc-v2",
-	Items:   cis.Docker("", "1.1.17", "1.1.17", "1.1.17"),
-	Title:   "changes to the containerd shim for runc, version 2, are recorded",
-	Why:     "without a record nobody can tell who replaced a program that runs beside every container as root",
-	Threats: []stride.ID{stride.DockerRegistryRepudiation},
-	Level:   2,
-	Rule:    rule.Audited(shim("containerd-shim-runc-v2")),
-}
-
-// shim is one of containerd's shims.
-func shim(name string) rule.Paths { return rule.At(inDirs(name)...) }
 
 var auditRunc = &checks.Check{
 	ID:    "docker/audit-runc",

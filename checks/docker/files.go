@@ -3,6 +3,7 @@ package docker
 import (
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks"
@@ -123,10 +124,8 @@ func registryFiles(extensions ...string) rule.Paths {
 				return paths, err
 			}
 			for _, n := range names {
-				for _, e := range extensions {
-					if path.Ext(n) == e {
-						paths = append(paths, rule.Known(path.Join(dir, n))...)
-					}
+				if slices.Contains(extensions, path.Ext(n)) {
+					paths = append(paths, rule.Known(path.Join(dir, n))...)
 				}
 			}
 		}

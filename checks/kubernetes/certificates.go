@@ -8,15 +8,6 @@ import (
 	"example.com/harden/checks/facts"
 )
 
-// certificate reads the first certificate of a PEM file.
-func certificate(h *facts.Host, file string) (*x509.Certificate, error) {
-	all, err := certificates(h, file)
-	if err != nil {
-		return nil, err
-	}
-	return all[0], nil
-}
-
 // certificates reads the certificates of a PEM file, of which there is at least one.
 func certificates(h *facts.Host, file string) (all []*x509.Certificate, err error) {
 	f, err := h.File(file)

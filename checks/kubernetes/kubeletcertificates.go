@@ -78,14 +78,14 @@ func servingCertificate(h *facts.Host) ([]checks.Finding, error) {
 	}
 	file := path.Join(dir, "kubelet-server-current.pem")
 	f.Subject, f.Must = file, "a certificate that the cluster has signed"
-	c, err := certificate(h, file)
+	all, err := certificates(h, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f.Got = "not there: the kubelet's request has not been approved"
 		f.Reason = "look at the names in it (`kubectl get csr`) and run `kubectl certificate approve NAME`"
 	case err != nil:
 		return nil, err
-	case c.Issuer.String() == c.Subject.String():
+	case all[0].Issuer.String() == all[0].Subject.String():
 		f.Got = "signed by itself"
 		f.Reason = "remove the file, restart the kubelet, and approve its request (`kubectl certificate approve NAME`)"
 	default:

@@ -66,17 +66,13 @@ func noSeccompDefault(h *facts.Host, k *kube.Kubelet, _ bool) string {
 // kubeletMinor is the kubelet's version, 35 of 1.35, as the package manager has it, or at most what the API server's
 // image says, which a kubelet is never newer than. The kubelet itself is not asked: it would have to be run.
 func kubeletMinor(h *facts.Host) (minor int, known bool) {
-	status, err := h.File("/var/lib/dpkg/status")
-	if err == nil {
-		for entry := range strings.SplitSeq(string(status.Data), "\n\n") {
-			if !strings.HasPrefix(strings.TrimPrefix(entry, "\n"), "Package: kubelet\n") {
-				continue
-			}
-			_, version, _ := strings.Cut(entry, "\nVersion: 1.")
-			digits, _, _ := strings.Cut(version, ".")
-			if minor, err := strconv.Atoi(digits); err == nil {
-				return minor, true
-			}
+	const status, kubelet = "/var/lib/dpkg/status", "Package: kubelet"
+	// it lists packages too that were removed and have left their configuration
+	if strings.HasSuffix(facts.Stanza(h, status, kubelet, "Status: "), " installed") {
+		version, ok := strings.CutPrefix(facts.Stanza(h, status, kubelet, "Version: "), "1.")
+		digits, _, _ := strings.Cut(version, ".")
+		if minor, err := strconv.Atoi(digits); ok && err == nil {
+			return minor, true
 		}
 	}
 	_, api, err := component(h, kube.APIServer)

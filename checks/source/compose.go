@@ -146,8 +146,7 @@ func list(s *source.Service, key string) (items []source.Value, texts []string, 
 // appended settles a finding by one more element of a list.
 func appended(s *source.Service, f checks.Finding, key, element string, people bool, breaks string) checks.Finding {
 	v, ok := s.Get(key)
-	switch {
-	case ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode:
+	if ok && v.Path != nil && v.Node.Kind == yaml.SequenceNode {
 		return fixed(s, v, f, change{[]string{key, "-"}, element, people, breaks})
 	}
 	var said []string

@@ -39,7 +39,7 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *source.Dockerfile) ([]checks.Fi
 			for l := s.Line; l <= max(s.Line, s.End); l++ {
 				steps[l] = s
 			}
-			leaks = append(leaks, named(d, s)...)
+			leaks = append(leaks, named(s)...)
 		}
 	}
 	hits, unknown := secret.FindWithin(d.Data, budget.New(d.As, nil))
@@ -67,7 +67,7 @@ var Secrets = dockerfiles(func(_ *facts.Host, d *source.Dockerfile) ([]checks.Fi
 })
 
 // named finds what a step gives away by the names in it, whatever the value looks like.
-func named(d *source.Dockerfile, s source.Step) []leak {
+func named(s source.Step) []leak {
 	var leaks []leak
 	add := func(what, value, got string) {
 		if value != "" {

@@ -150,7 +150,6 @@ func (s *Services) composeUp(ctx context.Context, a remediate.Activation) error 
 	return nil
 }
 
-// running counts the containers that run.
 func running(cs []container.Summary) int {
 	n := 0
 	for _, c := range cs {

@@ -32,7 +32,6 @@ func connect(ctx context.Context) (*dbus.Conn, error) {
 	return c, nil
 }
 
-// withBus calls f with a connection to systemd, and gives it back.
 func (s *Services) withBus(ctx context.Context, f func(*dbus.Conn) error) error {
 	c, err := s.opts.bus(ctx)
 	if err != nil {

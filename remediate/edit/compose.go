@@ -228,7 +228,6 @@ func (b *composeBatch) path(w want.Compose) ([]string, error) {
 	return path, nil
 }
 
-// sequence is the list at a path.
 func sequence(top *yaml.Node, path []string) (*yaml.Node, error) {
 	for _, name := range path {
 		if top == nil {

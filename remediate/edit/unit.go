@@ -205,7 +205,6 @@ func unitLines(data []byte) ([]unitLine, error) {
 	return all, nil
 }
 
-// unitEntry reads one logical line.
 func unitEntry(text, section string) (unitLine, error) {
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		return unitLine{section: text[1 : len(text)-1]}, nil

@@ -23,7 +23,6 @@ import (
 	"example.com/harden/remediate"
 )
 
-// wantsCompose reports whether a change is of a Compose file.
 func wantsCompose(c remediate.Change) bool {
 	return slices.ContainsFunc(c.Wants, func(w want.Want) bool { _, ok := w.(want.Compose); return ok })
 }

@@ -90,7 +90,6 @@ func (c *copier) mkdir(dir int, name string) (int, error) {
 	return unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 }
 
-// link makes a symbolic link.
 func (c *copier) link(dir int, name, target string, st *unix.Stat_t) error {
 	if err := unix.Symlinkat(target, dir, name); err != nil {
 		return &os.PathError{Op: "symlink", Path: name, Err: err}

@@ -74,7 +74,6 @@ func (m *mover) stop(ctx context.Context) error {
 	return nil
 }
 
-// halt stops a container.
 func (m *mover) halt(ctx context.Context, id, name string) error {
 	m.say("stopping container " + show(name))
 	if err := m.ContainerStop(ctx, id, container.StopOptions{}); err != nil {

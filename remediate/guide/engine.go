@@ -192,7 +192,6 @@ func (e *engine) save(ctx context.Context, refs []string, file string) (err erro
 	return f.Sync()
 }
 
-// load loads an archive of images.
 func (e *engine) load(ctx context.Context, file string) error {
 	f, err := os.Open(file)
 	if err != nil {

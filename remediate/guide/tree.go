@@ -109,7 +109,6 @@ func (w *walk) directory(dir *os.File, to int, st *unix.Stat_t, rel string, dept
 	return w.copier.attributes(int(dir.Fd()), to, st)
 }
 
-// entry walks one name of a directory.
 func (w *walk) entry(dir *os.File, to int, name, rel string, depth int) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -152,7 +151,6 @@ func (w *walk) entry(dir *os.File, to int, name, rel string, depth int) error {
 	return nil
 }
 
-// below walks a directory in a directory.
 func (w *walk) below(dir *os.File, to int, name, rel string, st *unix.Stat_t, depth int) error {
 	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

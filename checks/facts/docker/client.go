@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -59,7 +58,7 @@ func dpkgClient(h *facts.Host) (string, string) {
 		if err != nil || !bytes.Contains(append([]byte("\n"), list.Data...), []byte("\n/usr/bin/docker\n")) {
 			continue
 		}
-		return pkg + " (dpkg)", stanza(h, "/var/lib/dpkg/status", "Package: "+pkg, "Version: ")
+		return pkg + " (dpkg)", facts.Stanza(h, "/var/lib/dpkg/status", "Package: "+pkg, "Version: ")
 	}
 	return "", ""
 }
@@ -67,39 +66,11 @@ func dpkgClient(h *facts.Host) (string, string) {
 // apkClient reads Alpine's database. Source: apk-tools, which moved it to /usr in version 3.
 func apkClient(h *facts.Host) (string, string) {
 	for _, file := range []string{"/lib/apk/db/installed", "/usr/lib/apk/db/installed"} {
-		if v := stanza(h, file, "P:docker-cli", "V:"); v != "" {
+		if v := facts.Stanza(h, file, "P:docker-cli", "V:"); v != "" {
 			return "docker-cli (apk)", v
 		}
 	}
 	return "", ""
-}
-
-// stanza finds a field of the paragraph that has a line.
-func stanza(h *facts.Host, file, line, field string) string {
-	f, err := h.File(file)
-	if err != nil {
-		return ""
-	}
-	found, value := false, ""
-	lines := bufio.NewScanner(bytes.NewReader(f.Data))
-	lines.Buffer(nil, facts.MaxFile)
-	for lines.Scan() {
-		switch text := lines.Text(); {
-		case text == "":
-			if found {
-				return value
-			}
-			value = ""
-		case text == line:
-			found = true
-		case strings.HasPrefix(text, field):
-			value = strings.TrimPrefix(text, field)
-		}
-	}
-	if !found {
-		return ""
-	}
-	return value
 }
 
 // pacmanClient reads the name of a directory: docker-1:29.1.3-1.

@@ -72,7 +72,6 @@ func readEngine(h *facts.Host) (*EngineFacts, error) {
 	return &EngineFacts{endpoint, info}, nil
 }
 
-// reached is the engine and where it is.
 func reached(h *facts.Host) (Engine, facts.Endpoint, error) {
 	api, at, err := h.Source().Engine(h.Context())
 	if err != nil {
@@ -85,7 +84,6 @@ func reached(h *facts.Host) (Engine, facts.Endpoint, error) {
 	return engine, at, nil
 }
 
-// asked calls f with the engine.
 func asked[T any](h *facts.Host, f func(Engine) (T, error)) (T, error) {
 	engine, _, err := reached(h)
 	if err != nil {

@@ -44,6 +44,8 @@ func TestOpenRC(t *testing.T) {
 		{"what a shell would run", alpine, "DOCKER_OPTS='--a; rm'", "", "error: the shell would take"},
 		{"without end", alpine, "A=x" + strings.Repeat("\nA=\"$A$A$A$A$A$A$A$A\"", 30) + "\nDOCKER_OPTS=$A", "",
 			"error: /etc/init.d/docker: too large or too complex"},
+		{"cut off", alpine, "DOCKER_OPTS=${", "", "error: command_args: made from ${ in /etc/conf.d/docker"},
+		{"cut off in a default", alpine, "DOCKER_OPTS=${X:-${", "", "error: command_args: made from ${X:-${ in"},
 		{"open", alpine, "DOCKER_OPTS=\"--a", "", "--a|conf.d/docker|DOCKER_OPTS"},
 	} {
 		h := facts.New(t.Context(), written{files: map[string]string{sysvScript: test.script, "/etc/conf.d/docker": test.conf,

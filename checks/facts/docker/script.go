@@ -308,13 +308,16 @@ func (r *shellReader) variable(text string) (v shellValue, used int) {
 			depth--
 		}
 	}
+	if depth > 0 {
+		return unknown, 0
+	}
 	body := text[2 : end-1]
 	stop := strings.IndexFunc(body, func(c rune) bool { return c >= 0x80 || !facts.ValidVariable("_"+string(c)) })
 	if stop < 0 {
 		stop = len(body)
 	}
 	name, rest := body[:stop], body[stop:]
-	if depth > 0 || !facts.ValidVariable(name) {
+	if !facts.ValidVariable(name) {
 		return unknown, 0
 	}
 	old, set := r.vars[name]

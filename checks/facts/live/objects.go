@@ -14,11 +14,12 @@ import (
 	"sync"
 	"time"
 
-	"example.com/harden/checks/facts"
-	"example.com/harden/checks/facts/docker"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
 )
 
 // questions is how many the engine is asked at once: an answer waits for the engine more than it works here.
@@ -109,7 +110,6 @@ type queue struct {
 	ended bool
 }
 
-// locked locks the queue.
 func (q *queue) locked() (unlock func()) {
 	q.mu.Lock()
 	if q.more == nil {
