@@ -8,8 +8,8 @@ import (
 	"example.com/harden/remediate/report"
 )
 
-// deliver writes what saved reports say to the files that are named, all or, where a format cannot tell it, none, and
-// prints it. It holds no document as a whole: that of many hosts is large.
+// deliver writes what reports say to the files that are named, all or, where a format cannot tell it, none, and prints
+// it. It holds no document as a whole: that of many hosts is large.
 func (t *teller) deliver(d report.Document) error {
 	var printing error // what is printed cannot be taken back, and is no reason to take the files back
 	err := t.writeFiles(t.config.Outputs, d, func() error {

@@ -200,8 +200,12 @@ func (s *session) options() apply.Options {
 	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
 }
 
-// agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.
-func (s *session) agreed(question, otherwise string) error {
+// agreed is nil when whoever is at the terminal says yes to the question, or has said so with --yes, and else the error
+// that otherwise describes.
+func (s *session) agreed(yes bool, question, otherwise string) error {
+	if yes {
+		return nil
+	}
 	if !isTerminal(os.Stdin) {
 		return usageError{fmt.Errorf("%s: stdin is not a terminal; use --yes, or --dry-run to change nothing", otherwise)}
 	}
