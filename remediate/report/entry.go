@@ -45,7 +45,7 @@ func (res *Result) entries(r *Report) (all []entry) {
 		all = append(all, entry{f, r, res, a})
 	}
 	if state := State(res.Status.String()); slices.Contains(inconclusive, state) {
-		f := &Finding{ID: findingIDs(r.Host, res.ID, []named{{}})[0], State: state, Reason: res.Reason}
+		f := &Finding{ID: findingIDs(r.Host, res.ID, []named{{}}, nil)[0], State: state, Reason: res.Reason}
 		all = append(all, entry{f, r, res, nil})
 	}
 	return all

@@ -127,7 +127,11 @@ func reasonOf(res *Result) string {
 // merged has what several checks found of the same things once, and what many found alike.
 func merged(all []foundLine) []foundLine {
 	all = mergedBy(all, func(l foundLine) string { return strings.Join(l.subjects, "\x00") + "\x00\x00" + l.text }, 1)
-	return mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
+	all = mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
+	for i := range all {
+		all[i].checks, all[i].subjects = unique(all[i].checks), unique(all[i].subjects)
+	}
+	return all
 }
 
 // mergedBy makes one line of all that are of the same state, note and key, where there are more of them than few.
@@ -149,15 +153,12 @@ func mergedBy(all []foundLine, key func(foundLine) string, few int) (lines []fou
 		lines[i].subjects = append(lines[i].subjects, l.subjects...)
 		lines[i].more += l.more
 	}
-	for i := range lines {
-		lines[i].checks, lines[i].subjects = unique(lines[i].checks), unique(lines[i].subjects)
-	}
 	return lines
 }
 
 // unique leaves out what was there before.
 func unique[T comparable](all []T) []T {
-	seen := map[T]bool{}
+	seen := make(map[T]bool, len(all))
 	return slices.DeleteFunc(all, func(v T) bool {
 		was := seen[v]
 		seen[v] = true

@@ -293,7 +293,7 @@ func (rd *gistReader) finding(res *gistResult, waived bool) error {
 	}
 	s.subject = untagged(cmp.Or(place, s.subject))
 	s.got, s.must = untagged(s.got), untagged(s.must)
-	sum := sha256.Sum256([]byte(detail(s.subject, s.got, s.must, fmt.Sprint(waived))))
+	sum := sha256.Sum256([]byte(joined(s.subject, s.got, s.must, fmt.Sprint(waived))))
 	res.sum[0] += binary.LittleEndian.Uint64(sum[:]) // a sum does not depend on the order
 	res.sum[1] += binary.LittleEndian.Uint64(sum[8:])
 	res.total++

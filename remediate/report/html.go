@@ -144,9 +144,9 @@ func (p *htmlPage) collect(host int, r *Report) {
 
 // add adds a finding; what is alike on several hosts is one row, and twice on one host two.
 func (c *htmlCheck) add(e entry, host int) {
-	key := detail(e.Subject, e.Place, e.Got, e.Must, e.Reason, string(e.State))
+	key := joined(e.Subject, e.Place, e.Got, e.Must, e.Reason, string(e.State))
 	if e.waiver != nil {
-		key = detail(key, e.accepted())
+		key = joined(key, e.accepted())
 	}
 	i, known := c.rows[key]
 	if known && !slices.Contains(c.entries[i].hosts, host) {

@@ -122,8 +122,8 @@ type Summary struct {
 // New reports the results of a selection's checks. The caller adds what is known of the host, the plan and the run,
 // and then calls Settle.
 func New(s *catalog.Selection, results []checks.Result, waivers []checks.Waiver, now time.Time) *Report {
-	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: Names(s.Benchmarks), Results: []Result{},
-		Waivers: []Waiver{}}
+	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: Names(s.Benchmarks),
+		Results: []Result{}, Waivers: []Waiver{}}
 	r.Host.Notes = []string{}
 	for _, result := range results {
 		r.Results = append(r.Results, resultOf(s, result))
