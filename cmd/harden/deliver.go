@@ -28,6 +28,11 @@ func (t *teller) deliver(d report.Document) error {
 	return cmp.Or(err, printing)
 }
 
+// writeOutputs writes a document in each of the formats that have a file, all or, where one cannot tell it, none.
+func (t *teller) writeOutputs(d report.Document) error {
+	return t.writeFiles(t.config.Outputs, report.Whole(d), func() error { return nil })
+}
+
 // stream writes a document in one format, bit by bit.
 func (t *teller) stream(w io.Writer, v report.View, d report.Document, style report.Style) error {
 	out := bufio.NewWriterSize(w, 1<<16)
