@@ -43,14 +43,7 @@ rolled back, --theirs restores what --ours replaced, and --ours restores what wa
 		},
 	}
 	addAsking(cmd, "show what would be restored and change nothing", "roll back without asking")
-	addResolution(cmd)
-	addHost(cmd)
-	addWritten(cmd)
-	addKubeconfig(cmd)
-	addApply(cmd)
-	addRestart(cmd)
-	addOutput(cmd)
-	addExitZero(cmd)
+	addResolving(cmd)
 	return cmd
 }
 
@@ -75,19 +68,24 @@ abandon leaves it as it is.`,
 		},
 	}
 	addAsking(cmd, "show what would be written and change nothing", "finish the run without asking")
+	addResolving(cmd)
+	addWait(cmd, 0)
+	return cmd
+}
+
+// addResolving adds the flags of a command that brings a run back or forward.
+func addResolving(cmd *cobra.Command) {
 	addResolution(cmd)
 	addHost(cmd)
 	addWritten(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
 	addRestart(cmd)
-	addWait(cmd, 0)
 	addOutput(cmd)
 	addExitZero(cmd)
-	return cmd
 }
 
-// openToResolve is openToChange for a command with the flags of addResolution.
+// openToResolve is openToChange for a command with the flags of addResolving.
 func openToResolve(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	resolve, err := resolution(cmd)
 	if err != nil {

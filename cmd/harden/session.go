@@ -148,6 +148,16 @@ func (s *session) audit() error {
 	return s.ctx.Err()
 }
 
+// audited is the report of an audit, with every state decided.
+func (s *session) audited() (*report.Report, error) {
+	if err := s.audit(); err != nil {
+		return nil, err
+	}
+	r := s.report("check")
+	r.Settle()
+	return r, nil
+}
+
 func (s *session) judge(ctx context.Context, h *facts.Host, cs []*checks.Check) []checks.Result {
 	return checks.Waive(checks.Run(ctx, h, cs), s.Waivers, s.now)
 }
