@@ -128,11 +128,10 @@ func (m *module) do() error {
 }
 
 func (m *module) onlyCheck() error {
-	if err := m.session.audit(); err != nil {
+	r, err := m.session.audited()
+	if err != nil {
 		return err
 	}
-	r := m.session.report("check")
-	r.Settle()
 	m.tell(r, nil)
 	if r.Summary.Verdict == report.Doubt { // as the command line has it
 		m.answer.fail(exitError, "no check fails, some are inconclusive; "+report.Totals(r))

@@ -17,16 +17,11 @@ The exit code is 0 if no check fails, 2 if a check fails, and 1 if no check fail
 			if err != nil {
 				return err
 			}
-			done := s.toFile(s.Out)
-			if err := s.audit(); err != nil {
+			r, err := s.audited()
+			if err != nil {
 				return err
 			}
-			r := s.report("check")
-			r.Settle()
-			if err := s.show(r); err != nil {
-				return err
-			}
-			if err := done(); err != nil {
+			if err := s.deliver(r); err != nil {
 				return err
 			}
 			return s.code(r)

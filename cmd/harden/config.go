@@ -275,7 +275,7 @@ func openStates(names []string) (states []report.State, err error) {
 			return report.OpenStates, nil
 		}
 		if !slices.Contains(report.OpenStates, report.State(n)) {
-			return nil, fmt.Errorf("--fail-on: %q; valid: all, %s", n, report.Join(report.OpenStates))
+			return nil, fmt.Errorf("--fail-on: %q; valid: all, %s", n, strings.Join(report.Names(report.OpenStates), ", "))
 		}
 		states = append(states, report.State(n))
 	}

@@ -8,11 +8,11 @@ import (
 	"example.com/harden/remediate/report"
 )
 
-// deliver writes what saved reports say to the files that are named, all or, where a format cannot tell it, none, and
-// prints it. It holds no document as a whole: that of many hosts is large.
+// deliver writes what reports say to the files that are named, all or, where a format cannot tell it, none, and prints
+// it. It holds no document as a whole: that of many hosts is large.
 func (t *teller) deliver(d report.Document) error {
 	var printing error // what is printed cannot be taken back, and is no reason to take the files back
-	err := t.writeFiles(t.config.Outputs, d, func() error {
+	err := t.writeFiles(t.config.Outputs, report.Whole(d), func() error {
 		if t.config.Out != "" {
 			return writeFileFrom(t.config.Out, 0o600, func(w io.Writer) error {
 				return t.stream(w, t.config.View, d, (&teller{t.config, w, t.redactor}).style())
@@ -26,6 +26,11 @@ func (t *teller) deliver(d report.Document) error {
 		return err
 	})
 	return cmp.Or(err, printing)
+}
+
+// writeOutputs writes a document in each of the formats that have a file, all or, where one cannot tell it, none.
+func (t *teller) writeOutputs(d report.Document) error {
+	return t.writeFiles(t.config.Outputs, report.Whole(d), func() error { return nil })
 }
 
 // stream writes a document in one format, bit by bit.

@@ -17,6 +17,12 @@ import (
 	"example.com/harden/remediate/report"
 )
 
+// addAsking adds --dry-run and --yes, which are explained so.
+func addAsking(cmd *cobra.Command, dry, yes string) {
+	cmd.Flags().BoolP("dry-run", "n", false, dry)
+	cmd.Flags().BoolP("yes", "y", false, yes)
+}
+
 // addHost adds the flags that say which host.
 func addHost(cmd *cobra.Command) {
 	addRoot(cmd)
@@ -58,12 +64,8 @@ func addSelection(cmd *cobra.Command) {
 	f.StringSlice("skip", nil, "skip these checks; `SPEC` as for --only")
 	f.Int("level", 0, "select checks up to `LEVEL` 1 or 2")
 	fixed(cmd, "level", "1", "2")
-	var names []string
-	for _, s := range severity.All {
-		names = append(names, s.String())
-	}
 	f.String("severity", "", "select checks of at least this `SEVERITY`: "+severity.Words("or"))
-	fixed(cmd, "severity", names...)
+	fixed(cmd, "severity", report.Names(severity.All)...)
 	addBenchmark(cmd)
 	for _, name := range []string{"only", "skip"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, completeChecks)
@@ -73,14 +75,7 @@ func addSelection(cmd *cobra.Command) {
 func addBenchmark(cmd *cobra.Command) {
 	cmd.Flags().String("benchmark", "",
 		"use this `EDITION`, such as docker@1.6.0 or k8s@1.24; several with commas\n(default the newest of each)")
-	_ = cmd.RegisterFlagCompletionFunc("benchmark", func(
-		*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var names []string
-		for _, b := range cis.Editions {
-			names = append(names, string(b))
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	})
+	fixed(cmd, "benchmark", report.Names(cis.Editions)...)
 }
 
 // addOutput adds the flags that say how to tell.
@@ -121,12 +116,9 @@ func addVerbose(cmd *cobra.Command) {
 
 // addFailOn adds the flag that has an apply fail for what it leaves open.
 func addFailOn(cmd *cobra.Command) {
+	names := report.Names(report.OpenStates)
 	cmd.Flags().StringSlice("fail-on", nil,
-		"add 8 to the exit code if a check is left in this `STATE`:\n"+report.Join(report.OpenStates)+" or all")
-	var names []string
-	for _, s := range report.OpenStates {
-		names = append(names, string(s))
-	}
+		"add 8 to the exit code if a check is left in this `STATE`:\n"+strings.Join(names, ", ")+" or all")
 	fixed(cmd, "fail-on", append(names, "all")...)
 }
 
@@ -201,11 +193,7 @@ func addExitZero(cmd *cobra.Command) {
 func addAllow(cmd *cobra.Command) {
 	cmd.Flags().StringSlice("allow", nil,
 		"also apply fixes of this `CLASS`: restart, workload, behaviour or all\n(none and reload always are)")
-	var names []string
-	for _, c := range want.Classes {
-		names = append(names, c.String())
-	}
-	fixed(cmd, "allow", append(names, "all")...)
+	fixed(cmd, "allow", append(report.Names(want.Classes), "all")...)
 }
 
 func fixed(cmd *cobra.Command, flag string, values ...string) {

@@ -72,8 +72,7 @@ move failed and was rolled back.`,
 			return g.run(flag("back"))
 		},
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show the move and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "do every step without asking")
+	addAsking(cmd, "show the move and change nothing", "do every step without asking")
 	cmd.Flags().Bool("pull", false, "pull images again that have a digest, instead of keeping an archive of them")
 	cmd.Flags().Bool("back", false, "go back to the old data root; what was written since is kept aside")
 	cmd.Flags().String("docker-host", "", "ask the Docker Engine at this `URL` (default DOCKER_HOST, or the usual "+
@@ -198,10 +197,8 @@ func (g *guided) goBack(j *guide.Journal) error {
 	if g.dry {
 		return g.pending()
 	}
-	if g.asking {
-		if err := g.agreed("roll back?", "nothing was changed"); err != nil {
-			return err
-		}
+	if err := g.agreed(!g.asking, "roll back?", "nothing was changed"); err != nil {
+		return err
 	}
 	g.asking = false
 	return g.work(func(o guide.Options) error { return guide.Back(g.ctx, j, o) })

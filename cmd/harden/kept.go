@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -68,11 +67,8 @@ func (s *session) keepReport(r *report.Report) error {
 		for i := range saved.Results {
 			saved.Results[i].Kept = nil // which is of the next scheduled audit alone
 		}
-		var b bytes.Buffer
-		if err := report.JSON(&b, hide(s.redactor, &saved)); err != nil {
-			return err
-		}
-		if err := writeFile(filepath.Join(s.keptDir(), r.Time.UTC().Format(keptName)), b.Bytes()); err != nil {
+		file := filepath.Join(s.keptDir(), r.Time.UTC().Format(keptName))
+		if err := writeJSON(file, hide(s.redactor, &saved)); err != nil {
 			return err
 		}
 	}

@@ -39,11 +39,10 @@ func explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.audit(); err != nil {
+			r, err := s.audited()
+			if err != nil {
 				return err
 			}
-			r := s.report("check")
-			r.Settle()
 			return s.show(report.Explain(s.selection, r))
 		},
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -50,11 +51,7 @@ func (c *Config) lastLook() (*look, error) {
 
 // writeJSON keeps a document for harden's own later use, for root's eyes alone.
 func writeJSON(file string, v any) error {
-	var b bytes.Buffer
-	if err := report.JSON(&b, v); err != nil {
-		return err
-	}
-	return writeFile(file, b.Bytes())
+	return writeFileFrom(file, 0o600, func(w io.Writer) error { return report.JSON(w, v) })
 }
 
 // writeMetrics writes the metrics whole, readable by everybody: there is nothing in them but counts. Without a file

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -145,22 +144,6 @@ func (c *Config) refused(dry bool) error {
 	}
 	for _, o := range c.Outputs {
 		if err := o.view.Refuse(dry, len(c.Sources)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeOutputs writes a document in each of the formats that have a file, all or, where one cannot tell it, none.
-func (t *teller) writeOutputs(d report.Document) error {
-	written := make([]bytes.Buffer, len(t.config.Outputs))
-	for i, o := range t.config.Outputs {
-		if err := t.write(&written[i], o.view, report.Whole(d), report.Style{}); err != nil {
-			return err
-		}
-	}
-	for i, o := range t.config.Outputs {
-		if err := writeFile(o.file, written[i].Bytes()); err != nil {
 			return err
 		}
 	}

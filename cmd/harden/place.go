@@ -13,10 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeFile puts a whole file in place, for nobody's eyes but the owner's: a diff of a private file is private. What is
-// there already has to be a regular file: as root, a rename over /dev/null would take it from everybody.
-func writeFile(path string, data []byte) error { return writeFileMode(path, data, 0o600) }
-
+// writeFileMode puts a whole file in place. Most are for nobody's eyes but the owner's: a diff of a private file is
+// private. What is there already has to be a regular file: as root, a rename over /dev/null would take it from
+// everybody.
 func writeFileMode(path string, data []byte, mode uint32) error {
 	return writeFileFrom(path, mode, func(w io.Writer) error {
 		_, err := w.Write(data)

@@ -46,8 +46,7 @@ anything was changed.`,
 		Args: atMost(0),
 		RunE: runPlan,
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show the plan and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "apply without asking")
+	addAsking(cmd, "show the plan and change nothing", "apply without asking")
 	addReview(cmd)
 	addSelection(cmd)
 	addAllow(cmd)
@@ -213,11 +212,7 @@ func (s *session) save(plan *remediate.Plan) *report.Saved {
 
 // editions names the editions in use, as --benchmark takes them.
 func (s *session) editions() string {
-	var names []string
-	for _, b := range s.selection.Benchmarks {
-		names = append(names, string(b))
-	}
-	return strings.Join(names, ",")
+	return strings.Join(report.Names(s.selection.Benchmarks), ",")
 }
 
 // offer shows the plan, asks where somebody can answer, and applies it.
@@ -236,7 +231,7 @@ func (s *session) offer(plan *remediate.Plan, yes bool) error {
 	}
 	if !yes {
 		fmt.Fprintln(s.stdout)
-		if err := s.agreed(s.question(plan), "nothing was applied"); err != nil {
+		if err := s.agreed(yes, s.question(plan), "nothing was applied"); err != nil {
 			return err
 		}
 	}

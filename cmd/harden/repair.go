@@ -40,8 +40,7 @@ The journal is kept: harden rollback RUN still rolls the run back.`,
 // addWayOn adds the flags of a command that goes on from a run or a state directory that is in the way: how --dry-run
 // and --yes are explained, and what all of them have.
 func addWayOn(cmd *cobra.Command, dry, yes string) {
-	cmd.Flags().BoolP("dry-run", "n", false, dry)
-	cmd.Flags().BoolP("yes", "y", false, yes)
+	addAsking(cmd, dry, yes)
 	cmd.Flags().String("root", "/", "use the host whose files are in `DIR`, such as a mounted disk")
 	_ = cmd.MarkFlagDirname("root")
 	addState(cmd)
@@ -69,10 +68,8 @@ func (s *session) abandon(id string, dry, yes bool) error {
 	case dry:
 		return s.pending()
 	}
-	if !yes {
-		if err := s.agreed("give it up?", "nothing was changed"); err != nil {
-			return err
-		}
+	if err := s.agreed(yes, "give it up?", "nothing was changed"); err != nil {
+		return err
 	}
 	if run, err = apply.Abandon(run.ID, s.options()); err != nil {
 		return err
@@ -119,10 +116,8 @@ func (s *session) repair(dry, yes bool) error {
 	case dry:
 		return s.pending()
 	}
-	if !yes {
-		if err := s.agreed("move the damaged files aside?", "nothing was changed"); err != nil {
-			return err
-		}
+	if err := s.agreed(yes, "move the damaged files aside?", "nothing was changed"); err != nil {
+		return err
 	}
 	done, err := apply.Repair(damages, s.options())
 	if err != nil {

@@ -42,16 +42,8 @@ rolled back, --theirs restores what --ours replaced, and --ours restores what wa
 			return s.rollback(id, dry, yes)
 		},
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show what would be restored and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "roll back without asking")
-	addResolution(cmd)
-	addHost(cmd)
-	addWritten(cmd)
-	addKubeconfig(cmd)
-	addApply(cmd)
-	addRestart(cmd)
-	addOutput(cmd)
-	addExitZero(cmd)
+	addAsking(cmd, "show what would be restored and change nothing", "roll back without asking")
+	addResolving(cmd)
 	return cmd
 }
 
@@ -75,21 +67,25 @@ abandon leaves it as it is.`,
 			return s.finishRun(dry, yes)
 		},
 	}
-	cmd.Flags().BoolP("dry-run", "n", false, "show what would be written and change nothing")
-	cmd.Flags().BoolP("yes", "y", false, "finish the run without asking")
+	addAsking(cmd, "show what would be written and change nothing", "finish the run without asking")
+	addResolving(cmd)
+	addWait(cmd, 0)
+	return cmd
+}
+
+// addResolving adds the flags of a command that brings a run back or forward.
+func addResolving(cmd *cobra.Command) {
 	addResolution(cmd)
 	addHost(cmd)
 	addWritten(cmd)
 	addKubeconfig(cmd)
 	addApply(cmd)
 	addRestart(cmd)
-	addWait(cmd, 0)
 	addOutput(cmd)
 	addExitZero(cmd)
-	return cmd
 }
 
-// openToResolve is openToChange for a command with the flags of addResolution.
+// openToResolve is openToChange for a command with the flags of addResolving.
 func openToResolve(cmd *cobra.Command) (s *session, dry, yes bool, err error) {
 	resolve, err := resolution(cmd)
 	if err != nil {
@@ -117,8 +113,8 @@ func (s *session) rollback(id string, dry, yes bool) error {
 	if err := s.orphans(back.Run, back.Plan); err != nil {
 		return err
 	}
-	return s.carryBack(back, report.RollbackSchema, dry, yes, func() error {
-		return s.agreed("roll it back?", "nothing was rolled back")
+	return s.carryBack(back, report.RollbackSchema, dry, func() error {
+		return s.agreed(yes, "roll it back?", "nothing was rolled back")
 	}, func() (*apply.Run, error) { // the one that was shown, whatever has run since
 		return s.takeBack(back.Run, len(back.Plan.Changes)+len(back.Plan.Updates))
 	})
@@ -140,13 +136,13 @@ func (s *session) finishRun(dry, yes bool) error {
 	} else if err != nil {
 		return err
 	}
-	return s.carryBack(onward, report.ResumeSchema, dry, yes, func() error {
-		return s.agreed("finish it?", "nothing was written")
+	return s.carryBack(onward, report.ResumeSchema, dry, func() error {
+		return s.agreed(yes, "finish it?", "nothing was written")
 	}, s.resume)
 }
 
 // carryBack shows what a run is to be brought back or forward to, asks, and does it.
-func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, ask func() error,
+func (s *session) carryBack(back *apply.Reversal, schema string, dry bool, ask func() error,
 	do func() (*apply.Run, error)) error {
 	r := &report.Rollback{Schema: schema, Version: version(), Changes: report.ChangesOf(back.Plan.Changes, s.redactor),
 		Updates: report.UpdatesOf(back.Plan.Updates), Kept: append([]apply.Left{}, report.KeptOf(back.Kept, s.redactor)...),
@@ -163,10 +159,8 @@ func (s *session) carryBack(back *apply.Reversal, schema string, dry, yes bool, 
 	case dry:
 		return nil
 	}
-	if !yes {
-		if err := ask(); err != nil {
-			return err
-		}
+	if err := ask(); err != nil {
+		return err
 	}
 	run, failure := do()
 	return s.rolledBack(r, run, failure)

@@ -95,9 +95,7 @@ func scheduleRemoveCommand() *cobra.Command {
 
 // addSchedule adds what changing the schedule takes.
 func addSchedule(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.BoolP("dry-run", "n", false, "show what would be written and change nothing")
-	f.BoolP("yes", "y", false, "change the schedule without asking")
+	addAsking(cmd, "show what would be written and change nothing", "change the schedule without asking")
 	addApply(cmd)
 	addWait(cmd, 0)
 	addOutput(cmd)
@@ -152,10 +150,8 @@ func (s *session) changeSchedule(plan *remediate.Plan, r *report.Schedule, dry, 
 	if plan.Empty() && s.View.Talks() {
 		return nil
 	}
-	if !yes {
-		if err := s.agreed("change the schedule?", "nothing was changed"); err != nil {
-			return err
-		}
+	if err := s.agreed(yes, "change the schedule?", "nothing was changed"); err != nil {
+		return err
 	}
 	if err := s.packagesIdle(); err != nil {
 		return err

@@ -148,6 +148,16 @@ func (s *session) audit() error {
 	return s.ctx.Err()
 }
 
+// audited is the report of an audit, with every state decided.
+func (s *session) audited() (*report.Report, error) {
+	if err := s.audit(); err != nil {
+		return nil, err
+	}
+	r := s.report("check")
+	r.Settle()
+	return r, nil
+}
+
 func (s *session) judge(ctx context.Context, h *facts.Host, cs []*checks.Check) []checks.Result {
 	return checks.Waive(checks.Run(ctx, h, cs), s.Waivers, s.now)
 }
@@ -200,8 +210,12 @@ func (s *session) options() apply.Options {
 	return apply.Options{State: s.State, Root: s.Root, Version: version(), Guard: s.guard()}
 }
 
-// agreed is nil when whoever is at the terminal says yes to the question, and else the error that otherwise describes.
-func (s *session) agreed(question, otherwise string) error {
+// agreed is nil when whoever is at the terminal says yes to the question, or has said so with --yes, and else the error
+// that otherwise describes.
+func (s *session) agreed(yes bool, question, otherwise string) error {
+	if yes {
+		return nil
+	}
 	if !isTerminal(os.Stdin) {
 		return usageError{fmt.Errorf("%s: stdin is not a terminal; use --yes, or --dry-run to change nothing", otherwise)}
 	}

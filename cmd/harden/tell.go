@@ -58,16 +58,6 @@ func (t *teller) announce(d report.Document, last bool) error {
 	return t.show(d)
 }
 
-// toFile sends what the command prints to a file from here on. done puts the file in place.
-func (t *teller) toFile(path string) (done func() error) {
-	if path == "" {
-		return func() error { return nil }
-	}
-	var b strings.Builder
-	t.stdout = &b
-	return func() error { return writeFile(path, []byte(b.String())) }
-}
-
 // utf8Locale reports whether the locale's characters are UTF-8. The first of these variables that is set decides, as it
 // does for setlocale(3), and without one the locale is C.
 func utf8Locale(env func(string) string) bool {

@@ -43,7 +43,7 @@ func Entries(s *catalog.Selection) Catalogue {
 	for _, c := range s.Checks {
 		_, number := s.Number(c)
 		e := Entry{EntrySchema, c.ID, map[string]string{}, number, c.Title, c.Why, c.Breaks, c.Class, c.Level,
-			Threats(c.Threats), c.Manual, c.Severity(), severity.Of(c.ID).Reason, c.Mappings()}
+			Names(c.Threats), c.Manual, c.Severity(), severity.Of(c.ID).Reason, c.Mappings()}
 		for b, n := range c.Items {
 			e.Items[string(b)] = n
 		}

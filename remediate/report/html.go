@@ -231,11 +231,8 @@ func (p *htmlPage) hosts() {
 		p.close("section")
 		return
 	}
-	columns := []string{"Host", "Score"}
-	for _, s := range severity.All {
-		columns = append(columns, s.String())
-	}
-	p.table("Table of hosts", "Hosts, and how many findings each has", append(columns, "About"), "class", "hosts")
+	columns := slices.Concat([]string{"Host", "Score"}, Names(severity.All), []string{"About"})
+	p.table("Table of hosts", "Hosts, and how many findings each has", columns, "class", "hosts")
 	for _, r := range p.reports {
 		score := "none"
 		if r.Score != nil {

@@ -90,16 +90,13 @@ func (p *htmlPage) filter(states map[State]int) {
 		}
 		p.close("select", "label")
 	}
-	var severities, of, hosts []string
-	for _, s := range severity.All {
-		severities = append(severities, s.String())
-	}
+	var of, hosts []string
 	for _, s := range States {
 		if states[s] > 0 {
 			of = append(of, string(s))
 		}
 	}
-	choose("Severity", "severity", severities)
+	choose("Severity", "severity", Names(severity.All))
 	choose("State", "state", of)
 	if p.fleet() {
 		for _, r := range p.reports {

@@ -11,15 +11,6 @@ import (
 // OpenStates are those of checks that an apply leaves for somebody to do something about.
 var OpenStates = []State{Pending, Held, Left, Failed, Manual, Unknown}
 
-// Join lists states.
-func Join(states []State) string {
-	var names []string
-	for _, s := range states {
-		names = append(names, string(s))
-	}
-	return strings.Join(names, ", ")
-}
-
 // open counts the checks that are not resolved.
 func (r *Report) open() map[State]int {
 	counts := map[State]int{}

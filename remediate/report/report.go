@@ -3,13 +3,13 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
 	"example.com/harden/checks"
 	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/severity"
-	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/diff"
 )
@@ -122,12 +122,9 @@ type Summary struct {
 // New reports the results of a selection's checks. The caller adds what is known of the host, the plan and the run,
 // and then calls Settle.
 func New(s *catalog.Selection, results []checks.Result, waivers []checks.Waiver, now time.Time) *Report {
-	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: []string{}, Results: []Result{},
-		Waivers: []Waiver{}}
+	r := &Report{Schema: Schema, Time: now.UTC().Truncate(time.Second), Benchmarks: Names(s.Benchmarks),
+		Results: []Result{}, Waivers: []Waiver{}}
 	r.Host.Notes = []string{}
-	for _, b := range s.Benchmarks {
-		r.Benchmarks = append(r.Benchmarks, string(b))
-	}
 	for _, result := range results {
 		r.Results = append(r.Results, resultOf(s, result))
 	}
@@ -156,7 +153,7 @@ func resultOf(s *catalog.Selection, r checks.Result) Result {
 	c := r.Check
 	edition, number := s.Number(c)
 	out := Result{ID: c.ID, Items: map[string]string{}, Number: number, Title: c.Title, Why: c.Why, Level: c.Level,
-		Severity: c.Severity(), Status: r.Status, Threats: Threats(c.Threats), Findings: []Finding{}, Waived: []Accepted{}}
+		Severity: c.Severity(), Status: r.Status, Threats: Names(c.Threats), Findings: []Finding{}, Waived: []Accepted{}}
 	for b, n := range c.Items {
 		out.Items[string(b)] = n
 	}
@@ -229,13 +226,13 @@ func (r *Report) Redact(with *diff.Redactor) {
 	}
 }
 
-// Threats spells threat IDs as text.
-func Threats(ids []stride.ID) []string {
-	out := make([]string, len(ids))
-	for i, id := range ids {
-		out[i] = string(id)
+// Names spells each of several things as text.
+func Names[T any](all []T) []string {
+	names := make([]string, len(all))
+	for i, v := range all {
+		names[i] = fmt.Sprint(v)
 	}
-	return out
+	return names
 }
 
 // Result finds a check's result.

@@ -26,7 +26,7 @@ type Programs struct {
 
 // Build returns a folder of static programs, each by its name, and the key that it is kept by.
 func (p Programs) Build() (dir, key string, err error) {
-	root, err := output("go", "list", "-m", "-f", "{{.Dir}}")
+	root, err := Output("go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return "", "", err
 	}
@@ -40,7 +40,7 @@ func (p Programs) Build() (dir, key string, err error) {
 
 // key names a build by all that decides about the outcome.
 func (p Programs) key(source string) (string, error) {
-	version, err := output("go", "version")
+	version, err := Output("go", "version")
 	if err != nil {
 		return "", err
 	}
@@ -81,13 +81,15 @@ func (p Programs) compile(source, out string) error {
 	return nil
 }
 
-// output runs a program to its end. Its error carries what the program said.
-func output(name string, args ...string) (string, error) {
+// Output runs a program to its end. Its error carries the last of what the program said.
+func Output(name string, args ...string) (string, error) {
 	var said, out strings.Builder
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", name, err, said.String())
+		all := said.String() + out.String()
+		return "", fmt.Errorf("%s: %w (scripts/setup installs what the tests need)\n%s", name, err,
+			all[max(0, len(all)-2000):])
 	}
 	return out.String(), nil
 }

@@ -4,7 +4,6 @@ package kube
 
 import (
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,15 +49,4 @@ func Build(t testing.TB) Binaries {
 		t.Fatalf("the programs of Kubernetes: %v", err)
 	}
 	return Binaries{dir}
-}
-
-// output runs a program to its end. Its error carries what the program said.
-func output(name string, args ...string) (string, error) {
-	var said, out strings.Builder
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", name, err, said.String())
-	}
-	return out.String(), nil
 }

@@ -12,13 +12,15 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"example.com/harden/scripts/built"
 )
 
 // Images gives, by reference, the images that kubeadm's manifests name and the one that holds a pod's namespaces, each
 // as an archive for "ctr images import": FROM scratch, with one program in /usr/bin.
 func Images(t testing.TB, b Binaries) map[string][]byte {
 	t.Helper()
-	list, err := output(b.Path("kubeadm"), "config", "images", "list", "--kubernetes-version", Release)
+	list, err := built.Output(b.Path("kubeadm"), "config", "images", "list", "--kubernetes-version", Release)
 	if err != nil {
 		t.Fatal(err)
 	}

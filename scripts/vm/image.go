@@ -79,7 +79,7 @@ func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapsh
 
 // debian makes the disk of a host that has never booted.
 func debian(host Host, dir string) (Snapshot, error) {
-	mirror, err := output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian",
+	mirror, err := built.Output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian",
 		"Label: Debian")
 	if err != nil {
 		return Snapshot{}, err
@@ -99,7 +99,7 @@ func debian(host Host, dir string) (Snapshot, error) {
 	if err := os.WriteFile(script, text, 0o755); err != nil {
 		return Snapshot{}, err
 	}
-	if _, err := output("/bin/bash", script, dir, agent, mirror, host.suite,
+	if _, err := built.Output("/bin/bash", script, dir, agent, mirror, host.suite,
 		strings.Join(host.packages, ",")); err != nil {
 		return Snapshot{}, err
 	}
@@ -122,7 +122,7 @@ func recipeKey(host Host) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	version, err := output(emulator, "--version")
+	version, err := built.Output(emulator, "--version")
 	if err != nil {
 		return "", err
 	}
@@ -134,7 +134,7 @@ func recipeKey(host Host) (string, error) {
 // whose reading go test cannot see: to have a test run again when the program has changed, each source is looked at
 // here too.
 func Compile(out, pkg string) error {
-	module, err := output("go", "list", "-m", "-f", "{{.Dir}}")
+	module, err := built.Output("go", "list", "-m", "-f", "{{.Dir}}")
 	if err != nil {
 		return err
 	}
@@ -159,17 +159,4 @@ func Compile(out, pkg string) error {
 		return fmt.Errorf("%s: %w\n%s", pkg, err, text)
 	}
 	return nil
-}
-
-// output runs a program to its end. Its error carries the last of what the program said.
-func output(name string, args ...string) (string, error) {
-	var said, out strings.Builder
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &said
-	if err := cmd.Run(); err != nil {
-		all := said.String() + out.String()
-		return "", fmt.Errorf("%s: %w (scripts/setup installs what the tests need)\n%s", name, err,
-			all[max(0, len(all)-2000):])
-	}
-	return out.String(), nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/harden/scripts/built"
 	"example.com/harden/scripts/child"
 	"example.com/harden/scripts/vm/wire"
 )
@@ -52,7 +53,7 @@ func StartIn(t testing.TB, from Snapshot, dir string) *Machine {
 	if filepath.Dir(base) == dir {
 		base = filepath.Base(base) // an image and what it stands on move together
 	}
-	if _, err := output("qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b", base, m.disk); err != nil {
+	if _, err := built.Output("qemu-img", "create", "-q", "-f", "qcow2", "-F", format, "-b", base, m.disk); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Cut)
