@@ -376,34 +376,3 @@ func TestSettled(t *testing.T) {
 		})
 	}
 }
-
-// asked counts how often a machine is asked where a process listens.
-type asked struct {
-	facts.Source
-	times int
-}
-
-func (a *asked) Listeners(ctx context.Context, pid int) ([]facts.Listener, error) {
-	a.times++
-	return a.Source.Listeners(ctx, pid)
-}
-
-// TestManyDaemons has a user start a thousand daemons: for each the kernel takes long to tell where it listens.
-func TestManyDaemons(t *testing.T) {
-	m := fixtures.NewMachine(t, fixtures.CEUnit)
-	m.Running = []facts.Process{proc(7, "docker.service", ceArgv)}
-	m.Sockets = map[int][]facts.Listener{100: {{Network: "unix", Address: "/run/user/1000/docker.sock"}}}
-	for pid := range 1000 {
-		p := proc(100+pid, "", "dockerd")
-		p.UID = 1000
-		m.Running = append(m.Running, p)
-	}
-	a := &asked{Source: m}
-	d, err := docker.DaemonOf(facts.New(t.Context(), a, facts.Choices{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(d.Others) != 1000 || len(d.Others[0].Sockets) != 1 || a.times > 50 {
-		t.Errorf("%d others, the first at %v; asked %d times", len(d.Others), d.Others[0].Sockets, a.times)
-	}
-}

@@ -127,11 +127,13 @@ const (
 // or does not answer. This host may have another, of which that one says nothing.
 func Unanswered(h *facts.Host) error {
 	_, at, err := h.Source().Engine(h.Context())
-	if err == nil && at.PID == 0 {
+	dockerds, _ := h.AllProcesses("dockerd")
+	known := slices.ContainsFunc(dockerds, func(p facts.Process) bool { return p.PID == at.PID && !p.Contained })
+	if err == nil && !known && at.PID != 1 {
 		_, err = EngineSays(h)
 	}
 	switch {
-	case err == nil, at.From == "", at.From == Default, at.PID > 1, errors.Is(err, facts.ErrAbsent):
+	case err == nil, at.From == "", at.From == Default, known, errors.Is(err, facts.ErrAbsent):
 		return nil
 	case at.Host == "unix://"+defaultSocket, at.Host == "unix://"+longSocket:
 		return nil // the system's own, which just does not run
