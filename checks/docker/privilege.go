@@ -42,8 +42,7 @@ func isRootless(h *facts.Host) ([]checks.Finding, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: dockerd runs as root; dockerd-rootless-setuptool.sh sets up another one that does "+
-		"not, "+
-		"with images, volumes and a socket of its own", checks.ErrManual)
+		"not, with images, volumes and a socket of its own", checks.ErrManual)
 }
 
 var usernsRemap = &checks.Check{

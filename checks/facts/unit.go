@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -235,12 +236,8 @@ func dropIns(h *Host, names, dirs []string) ([]string, error) {
 			}
 		}
 	}
-	var sorted []string
-	for _, p := range found {
-		sorted = append(sorted, p)
-	}
-	slices.SortFunc(sorted, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
-	return sorted, nil
+	byName := func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) }
+	return slices.SortedFunc(maps.Values(found), byName), nil
 }
 
 // parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).

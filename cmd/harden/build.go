@@ -24,7 +24,7 @@ func sha256Of(data []byte) []byte { sum := sha256.Sum256(data); return sum[:] }
 // report is what was found so far. Settle is still to be called.
 func (s *session) report(command string) *report.Report {
 	r := report.New(s.selection, s.results, s.Waivers, s.now)
-	r.Version, r.Command = version(), command
+	r.Version, r.Command, r.Reviewed = version(), command, s.reviewed
 	r.Host = report.HostOf(s.host, s.looked())
 	if len(s.Sources) == 0 {
 		r.Host.Notes = append(r.Host.Notes, s.runNotes()...)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/harden/remediate"
 )
 
 // A dialog shows pages on the terminal, a screen at a time, and asks about them.
@@ -140,7 +142,7 @@ func (d *dialog) prompt(p page, more int) string {
 	}
 	text := p.question + " [" + strings.Join(keys, ",") + "]"
 	if more > 0 {
-		text += fmt.Sprintf(" (Space: %d more %s)", more, map[bool]string{true: "line", false: "lines"}[more == 1])
+		text += " (Space: " + remediate.Count(more, "more line") + ")"
 	}
 	return text + "? "
 }

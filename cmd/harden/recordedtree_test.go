@@ -2,19 +2,16 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/fixtures"
 	"example.com/harden/scripts/child"
+	"example.com/harden/scripts/tree"
 )
 
 // TestRecordedTrees takes the files of every recorded host through all that is allowed, as --root does with a disk: a
@@ -40,7 +37,7 @@ func TestRecordedTrees(t *testing.T) {
 			if err := rec.Write(root); err != nil {
 				t.Fatal(err)
 			}
-			before := grown(t, root)
+			before := tree.Of(t, root)
 			harden := func(args ...string) (outcome string, code int, out []byte) {
 				t.Helper()
 				cmd := exec.Command("/proc/self/exe", append(args, "--yes", "--config", "none", "--root", root, "--state",
@@ -57,11 +54,11 @@ func TestRecordedTrees(t *testing.T) {
 			if first != "applied" && first != "unchanged" {
 				t.Fatalf("the first run: %s, exit %d\n%s", first, code, out)
 			}
-			after := grown(t, root)
+			after := tree.Of(t, root)
 			if again, code, out := harden("--allow", "all"); again != "unchanged" {
 				t.Errorf("the second run: %s, exit %d\n%s", again, code, out)
 			}
-			if diff := cmp.Diff(after, grown(t, root)); diff != "" {
+			if diff := cmp.Diff(after, tree.Of(t, root)); diff != "" {
 				t.Errorf("the second run changed something (-want +got):\n%s", diff)
 			}
 			if first == "unchanged" {
@@ -70,44 +67,9 @@ func TestRecordedTrees(t *testing.T) {
 			if back, code, out := harden("rollback"); back != "rolled-back" || code != 0 {
 				t.Errorf("the way back: %s, exit %d\n%s", back, code, out)
 			}
-			if diff := cmp.Diff(before, grown(t, root)); diff != "" {
+			if diff := cmp.Diff(before, tree.Of(t, root)); diff != "" {
 				t.Errorf("after the way back (-want +got):\n%s", diff)
 			}
 		})
 	}
-}
-
-// grown is every file of a tree: what it is, whose, and what it holds.
-func grown(t *testing.T, root string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		var content string
-		switch {
-		case info.Mode().IsRegular():
-			data, err := os.ReadFile(p)
-			if err != nil {
-				return err
-			}
-			content = string(data)
-		case info.Mode()&fs.ModeSymlink != 0:
-			if content, err = os.Readlink(p); err != nil {
-				return err
-			}
-		}
-		st := info.Sys().(*syscall.Stat_t)
-		all[strings.TrimPrefix(p, root)] = fmt.Sprintf("%v %d:%d\n%s", info.Mode(), st.Uid, st.Gid, content)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }

@@ -276,16 +276,8 @@ func (r *review) rest(at int, said decision) {
 			n++
 		}
 	}
-	r.say("%s of class %s: %s.", plural(n, "fix", "fixes"), of.class(), map[decision]string{take: "chosen",
+	r.say("%s of class %s: %s.", remediate.Count(n, "fix"), of.class(), map[decision]string{take: "chosen",
 		skip: "skipped"}[said])
-}
-
-// plural counts things.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // page is what is shown of a fix.

@@ -46,9 +46,17 @@ func (s stage) asBefore(fd int) {
 	}
 }
 
-// play runs harden on a terminal, acts on it, and returns all that was shown, and the exit code. It holds the terminal
-// to have the modes of before when harden has ended.
+// play reviews on a terminal, acts on it, and returns all that was shown, and the exit code.
 func (s stage) play(args []string, acts ...act) (shown string, code int) {
+	s.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{"harden", "--review"}, args...)
+	cmd.Env = append(child.Environ("TERM=dumb", "NO_COLOR=1"), s.env...)
+	return s.on(cmd, acts...)
+}
+
+// on is play for any program. It holds the terminal to have the modes of before when the program has ended.
+func (s stage) on(cmd *exec.Cmd, acts ...act) (shown string, code int) {
 	s.Helper()
 	master, tty := pty(s.T, s.columns)
 	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: s.rows,
@@ -59,15 +67,12 @@ func (s stage) play(args []string, acts ...act) (shown string, code int) {
 	if s.before, err = unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS); err != nil {
 		s.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = append([]string{"harden", "--review"}, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append(child.Environ("TERM=dumb", "NO_COLOR=1"), s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		s.Fatal(err)
 	}
-	stuck := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	stuck := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()

@@ -28,7 +28,7 @@ func (r *review) finish() (*ending, error) {
 	s := r.session
 	s.Waivers = append(slices.Clip(s.Waivers), waivers...)
 	s.results = checks.Waive(r.found, waivers, s.now)
-	s.picked = r.chosen()
+	s.picked, s.reviewed = r.chosen(), true
 	plan, err := s.plan()
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (r *review) agree(e *ending) error {
 	if r.dry || e.plan.Empty() && e.waivers == 0 {
 		return nil
 	}
-	question, write := r.question(e.plan), "write "+plural(e.waivers, "waiver", "waivers")
+	question, write := r.question(e.plan), "write "+remediate.Count(e.waivers, "waiver")
 	switch {
 	case e.plan.Empty():
 		question = write + "?"
@@ -98,7 +98,7 @@ func (r *review) line() string {
 	for _, o := range r.offers {
 		n[o.said]++
 	}
-	return fmt.Sprintf("Review: %s chosen, %d skipped, %d waived.", plural(n[take], "fix", "fixes"), n[skip], n[waived])
+	return fmt.Sprintf("Review: %s chosen, %d skipped, %d waived.", remediate.Count(n[take], "fix"), n[skip], n[waived])
 }
 
 // notes say where a plan of what was chosen is not just that: fixes that depend on others, and that settle others.

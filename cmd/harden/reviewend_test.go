@@ -137,6 +137,23 @@ func TestReviewSaved(t *testing.T) {
 	}
 }
 
+// TestReviewOpen holds what is said of what a review leaves open to being true where single fixes alone were shown.
+func TestReviewOpen(t *testing.T) {
+	for end, says := range map[string]string{"f": "Nothing to apply.", "yf": "Applied as run"} {
+		_, _, args := reviewing(t, "")
+		acts := pressing(end)
+		if end != "f" {
+			acts = answering(end, "y")
+		}
+		shown, _ := stage{T: t, rows: 500, columns: 120}.play(args, acts...)
+		_, after, ok := strings.Cut(shown, says)
+		if !ok || strings.Contains(after, "see above") ||
+			!strings.Contains(after, "not chosen, or manual action required; `harden --dry-run` lists them\n") {
+			t.Errorf("after %q it says of what is open (%v):\n%s", end, ok, after)
+		}
+	}
+}
+
 // TestReviewRefused holds a review to a terminal for its questions and for its answers.
 func TestReviewRefused(t *testing.T) {
 	root, state := small(t)

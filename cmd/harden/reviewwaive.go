@@ -295,6 +295,6 @@ func (r *review) writeWaivers() error {
 	if err != nil {
 		return fmt.Errorf("no waiver was written, and nothing was applied: %w", err)
 	}
-	r.say("%s written to %s as run %s.", plural(len(r.written()), "waiver", "waivers"), report.Clean(r.file.path), run.ID)
+	r.say("%s written to %s as run %s.", remediate.Count(len(r.written()), "waiver"), report.Clean(r.file.path), run.ID)
 	return nil
 }

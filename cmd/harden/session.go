@@ -44,7 +44,9 @@ type session struct {
 	resolve  apply.Resolution
 	// the fixes that a review has chosen, by check: of which classes; nil where there was none
 	picked map[string][]want.Class
-	asked  func(context.Context) (*remediate.Cluster, error) // the cluster, asked once for many plans; nil asks each time
+	// somebody has chosen them here, fix by fix
+	reviewed bool
+	asked    func(context.Context) (*remediate.Cluster, error) // the cluster, once for many plans; nil asks each time
 }
 
 // open reads the configuration and chooses the checks; the host is not looked at yet.

@@ -15,21 +15,16 @@ import (
 // Container shows an update of a container as Unified shows a change of a file: one line for each limit, as `docker
 // update` names it.
 func Container(u remediate.Update) string {
-	return limits(u.Name, u.ID, u.Before, u.After, u.Because, u.OneWay)
-}
-
-// limits shows what changes between two states of a container, of which both tell the same.
-func limits(name, id string, before, after want.Limits, because, oneWay []string) string {
-	title := fmt.Sprintf("container %s (%s)", visible(name), visible(docker.ShortID(id)))
+	title := fmt.Sprintf("container %s (%s)", visible(u.Name), visible(docker.ShortID(u.ID)))
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", title)
-	for _, n := range because {
+	for _, n := range u.Because {
 		fmt.Fprintf(&b, "# %s\n", visible(n))
 	}
-	for _, n := range oneWay {
+	for _, n := range u.OneWay {
 		fmt.Fprintf(&b, "# one-way: %s\n", visible(n))
 	}
-	minus, plus := lines(before, after)
+	minus, plus := lines(u.Before, u.After)
 	fmt.Fprintf(&b, "--- %s\n+++ %s\n@@ -1,%d +1,%d @@\n", title, title, len(minus), len(plus))
 	for _, l := range minus {
 		b.WriteString("-" + l + "\n")

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,9 +17,9 @@ import (
 	"example.com/harden/remediate"
 )
 
-// Unified shows a change to people: as Patch, but with secrets replaced by marks and with characters that could
-// deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does not
-// weaken what is shown; where nothing is hidden or escaped it equals Patch.
+// Unified shows a change to people: as patch(1) takes it, but with secrets replaced by marks and with characters that
+// could deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does
+// not weaken what is shown. patch passes over the header, which is what tells of mode and owner.
 func Unified(c remediate.Change, r *Redactor) string {
 	var b strings.Builder
 	changed := hunks(c, udiff.DefaultContextLines)
@@ -72,37 +73,46 @@ func Sides(c remediate.Change, r *Redactor) (before, after string) {
 func shown(c remediate.Change, r *Redactor, hunks string, tell func(kind byte, line string)) {
 	before := bytes.SplitAfter(r.Redact(c.Path, c.Before.Data), []byte("\n"))
 	after := bytes.SplitAfter(r.Redact(c.Path, c.After.Data), []byte("\n"))
-	from, to := 0, 0
-	for line := range strings.Lines(hunks) {
+	for line, at := range numberedLines(hunks) {
 		switch line[0] {
-		case '@':
-			from, to = position(line)
-			tell('@', line)
 		case '-':
-			tell('-', visible(string(before[from])))
-			from++
+			tell('-', visible(string(before[at.from])))
 		case '+':
-			tell('+', visible(string(after[to])))
-			to++
+			tell('+', visible(string(after[at.to])))
 		case ' ':
-			text := string(before[from])
+			text := string(before[at.from])
 			if text == strings.TrimSuffix(line[1:], "\n") || text == line[1:] {
-				text = string(after[to]) // what either side takes for a secret is one
+				text = string(after[at.to]) // what either side takes for a secret is one
 			}
 			tell(' ', visible(text))
-			from, to = from+1, to+1
 		default:
-			tell(line[0], line) // "\ No newline at end of file"
+			tell(line[0], line) // of a hunk's head, and "\ No newline at end of file"
 		}
 	}
 }
 
-// Patch is the change as patch(1) takes it: "patch -d / -p1" or "patch FILE" make exactly the bytes of c.After.Data
-// out of those of c.Before.Data. The header is passed over by patch, which leaves mode and owner alone; so it does
-// with a new file of no bytes, which a unified diff has no way to say.
-func Patch(c remediate.Change) string {
-	changed := hunks(c, udiff.DefaultContextLines)
-	return head(c, changed != "") + changed
+// A place is which line of the file before, and of the file after, a line of hunks is or comes before; the first is 0.
+type place struct{ from, to int }
+
+// numberedLines goes through the lines of hunks.
+func numberedLines(hunks string) iter.Seq2[string, place] {
+	return func(yield func(string, place) bool) {
+		var at place
+		for line := range strings.Lines(hunks) {
+			if line[0] == '@' {
+				at.from, at.to = position(line)
+			}
+			if !yield(line, at) {
+				return
+			}
+			if line[0] == '-' || line[0] == ' ' {
+				at.from++
+			}
+			if line[0] == '+' || line[0] == ' ' {
+				at.to++
+			}
+		}
+	}
 }
 
 // head is the lines about the file as a whole, each "# NAME BEFORE -> AFTER" with "none" for a side on which there is
@@ -243,8 +253,10 @@ func label(path string) string {
 
 // visible escapes what is not printable, a reversal of writing direction and a zero-width character among it, and
 // bytes that are not UTF-8. A tab stays, and a carriage return before the end of the line: neither moves the cursor
-// to where it has been.
-func visible(s string) string {
+// to where it has been. What a runner of continuous integration would obey is escaped too.
+func visible(s string) string { return Inert(escaped(s)) }
+
+func escaped(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aymanbagabas/go-udiff"
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/checks/facts"
@@ -21,6 +22,13 @@ func file(mode uint32, uid uint32, owner, data string) facts.File {
 	i := facts.Info{UID: uid, GID: uid, User: user, Group: group}
 	i.Mode = 0o7777 & os.FileMode(mode)
 	return facts.File{Info: i, Data: []byte(data)}
+}
+
+// patch is the change whole, as patch(1) takes it: it makes the bytes of c.After.Data of those of c.Before.Data, but
+// for a new file of no bytes, which a unified diff has no way to say.
+func patch(c remediate.Change) string {
+	changed := hunks(c, udiff.DefaultContextLines)
+	return head(c, changed != "") + changed
 }
 
 func TestPatch(t *testing.T) {
@@ -90,10 +98,10 @@ func TestPatch(t *testing.T) {
 				"\"/a\\012---\\040\\\"b\\033\\342\\200\\256\\377\"\n@@ -1 +1 @@\n-x\n+y\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Patch(tt.c)); diff != "" {
+			if diff := cmp.Diff(tt.want, patch(tt.c)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if diff := cmp.Diff(Patch(tt.c), Unified(tt.c, NewRedactor([]byte("k")))); diff != "" {
+			if diff := cmp.Diff(patch(tt.c), Unified(tt.c, NewRedactor([]byte("k")))); diff != "" {
 				t.Errorf("with nothing to hide, Unified (-patch +unified)\n%s", diff)
 			}
 		})
@@ -225,7 +233,7 @@ func TestPatchApplies(t *testing.T) {
 			if i%3 == 0 {
 				how = "FILE"
 			}
-			applies(t, program, c, Patch(c), how)
+			applies(t, program, c, patch(c), how)
 		}
 	}
 }

@@ -40,34 +40,19 @@ func hidden(c remediate.Change, r *Redactor, text string) string {
 		strings.SplitAfter(string(r.Redact(c.Path, c.After.Data)), "\n"),
 	}
 	differ := func(side, n int) bool { return sides[side][n] != clean[side][n] }
-	from, to := 0, 0
-	for line := range strings.Lines(text) {
-		bad := false
-		at := from
-		switch line[0] {
-		case '@':
-			from, to = position(line)
-		case '-':
-			bad = differ(0, from)
-			from++
-		case '+':
-			bad = differ(1, to)
-			to++
-		case ' ':
-			bad = differ(0, from) || differ(1, to)
-			from, to = from+1, to+1
-		}
-		if bad {
-			return fmt.Sprintf("line %d", at+1)
+	for line, at := range numberedLines(text) {
+		before, after := line[0] == '-' || line[0] == ' ', line[0] == '+' || line[0] == ' '
+		if before && differ(0, at.from) || after && differ(1, at.to) {
+			return fmt.Sprintf("line %d", at.from+1)
 		}
 	}
 	return ""
 }
 
-// Deceptive reports whether a text has characters that Unified would escape.
+// Deceptive reports whether a text has characters that could deceive a terminal.
 func Deceptive(text string) bool {
 	for line := range strings.Lines(text) {
-		if visible(line) != line {
+		if escaped(line) != line {
 			return true
 		}
 	}

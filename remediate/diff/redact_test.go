@@ -65,8 +65,8 @@ func TestSecretsStayHidden(t *testing.T) {
 			"context":  {Before: file(0o644, 0, "root:root", "x\n"+with), After: file(0o644, 0, "root:root", "y\n"+with)},
 		} {
 			c.Path = p.path
-			if !strings.Contains(Patch(c), "canary") {
-				t.Fatalf("%s, %s: nothing to hide in %s", p.path, name, Patch(c))
+			if !strings.Contains(patch(c), "canary") {
+				t.Fatalf("%s, %s: nothing to hide in %s", p.path, name, patch(c))
 			}
 			if name == "context" && (strings.HasPrefix(with, "{") || strings.Contains(with, "\n-----END") ||
 				strings.Contains(with, "first") || p.path == "/r/compose.yaml") {
@@ -114,7 +114,7 @@ func FuzzUnified(f *testing.F) {
 		if before, after := Sides(c, NewRedactor([]byte("k"))); strings.Contains(before+after, "canarySecret") {
 			t.Fatalf("a secret is shown:\n%s\n%s", before, after)
 		}
-		want := Patch(c)
+		want := patch(c)
 		if strings.Count(got, "\n") != strings.Count(want, "\n") {
 			t.Fatalf("%q has not the lines of %q", got, want)
 		}

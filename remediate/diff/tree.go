@@ -28,7 +28,7 @@ func (n *node) scalar() bool { return len(n.values) == 0 }
 // anything else.
 func document(data []byte) (top []*node) {
 	if v, err := facts.ParseObject(data); err == nil {
-		return []*node{ofJSON(data, v)}
+		return []*node{ofJSON(v)}
 	}
 	docs, err := budget.New("", nil).Documents(data, maxDocuments)
 	if err != nil || len(docs) == maxDocuments {
@@ -57,17 +57,17 @@ func document(data []byte) (top []*node) {
 // maxDocuments is how many documents one file may have to be taken for YAML.
 const maxDocuments = 1000
 
-func ofJSON(data []byte, v hujson.Value) *node {
+func ofJSON(v hujson.Value) *node {
 	n := &node{}
 	switch x := v.Value.(type) {
 	case *hujson.Object:
 		for _, m := range x.Members {
-			n.keys, n.values = append(n.keys, ofJSON(data, m.Name)), append(n.values, ofJSON(data, m.Value))
+			n.keys, n.values = append(n.keys, ofJSON(m.Name)), append(n.values, ofJSON(m.Value))
 		}
 	case *hujson.Array:
 		n.list = true
 		for _, e := range x.Elements {
-			n.values = append(n.values, ofJSON(data, e))
+			n.values = append(n.values, ofJSON(e))
 		}
 	case hujson.Literal:
 		n.text, n.from, n.to = string(x), v.StartOffset, v.EndOffset

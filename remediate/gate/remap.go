@@ -2,7 +2,6 @@ package gate
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -19,15 +18,13 @@ func (p *precheck) remap(s setting) {
 	if len(s.list()) == 0 {
 		return
 	}
-	var host, run []string
+	var host []string
 	for _, c := range p.containers {
 		if docker.NeedsHostUsers(&c) {
 			host = append(host, nameOf(c))
 		}
 	}
-	for _, c := range p.running() {
-		run = append(run, nameOf(c))
-	}
+	run := namesOf(p.running())
 	switch {
 	case p.daemon.Flavour == "rootless":
 		p.refuse(s.checks, "a rootless dockerd already maps its users")
@@ -52,7 +49,7 @@ func hides(engine *docker.EngineFacts, containers []docker.Container) string {
 	if engine == nil || engine.Images+engine.Containers == 0 {
 		return ""
 	}
-	text := counted(engine.Images, "image") + ", all volumes"
+	text := remediate.Count(engine.Images, "image") + ", all volumes"
 	var names []string
 	for _, c := range containers {
 		name := nameOf(c)
@@ -63,16 +60,9 @@ func hides(engine *docker.EngineFacts, containers []docker.Container) string {
 		names = append(names, name)
 	}
 	if len(names) > 0 {
-		text += " and " + counted(len(names), "stopped container") + ": " + Join(names)
+		text += " and " + remediate.Count(len(names), "stopped container") + ": " + Join(names)
 	}
 	return text
-}
-
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // Hides says what a plan hides of what the Docker Engine has; empty where it hides nothing. Who is asked whether to
@@ -94,13 +84,7 @@ func Orphans(now, after *facts.Host) ([]string, error) {
 		return nil, nil // nothing answers, so nothing is known to run
 	}
 	containers, err := docker.Containers(now)
-	var names []string
-	for _, c := range containers {
-		if c.State.Running {
-			names = append(names, nameOf(c))
-		}
-	}
-	return names, err
+	return namesOf(running(containers)), err
 }
 
 // moves reports whether an Engine would keep its data elsewhere, were it started as it is configured on h.

@@ -23,19 +23,10 @@ import (
 	"example.com/harden/remediate/scratch"
 )
 
-// ValidateDaemonJSON judges the bytes of a daemon.json as a dockerd with these flags would: strict JSON, known keys
-// with values of their types, nothing both in the file and on the command line. What depends on the host, Validate
-// asks. Errors quote keys, and values only where those are names from a fixed list.
-func ValidateDaemonJSON(candidate []byte, next facts.Flags) error {
-	keys, err := docker.ParseKeys(candidate)
-	if err != nil {
-		return err
-	}
-	return validateKeys(keys, next, nil, nil)
-}
-
-// validateKeys does the work. proven are keys that a dockerd has started with: of the same value it is not asked
-// again whether it is known or fits, since that dockerd knows better. drivers are the log drivers it has.
+// validateKeys judges the keys of a daemon.json as a dockerd with these flags would: known keys with values of their
+// types, nothing both in the file and on the command line. Errors quote keys, and values only where those are names
+// from a fixed list. proven are keys that a dockerd has started with: of the same value it is not asked again whether
+// it is known or fits, since that dockerd knows better. drivers are the log drivers it has.
 func validateKeys(keys *docker.Keys, next facts.Flags, proven *docker.Keys, drivers []string) error {
 	for _, key := range keys.Order {
 		value := keys.Values[key]

@@ -57,7 +57,7 @@ func remedies(r *Report, res *Result) (lines []string) {
 	seen := map[string]bool{}
 	for _, e := range res.entries(r) {
 		for _, l := range e.remedy() {
-			if l = Clean(firstLine(l, false)); e.waiver == nil && !seen[l] {
+			if l = Clean(firstLine(l)); e.waiver == nil && !seen[l] {
 				seen[l] = true
 				lines = append(lines, l)
 			}

@@ -154,7 +154,7 @@ func reasonAfter(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return ": " + firstLine(reason, false)
+	return ": " + firstLine(reason)
 }
 
 // number is an entry's number, and where no selected edition has one, the last that an older edition had.

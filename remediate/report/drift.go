@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/harden/remediate"
 	"example.com/harden/remediate/apply"
 )
 
@@ -107,13 +108,14 @@ func (d *Drift) text(p *page) {
 
 // verdict says in one sentence what was compared, and what came of it.
 func (d *Drift) verdict() string {
-	of := fmt.Sprintf("%s, %s and %s of %s", plural(d.Files, "file"), plural(d.Containers, "container"),
-		plural(d.Checks, "check"), plural(d.Runs, "run"))
+	of := fmt.Sprintf("%s, %s and %s of %s", remediate.Count(d.Files, "file"), remediate.Count(d.Containers, "container"),
+		remediate.Count(d.Checks, "check"), remediate.Count(d.Runs, "run"))
 	switch {
 	case d.Runs == 0:
 		return "No applied run is in force here: nothing to compare."
 	case d.Found():
-		drifted := fmt.Sprintf("Drift: %s since harden ran (compared: %s)", plural(len(d.Drifted)+len(d.Live), "change"), of)
+		drifted := fmt.Sprintf("Drift: %s since harden ran (compared: %s)",
+			remediate.Count(len(d.Drifted)+len(d.Live), "change"), of)
 		if len(d.Unknown) > 0 {
 			drifted += fmt.Sprintf("; %d could not be compared", len(d.Unknown))
 		}

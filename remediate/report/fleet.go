@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"example.com/harden/checks/severity"
+
+	"example.com/harden/remediate"
 )
 
 // FleetSchema names the shape of a Fleet as JSON.
@@ -148,8 +150,12 @@ func (m *Merger) FleetOf(version string, now time.Time) *Fleet {
 		f.order = append(f.order, hosts...)
 	}
 	if m.unkept > 0 {
-		f.Notes = append(f.Notes, plural(m.unkept, "result")+" differed too much from the others to be kept whole: only "+
-			"their state is compared")
+		f.Notes = append(f.Notes, remediate.Count(m.unkept, "result")+" differed too much from the others to be kept "+
+			"whole: only their state is compared")
+	}
+	if m.passed > 0 {
+		f.Notes = append(f.Notes, remediate.Count(m.passed, "result")+" of checks that this harden does not know: left "+
+			"out; merge with a newer harden")
 	}
 	return f
 }

@@ -2,12 +2,13 @@ package report
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/harden/remediate"
 )
 
 // maxHostsShown and maxDifferencesShown bound the hosts of a group, and what of a host is shown, to people; the other
@@ -34,7 +35,7 @@ func (f *Fleet) text(p *page) {
 			}
 		}
 		if more := g.Differing - shown; more > 0 {
-			p.block("  ", 2, dim, fmt.Sprintf("and %s; use -v, or --format csv", plural(more, "more host")))
+			p.block("  ", 2, dim, fmt.Sprintf("and %s; use -v, or --format csv", remediate.Count(more, "more host")))
 		}
 		p.undecided(g)
 	}
@@ -46,12 +47,12 @@ func (f *Fleet) text(p *page) {
 
 // title counts what was merged.
 func (f *Fleet) title() string {
-	return fmt.Sprintf("%s in %s: %d %s from %s group", plural(f.Merged, "host"), plural(len(f.Groups), "group"),
-		f.Differing, verb(f.Differing, "differ"), possessive(f.Differing))
+	return fmt.Sprintf("%s in %s: %d %s from %s group", remediate.Count(f.Merged, "host"),
+		remediate.Count(len(f.Groups), "group"), f.Differing, verb(f.Differing, "differ"), possessive(f.Differing))
 }
 
 func (g FleetGroup) title() string {
-	text := fmt.Sprintf("%s: %s, ", Clean(g.Name), plural(g.Hosts, "host"))
+	text := fmt.Sprintf("%s: %s, ", Clean(g.Name), remediate.Count(g.Hosts, "host"))
 	if g.Differing == 0 && len(g.Checks) == 0 {
 		return text + "all alike"
 	}
@@ -88,7 +89,7 @@ func (p *page) fleetHost(h FleetHost) {
 			4+wordWidth+numberWidth, "", d.ID+": "+d.sentence())
 	}
 	if more := len(h.Differences) - len(shown); more > 0 {
-		p.block("    ", 4, dim, fmt.Sprintf("and %s; use -v", plural(more, "more difference")))
+		p.block("    ", 4, dim, fmt.Sprintf("and %s; use -v", remediate.Count(more, "more difference")))
 	}
 }
 
@@ -107,21 +108,9 @@ func (p *page) undecided(g FleetGroup) {
 func (c FleetCheck) sides() string {
 	var parts []string
 	for _, s := range c.Sides {
-		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), s.members()))
+		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), listed(s.Names, s.Hosts)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (s FleetSide) members() string {
-	var names []string
-	for _, n := range s.Names {
-		names = append(names, Clean(n))
-	}
-	text := strings.Join(names, ", ")
-	if more := s.Hosts - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func statePhrase(s State) string { return cmp.Or(looks[s].phrase, "not selected") }
@@ -151,11 +140,7 @@ var fleetColumns = []string{"host", "group", "score", "check", "number", "title"
 
 // writeFleet is the table of a fleet: a row for each difference, and one for each host that has none.
 func (csvView) writeFleet(w io.Writer, f *Fleet) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	if err := out.Write(fleetColumns); err != nil {
-		return err
-	}
+	out := newTable(w, fleetColumns)
 	for h := range f.hosts() {
 		all := h.Differences
 		if len(all) == 0 {
@@ -170,17 +155,10 @@ func (csvView) writeFleet(w io.Writer, f *Fleet) error {
 			if d.ID != "" {
 				rating = d.Severity.String()
 			}
-			row := []string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
+			out.row([]string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
 				string(d.Majority), d.Subject, d.Got, d.Must, d.MajorityGot, h.Machine, h.OS, h.Kernel,
-				h.Time.Format(time.RFC3339), h.File}
-			for i := range row {
-				row[i] = cell(row[i])
-			}
-			if err := out.Write(row); err != nil {
-				return err
-			}
+				h.Time.Format(time.RFC3339), h.File})
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.end()
 }

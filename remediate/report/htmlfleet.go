@@ -6,6 +6,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // maxFleetRows bounds the hosts of the page: one with more is of no use to a reader.
@@ -13,7 +15,7 @@ const maxFleetRows = 2000
 
 // writeFleet is the page of a fleet: its groups, the checks in which hosts of a group differ, and the hosts that do.
 func (htmlView) writeFleet(w io.Writer, f *Fleet) error {
-	p := &fleetPage{htmlPage{tags: tags{bufio.NewWriterSize(w, 1<<16)}, title: plural(f.Merged, "host"),
+	p := &fleetPage{htmlPage{tags: tags{bufio.NewWriterSize(w, 1<<16)}, title: remediate.Count(f.Merged, "host"),
 		version: f.Version}, f}
 	p.head()
 	p.summary()
@@ -38,17 +40,12 @@ func (p *fleetPage) summary() {
 	p.element("h2", "Summary", "id", "summary")
 	p.element("p", f.title()+".")
 	p.element("p", fmt.Sprintf("Merged from %s at %s, grouped by %s. What more than half of the hosts of a group have is "+
-		"its majority.", plural(f.Reports, "report"), f.Time.Format("2006-01-02 15:04 MST"), f.GroupBy), "class", "dim")
+		"its majority.", remediate.Count(f.Reports, "report"), f.Time.Format("2006-01-02 15:04 MST"), f.GroupBy),
+		"class", "dim")
 	for _, n := range f.Notes {
 		p.element("p", n, "class", "note")
 	}
-	p.region("Table of groups")
-	p.open("table")
-	p.element("caption", "Groups")
-	p.open("thead")
-	p.row("th", "Group", "Hosts", "Hosts that differ", "Checks in different states")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of groups", "Groups", []string{"Group", "Hosts", "Hosts that differ", "Checks in different states"})
 	for i, g := range f.Groups {
 		p.open("tr")
 		p.open("td")
@@ -71,17 +68,12 @@ func (p *fleetPage) differing() {
 		p.element("p", "No host differs from its group.")
 		return
 	}
-	p.region("Table of hosts that differ")
-	p.open("table", "class", "hosts differ")
 	caption := "Hosts that differ from the majority of their group"
 	if more := p.of.Differing - maxFleetRows; more > 0 {
 		caption += fmt.Sprintf("; %d of them are left out, which the JSON and CSV formats have", more)
 	}
-	p.element("caption", caption)
-	p.open("thead")
-	p.row("th", "Host", "Score", "Group", "Differs in")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of hosts that differ", caption, []string{"Host", "Score", "Group", "Differs in"}, "class",
+		"hosts differ")
 	rows := 0
 	for h := range p.of.hosts() {
 		if len(h.Differences) == 0 {
@@ -125,13 +117,8 @@ func (p *fleetPage) group(i int, g FleetGroup) {
 		p.element("p", "Every check is in the same state on all hosts.")
 		return
 	}
-	p.region("Table of checks of " + g.Name)
-	p.open("table")
-	p.element("caption", "Checks that are not in the same state on all hosts")
-	p.open("thead")
-	p.row("th", "Severity", "Check", "Majority", "Hosts")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of checks of "+g.Name, "Checks that are not in the same state on all hosts",
+		[]string{"Severity", "Check", "Majority", "Hosts"})
 	for _, c := range g.Checks {
 		p.open("tr")
 		p.element("td", c.Severity.String(), "class", c.Severity.String())

@@ -24,7 +24,7 @@ func JSON(w io.Writer, v any) error {
 	case *Report:
 		rest := *d
 		rest.Results = []Result{}
-		return stream(w, &rest, "results", func(yield func(any) bool) {
+		return stream(w, &rest, "  ", "results", func(yield func(any) bool) {
 			for i := range d.Results {
 				if !yield(&d.Results[i]) {
 					return
@@ -34,7 +34,7 @@ func JSON(w io.Writer, v any) error {
 	case *Fleet:
 		rest := *d
 		rest.Hosts = []FleetHost{}
-		return stream(w, &rest, "hosts", func(yield func(any) bool) {
+		return stream(w, &rest, "  ", "hosts", func(yield func(any) bool) {
 			for h := range d.hosts() {
 				if !yield(&h) {
 					return
@@ -46,13 +46,14 @@ func JSON(w io.Writer, v any) error {
 }
 
 // stream writes a document one element of its longest list at a time: of ten thousand containers the whole as text, and
-// the copies that encoding it takes, would be the most of all the memory. In rest the list is empty.
-func stream(w io.Writer, rest any, list string, elements iter.Seq[any]) error {
+// the copies that encoding it takes, would be the most of all the memory. In rest the list is empty, and its name is
+// behind indent.
+func stream(w io.Writer, rest any, indent, list string, elements iter.Seq[any]) error {
 	var b bytes.Buffer
 	if err := encode(&b, "", rest); err != nil {
 		return err
 	}
-	empty := "\n  \"" + list + "\": []" // no text can hold it: a line feed is escaped there
+	empty := "\n" + indent + "\"" + list + "\": []" // no text can hold it: a line feed is escaped there
 	before, after, ok := strings.Cut(b.String(), empty)
 	if !ok {
 		_, err := w.Write(b.Bytes())
@@ -63,18 +64,18 @@ func stream(w io.Writer, rest any, list string, elements iter.Seq[any]) error {
 	begun := false
 	for e := range elements {
 		b.Reset()
-		if err := encode(&b, "    ", e); err != nil {
+		if err := encode(&b, indent+"  ", e); err != nil {
 			return err
 		}
 		if begun {
 			out.WriteByte(',')
 		}
 		begun = true
-		out.WriteString("\n    ")
+		out.WriteString("\n" + indent + "  ")
 		out.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 	}
 	if begun {
-		out.WriteString("\n  ")
+		out.WriteString("\n" + indent)
 	}
 	out.WriteString("]" + after)
 	return out.Flush()
@@ -88,12 +89,10 @@ func encode(w io.Writer, prefix string, v any) error {
 }
 
 // A jsonView is for programs.
-type jsonView struct{}
+type jsonView struct{ findingsView }
 
-func (jsonView) Name() string           { return "json" }
-func (jsonView) Of(s Subject) bool      { return s != OfMetrics }
-func (jsonView) Talks() bool            { return false }
-func (jsonView) Refuse(bool, int) error { return nil }
+func (jsonView) Name() string      { return "json" }
+func (jsonView) Of(s Subject) bool { return s != OfMetrics }
 
 func (jsonView) Write(w io.Writer, d Document, _ Style) error {
 	if rs, ok := whole(d).(Reports); ok {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // A junitView is JUnit's XML: a host is a test suite, and a check a test case.
@@ -101,13 +103,13 @@ func caseOf(r *Report, res *Result) junitCase {
 	switch res.State {
 	case Pass, Fixed:
 	case Unknown:
-		c.Error = &junitOutcome{Message: Clean(firstLine(res.Reason, false)), Type: string(Unknown)}
+		c.Error = &junitOutcome{Message: Clean(firstLine(res.Reason)), Type: string(Unknown)}
 	case Manual, NotApplicable:
-		c.Skipped = &junitOutcome{Message: string(res.State) + ": " + Clean(firstLine(res.Reason, false))}
+		c.Skipped = &junitOutcome{Message: string(res.State) + ": " + Clean(firstLine(res.Reason))}
 	case Waived:
-		c.Skipped = &junitOutcome{Message: plural(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
+		c.Skipped = &junitOutcome{Message: remediate.Count(len(res.Waived), "finding") + " waived", Text: junitText(r, res)}
 	default:
-		c.Failure = &junitOutcome{Message: fmt.Sprintf("%s, severity %s: %s", plural(len(res.Findings), "finding"),
+		c.Failure = &junitOutcome{Message: fmt.Sprintf("%s, severity %s: %s", remediate.Count(len(res.Findings), "finding"),
 			severityOf(res), looks[res.State].phrase), Type: severityOf(res).String(), Text: junitText(r, res)}
 	}
 	return c
@@ -125,7 +127,7 @@ func junitText(r *Report, res *Result) string {
 		}
 		b.WriteByte('\n')
 		for _, l := range e.remedy() {
-			b.WriteString("  " + Clean(firstLine(l, false)) + "\n")
+			b.WriteString("  " + Clean(firstLine(l)) + "\n")
 		}
 	}
 	return b.String()

@@ -111,7 +111,7 @@ func kubeBenchChapter(r *Report, chapter string, g group) kubeBenchControls {
 
 func kubeBenchResultOf(r *Report, res *Result) kubeBenchResult {
 	out := kubeBenchResult{Number: benchNumber(res), Title: res.Title, Status: kubeBenchStatus[res.State], Scored: true,
-		Remediation: strings.Join(remedies(r, res), "\n"), Info: []string{}, Reason: Clean(firstLine(res.Reason, false))}
+		Remediation: strings.Join(remedies(r, res), "\n"), Info: []string{}, Reason: Clean(firstLine(res.Reason))}
 	if out.Status == "" {
 		out.Status = "FAIL"
 	}

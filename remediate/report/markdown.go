@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/cis"
+	"example.com/harden/remediate"
 )
 
 // A markdownView is GitHub's Markdown, for issues, wikis and summaries of a CI. What a host says is in code spans, in
@@ -40,11 +40,8 @@ type markdownWriter struct{ *bufio.Writer }
 
 func (w *markdownWriter) report(r *Report) {
 	fmt.Fprintf(w, "# harden: %s\n\n", mdCode(Clean(r.Host.Name)))
-	var names []string
-	for _, b := range r.Benchmarks {
-		names = append(names, cis.Benchmark(b).Title())
-	}
-	fmt.Fprintf(w, "Audited %s against %s.", r.Time.UTC().Format(time.RFC3339), markdown(strings.Join(names, ", ")))
+	fmt.Fprintf(w, "Audited %s against %s.", r.Time.UTC().Format(time.RFC3339),
+		markdown(strings.Join(titles(r.Benchmarks), ", ")))
 	if r.Host.OS != "" {
 		fmt.Fprintf(w, " Host: %s, kernel %s.", mdCode(Clean(r.Host.OS)), mdCode(Clean(r.Host.Kernel)))
 	}
@@ -99,7 +96,7 @@ func (w *markdownWriter) plan(r *Report) {
 	if len(changes) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n## Plan: %s\n", plural(len(changes), "change"))
+	fmt.Fprintf(w, "\n## Plan: %s\n", remediate.Count(len(changes), "change"))
 	for _, c := range changes {
 		fmt.Fprintf(w, "\n### %s\n\nFor %s; %s.\n\n", mdCode(Clean(c.Target)), strings.Join(c.Checks, ", "),
 			classText(c.Disruption))
@@ -139,7 +136,7 @@ func longestRun(text string) (longest int) {
 func mdLines(lines []string) string {
 	var b strings.Builder
 	for _, l := range lines {
-		b.WriteString("- " + mdCode(Clean(firstLine(l, false))) + "\n")
+		b.WriteString("- " + mdCode(Clean(firstLine(l))) + "\n")
 	}
 	return b.String()
 }

@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // OpenStates are those of checks that an apply leaves for somebody to do something about.
@@ -48,13 +51,30 @@ func (r *Report) next(s State) string {
 		}
 		return strings.Join(ways, "; ")
 	case Left:
-		return "manual action required, see above"
+		return r.leftText() + r.shown(", see above", "; `harden --dry-run` lists them")
 	case Failed:
 		return "see above why the fix failed"
 	case Manual:
 		return "manual review"
 	}
-	return "inconclusive, see above why"
+	return "inconclusive" + r.shown(", see above why", "; `harden --dry-run` shows why")
+}
+
+// leftText is why checks are left: a review leaves those too whose fix was skipped.
+func (r *Report) leftText() string {
+	skipped := func(l LeftOver) bool { return l.Reason == remediate.NotChosen }
+	if r.Plan != nil && slices.ContainsFunc(r.Plan.Left, skipped) {
+		return "not chosen, or manual action required"
+	}
+	return "manual action required"
+}
+
+// shown is above where the whole report was shown before, and else elsewhere.
+func (r *Report) shown(above, elsewhere string) string {
+	if r.Reviewed {
+		return elsewhere
+	}
+	return above
 }
 
 // stillOpen tells what an apply has left open, and what to do about it; nothing where all is resolved.

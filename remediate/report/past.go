@@ -36,10 +36,10 @@ func (r *Past) text(p *page) {
 	p.line(p.paint(bold, fmt.Sprintf("Run %d", r.Number)), "  ", r.ID)
 	at := func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 MST") }
 	p.labelled("outcome", outcome(apply.Run(*r)))
-	p.labelled("reason", Clean(firstLine(r.Reason, false)))
+	p.labelled("reason", Clean(firstLine(r.Reason)))
 	p.labelled("started", at(r.Started)+" by "+by(r.Actor)+", harden "+r.Version)
 	if !r.Finished.IsZero() {
-		p.labelled("finished", at(r.Finished))
+		p.labelled("ended", at(r.Finished))
 	}
 	if r.Root != "/" {
 		p.labelled("root", r.Root)

@@ -35,7 +35,9 @@ type Report struct {
 
 	// Hidden is what the plan hides until its run is rolled back, for people.
 	Hidden string `json:"-"`
-	exact  *exact // of Plan, for a patch
+	// Reviewed says that people were shown single fixes, and not the whole report.
+	Reviewed bool   `json:"-"`
+	exact    *exact // of Plan, for a patch
 
 	left, failing map[place]string // of Plan and Run, while states are decided
 }

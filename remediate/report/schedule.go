@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"example.com/harden/remediate"
 )
 
 // ScheduleSchema names the shape of a Schedule as JSON.
@@ -25,7 +27,7 @@ func (r *Schedule) text(p *page) {
 	if len(r.Changes) == 0 {
 		p.line("The schedule is already up to date.")
 	} else {
-		p.line(p.paint(bold, "Schedule, with "+r.Manager+": "+plural(len(r.Changes), "change")))
+		p.line(p.paint(bold, "Schedule, with "+r.Manager+": "+remediate.Count(len(r.Changes), "change")))
 	}
 	for _, n := range r.Notes {
 		p.block("  "+p.paint(yellow, pad("note", numberWidth)), 2+numberWidth, "", n)

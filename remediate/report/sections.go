@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/harden/remediate"
 )
 
 // A fold is a section whose checks are only counted.
@@ -40,7 +42,7 @@ func (p *page) sections(r *Report) {
 	if sum == 0 {
 		return
 	}
-	p.title("passing or not applicable: " + plural(sum, "check") + " (-v lists them)")
+	p.title("passing or not applicable: " + remediate.Count(sum, "check") + " (-v lists them)")
 	for _, f := range folds {
 		var parts []string
 		for _, s := range []State{Pass, NotApplicable} {
@@ -88,7 +90,7 @@ func (p *page) unknown(r *Report) {
 	}
 	p.lines(lines[:min(maxReasons, len(lines))])
 	if rest > 0 {
-		p.block(strings.Repeat(" ", indent), indent, dim, fmt.Sprintf("and %d more; -v lists all", rest))
+		p.under(dim, fmt.Sprintf("and %d more; -v lists all", rest))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/stride"
 	"example.com/harden/checks/want"
+	"example.com/harden/remediate"
 )
 
 // looks is how each state is shown: a sign, a word and a colour, so that none of them has to carry it alone.
@@ -86,13 +87,9 @@ func (n Nothing) text(p *page) {
 }
 
 func (p *page) header(r *Report) {
-	var names []string
-	for _, b := range r.Benchmarks {
-		names = append(names, cis.Benchmark(b).Title())
-	}
 	p.block("", 0, bold, r.Host.Name)
-	p.block("  "+p.paint(dim, pad("benchmark", 11)), 13, "", strings.Join(names, ", "))
 	field := func(name, text string) { p.block("  "+p.paint(dim, pad(name, 11)), 13, "", text) }
+	field("benchmark", strings.Join(titles(r.Benchmarks), ", "))
 	if r.Host.Root != "/" {
 		field("root", r.Host.Root)
 	}
@@ -102,7 +99,7 @@ func (p *page) header(r *Report) {
 			field("engine", e.Error)
 		case e.Local:
 			field("engine", fmt.Sprintf("%s at %s (%s), %s, %d running", e.Version, e.Endpoint, e.From,
-				plural(e.Containers, "container"), e.Running))
+				remediate.Count(e.Containers, "container"), e.Running))
 		default:
 			field("engine", fmt.Sprintf("%s on another machine, %s (%s)", e.Version, e.Endpoint, e.From))
 		}
@@ -135,6 +132,14 @@ func (p *page) header(r *Report) {
 	for _, n := range r.Host.Notes {
 		p.block("  "+p.paint(yellow, pad("note", 11)), 13, "", n)
 	}
+}
+
+// titles are those of editions of benchmarks.
+func titles(benchmarks []string) (titles []string) {
+	for _, b := range benchmarks {
+		titles = append(titles, cis.Benchmark(b).Title())
+	}
+	return titles
 }
 
 func componentText(c Component) string {
@@ -191,15 +196,7 @@ func (p *page) totals(r *Report) string {
 			counts = append(counts, p.paint(looks[s].color, s.counted(n)))
 		}
 	}
-	return p.paint(bold, plural(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")
-}
-
-// plural counts things.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return p.paint(bold, remediate.Count(r.Summary.Selected, "check")) + ": " + strings.Join(counts, ", ")
 }
 
 // threatLine names a threat by its letter, its ID and what goes wrong.

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/harden/scripts/tree"
 )
 
 // TestPlays takes a host from a rehearsal to the run, to a second run, and back to where nothing is left to do.
@@ -22,13 +24,13 @@ func TestPlays(t *testing.T) {
 			needs(t)
 			h := newHost(t)
 			playbook := way.play(h, built.installed)
-			old := h.tree(true)
+			old := tree.Touched(t, h.root)
 
 			o := h.play(playbook, "--check", "--diff")
 			if o.code != 0 || o.changed == 0 {
 				t.Fatalf("--check: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 			}
-			if diff := cmp.Diff(old, h.tree(true)); diff != "" {
+			if diff := cmp.Diff(old, tree.Touched(t, h.root)); diff != "" {
 				t.Errorf("--check has written (-before +after):\n%s", diff)
 			}
 			for _, path := range []string{h.state, h.dir + "/harden", h.dir + "/etc/harden.yaml"} {
@@ -59,13 +61,13 @@ func TestPlays(t *testing.T) {
 				t.Errorf("daemon.json, %v (-want +got):\n%s", err, diff)
 			}
 
-			done := h.tree(true)
+			done := tree.Touched(t, h.root)
 			for _, args := range [][]string{{"--diff"}, {"--check", "--diff"}} {
 				if o = h.play(playbook, args...); o.code != 0 || o.changed != 0 {
 					t.Errorf("again, %q: %d changed, exit code %d\n%s", args, o.changed, o.code, o.out)
 				}
 			}
-			if diff := cmp.Diff(done, h.tree(true)); diff != "" {
+			if diff := cmp.Diff(done, tree.Touched(t, h.root)); diff != "" {
 				t.Errorf("a second run has written (-before +after):\n%s", diff)
 			}
 		})
@@ -102,7 +104,7 @@ func TestFailingFix(t *testing.T) {
 			if err := os.WriteFile(dir+"/daemon.json", []byte("{}\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			old := h.tree(false)
+			old := tree.Of(t, h.root)
 			o := h.play(way.play(h, built.installed))
 			if o.code == 0 || o.failed != 1 {
 				t.Errorf("%d failed, exit code %d\n%s", o.failed, o.code, o.out)
@@ -110,7 +112,7 @@ func TestFailingFix(t *testing.T) {
 			if !strings.Contains(o.out, "no space left on device") {
 				t.Errorf("the message does not tell why:\n%s", o.out)
 			}
-			if diff := cmp.Diff(old, h.tree(false)); diff != "" {
+			if diff := cmp.Diff(old, tree.Of(t, h.root)); diff != "" {
 				t.Errorf("something was left behind (-before +after):\n%s", diff)
 			}
 		})
@@ -144,19 +146,19 @@ func TestInterrupted(t *testing.T) {
 				if half && way.name != "command" && !strings.Contains(o.out, `+	"live-restore": true`) {
 					t.Errorf("what the interrupted run did is not shown:\n%s", o.out)
 				}
-				if diff := cmp.Diff(relative(whole), relative(h)); diff != "" {
+				if diff := cmp.Diff(tree.Of(t, whole.root), tree.Of(t, h.root)); diff != "" {
 					t.Errorf("after a kill at %s (-want +got):\n%s", at, diff)
 				}
 			}
 
 			h := newHost(t)
-			old := h.tree(false)
+			old := tree.Of(t, h.root)
 			h.interrupt(way, h.root+"/etc/docker", true)
 			o := h.play(h.rollback())
 			if o.code != 0 || o.changed != 1 {
 				t.Errorf("the rollback: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 			}
-			if diff := cmp.Diff(old, h.tree(false)); diff != "" {
+			if diff := cmp.Diff(old, tree.Of(h.t, h.root)); diff != "" {
 				t.Errorf("taken back (-before +after):\n%s", diff)
 			}
 		})
@@ -167,7 +169,7 @@ func TestInterrupted(t *testing.T) {
 // some of the run is to be on disk then.
 func (h *host) interrupt(way way, at string, half bool) {
 	h.t.Helper()
-	old := h.tree(false)
+	old := tree.Of(h.t, h.root)
 	deadly := filepath.Join(h.dir, "deadly")
 	script := fmt.Sprintf("#!/bin/sh\nexec strace -f -qq -o /dev/null -P %s -e trace=rename,renameat,renameat2 "+
 		"-e inject=rename,renameat,renameat2:signal=KILL %s \"$@\"\n", at, built.installed)
@@ -178,7 +180,7 @@ func (h *host) interrupt(way way, at string, half bool) {
 		h.t.Fatalf("killed at %s: %d failed, exit code %d\n%s", at, o.failed, o.code, o.out)
 	}
 	_, err := os.Stat(h.state + "/current")
-	if got := err == nil && len(cmp.Diff(old, h.tree(false))) > 0; got != half {
+	if got := err == nil && len(cmp.Diff(old, tree.Of(h.t, h.root))) > 0; got != half {
 		h.t.Fatalf("killed at %s, something is half done: %v, want %v", at, got, half)
 	}
 }
@@ -188,20 +190,11 @@ func (h *host) rollback() string {
 		"rollback, run: newest, root: %s, state_dir: %s, config: none}\n", h.root, h.state)
 }
 
-// relative is a host's tree without where it lies.
-func relative(h *host) map[string]string {
-	all := map[string]string{}
-	for path, text := range h.tree(false) {
-		all[strings.TrimPrefix(path, h.root)] = text
-	}
-	return all
-}
-
 // TestWrongArguments: Ansible checks none for a module that is not Python.
 func TestWrongArguments(t *testing.T) {
 	needs(t)
 	h := newHost(t)
-	old := h.tree(true)
+	old := tree.Touched(t, h.root)
 	for _, tt := range []struct{ args, want string }{
 		{"onyl: [docker/icc]", `unknown option \"onyl\"`},
 		{"only: [3.20]", `only: 3.2 is a number`},
@@ -229,7 +222,7 @@ func TestWrongArguments(t *testing.T) {
 	if o.failed != 1 || !strings.Contains(o.out, "open findings: 4 checks: 4 fail") {
 		t.Errorf("fail_on_findings=Yes: %d failed\n%s", o.failed, o.out)
 	}
-	if diff := cmp.Diff(old, h.tree(true)); diff != "" {
+	if diff := cmp.Diff(old, tree.Touched(t, h.root)); diff != "" {
 		t.Errorf("something was written (-before +after):\n%s", diff)
 	}
 }
@@ -238,17 +231,17 @@ func TestWrongArguments(t *testing.T) {
 func TestRoleRollback(t *testing.T) {
 	needs(t)
 	h := newHost(t)
-	old := h.tree(false)
+	old := tree.Of(t, h.root)
 	playbook := ways[1].play(h, built.installed)
 	if o := h.play(playbook); o.code != 0 || o.changed == 0 {
 		t.Fatal(o.out)
 	}
-	done := h.tree(true)
+	done := tree.Touched(t, h.root)
 	if o := h.play(playbook, "-e", "harden_rollback=newest", "--check", "--diff"); o.code != 0 || o.changed != 1 ||
 		!strings.Contains(o.out, `-	"live-restore": true`) {
 		t.Errorf("--check of the rollback: %d changed, exit code %d\n%s", o.changed, o.code, o.out)
 	}
-	if diff := cmp.Diff(done, h.tree(true)); diff != "" {
+	if diff := cmp.Diff(done, tree.Touched(t, h.root)); diff != "" {
 		t.Errorf("--check of the rollback has written (-before +after):\n%s", diff)
 	}
 	for _, changed := range []int{1, 0} {
@@ -256,7 +249,7 @@ func TestRoleRollback(t *testing.T) {
 			t.Errorf("the rollback: %d changed, want %d, exit code %d\n%s", o.changed, changed, o.code, o.out)
 		}
 	}
-	if diff := cmp.Diff(old, h.tree(false)); diff != "" {
+	if diff := cmp.Diff(old, tree.Of(t, h.root)); diff != "" {
 		t.Errorf("taken back (-before +after):\n%s", diff)
 	}
 }

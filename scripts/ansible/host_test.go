@@ -2,7 +2,6 @@ package ansible
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -113,39 +111,6 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	return h
-}
-
-// tree is all that can be seen of each file below the host, times included when asked for.
-func (h *host) tree(times bool) map[string]string {
-	h.t.Helper()
-	all := map[string]string{}
-	err := filepath.WalkDir(h.root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		st := info.Sys().(*syscall.Stat_t)
-		text := fmt.Sprintf("%v %d:%d", info.Mode(), st.Uid, st.Gid)
-		if times {
-			text += fmt.Sprintf(" inode %d, %v %v", st.Ino, st.Mtim, st.Ctim)
-		}
-		if info.Mode().IsRegular() {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			text += fmt.Sprintf(" %x", sha256.Sum256(data))
-		}
-		all[path] = text
-		return nil
-	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return all
 }
 
 // selected are two files' fixes, of which one is content.

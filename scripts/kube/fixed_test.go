@@ -18,6 +18,7 @@ import (
 	"example.com/harden/remediate"
 	"example.com/harden/remediate/gate"
 	"example.com/harden/scripts/kube"
+	"example.com/harden/scripts/tree"
 )
 
 // ciphers are the suites that are left, in the order of the fix.
@@ -113,7 +114,7 @@ func TestFixed(t *testing.T) {
 	edit(t, n, kubelet, "cgroupDriver", "# as containerd has it\ncgroupDriver")
 	manifests := []string{apiServer, kube.Manifests + "/kube-controller-manager.yaml",
 		kube.Manifests + "/kube-scheduler.yaml", kube.Manifests + "/etcd.yaml"}
-	was := tree(t, n.Root, "etc", "var")
+	was := tree.Of(t, n.Root, "etc", "var")
 	before := map[string]string{}
 	for _, path := range append(manifests, kubelet) {
 		before[path] = n.Read(path)
@@ -159,7 +160,7 @@ func TestFixed(t *testing.T) {
 // likeBefore holds a node's files to what they were, but for what the programs have written since.
 func likeBefore(t *testing.T, n *kube.Node, was map[string]string) {
 	t.Helper()
-	is := tree(t, n.Root, "etc", "var")
+	is := tree.Of(t, n.Root, "etc", "var")
 	for path := range is { // what the programs themselves have written since
 		for _, theirs := range []string{"/var/lib/etcd", "/var/log/kubernetes", "/var/run", "/var/lib/kubelet/"} {
 			if _, ok := was[path]; !ok && strings.HasPrefix(path, theirs) {

@@ -2,14 +2,10 @@ package kube_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -76,38 +72,6 @@ func (o offline) run(want int, args ...string) (r report) {
 		o.t.Fatalf("harden %q exited %d, want %d: %v\n%s%s", args, cmd.ProcessState.ExitCode(), want, err, out, said.String())
 	}
 	return r
-}
-
-// tree tells all that a rollback must give back below some folders: of each file its mode, owner and content.
-func tree(t *testing.T, root string, folders ...string) map[string]string {
-	t.Helper()
-	all := map[string]string{}
-	for _, folder := range folders {
-		err := filepath.WalkDir(filepath.Join(root, folder), func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			st := info.Sys().(*syscall.Stat_t)
-			content := ""
-			if info.Mode().IsRegular() {
-				text, err := os.ReadFile(path)
-				if err != nil {
-					return err
-				}
-				content = string(text)
-			}
-			all[strings.TrimPrefix(path, root)] = fmt.Sprintf("%v %d:%d\n%s", info.Mode(), st.Uid, st.Gid, content)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return all
 }
 
 // decoded gives a document as plain values.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/scripts/kube"
+	"example.com/harden/scripts/tree"
 	"example.com/harden/scripts/vm"
 )
 
@@ -91,7 +92,7 @@ func (c cluster) runs(program string) (pid, argv string) {
 func TestRollOut(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	files, kept := tree(t, c.Root, "etc/kubernetes"), c.keeps()
+	files, kept := tree.Of(t, c.Root, "etc/kubernetes"), c.keeps()
 	first, _ := c.runs("kube-apiserver")
 	etcd, _ := c.runs("etcd")
 	c.do("kubectl get --raw /debug/pprof/ >/dev/null")
@@ -129,7 +130,7 @@ func TestRollOut(t *testing.T) {
 	if back := c.harden(0, "rollback", "--yes"); back.Run.Outcome != "rolled-back" {
 		t.Errorf("the way back: %+v", back.Run)
 	}
-	if diff := cmp.Diff(files, tree(t, c.Root, "etc/kubernetes")); diff != "" {
+	if diff := cmp.Diff(files, tree.Of(t, c.Root, "etc/kubernetes")); diff != "" {
 		t.Errorf("after the way back (-want +got):\n%s", diff)
 	}
 	c.settled()
@@ -148,13 +149,13 @@ func (c cluster) refused() {
 	if err := os.MkdirAll(filepath.Join(c.Root, "var/log/kubernetes/audit/audit.log"), 0o755); err != nil {
 		c.t.Fatal(err)
 	}
-	files, kept := tree(c.t, c.Root, "etc/kubernetes"), c.keeps()
+	files, kept := tree.Of(c.t, c.Root, "etc/kubernetes"), c.keeps()
 	bad := c.harden(4, "--yes", "--allow", "workload", "--only", "kubernetes/apiserver-audit-log")
 	if r := bad.Run.Reason; bad.Run.Outcome != "rolled-back" || !strings.Contains(r, "kube-apiserver") ||
 		!strings.Contains(r, "is a directory") {
 		c.t.Errorf("an audit log in a directory's place: %+v", bad.Run)
 	}
-	if diff := cmp.Diff(files, tree(c.t, c.Root, "etc/kubernetes")); diff != "" {
+	if diff := cmp.Diff(files, tree.Of(c.t, c.Root, "etc/kubernetes")); diff != "" {
 		c.t.Errorf("after a roll-out that was taken back (-want +got):\n%s", diff)
 	}
 	c.settled()

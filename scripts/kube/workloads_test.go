@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/harden/scripts/kube"
+	"example.com/harden/scripts/tree"
 )
 
 // hostNetwork makes of a kustomization one for a node without a network for pods, and takes what more is to be patched.
@@ -51,7 +52,7 @@ func TestWorkloads(t *testing.T) {
 	}
 	c.Load("registry.example.com/harden:0.2.0", "harden", filepath.Join(c.Root, "root/harden"))
 	c.do("chmod 0644 /etc/kubernetes/scheduler.conf; chown 1:1 /etc/kubernetes/admin.conf")
-	files := tree(t, c.Root, "etc")
+	files := tree.Of(t, c.Root, "etc")
 
 	c.workload("audit-docker", "")
 	c.do(`kubectl -n harden rollout status daemonset/harden-audit --timeout=10m
@@ -70,24 +71,24 @@ func TestWorkloads(t *testing.T) {
 	if m := c.Read("/var/lib/node_exporter/textfile_collector/harden.prom"); !strings.Contains(m, "\nharden_") {
 		t.Errorf("the metrics:\n%s", m)
 	}
-	if diff := cmp.Diff(files, tree(t, c.Root, "etc")); diff != "" {
+	if diff := cmp.Diff(files, tree.Of(t, c.Root, "etc")); diff != "" {
 		t.Errorf("the audit changed the node (-want +got):\n%s", diff)
 	}
 
 	c.job("")
-	fixed := tree(t, c.Root, "etc")
+	fixed := tree.Of(t, c.Root, "etc")
 	for name, mode := range map[string]string{"scheduler.conf": "600 0:0", "admin.conf": "600 0:0"} {
 		if got := strings.TrimSpace(c.do("stat -c '%a %u:%g' /etc/kubernetes/" + name)); got != mode {
 			t.Errorf("%s is %s after the Job, not %s", name, got, mode)
 		}
 	}
 	c.job("")
-	if diff := cmp.Diff(fixed, tree(t, c.Root, "etc")); diff != "" {
+	if diff := cmp.Diff(fixed, tree.Of(t, c.Root, "etc")); diff != "" {
 		t.Errorf("a second Job changed something (-want +got):\n%s", diff)
 	}
 	c.job("    - {op: replace, path: /spec/template/spec/containers/0/args, " +
 		"value: [rollback, --yes, --root=/host, --state=/host/var/lib/harden, --config=none]}\n")
-	if diff := cmp.Diff(files, tree(t, c.Root, "etc")); diff != "" {
+	if diff := cmp.Diff(files, tree.Of(t, c.Root, "etc")); diff != "" {
 		t.Errorf("after the Job that rolls back (-want +got):\n%s", diff)
 	}
 }

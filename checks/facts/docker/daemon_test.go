@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"example.com/harden/checks/facts"
-	"example.com/harden/checks/facts/docker"
-	"example.com/harden/fixtures"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/fixtures"
 )
 
 // An answer is an engine that says one thing of itself.
@@ -318,7 +319,7 @@ func TestOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := docker.Option{Key: "labels", Flag: "label", File: json.RawMessage(`["x=y"]`),
+	want := docker.Option{Flag: "label", File: json.RawMessage(`["x=y"]`),
 		Next: &facts.Flag{Name: "label", Values: []string{"a=b", "c=d"}, Origin: "/etc/systemd/system/docker.service"}}
 	if diff := cmp.Diff(want, d.Option("labels"), cmpopts.IgnoreFields(facts.Flag{}, "By")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -92,8 +92,7 @@ func (p *StaticPod) Entitled() want.Warrant {
 func (p *StaticPod) Host(inside string) (string, bool) {
 	best := Mounted{}
 	for _, m := range p.Mounts {
-		if (inside == m.Path || strings.HasPrefix(inside, strings.TrimSuffix(m.Path, "/")+"/")) &&
-			len(m.Path) > len(best.Path) {
+		if facts.Within(inside, m.Path) && len(m.Path) > len(best.Path) {
 			best = m
 		}
 	}

@@ -97,7 +97,8 @@ func (w *sourceWalk) built(s *Service, name Value) {
 			dir = path.Join(v.File.Dir, dir)
 		}
 	}
-	if err != nil || file == "" || strings.Contains(dir, ":/") { // who starts the project chooses, or another machine has it
+	// who starts the project chooses, or another machine has it
+	if err != nil || file == "" || strings.Contains(dir, ":/") {
 		return
 	}
 	if !path.IsAbs(file) {
