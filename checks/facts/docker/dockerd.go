@@ -31,6 +31,9 @@ func dockerd(h *facts.Host, engine *EngineFacts) (*facts.Process, error) {
 		if i >= 0 && (rootless(&all[i]) || all[i].Doubted == "") {
 			return legible(&all[i])
 		}
+		if i >= 0 { // no other is judged in its place
+			return nil, facts.Uncertain(all[i : i+1])
+		}
 	}
 	if Unanswered(h) != nil {
 		return nil, nil // whatever else runs here, it is not the one that was asked for

@@ -19,6 +19,10 @@ type Other struct {
 	Sockets []string
 }
 
+// maxAsked is how many daemons are asked where they listen: the kernel goes through all its connections for each, and
+// any user can start thousands.
+const maxAsked = 20
+
 // maxUsers is how many accounts are looked at for a Docker of their own.
 const maxUsers = 1000
 
@@ -82,7 +86,10 @@ func others(h *facts.Host, d *Daemon) []Other {
 			continue
 		}
 		o := Other{PID: p.PID, UID: p.UID}
-		ls, _ := h.Listeners(p.PID) // who may not look is told less
+		var ls []facts.Listener
+		if len(all) < maxAsked {
+			ls, _ = h.Listeners(p.PID) // who may not look is told less
+		}
 		for _, l := range ls {
 			if strings.Contains(l.Address, "/libnetwork/") {
 				continue // where its own helpers answer
@@ -120,11 +127,13 @@ const (
 // or does not answer. This host may have another, of which that one says nothing.
 func Unanswered(h *facts.Host) error {
 	_, at, err := h.Source().Engine(h.Context())
-	if err == nil && at.PID == 0 {
+	dockerds, _ := h.AllProcesses("dockerd")
+	known := slices.ContainsFunc(dockerds, func(p facts.Process) bool { return p.PID == at.PID && !p.Contained })
+	if err == nil && !known && at.PID != 1 {
 		_, err = EngineSays(h)
 	}
 	switch {
-	case err == nil, at.From == "", at.From == Default, at.PID > 1, errors.Is(err, facts.ErrAbsent):
+	case err == nil, at.From == "", at.From == Default, known, errors.Is(err, facts.ErrAbsent):
 		return nil
 	case at.Host == "unix://"+defaultSocket, at.Host == "unix://"+longSocket:
 		return nil // the system's own, which just does not run
