@@ -31,9 +31,10 @@ lint:
 	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/harden # for --source; it cannot be run here
 	$(GO) run $(STATICCHECK) ./...
 
-bench: ## measure speed and memory, as ratios, on this machine
+BASE :=
+bench: ## measure speed and memory, as ratios, on this machine; BASE=FILE is another harden to compare with
 	scripts/setup
-	$(GO) test -run '^$$' -bench . -benchtime 20x -timeout 30m ./scripts/bench
+	HARDEN_BASE='$(abspath $(BASE))' $(GO) test -run '^$$' -bench . -benchtime 20x -timeout 30m ./scripts/bench
 
 torture: ## kill harden at every system call, cut the power at every write; takes hours
 	scripts/setup

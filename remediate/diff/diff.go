@@ -18,8 +18,8 @@ import (
 )
 
 // Unified shows a change to people: as patch(1) takes it, but with secrets replaced by marks and with characters that
-// could deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does not
-// weaken what is shown. patch passes over the header, which is what tells of mode and owner.
+// could deceive a terminal escaped. The hashes in its header are of the real bytes, so that hiding some of them does
+// not weaken what is shown. patch passes over the header, which is what tells of mode and owner.
 func Unified(c remediate.Change, r *Redactor) string {
 	var b strings.Builder
 	changed := hunks(c, udiff.DefaultContextLines)

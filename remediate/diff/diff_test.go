@@ -24,8 +24,8 @@ func file(mode uint32, uid uint32, owner, data string) facts.File {
 	return facts.File{Info: i, Data: []byte(data)}
 }
 
-// patch is the change whole, as patch(1) takes it: it makes the bytes of c.After.Data of those of c.Before.Data, but for
-// a new file of no bytes, which a unified diff has no way to say.
+// patch is the change whole, as patch(1) takes it: it makes the bytes of c.After.Data of those of c.Before.Data, but
+// for a new file of no bytes, which a unified diff has no way to say.
 func patch(c remediate.Change) string {
 	changed := hunks(c, udiff.DefaultContextLines)
 	return head(c, changed != "") + changed

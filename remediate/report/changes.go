@@ -241,20 +241,19 @@ func (p *page) shift(d Shift) {
 	look := shiftLooks[d.Kind]
 	p.block("  "+p.paint(look.color, pad(p.sign(look.sign)+" "+d.Kind, wordWidth))+pad(d.Number, numberWidth), indent, "",
 		d.ID+": "+d.Title)
-	margin := func(text string) { p.block(pad("", indent), indent, "", text) }
 	switch d.Kind {
 	case ShiftNew, ShiftExpired, ShiftWaived:
-		margin(difference(Clean(d.Subject), d.Is, d.Must))
+		p.under("", difference(Clean(d.Subject), d.Is, d.Must))
 	case ShiftChanged:
-		margin(difference(Clean(d.Subject), "was "+d.Was+", is "+d.Is, d.Must))
+		p.under("", difference(Clean(d.Subject), "was "+d.Was+", is "+d.Is, d.Must))
 	case ShiftFixed, ShiftGone:
-		margin(Clean(d.Subject) + ": was " + Clean(d.Was))
+		p.under("", Clean(d.Subject)+": was "+Clean(d.Was))
 	}
 	if d.Reason != "" {
 		reason := d.Reason
 		if d.Kind == ShiftWaived || d.Kind == ShiftExpired {
 			reason = "waived: " + reason
 		}
-		p.block(pad("", indent), indent, dim, firstLine(reason))
+		p.under(dim, firstLine(reason))
 	}
 }

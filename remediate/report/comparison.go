@@ -2,7 +2,6 @@ package report
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
@@ -154,18 +153,12 @@ var shiftColumns = []string{"change", "check", "number", "title", "subject", "wa
 
 // writeComparison is the table of a comparison, a row for each change.
 func (csvView) writeComparison(w io.Writer, c *Comparison) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	rows := [][]string{shiftColumns}
+	out := newTable(w, shiftColumns)
 	for _, s := range c.Changes {
-		row := []string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason),
-			string(s.Finding), c.New.Host, c.Old.Time.Format(time.RFC3339), c.New.Time.Format(time.RFC3339)}
-		for i := range row {
-			row[i] = cell(row[i])
-		}
-		rows = append(rows, row)
+		out.row([]string{s.Kind, s.ID, s.Number, s.Title, s.Subject, s.Was, s.Is, s.Must, firstLine(s.Reason),
+			string(s.Finding), c.New.Host, c.Old.Time.Format(time.RFC3339), c.New.Time.Format(time.RFC3339)})
 	}
-	return out.WriteAll(rows)
+	return out.end()
 }
 
 // writeComparison is a comparison as Markdown, such as for the comment of a CI.

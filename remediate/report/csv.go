@@ -35,11 +35,7 @@ func (v csvView) Write(w io.Writer, d Document, _ Style) error {
 	if err != nil {
 		return err
 	}
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	if err := out.Write(csvColumns); err != nil {
-		return err
-	}
+	out := newTable(w, csvColumns)
 	for _, r := range rs {
 		for i := range r.Results {
 			all := r.Results[i].entries(r)
@@ -47,14 +43,34 @@ func (v csvView) Write(w io.Writer, d Document, _ Style) error {
 				all = []entry{{&Finding{State: r.Results[i].State, Reason: r.Results[i].Reason}, r, &r.Results[i], nil}}
 			}
 			for _, e := range all {
-				if err := out.Write(csvRow(e)); err != nil {
-					return err
-				}
+				out.row(csvRow(e))
 			}
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.end()
+}
+
+// A csvTable is a table while it is written.
+type csvTable struct{ *csv.Writer }
+
+func newTable(w io.Writer, columns []string) csvTable {
+	t := csvTable{csv.NewWriter(w)}
+	t.UseCRLF = true     // RFC 4180
+	_ = t.Write(columns) // end tells of any error
+	return t
+}
+
+// row writes a row, each cell of it safe.
+func (t csvTable) row(cells []string) {
+	for i := range cells {
+		cells[i] = cell(cells[i])
+	}
+	_ = t.Write(cells)
+}
+
+func (t csvTable) end() error {
+	t.Flush()
+	return t.Error()
 }
 
 func csvRow(e entry) []string {
@@ -79,9 +95,6 @@ func csvRow(e entry) []string {
 	numbers := mapping.Numbers(res.ID)
 	for _, f := range mapping.Frameworks {
 		row = append(row, strings.Join(numbers[f], " "))
-	}
-	for i := range row {
-		row[i] = cell(row[i])
 	}
 	return row
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // orders are what a runner of continuous integration obeys.
-var orders = []string{"::set-output name=a::b", "  ::stop-commands::x", "x\n::error::y", "a ::debug::b", "##[add-mask]x",
-	"x##vso[task.setvariable variable=a]b"}
+var orders = []string{"::set-output name=a::b", "  ::stop-commands::x", "x\n::error::y", "a ::debug::b",
+	"##[add-mask]x", "x##vso[task.setvariable variable=a]b"}
 
 // TestReadDistrustsDiffs shows the diffs of a report that somebody has written by hand: they are text, and nothing that
 // a terminal or a runner of continuous integration obeys.

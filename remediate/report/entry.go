@@ -45,7 +45,7 @@ func (res *Result) entries(r *Report) (all []entry) {
 		all = append(all, entry{f, r, res, a})
 	}
 	if state := State(res.Status.String()); slices.Contains(inconclusive, state) {
-		f := &Finding{ID: findingIDs(r.Host, res.ID, []named{{}})[0], State: state, Reason: res.Reason}
+		f := &Finding{ID: findingIDs(r.Host, res.ID, []named{{}}, nil)[0], State: state, Reason: res.Reason}
 		all = append(all, entry{f, r, res, nil})
 	}
 	return all
@@ -155,7 +155,7 @@ func oneReport(format string, d Document) (*Report, error) {
 	return rs[0], nil
 }
 
-// A findingsView is a format for other programs: whole, and of findings alone.
+// A findingsView is a format for other programs: whole, and of findings unless it says otherwise.
 type findingsView struct{}
 
 func (findingsView) Of(s Subject) bool      { return s == OfReport || s == OfPlan }

@@ -89,31 +89,21 @@ func linesOf(res *Result) []foundLine {
 		state           State
 		got, must, note string
 	}
-	var lines []foundLine
-	known := map[kind]int{}
-	var last kind // most are like the one before
-	at := -1
-	add := func(k kind, subject string) {
-		if k != last || at < 0 {
-			var ok bool
-			if at, ok = known[k]; !ok {
-				at, known[k] = len(lines), len(lines)
-				lines = append(lines, foundLine{state: k.state, checks: []*Result{res}, text: difference("", k.got, k.must),
-					note: k.note})
-			}
-			last = k
-		}
-		lines[at].subjects = append(lines[at].subjects, subject)
-	}
+	var alike groups[kind, string]
 	for i := range res.Findings {
 		f, note := &res.Findings[i], ""
 		if f.State == Failed {
 			note = f.Reason
 		}
-		add(kind{cmp.Or(f.State, res.State), f.Got, f.Must, note}, placed(f))
+		alike.add(kind{cmp.Or(f.State, res.State), f.Got, f.Must, note}, placed(f))
 	}
 	for _, a := range res.Waived {
-		add(kind{Waived, a.Got, a.Must, waiverText(a.Reason, a.Approver, a.Expires)}, a.Subject)
+		alike.add(kind{Waived, a.Got, a.Must, waiverText(a.Reason, a.Approver, a.Expires)}, a.Subject)
+	}
+	var lines []foundLine
+	for k, subjects := range alike.all() {
+		lines = append(lines, foundLine{state: k.state, checks: []*Result{res}, subjects: subjects,
+			text: difference("", k.got, k.must), note: k.note})
 	}
 	if len(lines) == 0 {
 		lines = append(lines, foundLine{state: res.State, checks: []*Result{res}, text: reasonOf(res)})
@@ -137,7 +127,11 @@ func reasonOf(res *Result) string {
 // merged has what several checks found of the same things once, and what many found alike.
 func merged(all []foundLine) []foundLine {
 	all = mergedBy(all, func(l foundLine) string { return strings.Join(l.subjects, "\x00") + "\x00\x00" + l.text }, 1)
-	return mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
+	all = mergedBy(all, func(l foundLine) string { return l.text }, maxNamed)
+	for i := range all {
+		all[i].checks, all[i].subjects = unique(all[i].checks), unique(all[i].subjects)
+	}
+	return all
 }
 
 // mergedBy makes one line of all that are of the same state, note and key, where there are more of them than few.
@@ -159,15 +153,12 @@ func mergedBy(all []foundLine, key func(foundLine) string, few int) (lines []fou
 		lines[i].subjects = append(lines[i].subjects, l.subjects...)
 		lines[i].more += l.more
 	}
-	for i := range lines {
-		lines[i].checks, lines[i].subjects = unique(lines[i].checks), unique(lines[i].subjects)
-	}
 	return lines
 }
 
 // unique leaves out what was there before.
 func unique[T comparable](all []T) []T {
-	seen := map[T]bool{}
+	seen := make(map[T]bool, len(all))
 	return slices.DeleteFunc(all, func(v T) bool {
 		was := seen[v]
 		seen[v] = true
@@ -181,42 +172,45 @@ func (res *Result) short() string { return cmp.Or(res.Number, res.ID) }
 // lines shows what was found.
 func (p *page) lines(all []foundLine) {
 	for _, l := range all {
-		look := p.look(l.state)
 		text := p.several(l.subjects) + l.text
 		if n := len(l.checks); n > 1 {
 			text += fmt.Sprintf(" (%d checks, %s to %s)", n, l.checks[0].short(), l.checks[n-1].short())
 		}
-		p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(l.checks[0].Number, numberWidth),
-			indent, "", text)
-		margin := strings.Repeat(" ", indent)
+		p.row(l.state, l.checks[0].Number, "", text)
 		if l.note != "" {
-			p.block(margin, indent, dim, l.note)
+			p.under(dim, l.note)
 		}
 		if l.more > 0 {
-			p.block(margin, indent, dim, fmt.Sprintf("and %d more; -v lists all", l.more))
+			p.under(dim, fmt.Sprintf("and %d more; -v lists all", l.more))
 		}
 	}
 }
 
+// row is what is in a state, behind the number of its check.
+func (p *page) row(s State, number, color, text string) {
+	look := p.look(s)
+	p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(number, numberWidth), indent, color,
+		text)
+}
+
+// under is more of a row.
+func (p *page) under(color, text string) { p.block(pad("", indent), indent, color, text) }
+
 // result shows a check with all that is known of it.
 func (p *page) result(res *Result) {
-	look := p.look(res.State)
-	head := "  " + p.paint(look.color, pad(look.sign+" "+look.word, wordWidth)) + pad(res.Number, numberWidth)
 	color := ""
 	if res.State == NotApplicable {
 		color = dim
 	}
-	p.block(head, indent, color, res.Title)
-	margin := strings.Repeat(" ", indent)
-	note := func(text string) { p.block(margin, indent, dim, text) }
-	note(res.ID + " - " + res.Why)
+	p.row(res.State, res.Number, color, res.Title)
+	p.under(dim, res.ID+" - "+res.Why)
 	p.findings(res)
 	for _, a := range res.Waived {
-		p.block(margin, indent, "", difference(Clean(a.Subject), a.Got, a.Must))
-		note(waiverText(a.Reason, a.Approver, a.Expires))
+		p.under("", difference(Clean(a.Subject), a.Got, a.Must))
+		p.under(dim, waiverText(a.Reason, a.Approver, a.Expires))
 	}
 	if res.Reason != "" {
-		note(res.Reason)
+		p.under(dim, res.Reason)
 	}
 }
 
@@ -227,33 +221,23 @@ func (p *page) findings(res *Result) {
 		got, must, reason string
 		state             State
 	}
-	var kinds []kind
-	subjects := map[kind]*[]string{}
-	var last kind // most are like the one before
-	var alike *[]string
+	var alike groups[kind, string]
 	for i := range res.Findings {
 		f := &res.Findings[i]
 		k := kind{got: f.Got, must: f.Must, state: f.State}
 		if f.State == Failed {
 			k.reason = f.Reason
 		}
-		if k != last || alike == nil {
-			if last, alike = k, subjects[k]; alike == nil {
-				alike = new([]string)
-				kinds, subjects[k] = append(kinds, k), alike
-			}
-		}
-		*alike = append(*alike, placed(f))
+		alike.add(k, placed(f))
 	}
-	margin := strings.Repeat(" ", indent)
-	for _, k := range kinds {
-		text := difference(p.several(*subjects[k]), k.got, k.must)
+	for k, subjects := range alike.all() {
+		text := difference(p.several(subjects), k.got, k.must)
 		if k.state != res.State {
 			text += " (" + looks[k.state].phrase + ")"
 		}
-		p.block(margin, indent, "", text)
+		p.under("", text)
 		if k.reason != "" {
-			p.block(margin, indent, red, k.reason)
+			p.under(red, k.reason)
 		}
 	}
 }

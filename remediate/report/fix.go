@@ -194,16 +194,12 @@ func (p *page) fix(f *Fix, told map[string]bool) {
 
 // shared names what is shown with each other fix.
 func (p *page) shared(all []Shared) {
-	targets := map[string][]string{}
-	var order []string
+	var of groups[string, string]
 	for _, s := range all {
-		if targets[s.With] == nil {
-			order = append(order, s.With)
-		}
-		targets[s.With] = append(targets[s.With], s.Target)
+		of.add(s.With, s.Target)
 	}
-	for _, with := range order {
-		p.labelled("change", p.several(targets[with])+": shown with "+with)
+	for with, targets := range of.all() {
+		p.labelled("change", p.several(targets)+": shown with "+with)
 	}
 }
 

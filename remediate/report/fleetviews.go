@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
@@ -109,21 +108,9 @@ func (p *page) undecided(g FleetGroup) {
 func (c FleetCheck) sides() string {
 	var parts []string
 	for _, s := range c.Sides {
-		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), s.members()))
+		parts = append(parts, fmt.Sprintf("%d %s (%s)", s.Hosts, statePhrase(s.State), listed(s.Names, s.Hosts)))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (s FleetSide) members() string {
-	var names []string
-	for _, n := range s.Names {
-		names = append(names, Clean(n))
-	}
-	text := strings.Join(names, ", ")
-	if more := s.Hosts - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 func statePhrase(s State) string { return cmp.Or(looks[s].phrase, "not selected") }
@@ -153,11 +140,7 @@ var fleetColumns = []string{"host", "group", "score", "check", "number", "title"
 
 // writeFleet is the table of a fleet: a row for each difference, and one for each host that has none.
 func (csvView) writeFleet(w io.Writer, f *Fleet) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true // RFC 4180
-	if err := out.Write(fleetColumns); err != nil {
-		return err
-	}
+	out := newTable(w, fleetColumns)
 	for h := range f.hosts() {
 		all := h.Differences
 		if len(all) == 0 {
@@ -172,17 +155,10 @@ func (csvView) writeFleet(w io.Writer, f *Fleet) error {
 			if d.ID != "" {
 				rating = d.Severity.String()
 			}
-			row := []string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
+			out.row([]string{h.Name, h.Group, score, d.ID, d.Number, d.Title, rating, d.Kind, string(d.State),
 				string(d.Majority), d.Subject, d.Got, d.Must, d.MajorityGot, h.Machine, h.OS, h.Kernel,
-				h.Time.Format(time.RFC3339), h.File}
-			for i := range row {
-				row[i] = cell(row[i])
-			}
-			if err := out.Write(row); err != nil {
-				return err
-			}
+				h.Time.Format(time.RFC3339), h.File})
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.end()
 }

@@ -285,10 +285,10 @@ func (rd *gistReader) take(res gistResult) error {
 
 // standing is how a check stands, whether its host was only audited, is about to be changed or has been.
 func standing(s State) State {
-	switch s {
-	case Fixed:
+	switch {
+	case s == Fixed:
 		return Pass
-	case Planned, Pending, Held, Left, Failed:
+	case s.failing():
 		return Fail
 	}
 	return s
@@ -320,7 +320,7 @@ func (rd *gistReader) finding(res *gistResult, waived bool) error {
 	}
 	s.subject = untagged(cmp.Or(place, s.subject))
 	s.got, s.must = untagged(s.got), untagged(s.must)
-	sum := sha256.Sum256([]byte(detail(s.subject, s.got, s.must, fmt.Sprint(waived))))
+	sum := sha256.Sum256([]byte(joined(s.subject, s.got, s.must, fmt.Sprint(waived))))
 	res.sum[0] += binary.LittleEndian.Uint64(sum[:]) // a sum does not depend on the order
 	res.sum[1] += binary.LittleEndian.Uint64(sum[8:])
 	res.total++

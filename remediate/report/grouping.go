@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-
-	"example.com/harden/checks/cis"
 )
 
 // A Grouping says which hosts of a fleet are compared with each other.
@@ -75,9 +73,5 @@ func (g *Gist) kind() string {
 	if len(parts) == 0 {
 		parts = []string{"neither Docker nor Kubernetes"}
 	}
-	var editions []string
-	for _, b := range g.benchmarks {
-		editions = append(editions, cis.Benchmark(b).Title())
-	}
-	return strings.Join(parts, " and ") + " (" + strings.Join(editions, ", ") + ")"
+	return strings.Join(parts, " and ") + " (" + strings.Join(titles(g.benchmarks), ", ") + ")"
 }

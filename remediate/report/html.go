@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/cis"
 	"example.com/harden/checks/severity"
 	"example.com/harden/checks/stride"
 	"example.com/harden/remediate"
@@ -89,16 +88,11 @@ type htmlDiff struct {
 
 func newHTMLPage(w *bufio.Writer, rs Reports) *htmlPage {
 	p := &htmlPage{tags: tags{w}, byID: map[string]*htmlCheck{}}
-	byHost, order := map[string]Reports{}, []string{}
+	var byHost groups[string, *Report]
 	for _, r := range rs {
-		host := r.Host.identityOf()
-		if byHost[host] == nil {
-			order = append(order, host)
-		}
-		byHost[host] = append(byHost[host], r)
+		byHost.add(r.Host.identityOf(), r)
 	}
-	for _, host := range order {
-		all := byHost[host]
+	for _, all := range byHost.all() {
 		slices.SortStableFunc(all, func(a, b *Report) int { return a.Time.Compare(b.Time) })
 		p.reports = append(p.reports, all[len(all)-1])
 		p.earlier = append(p.earlier, nil)
@@ -150,9 +144,9 @@ func (p *htmlPage) collect(host int, r *Report) {
 
 // add adds a finding; what is alike on several hosts is one row, and twice on one host two.
 func (c *htmlCheck) add(e entry, host int) {
-	key := detail(e.Subject, e.Place, e.Got, e.Must, e.Reason, string(e.State))
+	key := joined(e.Subject, e.Place, e.Got, e.Must, e.Reason, string(e.State))
 	if e.waiver != nil {
-		key = detail(key, e.accepted())
+		key = joined(key, e.accepted())
 	}
 	i, known := c.rows[key]
 	if known && !slices.Contains(c.entries[i].hosts, host) {
@@ -237,17 +231,11 @@ func (p *htmlPage) hosts() {
 		p.close("section")
 		return
 	}
-	p.region("Table of hosts")
-	p.open("table", "class", "hosts")
-	p.element("caption", "Hosts, and how many findings each has")
-	p.open("thead")
 	columns := []string{"Host", "Score"}
 	for _, s := range severity.All {
 		columns = append(columns, s.String())
 	}
-	p.row("th", append(columns, "About")...)
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of hosts", "Hosts, and how many findings each has", append(columns, "About"), "class", "hosts")
 	for _, r := range p.reports {
 		score := "none"
 		if r.Score != nil {
@@ -282,9 +270,7 @@ func (p *htmlPage) score(r *Report) {
 // about is when and against what a host was audited, and what it is.
 func about(r *Report) (parts []string) {
 	parts = append(parts, "audited "+r.Time.UTC().Format(time.RFC3339))
-	for _, b := range r.Benchmarks {
-		parts = append(parts, cis.Benchmark(b).Title())
-	}
+	parts = append(parts, titles(r.Benchmarks)...)
 	for _, s := range []string{r.Host.OS, r.Host.Kernel} {
 		if s != "" {
 			parts = append(parts, s)

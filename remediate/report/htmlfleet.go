@@ -45,13 +45,7 @@ func (p *fleetPage) summary() {
 	for _, n := range f.Notes {
 		p.element("p", n, "class", "note")
 	}
-	p.region("Table of groups")
-	p.open("table")
-	p.element("caption", "Groups")
-	p.open("thead")
-	p.row("th", "Group", "Hosts", "Hosts that differ", "Checks in different states")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of groups", "Groups", []string{"Group", "Hosts", "Hosts that differ", "Checks in different states"})
 	for i, g := range f.Groups {
 		p.open("tr")
 		p.open("td")
@@ -74,17 +68,12 @@ func (p *fleetPage) differing() {
 		p.element("p", "No host differs from its group.")
 		return
 	}
-	p.region("Table of hosts that differ")
-	p.open("table", "class", "hosts differ")
 	caption := "Hosts that differ from the majority of their group"
 	if more := p.of.Differing - maxFleetRows; more > 0 {
 		caption += fmt.Sprintf("; %d of them are left out, which the JSON and CSV formats have", more)
 	}
-	p.element("caption", caption)
-	p.open("thead")
-	p.row("th", "Host", "Score", "Group", "Differs in")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of hosts that differ", caption, []string{"Host", "Score", "Group", "Differs in"}, "class",
+		"hosts differ")
 	rows := 0
 	for h := range p.of.hosts() {
 		if len(h.Differences) == 0 {
@@ -128,13 +117,8 @@ func (p *fleetPage) group(i int, g FleetGroup) {
 		p.element("p", "Every check is in the same state on all hosts.")
 		return
 	}
-	p.region("Table of checks of " + g.Name)
-	p.open("table")
-	p.element("caption", "Checks that are not in the same state on all hosts")
-	p.open("thead")
-	p.row("th", "Severity", "Check", "Majority", "Hosts")
-	p.close("thead")
-	p.open("tbody")
+	p.table("Table of checks of "+g.Name, "Checks that are not in the same state on all hosts",
+		[]string{"Severity", "Check", "Majority", "Hosts"})
 	for _, c := range g.Checks {
 		p.open("tr")
 		p.element("td", c.Severity.String(), "class", c.Severity.String())

@@ -167,12 +167,12 @@ func (p *htmlPage) differences() {
 		p.element("p", "Every check is in the same state on all hosts.")
 		return
 	}
-	groups, order := p.groups(differ)
+	groups := p.groups(differ)
 	p.region("Table of hosts and checks")
 	p.open("table", "class", "matrix")
 	caption := fmt.Sprintf("%s that are not in the same state on every host; hosts that are alike share a row",
 		remediate.Count(len(differ), "check"))
-	if more := len(order) - maxGroups; more > 0 {
+	if more := len(groups) - maxGroups; more > 0 {
 		caption += fmt.Sprintf("; %d rows more are left out, which the JSON and CSV formats have", more)
 	}
 	p.element("caption", caption)
@@ -186,8 +186,7 @@ func (p *htmlPage) differences() {
 	}
 	p.close("tr", "thead")
 	p.open("tbody")
-	for _, key := range order[:min(len(order), maxGroups)] {
-		hosts := groups[key]
+	for _, hosts := range groups[:min(len(groups), maxGroups)] {
 		p.open("tr")
 		p.element("th", p.members(hosts), "scope", "row")
 		for _, c := range differ {
@@ -207,33 +206,30 @@ func (p *htmlPage) differences() {
 }
 
 // groups are the hosts that are alike in some checks, the largest group first.
-func (p *htmlPage) groups(differ []*htmlCheck) (groups map[string][]int, order []string) {
-	groups = map[string][]int{}
+func (p *htmlPage) groups(differ []*htmlCheck) [][]int {
+	var alike groups[string, int]
 	for i := range p.reports {
 		var key strings.Builder
 		for _, c := range differ {
 			key.WriteString(string(c.states[i]) + " ")
 		}
-		if groups[key.String()] == nil {
-			order = append(order, key.String())
-		}
-		groups[key.String()] = append(groups[key.String()], i)
+		alike.add(key.String(), i)
 	}
-	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(len(groups[b]), len(groups[a])) })
-	return groups, order
+	var all [][]int
+	for _, hosts := range alike.all() {
+		all = append(all, hosts)
+	}
+	slices.SortStableFunc(all, func(a, b []int) int { return cmp.Compare(len(b), len(a)) })
+	return all
 }
 
 // members names hosts: the first few of many.
 func (p *htmlPage) members(hosts []int) string {
 	var names []string
 	for _, i := range hosts[:min(len(hosts), maxNamed)] {
-		names = append(names, Clean(p.reports[i].Host.Name))
+		names = append(names, p.reports[i].Host.Name)
 	}
-	text := strings.Join(names, ", ")
-	if more := len(hosts) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return listed(names, len(hosts))
 }
 
 // stateClass groups the states by the color that they are shown in.

@@ -50,6 +50,17 @@ func (w tags) row(cell string, texts ...string) {
 	w.close("tr")
 }
 
+// table begins a table with a caption and a head, in a region; closing tbody, table and div ends it.
+func (w tags) table(label, caption string, columns []string, attributes ...string) {
+	w.region(label)
+	w.open("table", attributes...)
+	w.element("caption", caption)
+	w.open("thead")
+	w.row("th", columns...)
+	w.close("thead")
+	w.open("tbody")
+}
+
 // region begins a part of the page that scrolls by itself where it is too wide, by keyboard too.
 func (w tags) region(label string) {
 	w.open("div", "class", "scroll", "role", "region", "tabindex", "0", "aria-label", label)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/harden/checks"
@@ -20,28 +19,38 @@ import (
 type FindingID string
 
 // A named is what a FindingID is made of, beside host and check.
-type named struct{ key, service, detail string }
+type named struct{ key, service string }
+
+func (n named) compare(m named) int {
+	return cmp.Or(strings.Compare(n.key, m.key), strings.Compare(n.service, m.service))
+}
 
 // identityOf tells one host from another. A name alone is not enough, since many hosts are called the same; nor is a
 // machine-id alone, since virtual machines are cloned with it.
 func (h Host) identityOf() string { return h.Machine + "\x00" + h.Name }
 
 // findingIDs are the IDs of a check's findings. Those with the same key, such as two tags of a repository, are told
-// apart by their rank: detail orders them, so that the order in which they were found does not matter.
-func findingIDs(h Host, check string, all []named) []FindingID {
+// apart by their rank: detail, of one of them, orders them, so that the order in which they were found does not matter.
+func findingIDs(h Host, check string, all []named, detail func(i int) string) []FindingID {
 	order := make([]int, len(all))
-	for i := range order {
-		order[i] = i
-		all[i].key, all[i].detail = untagged(all[i].key), untagged(all[i].detail)
+	for i := range all {
+		order[i], all[i].key = i, untagged(all[i].key)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[a].detail, all[b].detail) })
-	ids, ranks := make([]FindingID, len(all)), map[named]int{}
-	for _, i := range order {
-		n := named{key: all[i].key, service: all[i].service}
-		text := detail(h.identityOf(), check, n.key, n.service, strconv.Itoa(ranks[n]))
-		sum := sha256.Sum256([]byte(text))
+	slices.SortStableFunc(order, func(a, b int) int {
+		if c := all[a].compare(all[b]); c != 0 {
+			return c
+		}
+		return cmp.Compare(untagged(detail(a)), untagged(detail(b))) // few have to be told apart so
+	})
+	ids, rank := make([]FindingID, len(all)), 0
+	text := append(make([]byte, 0, 1<<10), joined(h.identityOf(), check, "")...)
+	for at, i := range order {
+		n := all[i]
+		if rank++; at == 0 || n != all[order[at-1]] {
+			rank = 0
+		}
+		sum := sha256.Sum256(fmt.Appendf(text, "%s\x00%s\x00%d", n.key, n.service, rank))
 		ids[i] = FindingID(hex.EncodeToString(sum[:16]))
-		ranks[n]++
 	}
 	return ids
 }
@@ -50,13 +59,15 @@ func findingIDs(h Host, check string, all []named) []FindingID {
 func FindingIDs(h Host, check string, findings []checks.Finding, r *diff.Redactor) []FindingID {
 	all := make([]named, len(findings))
 	for i, f := range findings {
-		all[i] = named{r.RedactText(f.Named()), f.Service,
-			detail(f.Subject, f.Place, r.RedactText(f.Must), r.RedactText(f.Got))}
+		all[i] = named{r.RedactText(f.Named()), f.Service}
 	}
-	return findingIDs(h, check, all)
+	return findingIDs(h, check, all, func(i int) string {
+		f := &findings[i]
+		return joined(f.Subject, f.Place, r.RedactText(f.Must), r.RedactText(f.Got))
+	})
 }
 
-func detail(parts ...string) string { return strings.Join(parts, "\x00") }
+func joined(parts ...string) string { return strings.Join(parts, "\x00") }
 
 // identify gives each finding its ID. One that was read from a file keeps its own.
 func (r *Report) identify() {
@@ -64,12 +75,19 @@ func (r *Report) identify() {
 		res := &r.Results[i]
 		all := make([]named, 0, len(res.Findings)+len(res.Waived))
 		for _, f := range res.Findings {
-			all = append(all, named{cmp.Or(f.key, f.Subject), f.service, detail(f.Subject, f.Place, f.Must, f.Got)})
+			all = append(all, named{cmp.Or(f.key, f.Subject), f.service})
 		}
 		for _, a := range res.Waived {
-			all = append(all, named{cmp.Or(a.key, a.Subject), a.service, detail(a.Subject, a.Place, a.Must, a.Got)})
+			all = append(all, named{cmp.Or(a.key, a.Subject), a.service})
 		}
-		ids := findingIDs(r.Host, res.ID, all)
+		ids := findingIDs(r.Host, res.ID, all, func(i int) string {
+			if i < len(res.Findings) {
+				f := &res.Findings[i]
+				return joined(f.Subject, f.Place, f.Must, f.Got)
+			}
+			a := &res.Waived[i-len(res.Findings)]
+			return joined(a.Subject, a.Place, a.Must, a.Got)
+		})
 		for j := range res.Findings {
 			res.Findings[j].ID = cmp.Or(res.Findings[j].ID, ids[j])
 		}

@@ -89,12 +89,10 @@ func encode(w io.Writer, prefix string, v any) error {
 }
 
 // A jsonView is for programs.
-type jsonView struct{}
+type jsonView struct{ findingsView }
 
-func (jsonView) Name() string           { return "json" }
-func (jsonView) Of(s Subject) bool      { return s != OfMetrics }
-func (jsonView) Talks() bool            { return false }
-func (jsonView) Refuse(bool, int) error { return nil }
+func (jsonView) Name() string      { return "json" }
+func (jsonView) Of(s Subject) bool { return s != OfMetrics }
 
 func (jsonView) Write(w io.Writer, d Document, _ Style) error {
 	if rs, ok := whole(d).(Reports); ok {

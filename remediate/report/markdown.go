@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/cis"
-
 	"example.com/harden/remediate"
 )
 
@@ -42,11 +40,8 @@ type markdownWriter struct{ *bufio.Writer }
 
 func (w *markdownWriter) report(r *Report) {
 	fmt.Fprintf(w, "# harden: %s\n\n", mdCode(Clean(r.Host.Name)))
-	var names []string
-	for _, b := range r.Benchmarks {
-		names = append(names, cis.Benchmark(b).Title())
-	}
-	fmt.Fprintf(w, "Audited %s against %s.", r.Time.UTC().Format(time.RFC3339), markdown(strings.Join(names, ", ")))
+	fmt.Fprintf(w, "Audited %s against %s.", r.Time.UTC().Format(time.RFC3339),
+		markdown(strings.Join(titles(r.Benchmarks), ", ")))
 	if r.Host.OS != "" {
 		fmt.Fprintf(w, " Host: %s, kernel %s.", mdCode(Clean(r.Host.OS)), mdCode(Clean(r.Host.Kernel)))
 	}

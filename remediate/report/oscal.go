@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/cis"
 	"example.com/harden/checks/mapping"
 )
 
@@ -192,12 +191,9 @@ func oscalID(r *Report) string {
 // oscalOf is the audit of one host.
 func oscalOf(r *Report, names oscalNames) oscalResult {
 	at, host := r.Time.UTC().Format(time.RFC3339), names.uuid("host", "")
-	var benchmarks []string
-	for _, b := range r.Benchmarks {
-		benchmarks = append(benchmarks, cis.Benchmark(b).Title())
-	}
 	out := oscalResult{UUID: names.uuid("result", at+" "+r.Command), Title: oscalText("Audit of " + r.Host.Name),
-		Description: oscalText("Audited against " + strings.Join(benchmarks, ", ") + ": " + Totals(r)), Start: at, End: at}
+		Description: oscalText("Audited against " + strings.Join(titles(r.Benchmarks), ", ") + ": " + Totals(r)),
+		Start:       at, End: at}
 	out.Reviewed.Selections = []oscalSelection{{Description: "The checks of harden that were selected."}}
 	item := oscalItem{UUID: host, Description: oscalText(r.Host.Name)}
 	for _, p := range [][2]string{{"host-name", r.Host.Name}, {"machine", r.Host.Machine}, {"os", r.Host.OS},
@@ -243,10 +239,10 @@ func oscalCheck(res *Result, names oscalNames) oscalFinding {
 	f := oscalFinding{UUID: names.uuid("finding", res.ID), Title: oscalText(res.Title),
 		Description: oscalText(res.Why), Target: oscalTarget{Type: "objective-id", ID: strings.ReplaceAll(res.ID, "/", "."),
 			Status: oscalStatus{State: "not-satisfied"}}}
-	switch res.State {
-	case Pass, Fixed:
+	switch {
+	case res.State == Pass || res.State == Fixed:
 		f.Target.Status = oscalStatus{"satisfied", "pass"}
-	case Fail, Failed, Held, Planned, Left, Pending:
+	case res.State.failing():
 		f.Target.Status.Reason = "fail"
 	default:
 		f.Target.Status.Reason = "other"

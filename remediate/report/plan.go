@@ -116,29 +116,19 @@ func (p *page) left(r *Report, all []LeftOver) {
 		}
 	}
 	type thing struct{ subject, got, must, reason string }
-	var order []thing
-	about := map[thing][]string{}
+	var about groups[thing, string]
 	for _, l := range all {
 		f := findings[place{l.ID, l.Subject}]
-		t := thing{placed(&f), f.Got, f.Must, l.Reason}
-		if about[t] == nil {
-			order = append(order, t)
-		}
-		about[t] = append(about[t], l.ID)
+		about.add(thing{placed(&f), f.Got, f.Must, l.Reason}, l.ID)
 	}
 	// What is the same of many, such as of each container, is told once too.
 	type kind struct{ got, must, reason, checks string }
-	var kinds []kind
-	subjects := map[kind][]string{}
-	for _, t := range order {
-		k := kind{t.got, t.must, t.reason, strings.Join(about[t], " ")}
-		if subjects[k] == nil {
-			kinds = append(kinds, k)
-		}
-		subjects[k] = append(subjects[k], t.subject)
+	var alike groups[kind, string]
+	for t, checks := range about.all() {
+		alike.add(kind{t.got, t.must, t.reason, strings.Join(checks, " ")}, t.subject)
 	}
 	margin := strings.Repeat(" ", 2+numberWidth)
-	for _, k := range kinds {
+	for k, subjects := range alike.all() {
 		var rs []Result
 		for id := range strings.FieldsSeq(k.checks) {
 			res, _ := r.Result(id)
@@ -151,8 +141,8 @@ func (p *page) left(r *Report, all []LeftOver) {
 				p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.Title)
 			}
 		}
-		if subjects[k][0] != "" {
-			p.block(margin, 2+numberWidth, "", difference(p.several(subjects[k]), k.got, k.must))
+		if subjects[0] != "" {
+			p.block(margin, 2+numberWidth, "", difference(p.several(subjects), k.got, k.must))
 		}
 		p.block(margin, 2+numberWidth, dim, k.reason)
 	}
@@ -175,12 +165,17 @@ func (p *page) several(subjects []string) string {
 	if p.Verbose {
 		most = len(subjects)
 	}
-	clean := make([]string, 0, most)
-	for _, s := range subjects[:min(most, len(subjects))] {
-		clean = append(clean, Clean(s))
+	return listed(subjects[:min(most, len(subjects))], len(subjects))
+}
+
+// listed names the first of so many things.
+func listed(names []string, of int) string {
+	clean := make([]string, len(names))
+	for i, n := range names {
+		clean[i] = Clean(n)
 	}
 	text := strings.Join(clean, ", ")
-	if more := len(subjects) - most; more > 0 {
+	if more := of - len(names); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text

@@ -35,16 +35,11 @@ func (r *Program) text(p *page) {
 	field("commit", commit)
 	field("built with", r.Go)
 	field("platform", r.Platform)
-	editions := map[string][]string{}
-	var titles []string
+	var editions groups[string, string]
 	for _, b := range r.Benchmarks {
-		title := strings.TrimSuffix(b.Title(), " "+b.Version())
-		if editions[title] == nil {
-			titles = append(titles, title)
-		}
-		editions[title] = append(editions[title], b.Version())
+		editions.add(strings.TrimSuffix(b.Title(), " "+b.Version()), b.Version())
 	}
-	for _, title := range titles {
-		field("benchmark", title+" "+strings.Join(editions[title], ", "))
+	for title, versions := range editions.all() {
+		field("benchmark", title+" "+strings.Join(versions, ", "))
 	}
 }

@@ -26,12 +26,10 @@ type family struct {
 }
 
 // A prometheusView is Prometheus's text format, as the node exporter reads it from files.
-type prometheusView struct{}
+type prometheusView struct{ findingsView }
 
-func (prometheusView) Name() string           { return "prometheus" }
-func (prometheusView) Of(s Subject) bool      { return s == OfMetrics }
-func (prometheusView) Talks() bool            { return false }
-func (prometheusView) Refuse(bool, int) error { return nil }
+func (prometheusView) Name() string      { return "prometheus" }
+func (prometheusView) Of(s Subject) bool { return s == OfMetrics }
 
 // Write writes Metrics.
 func (prometheusView) Write(w io.Writer, d Document, _ Style) error {

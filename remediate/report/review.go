@@ -45,18 +45,14 @@ func (p *page) offered(o *Offer) {
 
 // found tells what a fix is for, those that differ in their subject alone together.
 func (p *page) found(res *Result) {
-	var kinds [][2]string
-	subjects := map[[2]string][]string{}
+	type kind struct{ got, must string }
+	var alike groups[kind, string]
 	for i := range res.Findings {
 		f := &res.Findings[i]
-		k := [2]string{f.Got, f.Must}
-		if subjects[k] == nil {
-			kinds = append(kinds, k)
-		}
-		subjects[k] = append(subjects[k], placed(f))
+		alike.add(kind{f.Got, f.Must}, placed(f))
 	}
-	for _, k := range kinds {
-		p.labelled("found", difference(p.several(subjects[k]), k[0], k[1]))
+	for k, subjects := range alike.all() {
+		p.labelled("found", difference(p.several(subjects), k.got, k.must))
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func score(results []Result) *int {
 	return scoreOf(results, func(r *Result) (holds, judged bool) {
 		holds = r.State == Pass || r.State == Fixed
-		return holds, holds || r.failing()
+		return holds, holds || r.State.failing()
 	})
 }
 
@@ -47,9 +47,9 @@ func scoreOf(results []Result, is func(*Result) (holds, judged bool)) *int {
 	return &n
 }
 
-// failing reports whether the check does not hold now.
-func (r *Result) failing() bool {
-	switch r.State {
+// failing reports whether what is in this state does not hold now.
+func (s State) failing() bool {
+	switch s {
 	case Fail, Planned, Pending, Held, Left, Failed:
 		return true
 	}
@@ -66,7 +66,7 @@ type Scored struct {
 func scoreText(r *Report) string {
 	against := map[severity.Severity]int{}
 	for i := range r.Results {
-		if res := &r.Results[i]; res.failing() {
+		if res := &r.Results[i]; res.State.failing() {
 			against[severityOf(res)]++
 		}
 	}

@@ -90,7 +90,7 @@ func (p *page) unknown(r *Report) {
 	}
 	p.lines(lines[:min(maxReasons, len(lines))])
 	if rest > 0 {
-		p.block(strings.Repeat(" ", indent), indent, dim, fmt.Sprintf("and %d more; -v lists all", rest))
+		p.under(dim, fmt.Sprintf("and %d more; -v lists all", rest))
 	}
 }
 

@@ -87,13 +87,9 @@ func (n Nothing) text(p *page) {
 }
 
 func (p *page) header(r *Report) {
-	var names []string
-	for _, b := range r.Benchmarks {
-		names = append(names, cis.Benchmark(b).Title())
-	}
 	p.block("", 0, bold, r.Host.Name)
-	p.block("  "+p.paint(dim, pad("benchmark", 11)), 13, "", strings.Join(names, ", "))
 	field := func(name, text string) { p.block("  "+p.paint(dim, pad(name, 11)), 13, "", text) }
+	field("benchmark", strings.Join(titles(r.Benchmarks), ", "))
 	if r.Host.Root != "/" {
 		field("root", r.Host.Root)
 	}
@@ -136,6 +132,14 @@ func (p *page) header(r *Report) {
 	for _, n := range r.Host.Notes {
 		p.block("  "+p.paint(yellow, pad("note", 11)), 13, "", n)
 	}
+}
+
+// titles are those of editions of benchmarks.
+func titles(benchmarks []string) (titles []string) {
+	for _, b := range benchmarks {
+		titles = append(titles, cis.Benchmark(b).Title())
+	}
+	return titles
 }
 
 func componentText(c Component) string {

@@ -74,7 +74,7 @@ func threatState(cs []ThreatCheck) string {
 		return slices.ContainsFunc(cs, func(c ThreatCheck) bool { return slices.Contains(states, c.State) })
 	}
 	switch {
-	case has(Fail, Planned, Pending, Held, Left, Failed):
+	case slices.ContainsFunc(cs, func(c ThreatCheck) bool { return c.State.failing() }):
 		return Open
 	case has(Unknown, Manual):
 		return Doubtful
@@ -113,14 +113,12 @@ func (threats Model) text(p *page) {
 		p.labelled("answer", t.Answer)
 		p.labelled("rest", t.Rest)
 		for _, c := range t.Checks {
-			look := p.look(c.State)
 			if p.Quiet && slices.Contains(quiet, c.State) {
 				continue
 			}
-			p.block("  "+p.paint(look.color, pad(look.sign+" "+look.word, wordWidth))+pad(c.Number, numberWidth), indent, "",
-				c.ID+": "+c.Title)
+			p.row(c.State, c.Number, "", c.ID+": "+c.Title)
 			for _, fix := range c.Fix {
-				p.block(strings.Repeat(" ", indent), indent, dim, fix)
+				p.under(dim, fix)
 			}
 		}
 	}

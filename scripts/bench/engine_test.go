@@ -26,7 +26,7 @@ func recordedEngine(b *testing.B, n int) (socket string) {
 		said[f.Name] = strings.TrimSpace(string(f.Data))
 	}
 	fill := func(text, id string) string {
-		return strings.NewReplacer("CONTAINER", id, "NAME", "web-"+id[:12]).Replace(text)
+		return strings.NewReplacer("CONTAINER", id, "NAME", "web-"+id[52:]).Replace(text)
 	}
 	list := make([]string, n)
 	for i := range n {

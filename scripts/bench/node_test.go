@@ -29,25 +29,43 @@ func BenchmarkNode(b *testing.B) {
 	}
 	n.IdleKubelet() // last, since it does not wait for long
 
-	var peak int64
-	audit := func() {
-		p := n.Start("/root/harden", "check", "--config", "none", "--format", "json")
+	type start func(program string, args ...string) *kube.Process
+	audit := func(start start, program string) *kube.Process {
+		p := start(program, "check", "--config", "none", "--format", "json")
 		if p.Wait(); p.Code() != 2 {
-			b.Fatalf("harden check exited %d:\n%s", p.Code(), p.Log())
+			b.Fatalf("%s check exited %d:\n%s", program, p.Code(), p.Log())
 		}
-		peak = max(peak, p.Peak())
+		return p
 	}
-	audit() // what is read once from the disk is in memory from here on
+	held := func(program string) (peak int64) {
+		for range 3 {
+			peak = max(peak, audit(n.Measure, program).Peak())
+		}
+		return peak
+	}
+	const program, another = "/root/harden", "/root/base"
+	audit(n.Start, program) // what is read once from the disk is in memory from here on
+	other := &base{b: b, best: time.Hour}
+	if from := os.Getenv(baseEnv); from != "" {
+		copied, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(n.Root, another), copied, 0o755)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		other.run, other.held = func() { audit(n.Start, another) }, func() int64 { return held(another) }
+	}
 	whole := time.Hour
 	for b.Loop() {
-		whole = min(whole, timed(audit))
+		whole = min(whole, timed(func() { audit(n.Start, program) }))
+		other.time()
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(whole.Seconds()*1000, "ms/audit")
-	b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
-	if peak > maxMemory {
-		b.Errorf("an audit takes %d bytes of memory, more than %d", peak, int64(maxMemory))
-	}
+	peak := held(program)
+	tellPeak(b, peak, maxMemory)
+	other.tell(whole, peak)
 	if dir := os.Getenv("KUBE_BENCH_DIR"); dir != "" {
 		profile, err := kube.Profile(filepath.Join(dir, "cfg"))
 		if err != nil {
@@ -73,7 +91,7 @@ func BenchmarkNode(b *testing.B) {
 func kubeBench(b *testing.B, n *kube.Node, args ...string) *kube.Process {
 	b.Helper()
 	args = append([]string{"KUBECONFIG=/etc/kubernetes/super-admin.conf", "/root/kube-bench/kube-bench"}, args...)
-	p := n.Start("/usr/bin/env", append(args, "--config-dir", "/root/kube-bench/cfg")...)
+	p := n.Measure("/usr/bin/env", append(args, "--config-dir", "/root/kube-bench/cfg")...)
 	if err := p.Wait(); err != nil {
 		b.Errorf("kube-bench: %v\n%s", err, p.Log())
 	}

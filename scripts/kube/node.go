@@ -157,6 +157,7 @@ type Process struct {
 	cmd    *exec.Cmd
 	done   <-chan struct{}
 	log    string
+	peak   string   // the file that Measure has it written to
 	probes []string // URLs
 }
 
@@ -231,8 +232,27 @@ func (p *Process) Running() bool {
 // Code gives how a program that has ended exited, -1 for one that a signal ended.
 func (p *Process) Code() int { return p.cmd.ProcessState.ExitCode() }
 
-// Peak gives the most memory that a program that has ended held, or any that it waited for, in bytes.
-func (p *Process) Peak() int64 { return p.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+// Measure is Start for a program that ends by itself, and of which Peak tells.
+func (n *Node) Measure(program string, args ...string) *Process {
+	n.t.Helper()
+	dir, err := os.MkdirTemp(filepath.Join(n.Root, "tmp"), "peak-*")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	argv := child.Measured(filepath.Join("/tmp", filepath.Base(dir), "peak"), append([]string{program}, args...)...)
+	p := n.Start(argv[0], argv[1:]...)
+	p.peak = filepath.Join(dir, "peak")
+	return p
+}
+
+// Peak gives the most memory that a program of Measure held, or any that it waited for, in bytes.
+func (p *Process) Peak() int64 {
+	peak, err := child.Peak(p.peak)
+	if err != nil {
+		panic(err) // it has not ended, or is not of Measure
+	}
+	return peak
+}
 
 // Kill ends the program at once.
 func (p *Process) Kill() {
