@@ -56,7 +56,7 @@ func Parse(text string) (Severity, error) {
 	if i := slices.Index(names, text); i > int(None) {
 		return Severity(i), nil
 	}
-	return None, fmt.Errorf("severity %q: there is none of this name; choose %s", text, Words("or"))
+	return None, fmt.Errorf("severity %q: unknown; use %s", text, Words("or"))
 }
 
 // Words are the names of all severities, the greatest first, as a sentence has them.

@@ -28,7 +28,7 @@ func TestSeverity(t *testing.T) {
 		}
 	}
 	_, err := severity.Parse("urgent")
-	const want = `severity "urgent": there is none of this name; choose critical, high, medium or low`
+	const want = `severity "urgent": unknown; use critical, high, medium or low`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

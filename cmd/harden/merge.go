@@ -84,7 +84,7 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 // merge merges reports, and tells what came of it. Files that are no reports are told of, and do not keep the others.
 func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, stdin io.Reader) error {
 	debug.SetGCPercent(100) // unlike an audit, this keeps little and passes over much
-	m, refused := report.NewMerger(by, t.redactor.RedactText), 0
+	m, refused, missing := report.NewMerger(by, t.redactor.RedactText), 0, 0
 	for g := range gists(ctx, names, stdin) {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -94,6 +94,9 @@ func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, 
 			continue
 		}
 		m.Refuse(g.name, g.err)
+		if errors.Is(g.err, fs.ErrNotExist) {
+			missing++
+		}
 		if refused++; refused <= maxTold {
 			complain("%v", g.err)
 		}
@@ -101,7 +104,10 @@ func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, 
 	if refused > maxTold {
 		complain("and %d more; --format json lists them", refused-maxTold)
 	}
-	if refused == len(names) {
+	switch len(names) {
+	case missing:
+		return usageError{errors.New("none of the files exists; save a report with `harden check --out json=FILE`")}
+	case refused:
 		return errors.New("none of the files is a report; `harden check --out json=FILE` writes one")
 	}
 	fleet := m.FleetOf(version(), time.Now())

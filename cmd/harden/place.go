@@ -31,7 +31,7 @@ func writeFileFrom(path string, mode uint32, write func(io.Writer) error) (err e
 	}
 	dir, err := openPlace(filepath.Dir(abs))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: there is no directory %s; make it first: %w", path, filepath.Dir(abs), err)
+		return usageError{fmt.Errorf("%s: there is no directory %s; make it first", path, filepath.Dir(abs))}
 	}
 	if err != nil {
 		return err

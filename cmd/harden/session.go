@@ -97,6 +97,9 @@ func newSession(cmd *cobra.Command, config *Config) (*session, error) {
 	if config.Root == "/" {
 		s.validate = gate.ValidateHere
 	}
+	if err := procHere("/proc"); err != nil {
+		return nil, err
+	}
 	var err error
 	if s.selection, err = catalog.Select(catalog.All, s.Query); err != nil {
 		return nil, usageError{err}

@@ -15,6 +15,8 @@ const (
 	flushTerminal = unix.TIOCSETAF
 )
 
+func procHere(string) error { return nil }
+
 // readLink returns where a link in a directory leads. The caller has seen that nobody else can replace it there.
 func readLink(dir *os.File, name string, _ *os.File) (string, error) {
 	buf := make([]byte, unix.PathMax)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +18,14 @@ const (
 	setTerminal   = unix.TCSETS
 	flushTerminal = unix.TCSETSF
 )
+
+// procHere is an error where proc is not mounted, as in a new root: every file is read through it.
+func procHere(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "self/fd")); err != nil {
+		return fmt.Errorf("%s: not mounted, so no file can be read; use `mount -t proc proc %[1]s`", dir)
+	}
+	return nil
+}
 
 // readLink returns where the link leads that was opened as name in dir.
 func readLink(_ *os.File, _ string, link *os.File) (string, error) {

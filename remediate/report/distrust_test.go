@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
+	"example.com/harden/checks/cis"
 	"example.com/harden/checks/want"
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
@@ -211,5 +213,24 @@ func TestOSCALNamesOnce(t *testing.T) {
 	}
 	if len(seen) < 60 {
 		t.Errorf("%d UUIDs", len(seen))
+	}
+}
+
+// TestChecksWithoutNumber tells of several checks of which the last is harden's own.
+func TestChecksWithoutNumber(t *testing.T) {
+	all := []*checks.Check{{ID: "docker/a", Items: cis.Docker("3.1", "3.1", "3.1", "3.1")}, {ID: "docker/b"}}
+	s, err := catalog.Select(all, catalog.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results []checks.Result
+	for _, c := range all {
+		results = append(results, checks.Result{Check: c, Status: checks.Unknown, Err: io.ErrUnexpectedEOF})
+	}
+	r := report.New(s, results, nil, now)
+	r.Command = "check"
+	r.Settle()
+	if text := formatted(t, "text", r); !strings.Contains(text, "(2 checks, 3.1 to docker/b)") {
+		t.Error(text)
 	}
 }

@@ -166,12 +166,15 @@ func unique[T comparable](all []T) []T {
 	})
 }
 
+// short is what a check is called in few letters: one of harden's own has no number.
+func (res *Result) short() string { return cmp.Or(res.Number, res.ID) }
+
 // lines shows what was found.
 func (p *page) lines(all []foundLine) {
 	for _, l := range all {
 		text := p.several(l.subjects) + l.text
 		if n := len(l.checks); n > 1 {
-			text += fmt.Sprintf(" (%d checks, %s to %s)", n, l.checks[0].Number, l.checks[n-1].Number)
+			text += fmt.Sprintf(" (%d checks, %s to %s)", n, l.checks[0].short(), l.checks[n-1].short())
 		}
 		p.row(l.state, l.checks[0].Number, "", text)
 		if l.note != "" {

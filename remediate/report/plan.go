@@ -135,7 +135,7 @@ func (p *page) left(r *Report, all []LeftOver) {
 			rs = append(rs, res)
 		}
 		if len(rs) > maxNamed {
-			p.block("  ", 2, "", fmt.Sprintf("%s to %s, %d checks", rs[0].Number, rs[len(rs)-1].Number, len(rs)))
+			p.block("  ", 2, "", fmt.Sprintf("%s to %s, %d checks", rs[0].short(), rs[len(rs)-1].short(), len(rs)))
 		} else {
 			for _, res := range rs {
 				p.block("  "+pad(res.Number, numberWidth), 2+numberWidth, "", res.Title)
