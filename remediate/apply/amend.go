@@ -31,7 +31,7 @@ func (v view) amendment() (*journal, error) {
 		if theirs {
 			paths = v.Resolve.Theirs
 		}
-		for _, p := range paths {
+		for _, p := range slices.Compact(slices.Sorted(slices.Values(paths))) { // each once, however often it is named
 			it, err := v.tx.amended(p, theirs)
 			if err != nil {
 				return nil, err

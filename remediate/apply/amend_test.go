@@ -44,7 +44,8 @@ func amendOnce(t *testing.T, touch func(p string) error, ours bool) {
 	} else {
 		delete(theirs, path)
 	}
-	first, second := Resolution{Theirs: []string{path}}, Resolution{Ours: []string{path}}
+	twice := []string{path, path} // as somebody may name it, and once is meant
+	first, second := Resolution{Theirs: twice}, Resolution{Ours: twice}
 	then, after := theirs, before
 	if ours {
 		first, second, then, after = second, first, before, theirs
