@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"sync"
 
+	"example.com/harden/checks/aside"
 	"example.com/harden/checks/cis"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/mapping"
@@ -136,15 +136,15 @@ type Result struct {
 func Run(ctx context.Context, h *facts.Host, cs []*Check) []Result {
 	results := make([]Result, len(cs))
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
+	var all aside.Group
 	for i, c := range cs {
 		slots <- struct{}{}
-		wg.Go(func() {
+		all.Go(func() {
 			defer func() { <-slots }()
 			results[i] = judge(ctx, h, c)
 		})
 	}
-	wg.Wait()
+	all.Wait()
 	return results
 }
 

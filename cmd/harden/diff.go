@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
+	"example.com/harden/checks/aside"
 	"example.com/harden/remediate/report"
 )
 
@@ -81,7 +82,7 @@ func (t *teller) contrast(ctx context.Context, names []string, stdin io.Reader) 
 			continue
 		}
 		var err error
-		reports[i], err = awaited(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
+		reports[i], err = aside.Do(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
 		errs = multierror.Append(errs, err)
 	}
 	if err := errs.ErrorOrNil(); err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"example.com/harden/checks/aside"
 	"example.com/harden/remediate/report"
 )
 
@@ -52,7 +53,7 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 			}
 			from, _ := cmd.Flags().GetString("files-from")
 			in := cmd.InOrStdin()
-			names, err := awaited(cmd.Context(), func() ([]string, error) { return reportNames(args, from, in) })
+			names, err := aside.Do(cmd.Context(), func() ([]string, error) { return reportNames(args, from, in) })
 			if err != nil {
 				return err
 			}
@@ -138,25 +139,31 @@ type readGist struct {
 // gists reads reports, a few at a time, and hands them on in their order.
 func gists(ctx context.Context, names []string, stdin io.Reader) func(yield func(readGist) bool) {
 	return func(yield func(readGist) bool) {
-		order, done := make(chan chan readGist, runtime.GOMAXPROCS(0)-1), make(chan struct{})
+		type reading struct {
+			name    string
+			results chan func() (*report.Gist, error)
+		}
+		order, done := make(chan reading, runtime.GOMAXPROCS(0)-1), make(chan struct{})
 		defer close(done)
 		go func() {
 			defer close(order)
 			for _, name := range names {
-				result := make(chan readGist, 1)
+				next := reading{name, make(chan func() (*report.Gist, error), 1)}
 				select {
-				case order <- result:
+				case order <- next:
 				case <-done:
 					return
 				}
 				go func() {
-					g, err := awaited(ctx, func() (*report.Gist, error) { return openGist(name, stdin) })
-					result <- readGist{g, name, err}
+					next.results <- aside.Caught(func() (*report.Gist, error) {
+						return aside.Do(ctx, func() (*report.Gist, error) { return openGist(name, stdin) })
+					})
 				}()
 			}
 		}()
-		for result := range order {
-			if !yield(<-result) {
+		for next := range order {
+			gist, err := (<-next.results)()
+			if !yield(readGist{gist, next.name, err}) {
 				return
 			}
 		}

@@ -7,12 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"slices"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
+	"example.com/harden/checks/aside"
 	"example.com/harden/remediate/report"
 )
 
@@ -62,7 +62,7 @@ func readReports(ctx context.Context, names []string, stdin io.Reader) (report.R
 	reports := report.Reports{}
 	var errs *multierror.Error
 	for _, name := range names {
-		r, err := awaited(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
+		r, err := aside.Do(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
 		errs = multierror.Append(errs, err)
 		reports = append(reports, r)
 	}
@@ -75,28 +75,6 @@ func stdinOnce(names []string) error {
 		return usageError{errors.New("-: standard input can be read once; save one of the reports to a file")}
 	}
 	return nil
-}
-
-// awaited is what f returns, unless the command is interrupted before: whoever is to write to a pipe or a terminal may
-// take for ever, and nobody could end harden then. A panic of f goes on here, where it is told as what it is.
-func awaited[T any](ctx context.Context, f func() (T, error)) (value T, err error) {
-	done := make(chan func() (T, error), 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				bug := fmt.Sprintf("%v\n%s", p, debug.Stack())
-				done <- func() (T, error) { panic(bug) }
-			}
-		}()
-		v, err := f()
-		done <- func() (T, error) { return v, err }
-	}()
-	select {
-	case answer := <-done:
-		return answer()
-	case <-ctx.Done():
-		return value, ctx.Err()
-	}
 }
 
 func readReport(name string, stdin io.Reader) (*report.Report, error) {

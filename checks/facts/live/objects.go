@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
+	"example.com/harden/checks/aside"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/docker"
 )
@@ -59,9 +60,9 @@ func every[T any](ctx context.Context, e *engine, list string,
 	var kept []*T
 	var failed int
 	var first error
-	var wg sync.WaitGroup
+	var workers aside.Group
 	for range questions {
-		wg.Go(func() {
+		workers.Go(func() {
 			var buf bytes.Buffer // one for all of a worker's answers
 			answer := func(path string, v any) error {
 				return e.Get(ctx, path, func(r io.Reader) error { return decode(r, &buf, v) })
@@ -86,7 +87,7 @@ func every[T any](ctx context.Context, e *engine, list string,
 	}
 	listed, err := e.list(ctx, list, ids.put)
 	ids.end(err == nil)
-	wg.Wait()
+	workers.Wait()
 	if err != nil {
 		return nil, err
 	}
