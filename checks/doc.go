@@ -20,7 +20,7 @@
 //
 // The list, the explanation, the catalogue's page and the threat model are derived from it. Beside it, package severity
 // has a line for each check, which says how much it matters and why, in one table, so that all of them are chosen
-// alike; package mapping has the numbers of other frameworks. Validate refuses a check that lacks a reason, a threat, a
+// alike; package mapping has the numbers of other frameworks. A test refuses a check that lacks a reason, a threat, a
 // number or a severity.
 //
 // # The facts

@@ -95,12 +95,8 @@ func (d *draft) survivors() bool {
 	if err != nil {
 		return false
 	}
-	running := false
-	if cs, err := docker.Containers(d.host); err == nil {
-		for _, c := range cs {
-			running = running || c.State.Running
-		}
-	}
+	cs, err := docker.Containers(d.host)
+	running := err == nil && slices.ContainsFunc(cs, func(c docker.Container) bool { return c.State.Running })
 	configured := false
 	if daemon, err := docker.DaemonOf(d.host); err == nil {
 		configured = string(daemon.Option("live-restore").File) == "true"

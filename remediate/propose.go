@@ -71,7 +71,7 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 		}
 		for _, f := range r.Findings {
 			if len(f.Wants) == 0 {
-				plan.Left = append(plan.Left, Left{r.Check, f, leftReason(r.Check, f)})
+				plan.Left = append(plan.Left, Left{r.Check, f, cmp.Or(f.Reason, r.Check.Manual, "decide yourself")})
 				continue
 			}
 			p.add(r.Check, f)
@@ -99,17 +99,6 @@ func Propose(ctx context.Context, h *facts.Host, results []checks.Result, policy
 	}
 	slices.SortStableFunc(plan.Left, func(a, b Left) int { return rank[a.Check] - rank[b.Check] })
 	return plan, nil
-}
-
-// leftReason says what a person must do about a finding that wants nothing a machine can do.
-func leftReason(c *checks.Check, f checks.Finding) string {
-	switch {
-	case f.Reason != "":
-		return f.Reason
-	case c.Manual != "":
-		return c.Manual
-	}
-	return "decide yourself"
 }
 
 // classOf is what settling a finding disturbs: the most that its wants or its check say.

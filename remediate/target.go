@@ -34,8 +34,7 @@ func (t Target) Refuse(w want.Warrant) string {
 	}
 	if t.Held != "" && !known {
 		return fmt.Sprintf("%s: not changed, because a container can put something else there (%s), and uid 0 in a "+
-			"container is "+
-			"not root of this host; change it yourself", t.Path, t.Held)
+			"container is not root of this host; change it yourself", t.Path, t.Held)
 	}
 	if !t.Exists || known || len(t.Chain) == 0 {
 		return ""

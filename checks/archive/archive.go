@@ -41,15 +41,13 @@ type Contents struct {
 	Keys   []File // private keys in any layer, those included that a later one hides: who has the image has them
 	Cache  int64  // bytes of package managers' indexes and archives, in all layers
 	Passwd []byte // /etc/passwd as the topmost layers leave it; nil where there is none
-	Layers int
 }
 
 // A File is one file of a layer.
 type File struct {
 	Path   string
 	Mode   int64 // the twelve permission bits
-	UID    int
-	Hidden bool // a later layer has removed or replaced it
+	Hidden bool  // a later layer has removed or replaced it
 }
 
 // layer is what one layer says. Of files that nobody asks about only a hash of the path is kept: enough to know that
@@ -72,7 +70,6 @@ type scanner struct {
 	kept     int
 	held     int // bytes of what is kept
 	cache    int64
-	progress func(read int64)
 }
 
 // Scan reads an archive such as `docker save` makes, of one image. progress, which may be nil, is told how many bytes
@@ -81,7 +78,7 @@ func Scan(r io.Reader, progress func(read int64)) (*Contents, error) {
 	if progress == nil {
 		progress = func(int64) {}
 	}
-	s := &scanner{seed: maphash.MakeSeed(), layers: map[string]*layer{}, progress: progress}
+	s := &scanner{seed: maphash.MakeSeed(), layers: map[string]*layer{}}
 	t := tar.NewReader(&counted{r: r, progress: progress})
 	links := map[string]string{}
 	for {
@@ -242,7 +239,7 @@ func (s *scanner) file(l *layer, r io.Reader, h *tar.Header, name string) error 
 	if h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeLink {
 		return nil
 	}
-	f := File{Path: name, Mode: h.Mode & 0o7777, UID: h.Uid}
+	f := File{Path: name, Mode: h.Mode & 0o7777}
 	if f.Mode&0o6000 != 0 {
 		l.files[name] = f
 		if err := s.keep(len(name)); err != nil {
@@ -337,7 +334,7 @@ func (s *scanner) contents(links map[string]string) (*Contents, error) {
 		}
 		stack = append(stack, l)
 	}
-	c := &Contents{Cache: s.cache, Layers: len(stack)}
+	c := &Contents{Cache: s.cache}
 	for i, l := range stack {
 		for _, name := range slices.Sorted(maps.Keys(l.files)) {
 			f := l.files[name]

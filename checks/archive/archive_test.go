@@ -96,7 +96,7 @@ func TestScan(t *testing.T) {
 		file{name: "root/.wh..ssh"},
 		file{name: "etc/passwd", data: "toor:x:0:0::/:/bin/sh\n", mode: 0o644},
 		file{name: "usr/lib/a/new", data: "x", mode: 0o6755})
-	want := &archive.Contents{Layers: 2, Cache: 5000, Passwd: []byte("toor:x:0:0::/:/bin/sh\n"),
+	want := &archive.Contents{Cache: 5000, Passwd: []byte("toor:x:0:0::/:/bin/sh\n"),
 		SetID: []archive.File{{Path: "bin/su", Mode: 0o4755}, {Path: "bin/su2", Mode: 0o4755},
 			{Path: "usr/lib/a/new", Mode: 0o6755}},
 		Keys: []archive.File{{Path: "root/.ssh/id", Mode: 0o600, Hidden: true}}}

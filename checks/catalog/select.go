@@ -171,7 +171,7 @@ func (s *Selection) match(all []*checks.Check, spec string) (match, error) {
 		}
 	}
 	if len(m.checks) == 0 {
-		return m, fmt.Errorf("unknown check %q%s", spec, Meant(all, spec))
+		return m, fmt.Errorf("unknown check %q%s", spec, cmp.Or(Meant(all, spec), "; `harden list` lists the checks"))
 	}
 	return m, nil
 }

@@ -71,8 +71,7 @@ func secretsInImages(h *facts.Host) ([]checks.Finding, error) {
 	for i := range all {
 		found := func(got string) {
 			if len(got) > 0 {
-				findings = append(findings, ofImage(&all[i],
-					checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: "without secrets"})...)
+				findings = append(findings, ofImage(&all[i], got, "without secrets"))
 			}
 		}
 		for _, got := range inEnvironment(all[i].Config.Env) {

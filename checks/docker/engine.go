@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -143,8 +142,7 @@ func eachImage(judge func(*docker.Image) (got, must string)) checks.Rule {
 		var findings []checks.Finding
 		for i := range all {
 			if got, must := judge(&all[i]); got != "" {
-				findings = append(findings,
-					ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})...)
+				findings = append(findings, ofImage(&all[i], got, must))
 			}
 		}
 		return findings, err
@@ -185,21 +183,12 @@ func eachContents(judge func(*docker.Image, *archive.Contents) (got, must string
 				err = errors.Join(err, fmt.Errorf("%s: %w", imageSubject(&all[i]), errRead))
 			default:
 				if got, must := judge(&all[i], c); got != "" {
-					findings = append(findings,
-						ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]), Got: got, Must: must})...)
+					findings = append(findings, ofImage(&all[i], got, must))
 				}
 			}
 		}
 		return findings, err
 	})
-}
-
-// rootSpelled reports whether a user, as the Engine takes it, is root by name or number: root, 0, 00, 0:1000,
-// root:root.
-func rootSpelled(user string) bool {
-	u, _, _ := strings.Cut(user, ":")
-	n, err := strconv.Atoi(u)
-	return u == "" || u == "root" || err == nil && n == 0
 }
 
 // noHealthcheck says why there is no health check that could fail; empty where there is one.

@@ -171,7 +171,7 @@ func tlsFile(key, unasked string, kind want.Kind) rule.Paths {
 		named, err := rule.Daemon(key, "").Next(d)
 		if err != nil || named.Value != "" {
 			return rule.Named(want.Warrant{By: named.By, From: "--" + key + " or " + key + " in " + d.File,
-				Kind: kind}, named.Value), err
+				Kind: kind}, d.Path(named.Value)), err
 		}
 		for _, k := range []string{"tls", "tlsverify"} {
 			if on, err := rule.Daemon(k, false).Next(d); err != nil || on.Value {

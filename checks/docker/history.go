@@ -160,8 +160,7 @@ func addSteps(h *facts.Host) ([]checks.Finding, error) {
 			}
 		}
 		if len(found) > 0 {
-			findings = append(findings, ofImage(img, checks.Finding{Subject: imageSubject(img), Got: some(found),
-				Must: "made with COPY"})...)
+			findings = append(findings, ofImage(img, some(found), "made with COPY"))
 		}
 	}
 	return findings, err
@@ -233,8 +232,7 @@ func unverifiedSteps(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range all {
 		if got := steps(&all[i], skips); got != "" {
-			findings = append(findings, ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]),
-				Got: "made with " + got, Must: "made of what was verified"})...)
+			findings = append(findings, ofImage(&all[i], "made with "+got, "made of what was verified"))
 		}
 	}
 	if len(findings) == 0 && err == nil {
@@ -269,10 +267,8 @@ func unsignedImages(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if containerdStore(h) { // which gives an image that was built or loaded here a digest too
 		return nil, fmt.Errorf("%w: which of %d images are from a registry is not recorded; verify those by cosign "+
-			"or notation before they are run, and pin them by digest",
-			checks.ErrManual, len(all))
+			"or notation before they are run, and pin them by digest", checks.ErrManual, len(all))
 	}
 	return nil, fmt.Errorf("%w: %d of %d images are from a registry; verify those by cosign or notation before they "+
-		"are run, and pin them by digest",
-		checks.ErrManual, digests, len(all))
+		"are run, and pin them by digest", checks.ErrManual, digests, len(all))
 }

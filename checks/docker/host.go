@@ -60,7 +60,7 @@ func ownFileSystem(h *facts.Host) ([]checks.Finding, error) {
 		return nil, err
 	}
 	roots := []string{d.DataRoot}
-	if e, err := docker.EngineSays(h); err == nil && slices.ContainsFunc(e.DriverStatus, snapshotter) {
+	if containerdStore(h) {
 		roots = append(roots, containerdRoot)
 	}
 	root, err := device(f.Data, "/")

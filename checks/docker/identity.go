@@ -57,9 +57,9 @@ func ofContainer(c *docker.Container, findings ...checks.Finding) []checks.Findi
 	return findings
 }
 
-// ofImage has findings identified by their image. Of several names the first counts, in the order of the alphabet:
-// that of the Engine changes.
-func ofImage(i *docker.Image, findings ...checks.Finding) []checks.Finding {
+// ofImage is one finding of an image. Of several names the first identifies it, in the order of the alphabet: that of
+// the Engine changes.
+func ofImage(i *docker.Image, got, must string) checks.Finding {
 	names := slices.DeleteFunc(slices.Concat(i.RepoTags, i.RepoDigests),
 		func(n string) bool { return strings.HasPrefix(n, "<none>") })
 	slices.Sort(names)
@@ -67,10 +67,7 @@ func ofImage(i *docker.Image, findings ...checks.Finding) []checks.Finding {
 	if len(names) > 0 {
 		key = imageKey(names[0])
 	}
-	for n := range findings {
-		findings[n].Key = key
-	}
-	return findings
+	return checks.Finding{Subject: imageSubject(i), Key: key, Got: got, Must: must}
 }
 
 // ofExec identifies a finding by the container that the session is in: its own ID is another each time.

@@ -3,7 +3,6 @@ package docker
 import (
 	"testing"
 
-	"example.com/harden/checks"
 	"example.com/harden/checks/facts/docker"
 )
 
@@ -39,7 +38,7 @@ func TestImageKey(t *testing.T) {
 // TestImageOrder names an image that has several tags the same in whichever order the Engine lists them.
 func TestImageOrder(t *testing.T) {
 	key := func(tags ...string) string {
-		return ofImage(&docker.Image{ID: "sha256:0123456789abcdef", RepoTags: tags}, checks.Finding{})[0].Key
+		return ofImage(&docker.Image{ID: "sha256:0123456789abcdef", RepoTags: tags}, "", "").Key
 	}
 	if a, b := key("b:1", "a:1"), key("a:1", "b:1"); a != "image a" || b != a {
 		t.Errorf("%s, %s", a, b)

@@ -44,7 +44,7 @@ func rootImage(i *docker.Image) (got, must string) {
 	switch u := i.Config.User; {
 	case u == "":
 		return "no USER, so root", notRoot
-	case rootSpelled(u):
+	case source.IsRoot(u):
 		return "USER " + clip(u), notRoot
 	}
 	return "", ""
@@ -62,7 +62,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 		user := c.Config.User
 		name, _, _ := strings.Cut(user, ":")
 		options := "--user UID:GID, or from an image whose Dockerfile ends with USER"
-		if rootSpelled(user) {
+		if source.IsRoot(user) {
 			findings = append(findings, found(c, "runs as "+clip(cmp.Or(user, "root, since nobody is named")), notRoot,
 				options)...)
 			continue
@@ -86,7 +86,7 @@ func rootContainers(h *facts.Host) ([]checks.Finding, error) {
 // rootByName knows the user of an image who is root by another name.
 func rootByName(i *docker.Image, c *archive.Contents) (got, must string) {
 	name, _, _ := strings.Cut(i.Config.User, ":")
-	if _, err := strconv.Atoi(name); err == nil || rootSpelled(i.Config.User) {
+	if _, err := strconv.Atoi(name); err == nil || source.IsRoot(i.Config.User) {
 		return "", ""
 	}
 	for line := range strings.Lines(string(c.Passwd)) {
@@ -214,9 +214,8 @@ func oldImages(h *facts.Host) ([]checks.Finding, error) {
 	var findings []checks.Finding
 	for i := range all {
 		if built := all[i].Built(); !built.IsZero() && now.Sub(built) > limit {
-			findings = append(findings, ofImage(&all[i], checks.Finding{Subject: imageSubject(&all[i]),
-				Got:  "of " + built.UTC().Format(time.DateOnly),
-				Must: fmt.Sprintf("made within %d days", int(limit.Hours()/24))})...)
+			findings = append(findings, ofImage(&all[i], "of "+built.UTC().Format(time.DateOnly),
+				fmt.Sprintf("made within %d days", int(limit.Hours()/24))))
 		}
 	}
 	if len(findings) == 0 && err == nil {

@@ -130,18 +130,6 @@ func TestRegistryOf(t *testing.T) {
 	}
 }
 
-func TestRootSpelled(t *testing.T) {
-	for user, want := range map[string]bool{
-		"": true, "0": true, "00": true, "root": true, "0:0": true, "0:1000": true, "root:root": true, ":1000": true,
-		"+0":   true,
-		"1000": false, "1000:0": false, "rooty": false, "app": false, "10": false,
-	} {
-		if got := rootSpelled(user); got != want {
-			t.Errorf("%q is root: %v", user, got)
-		}
-	}
-}
-
 func TestHeadRoom(t *testing.T) {
 	for used, want := range map[int64]int64{0: 0, 1: 64 << 20, 40 << 20: 64 << 20, 43 << 20: 96 << 20,
 		1 << 30: 1536 << 20} {

@@ -42,8 +42,7 @@ func isRootless(h *facts.Host) ([]checks.Finding, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%w: dockerd runs as root; dockerd-rootless-setuptool.sh sets up another one that does "+
-		"not, "+
-		"with images, volumes and a socket of its own", checks.ErrManual)
+		"not, with images, volumes and a socket of its own", checks.ErrManual)
 }
 
 var usernsRemap = &checks.Check{
@@ -178,6 +177,11 @@ func customProfile(h *facts.Host) ([]checks.Finding, error) {
 	if d, err := rule.Dockerd(h); err == nil {
 		if next, err := rule.Daemon("seccomp-profile", "").Next(d); err == nil {
 			files = append(files, next.Value)
+		}
+		for i, file := range files {
+			if !slices.Contains([]string{"builtin", "default", "unconfined"}, file) {
+				files[i] = d.Path(file)
+			}
 		}
 	}
 	var findings []checks.Finding

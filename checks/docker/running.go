@@ -109,7 +109,7 @@ var execRoot = &checks.Check{
 	Why:     "it undoes what the container's own user was for",
 	Threats: []stride.ID{stride.DockerClientElevation, stride.DockerRegistryRepudiation},
 	Level:   2,
-	Rule: execs(func(e docker.Exec) bool { return e.User != "" && rootSpelled(e.User) }, "as root",
+	Rule: execs(func(e docker.Exec) bool { return e.User != "" && source.IsRoot(e.User) }, "as root",
 		"as the container's own user"),
 }
 

@@ -3,7 +3,6 @@ package facts
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -18,7 +17,6 @@ type Audit struct {
 	Loaded  []Rule // nil, with LoadErr set, when the kernel could not be asked
 	LoadErr error
 	OnDisk  []Rule // of /etc/audit/rules.d/*.rules, in the order augenrules compiles them
-	Locks   bool   // the files on disk end in -e 2
 }
 
 // A Rule is one audit rule about a path, parsed. Rules about no path at all are left out, but for those that tell
@@ -41,7 +39,7 @@ func (r Rule) Covers(path string, dir bool) bool {
 }
 
 func (r Rule) reaches(p string, dir bool) bool {
-	return r.Path == p && (r.Dir || !dir) || r.Dir && strings.HasPrefix(p, strings.TrimSuffix(r.Path, "/")+"/")
+	return r.Path == p && !dir || r.Dir && Within(p, r.Path)
 }
 
 // Covered reports whether rules, in their order, record what Covers says. The first rule that matches an event
@@ -84,8 +82,6 @@ func readAudit(h *Host) (*Audit, error) {
 		return nil, err
 	}
 	a.OnDisk = parseRules(h, lines)
-	a.Locks = slices.ContainsFunc(lines,
-		func(l auditLine) bool { return slices.Equal(strings.Fields(l.text), []string{"-e", "2"}) })
 	if h.after.Audited && a.LoadErr == nil {
 		a.Loaded = append(slices.Clone(a.Loaded), a.OnDisk...)
 	}
@@ -307,12 +303,4 @@ func place(h *Host, r *Rule, watch bool) {
 		r.Dir = err == nil && info.Type == fs.ModeDir || err != nil && strings.HasSuffix(r.Path, "/")
 	}
 	r.Path = p
-}
-
-// String names the rule and where it is.
-func (r Rule) String() string {
-	if r.File == "" {
-		return r.Text
-	}
-	return fmt.Sprintf("%s: %s", r.File, r.Text)
 }

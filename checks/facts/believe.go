@@ -60,16 +60,9 @@ func (p Process) disguised(systemd bool, exposed string) string {
 	case p.OtherMounts && !(systemd && service):
 		return "it sees other files than harden does (a mount namespace of its own)"
 	case systemd && !service:
-		return fmt.Sprintf("it is not a system service: its control group is %s", orTop(p.Cgroup))
+		return fmt.Sprintf("it is not a system service: its control group is %s", cmp.Or(p.Cgroup, "/"))
 	}
 	return p.Unread
-}
-
-func orTop(cgroup string) string {
-	if cgroup == "" {
-		return "/"
-	}
-	return cgroup
 }
 
 // aContainers is how an engine names a container's own control group: by its ID, at the end of the name.

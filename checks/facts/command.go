@@ -5,19 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks/budget"
-	"example.com/harden/checks/want"
 )
-
-// A variable is one environment variable that systemd sets for a service.
-type variable struct {
-	value string
-	file  string // who sets it
-	env   bool   // an environment file does, and not the unit by Environment=
-	by    want.Authority
-}
 
 // command expands the last ExecStart= of a unit as systemd does before it starts the program.
 func command(h *Host, u *Unit) ([]Token, error) {
@@ -29,10 +21,7 @@ func command(h *Host, u *Unit) ([]Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	u.Env = map[string]UnitVar{}
-	for name, v := range vars {
-		u.Env[name] = UnitVar{v.value, v.file, v.env, v.by}
-	}
+	u.Env = vars
 	line := strings.TrimLeft(exec.Value, "-+!|:@")
 	prefix := exec.Value[:len(exec.Value)-len(line)]
 	words := SplitWords(line, true)
@@ -59,7 +48,7 @@ func command(h *Host, u *Unit) ([]Token, error) {
 }
 
 // grows spends what a word becomes at most: a short one may name a long variable often.
-func grows(b *budget.Budget, word string, vars map[string]variable) error {
+func grows(b *budget.Budget, word string, vars map[string]UnitVar) error {
 	size := 0
 	for part := range strings.SplitSeq(word, "$") {
 		name := strings.TrimPrefix(part, "{")
@@ -67,20 +56,20 @@ func grows(b *budget.Budget, word string, vars map[string]variable) error {
 		if end < 0 {
 			end = len(name)
 		}
-		size += len(part) + len(vars[name[:end]].value)
+		size += len(part) + len(vars[name[:end]].Value)
 	}
 	return b.Spend(budget.Text, size, 0)
 }
 
 // expand replaces variables in one word: $NAME as a whole word becomes as many words as its value has, ${NAME}
 // anywhere becomes its value as it is, $$ a dollar. Source: systemd.service(5), "Command lines".
-func expand(word string, exec Setting, vars map[string]variable) []Token {
+func expand(word string, exec Setting, vars map[string]UnitVar) []Token {
 	if name, ok := strings.CutPrefix(word, "$"); ok && ValidVariable(name) {
 		var tokens []Token
 		v := vars[name]
-		for _, w := range SplitWords(v.value, false) {
-			t := Token{Text: w, File: v.file, By: min(exec.By, v.by)}
-			if v.env {
+		for _, w := range SplitWords(v.Value, false) {
+			t := Token{Text: w, File: v.File, By: min(exec.By, v.By)}
+			if v.Own {
 				t.Variable = name
 			}
 			tokens = append(tokens, t)
@@ -102,9 +91,9 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 		end := strings.IndexByte(word[i:], '}')
 		if word[i+1] == '{' && end > 0 && ValidVariable(word[i+2:i+end]) {
 			v, set := vars[word[i+2:i+end]]
-			b.WriteString(v.value)
+			b.WriteString(v.Value)
 			if set {
-				by = min(by, v.by)
+				by = min(by, v.By)
 			}
 			i += end
 			continue
@@ -114,13 +103,14 @@ func expand(word string, exec Setting, vars map[string]variable) []Token {
 	return []Token{{Text: b.String(), File: exec.File, By: by}}
 }
 
-// environment collects a service's variables: files override Environment=, later files earlier ones.
-func environment(h *Host, u *Unit) (map[string]variable, error) {
-	vars := map[string]variable{}
+// environment collects a service's variables: files override Environment=, later files earlier ones, and what
+// UnsetEnvironment= names is gone in the end.
+func environment(h *Host, u *Unit) (map[string]UnitVar, error) {
+	vars := map[string]UnitVar{}
 	for _, s := range u.All("Service", "Environment") {
 		for _, w := range SplitWords(s.Value, true) {
 			if name, value, ok := strings.Cut(specifiers(w, u.Name), "="); ok && ValidVariable(name) {
-				vars[name] = variable{value: value, file: s.File, by: s.By}
+				vars[name] = UnitVar{Value: value, File: s.File, By: s.By}
 			}
 		}
 	}
@@ -143,11 +133,24 @@ func environment(h *Host, u *Unit) (map[string]variable, error) {
 			}
 			by := h.Vouch(p, s.By)
 			for _, a := range ParseEnv(f.Data) {
-				vars[a.Name] = variable{value: a.Value, file: p, env: true, by: by}
+				vars[a.Name] = UnitVar{Value: a.Value, File: p, Own: true, By: by}
+			}
+		}
+	}
+	for _, s := range u.All("Service", "UnsetEnvironment") {
+		for _, w := range SplitWords(s.Value, true) {
+			name, value, exact := strings.Cut(specifiers(w, u.Name), "=")
+			if !exact || vars[name].Value == value {
+				delete(vars, name)
 			}
 		}
 	}
 	return vars, nil
+}
+
+// IsShell reports whether a program is a shell, which has its own way to read what it is passed.
+func IsShell(program string) bool {
+	return slices.Contains([]string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}, path.Base(program))
 }
 
 // glob resolves the wildcards that EnvironmentFile= may have in its last component.

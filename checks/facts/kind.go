@@ -92,12 +92,8 @@ func kindLine(kind string) *regexp.Regexp {
 // pemTypes are the types of the PEM blocks of a file. What one holds is not read: a key that is damaged is one all the
 // same.
 func pemTypes(data []byte) (types []string) {
-	for {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			break
-		}
-		types, data = append(types, block.Type), rest
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		types = append(types, block.Type)
 	}
 	return types
 }

@@ -17,6 +17,7 @@ type Process struct {
 	UID     uint32 // whom it runs as
 	Unit    string // the systemd service that started it, by its cgroup: "docker.service"; empty where none did
 	Started time.Time
+	Dir     string // where its relative paths start from; empty where that is not known
 	// Contained tells that it lives in a process namespace of its own, below the host's: in a container.
 	Contained bool
 	Origin

@@ -30,7 +30,7 @@ func ParseObject(data []byte) (hujson.Value, error) {
 		return hujson.Value{}, err
 	}
 	if _, ok := v.Value.(*hujson.Object); !ok {
-		return hujson.Value{}, at(data, v.StartOffset, "the top level is not an object")
+		return hujson.Value{}, At(data, v.StartOffset, "the top level is not an object")
 	}
 	return v, unique(data, v)
 }
@@ -39,14 +39,14 @@ func ParseObject(data []byte) (hujson.Value, error) {
 func strict(data []byte) error {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		return at(data, 0, "byte order mark")
+		return At(data, 0, "byte order mark")
 	case len(bytes.TrimSpace(data)) == 0:
-		return at(data, len(data), "the file is empty")
+		return At(data, len(data), "the file is empty")
 	}
 	for i := 0; i < len(data); {
 		r, n := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && n == 1 {
-			return at(data, i, "invalid UTF-8")
+			return At(data, i, "invalid UTF-8")
 		}
 		i += n
 	}
@@ -57,18 +57,18 @@ func strict(data []byte) error {
 	}
 	offset := max(int(syntax.Offset)-1, 0) // it counts the bytes read, the offending one included
 	if syntax.Error() == "unexpected end of JSON input" {
-		return at(data, len(data), syntax.Error())
+		return At(data, len(data), syntax.Error())
 	}
 	if before := bytes.TrimRight(data[:offset], " \t\r\n"); bytes.HasSuffix(before, []byte(",")) {
 		if c := data[offset]; c == '}' || c == ']' {
-			return at(data, len(before)-1, "trailing comma")
+			return At(data, len(before)-1, "trailing comma")
 		}
 	}
 	if rest := data[offset:]; bytes.HasPrefix(rest, []byte("//")) || bytes.HasPrefix(rest, []byte("/*")) ||
 		rest[0] == '#' {
-		return at(data, offset, "comment, which JSON does not have")
+		return At(data, offset, "comment, which JSON does not have")
 	}
-	return at(data, offset, syntax.Error())
+	return At(data, offset, syntax.Error())
 }
 
 // unique reports the first name, in document order, that its object has twice.
@@ -85,7 +85,7 @@ func unique(data []byte, v hujson.Value) error {
 		for _, m := range v.Members {
 			name := m.Name.Value.(hujson.Literal).String()
 			if seen[name] {
-				return at(data, m.Name.StartOffset, fmt.Sprintf("duplicate key %q", name))
+				return At(data, m.Name.StartOffset, fmt.Sprintf("duplicate key %q", name))
 			}
 			seen[name] = true
 			if err := unique(data, m.Value); err != nil {
@@ -96,8 +96,8 @@ func unique(data []byte, v hujson.Value) error {
 	return nil
 }
 
-// at is an error at an offset of data.
-func at(data []byte, offset int, problem string) error {
+// At is an error at an offset of data, with its line and column, both from 1.
+func At(data []byte, offset int, problem string) error {
 	before := data[:offset]
 	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 	return fmt.Errorf("line %d, column %d: %s", bytes.Count(before, []byte("\n"))+1, column, problem)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -102,17 +103,27 @@ func (u *Unit) Files() []Place {
 	return files
 }
 
-// UnitPath is a path as a service takes it, which need not be an absolute one: systemd starts it in WorkingDirectory=,
-// else in /.
-func UnitPath(h *Host, unit, p string) string {
+// StartDir is where relative paths of a program start from: systemd starts a service in WorkingDirectory=, else in /.
+// What no unit starts would be started again where it was.
+func StartDir(h *Host, unit string, p *Process) string {
+	if u, err := h.Unit(unit); unit != "" && err == nil {
+		s, _ := u.Get("Service", "WorkingDirectory")
+		dir := strings.TrimPrefix(specifiers(s.Value, unit), "-")
+		if dir == "~" {
+			dir = "/root"
+		}
+		return path.Join("/", dir)
+	}
+	if p != nil {
+		return path.Join("/", p.Dir)
+	}
+	return "/"
+}
+
+// From is a path as a program takes it whose relative paths start from dir.
+func From(dir, p string) string {
 	if path.IsAbs(p) {
 		return p
-	}
-	dir := "/"
-	if u, err := h.Unit(unit); err == nil {
-		if s, ok := u.Get("Service", "WorkingDirectory"); ok {
-			dir = path.Join("/", strings.TrimPrefix(specifiers(s.Value, unit), "-"))
-		}
 	}
 	return path.Join(dir, p)
 }
@@ -225,12 +236,8 @@ func dropIns(h *Host, names, dirs []string) ([]string, error) {
 			}
 		}
 	}
-	var sorted []string
-	for _, p := range found {
-		sorted = append(sorted, p)
-	}
-	slices.SortFunc(sorted, func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) })
-	return sorted, nil
+	byName := func(a, b string) int { return strings.Compare(path.Base(a), path.Base(b)) }
+	return slices.SortedFunc(maps.Values(found), byName), nil
 }
 
 // parseUnit reads the assignments of a unit file. Source: systemd.syntax(7).

@@ -104,6 +104,15 @@ OTHER=
 OPTS=--bip=10.0.0.1/24
 `, view{"/etc/systemd/system/docker.service", nil, append(in("/etc/systemd/system/docker.service", "/usr/bin/dockerd"),
 			facts.Token{Text: "--bip=10.0.0.1/24", File: "/etc/sysconfig/docker-network", Variable: "OPTS"})}},
+		{"variables that are taken away again", `-- etc/systemd/system/docker.service --
+[Service]
+Environment=A=a B=b C=c
+EnvironmentFile=/etc/sysconfig/docker
+UnsetEnvironment=A B=other "C=c" D
+ExecStart=/usr/bin/dockerd $A ${B}x $C $D
+-- etc/sysconfig/docker --
+D=d
+`, view{"/etc/systemd/system/docker.service", nil, in("/etc/systemd/system/docker.service", "/usr/bin/dockerd", "bx")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -187,9 +187,6 @@ func (v Value) Decode(into any) error {
 	return fmt.Errorf("%s: line %d: a value of another type is expected", v.File, line)
 }
 
-// Line is where the value is, from 1.
-func (v Value) Line() int { return v.node.Line }
-
 // String is a scalar as it is written, and what else there is in a line of YAML.
 func (v Value) String() string {
 	if v.node.Kind == yaml.ScalarNode {

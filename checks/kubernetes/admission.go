@@ -89,8 +89,7 @@ func eventRate(h *facts.Host) ([]checks.Finding, error) {
 		f.Reason = fmt.Sprintf("add to plugins of %s: `{name: %s, configuration: {apiVersion: "+
 			"eventratelimit.admission.k8s.io/v1alpha1, "+
 			"kind: Configuration, limits: [{type: Namespace, qps: 50, burst: 100}, {type: Server, qps: 5000, burst: "+
-			"20000}]}}`, then "+
-			"switch the plugin on", file, plugin)
+			"20000}]}}`, then switch the plugin on", file, plugin)
 	}
 	if f.Reason != "" { // without its limits the plugin must not be switched on
 		for i := range findings {

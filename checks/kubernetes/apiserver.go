@@ -90,8 +90,7 @@ func anonymous(h *facts.Host) ([]checks.Finding, error) {
 		}
 		f.Got = "let in: neither --anonymous-auth nor " + file + " says otherwise"
 		f.Reason = fmt.Sprintf("add to %s: `anonymous: {enabled: true, conditions: [{path: /livez}, {path: /readyz}, "+
-			"{path: /healthz}]}`, "+
-			"and start the API server again", file)
+			"{path: /healthz}]}`, and start the API server again", file)
 		return []checks.Finding{f}, nil
 	}
 	s, err := flag.read(c)
@@ -199,11 +198,7 @@ var apiserverKubeletAuthority = &checks.Check{
 	Manual: "have every kubelet of the cluster serve a signed certificate first (serverTLSBootstrap, its requests " +
 		"approved: 4.2.9 on each node), then pass --kubelet-certificate-authority=" + pki +
 		"ca.crt; before that, logs and exec fail on the nodes that do not",
-	Rule: arg(kube.APIServer, "kubelet-certificate-authority", "").Must(be.Cond[string]{
-		Text:    "set",
-		Holds:   func(s string) bool { return s != "" },
-		Nearest: func(s string) (string, bool) { return s, false },
-	}),
+	Rule: arg(kube.APIServer, "kubelet-certificate-authority", "").Must(set),
 }
 
 var apiserverAlwaysAllow = &checks.Check{
@@ -257,8 +252,7 @@ func authorizedByFile(c *kube.Component, must string, holds func(modes []string)
 		return nil, nil // the API server reads this file again by itself when it changes
 	}
 	f.Reason = fmt.Sprintf("make the authorizers of %s Node and RBAC, each `{type: …, name: …}`, and none of them "+
-		"AlwaysAllow; the API "+
-		"server takes it up by itself", d.File)
+		"AlwaysAllow; the API server takes it up by itself", d.File)
 	return []checks.Finding{f}, nil
 }
 

@@ -50,8 +50,7 @@ func certificateUsers(h *facts.Host) ([]checks.Finding, error) {
 	}
 	if len(ways) > 0 {
 		return nil, fmt.Errorf("%w: people can log in by %s; whether some still use certificates, approved requests "+
-			"for "+
-			"kubernetes.io/kube-apiserver-client and copies of admin.conf tell", checks.ErrManual,
+			"for kubernetes.io/kube-apiserver-client and copies of admin.conf tell", checks.ErrManual,
 			strings.Join(ways, ", "))
 	}
 	if c.Open {
@@ -230,7 +229,7 @@ func onVolume(c *kube.Component, path string) (problem string, ok bool) {
 		return "", true
 	}
 	for _, m := range c.Pod.Mounts {
-		if (path == m.Path || strings.HasPrefix(path, strings.TrimSuffix(m.Path, "/")+"/")) && m.ReadOnly {
+		if facts.Within(path, m.Path) && m.ReadOnly {
 			return path + " is on a volume that is mounted read-only", false
 		}
 	}
@@ -320,8 +319,7 @@ func coverage(h *facts.Host) ([]checks.Finding, error) {
 	case len(got) > 0:
 		f.Got = strings.Join(got, "; ") + " (" + d.File + ")"
 		f.Reason = fmt.Sprintf("put a rule `- level: Metadata` for these before the others of %s, and start the API "+
-			"server again: it does "+
-			"not read the file twice", d.File)
+			"server again: it does not read the file twice", d.File)
 	case !c.Loaded(d):
 		f.Got, f.Pending = d.File+" is newer than the running process, which has not read it as it is now", true
 		f.Reason = "start the API server again"

@@ -20,20 +20,50 @@ import (
 
 // controlPlaneChecks is the part of section 1.1 about what the control plane is started with, its network and its data.
 var controlPlaneChecks = []*checks.Check{
-	apiserverManifestMode, apiserverManifestOwner, controllerManagerManifestMode, controllerManagerManifestOwner,
-	schedulerManifestMode, schedulerManifestOwner, etcdManifestMode, etcdManifestOwner, cniMode, cniOwner, etcdDataMode,
-	etcdDataOwner,
+	manifestMode("kubernetes/apiserver-manifest-mode", "1.1.1", "the API server's", kube.APIServer),
+	manifestOwner("kubernetes/apiserver-manifest-owner", "1.1.2", "the API server's", kube.APIServer),
+	manifestMode("kubernetes/controller-manager-manifest-mode", "1.1.3", "the controller manager's",
+		kube.ControllerManager),
+	manifestOwner("kubernetes/controller-manager-manifest-owner", "1.1.4", "the controller manager's",
+		kube.ControllerManager),
+	manifestMode("kubernetes/scheduler-manifest-mode", "1.1.5", "the scheduler's", kube.Scheduler),
+	manifestOwner("kubernetes/scheduler-manifest-owner", "1.1.6", "the scheduler's", kube.Scheduler),
+	manifestMode("kubernetes/etcd-manifest-mode", "1.1.7", "etcd's", kube.Etcd),
+	manifestOwner("kubernetes/etcd-manifest-owner", "1.1.8", "etcd's", kube.Etcd),
+	cniMode, cniOwner, etcdDataMode, etcdDataOwner,
 }
 
-var apiserverManifestMode = &checks.Check{
-	ID:    "kubernetes/apiserver-manifest-mode",
-	Items: cis.K8sAlways("1.1.1"),
-	Title: "the API server's manifest is readable and writable by root alone",
-	Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; " +
-		"whoever can read it knows where those are",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    mode(manifest(kube.APIServer), be.Within(0o600)),
+func manifestMode(id, number, whose, program string) *checks.Check {
+	return &checks.Check{
+		ID:    id,
+		Items: cis.K8sAlways(number),
+		Title: whose + " manifest is readable and writable by root alone",
+		Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; " +
+			"whoever can read it knows where those are",
+		Threats: []stride.ID{manifestThreat(program)},
+		Level:   1,
+		Rule:    mode(manifest(program), be.Within(0o600)),
+	}
+}
+
+func manifestOwner(id, number, whose, program string) *checks.Check {
+	return &checks.Check{
+		ID:      id,
+		Items:   cis.K8sAlways(number),
+		Title:   whose + " manifest belongs to root",
+		Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
+		Threats: []stride.ID{manifestThreat(program)},
+		Level:   1,
+		Rule:    owner(manifest(program)),
+	}
+}
+
+// manifestThreat is that of the node, but for etcd, which has the cluster's data.
+func manifestThreat(program string) stride.ID {
+	if program == kube.Etcd {
+		return stride.KubernetesControlPlaneTampering
+	}
+	return stride.KubernetesNodeTampering
 }
 
 // manifest is the file that the kubelet starts a program from.
@@ -48,79 +78,6 @@ func manifest(program string) rule.Paths {
 		}
 		return rule.Named(c.Pod.Entitled(), c.Pod.File), nil
 	}
-}
-
-var apiserverManifestOwner = &checks.Check{
-	ID:      "kubernetes/apiserver-manifest-owner",
-	Items:   cis.K8sAlways("1.1.2"),
-	Title:   "the API server's manifest belongs to root",
-	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    owner(manifest(kube.APIServer)),
-}
-
-var controllerManagerManifestMode = &checks.Check{
-	ID:    "kubernetes/controller-manager-manifest-mode",
-	Items: cis.K8sAlways("1.1.3"),
-	Title: "the controller manager's manifest is readable and writable by root alone",
-	Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; " +
-		"whoever can read it knows where those are",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    mode(manifest(kube.ControllerManager), be.Within(0o600)),
-}
-
-var controllerManagerManifestOwner = &checks.Check{
-	ID:      "kubernetes/controller-manager-manifest-owner",
-	Items:   cis.K8sAlways("1.1.4"),
-	Title:   "the controller manager's manifest belongs to root",
-	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    owner(manifest(kube.ControllerManager)),
-}
-
-var schedulerManifestMode = &checks.Check{
-	ID:    "kubernetes/scheduler-manifest-mode",
-	Items: cis.K8sAlways("1.1.5"),
-	Title: "the scheduler's manifest is readable and writable by root alone",
-	Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; " +
-		"whoever can read it knows where those are",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    mode(manifest(kube.Scheduler), be.Within(0o600)),
-}
-
-var schedulerManifestOwner = &checks.Check{
-	ID:      "kubernetes/scheduler-manifest-owner",
-	Items:   cis.K8sAlways("1.1.6"),
-	Title:   "the scheduler's manifest belongs to root",
-	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
-	Threats: []stride.ID{stride.KubernetesNodeTampering},
-	Level:   1,
-	Rule:    owner(manifest(kube.Scheduler)),
-}
-
-var etcdManifestMode = &checks.Check{
-	ID:    "kubernetes/etcd-manifest-mode",
-	Items: cis.K8sAlways("1.1.7"),
-	Title: "etcd's manifest is readable and writable by root alone",
-	Why: "whoever can write the manifest chooses what the kubelet runs as root with the cluster's keys; " +
-		"whoever can read it knows where those are",
-	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-	Level:   1,
-	Rule:    mode(manifest(kube.Etcd), be.Within(0o600)),
-}
-
-var etcdManifestOwner = &checks.Check{
-	ID:      "kubernetes/etcd-manifest-owner",
-	Items:   cis.K8sAlways("1.1.8"),
-	Title:   "etcd's manifest belongs to root",
-	Why:     "whoever owns the manifest chooses what the kubelet runs as root with the cluster's keys",
-	Threats: []stride.ID{stride.KubernetesControlPlaneTampering},
-	Level:   1,
-	Rule:    owner(manifest(kube.Etcd)),
 }
 
 var cniMode = &checks.Check{

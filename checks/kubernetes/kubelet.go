@@ -192,12 +192,10 @@ func hostname(h *facts.Host) ([]checks.Finding, error) {
 	switch {
 	case err != nil:
 		f.Reason = fmt.Sprintf("whether the host is called %s too is not known (%v); where it is not, without the "+
-			"flag the node "+
-			"would join again by another name and its pods would be lost", name, err)
+			"flag the node would join again by another name and its pods would be lost", name, err)
 	case !strings.EqualFold(host, name):
 		f.Reason = fmt.Sprintf("the host is called %s: without the flag the node would join again by that name, and "+
-			"the pods of %s "+
-			"would be lost. Rename the host, or drain the node and join it again", host, name)
+			"the pods of %s would be lost. Rename the host, or drain the node and join it again", host, name)
 	case n.Flavour.Generated():
 		f.Reason = instead(n.Flavour, "kubelet", "hostname-override")
 	case k.Unit == "":

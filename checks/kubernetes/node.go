@@ -33,8 +33,7 @@ func instead(f kube.Flavour, program, argument string) string {
 		}
 		if !strings.Contains(argument, "=") {
 			return fmt.Sprintf("%s writes its files anew at each start: take %s out of %s-arg in "+
-				"/etc/rancher/%s/config.yaml, "+
-				"then restart %s", f, argument, program, name, service)
+				"/etc/rancher/%s/config.yaml, then restart %s", f, argument, program, name, service)
 		}
 		return fmt.Sprintf("%s writes its files anew at each start: put `%s-arg: [\"%s\"]` into "+
 			"/etc/rancher/%s/config.yaml "+

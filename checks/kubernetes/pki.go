@@ -80,8 +80,7 @@ func kubeconfig(program, rancher string) rule.Paths {
 		if err != nil {
 			return nil, err
 		}
-		switch c.Within {
-		case "k3s":
+		if c.Within == "k3s" {
 			return rule.Known(kube.DataDir(h, kube.K3s) + "/server/cred/" + rancher + ".kubeconfig"), nil
 		}
 		files := flagFiles(c, want.Kubeconfig, "kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")

@@ -7,7 +7,6 @@ package mapping
 import (
 	"embed"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,29 +35,14 @@ func (f Framework) Title() string {
 // none is in the place of a framework where a check is known to be mapped to nothing.
 const none = "none"
 
-// A Row is numbers of one framework that a check answers, and where that is known from.
-type Row struct {
-	Check     string
-	Framework Framework
-	Numbers   []string
-	Source    string
-}
-
 //go:embed mappings.tsv lists/*.txt
 var files embed.FS
 
-// A table is what mappings.tsv has of each check.
-type table struct {
-	rows     map[string][]Row
-	numbers  map[string]map[Framework][]string
-	unmapped map[string]bool // a row says that there is none
-}
-
-// mapped is read when it is first asked for: most commands need none of it.
+// mapped are the numbers of each check, read when they are first asked for: most commands need none of them.
 var mapped = sync.OnceValue(read)
 
-func read() table {
-	t := table{map[string][]Row{}, map[string]map[Framework][]string{}, map[string]bool{}}
+func read() map[string]map[Framework][]string {
+	all := map[string]map[Framework][]string{}
 	data, err := files.ReadFile("mappings.tsv")
 	if err != nil {
 		panic(err) // it is part of the program
@@ -69,46 +53,29 @@ func read() table {
 			panic(fmt.Sprintf("checks/mapping/mappings.tsv: %q has not four columns", line))
 		}
 		if f[1] == none {
-			t.unmapped[f[0]] = true
 			continue
 		}
-		t.rows[f[0]] = append(t.rows[f[0]], Row{f[0], Framework(f[1]), strings.Split(f[2], ","), f[3]})
+		if all[f[0]] == nil {
+			all[f[0]] = map[Framework][]string{}
+		}
+		of := all[f[0]]
+		of[Framework(f[1])] = append(of[Framework(f[1])], strings.Split(f[2], ",")...)
 	}
-	places := map[Framework]map[string]int{}
 	for _, f := range Frameworks {
-		places[f] = map[string]int{}
+		places := map[string]int{}
 		for i, n := range List(f) {
-			places[f][n] = i
+			places[n] = i
+		}
+		for _, of := range all {
+			slices.SortFunc(of[f], func(a, b string) int { return places[a] - places[b] })
 		}
 	}
-	for id, rows := range t.rows {
-		of := map[Framework][]string{}
-		for _, r := range rows {
-			of[r.Framework] = append(of[r.Framework], r.Numbers...)
-		}
-		for f, numbers := range of {
-			slices.SortFunc(numbers, func(a, b string) int { return places[f][a] - places[f][b] })
-		}
-		t.numbers[id] = of
-	}
-	return t
-}
-
-// Of are the rows of a check.
-func Of(id string) []Row { return mapped().rows[id] }
-
-// Unmapped reports whether the table says of a check that no number is right for it.
-func Unmapped(id string) bool { return mapped().unmapped[id] }
-
-// Checks are the IDs of all checks that have a row, sorted.
-func Checks() []string {
-	ids := slices.Collect(maps.Keys(mapped().rows))
-	return slices.Sorted(slices.Values(slices.AppendSeq(ids, maps.Keys(mapped().unmapped))))
+	return all
 }
 
 // Numbers are those that a check answers, by framework, each list in the framework's own order. The map is not to be
 // changed.
-func Numbers(id string) map[Framework][]string { return mapped().numbers[id] }
+func Numbers(id string) map[Framework][]string { return mapped()[id] }
 
 // List is every number that a framework has, in its order.
 func List(f Framework) []string {

@@ -95,6 +95,3 @@ var ratings = func() map[string]Rating {
 
 // Of is the rating of the check with this ID; a check that has none has the zero Rating.
 func Of(id string) Rating { return ratings[id] }
-
-// Rated are the IDs of all checks that have a rating, sorted.
-func Rated() []string { return slices.Sorted(maps.Keys(ratings)) }

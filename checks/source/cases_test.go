@@ -159,6 +159,15 @@ func TestComposes(t *testing.T) {
 		{"bound-ports", "ports: [{target: 80, published: 8080, mode: ingress}]", "", "", "a ports 8080"},
 		{"bound-ports", "ports: [{target: 80, published: 8080, mode: host, host_ip: 127.0.0.1}]", "", "", ""},
 		{"low-ports", "ports: [{target: 80, published: 80, mode: ingress}]", "", "", "a ports 80"},
+		{"devices", "devices: [/dev/sda]", "", "", "a devices /dev/sda"},
+		{"devices", "device_cgroup_rules: ['c 1:* rmw']", "", "", "a device_cgroup_rules c 1:* rmw"},
+		{"devices", "gpus: all", "", "", "a gpus"},
+		{"devices", "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "", "",
+			"a deploy.resources.reservations.devices"},
+		{"devices", "gpus: []\n    devices: []", "", "", ""},
+		{"socket-mounts", "use_api_socket: true", "", "", "a use_api_socket"},
+		{"socket-mounts", "use_api_socket: '${V:-yes}'", "", "", "a use_api_socket"},
+		{"socket-mounts", "use_api_socket: false", "", "", ""},
 		{"image-secrets", "environment: {DB_PASS: hunter2}", "", "", "a environment DB_PASS"},
 		{"image-secrets", "environment: ['DB_PWD=hunter2']", "", "", "a environment DB_PWD"},
 		{"image-secrets", "environment: {DB_PASSWORD: '${PW:-frog}'}", "", "", "a environment DB_PASSWORD"},
@@ -184,5 +193,68 @@ func TestComposes(t *testing.T) {
 		if got := found(t, test.id, facts.Choices{}, files); got != test.want {
 			t.Errorf("%s of %q: %q, want %q", test.id, test.text, got, test.want)
 		}
+	}
+}
+
+// TestNamed holds that files are judged that others name as Dockerfiles and Compose files, whatever they are called.
+func TestNamed(t *testing.T) {
+	const secret = "FROM x\nENV DB_PASSWORD=hunter2\n"
+	for _, test := range []struct {
+		name, id string
+		files    map[string]string
+		want     string
+	}{
+		{"a Dockerfile of another name", "image-secrets", map[string]string{
+			"compose.yaml": "services: {a: {build: {context: img, dockerfile: sub/api.df}}}\n", "img/sub/api.df": secret},
+			"ENV DB_PASSWORD"},
+		{"from another directory, without a context", "image-secrets", map[string]string{
+			"app/compose.yaml": "services: {a: {build: {dockerfile: '${D:-../api.df}'}}}\n", "api.df": secret},
+			"ENV DB_PASSWORD"},
+		{"that the walk has found", "image-secrets", map[string]string{
+			"compose.yaml":   "services: {a: {build: {dockerfile: api.Dockerfile}}, b: {build: {dockerfile: api.Dockerfile}}}\n",
+			"api.Dockerfile": secret}, "ENV DB_PASSWORD"},
+		{"that looks like one", "image-secrets", map[string]string{
+			"compose.yaml": "services: {a: {build: {dockerfile: Dockerfile.j2}}}\n", "Dockerfile.j2": secret},
+			"ENV DB_PASSWORD"},
+		{"of another directory of an included file", "image-secrets", map[string]string{
+			"compose.yaml": "include: [sub/x.yaml]\n",
+			"sub/x.yaml":   "services: {a: {build: {context: ., dockerfile: api.df}}}\n",
+			"sub/api.df":   secret}, "ENV DB_PASSWORD"},
+		{"that is outside", "image-secrets", map[string]string{
+			"compose.yaml": "services: {a: {build: {context: ../../.., dockerfile: etc/passwd}}}\n"}, ""},
+		{"of another machine", "image-secrets", map[string]string{
+			"compose.yaml": "services: {a: {build: {context: 'https://x.example/a.git', dockerfile: api.df}}}\n",
+			"api.df":       secret}, ""},
+		{"a Dockerfile in a Compose file", "image-secrets", map[string]string{
+			"compose.yaml": "services:\n  a:\n    build:\n      dockerfile_inline: |\n        FROM x\n" +
+				"        ENV DB_PASSWORD=hunter2\n"},
+			"(a) ENV DB_PASSWORD"},
+		{"that two services share", "image-secrets", map[string]string{
+			"compose.yaml": "x-i: &i |\n  FROM x\n  ENV DB_PASSWORD=hunter2\n" +
+				"services: {a: {build: {dockerfile_inline: *i}}, b: {build: {dockerfile_inline: *i}}}\n"},
+			"(a) ENV DB_PASSWORD"},
+		{"files of a project by COMPOSE_FILE", "privileged", map[string]string{
+			".env":            "COMPOSE_FILE=base.yml:deploy/prod.yml:compose.yaml:gone.yml\n",
+			"compose.yaml":    "services: {a: {image: x}}\n",
+			"base.yml":        "services: {b: {privileged: true}}\n",
+			"deploy/prod.yml": "services: {c: {privileged: true}}\n"}, "b privileged; c privileged"},
+		{"with another separator", "privileged", map[string]string{
+			"app/.env":     "COMPOSE_PATH_SEPARATOR=;\nCOMPOSE_FILE=base.yml;../prod.yml\n",
+			"app/base.yml": "services: {b: {privileged: true}}\n",
+			"prod.yml":     "services: {c: {privileged: true}}\n"}, "b privileged; c privileged"},
+		{"that are outside", "privileged", map[string]string{
+			".env":         "COMPOSE_FILE=../../../etc/passwd:/etc/passwd\n",
+			"compose.yaml": "services: {a: {privileged: true}}\n"},
+			"a privileged"},
+	} {
+		if got := found(t, test.id, facts.Choices{}, test.files); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	r := judged(t, "no-add", facts.Choices{}, map[string]string{
+		"compose.yaml": "services:\n  a:\n    build:\n      dockerfile_inline: |\n        FROM x\n        ADD a /\n",
+		"a":            ""})
+	if len(r.Findings) != 1 || r.Findings[0].Place != "compose.yaml:6" || len(r.Findings[0].Wants) != 0 {
+		t.Errorf("ADD in a Compose file: %+v", r.Findings)
 	}
 }

@@ -365,12 +365,21 @@ func networkMode(bad, must string) Service {
 // Devices wants none of the host's.
 var Devices Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	var findings []checks.Finding
-	items, _, err := list(s, "devices")
-	for _, item := range items {
-		findings = append(findings, about(s, item, "devices "+masked(item.Said()), "given",
-			"left out, or read-only and waived"))
+	const must = "left out, or read-only and waived"
+	var errs []error
+	for _, key := range []string{"devices", "device_cgroup_rules"} {
+		items, _, err := list(s, key)
+		for _, item := range items {
+			findings = append(findings, about(s, item, key+" "+masked(item.Said()), "given", must))
+		}
+		errs = append(errs, err)
 	}
-	return findings, err
+	for _, keys := range [][]string{{"gpus"}, {"deploy", "resources", "reservations", "devices"}} {
+		if v, ok := s.Get(keys...); ok && len(v.Items()) > 0 {
+			findings = append(findings, about(s, v, strings.Join(keys, "."), "given", must))
+		}
+	}
+	return findings, errors.Join(errs...)
 }
 
 // CgroupParent wants the Engine's own.

@@ -29,6 +29,8 @@ var Copy = dockerfiles(func(h *facts.Host, d *source.Dockerfile) ([]checks.Findi
 			f := checks.Finding{Subject: d.As + " " + masked(add.String()), Got: "ADD", Must: "COPY", Place: d.At(s.Line)}
 			if err := plain(h, d, add, s.Line); err != nil {
 				f.Reason = err.Error()
+			} else if d.Inline != nil {
+				f.Reason = "harden does not change a Dockerfile that stands in a Compose file: write COPY there"
 			} else {
 				f.Wants = []want.Want{want.Instruction{File: d.Path, Line: s.Line, From: "ADD", To: "COPY"}}
 			}

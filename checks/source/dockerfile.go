@@ -26,7 +26,7 @@ var (
 // IsRoot reports whether a user, as USER and --user spell it, is root: by name or number, whatever the group.
 func IsRoot(user string) bool {
 	name, _, _ := strings.Cut(strings.TrimSpace(user), ":")
-	n, err := strconv.ParseUint(name, 10, 32)
+	n, err := strconv.Atoi(name)
 	return name == "" || name == "root" || err == nil && n == 0
 }
 

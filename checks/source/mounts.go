@@ -235,6 +235,17 @@ var SensitiveMounts Service = func(_ *facts.Host, s *source.Service) ([]checks.F
 var SocketMounts Service = func(_ *facts.Host, s *source.Service) ([]checks.Finding, error) {
 	all, err := mounts(s)
 	var findings []checks.Finding
+	if v, ok := s.Get("use_api_socket"); ok {
+		on, errOn := truth(v)
+		if errOn != nil {
+			err = errOn
+		}
+		if on {
+			f := about(s, v, "use_api_socket", "gives the Engine's API, and the credentials for registries", "left out")
+			f.Reason = "take it out, or put a proxy in between that lets through what the service needs"
+			findings = append(findings, f)
+		}
+	}
 	for _, m := range all {
 		for _, socket := range sockets {
 			if source := real(m.source); facts.Within(socket, source) {

@@ -10,7 +10,8 @@ import (
 // TestVariables holds that a value is split into its parts once the variables in it have their values, and that those
 // of the .env file are not shown.
 func TestVariables(t *testing.T) {
-	const env = "T=hidden\nREG=hidden.example\nIMG=hidden.example/x:7\nCAP=net_raw\nKIND=bind\nBASE=base\nNAME=hidden\n"
+	const env = "T=hidden\nREG=hidden.example\nIMG=hidden.example/x:7\nCAP=net_raw\nKIND=bind\nBASE=base\nNAME=hidden\n" +
+		"NOTED=host # as Compose reads it\nexport LENT=${NOTED}\nYES: \"true\"\n"
 	trusted := facts.Choices{TrustedRegistries: []string{"docker.io/library"}}
 	limits := facts.Choices{Containers: []facts.ContainerChoice{{Name: "hidden", Memory: "1g"}}}
 	for _, test := range []struct {
@@ -62,6 +63,9 @@ func TestVariables(t *testing.T) {
 			"a privileged: true; base privileged: true, a is made from this service too, and would change with it"},
 		{"privileged", "extends: {service: '${V}'}\n  base: {privileged: false}", facts.Choices{},
 			"compose.yaml: line 3: service a: which service it extends is not known: it depends on a variable"},
+		{"host-ipc", "ipc: ${NOTED}", facts.Choices{}, "a ipc: host"},
+		{"host-pid", "pid: ${LENT}", facts.Choices{}, "a pid: host"},
+		{"privileged", "privileged: ${YES}", facts.Choices{}, "a privileged: true"},
 	} {
 		files := map[string]string{"compose.yaml": "services:\n  a:\n    " + test.text + "\n", ".env": env,
 			".gitignore": ".env\n"}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
 
 	"example.com/harden/remediate/apply"
 	"example.com/harden/remediate/report"
@@ -63,7 +61,7 @@ func unread(err error, run *apply.Run, code error) error {
 	if err == nil {
 		return code
 	}
-	fmt.Fprintf(os.Stderr, "harden: run %s is %s, and its report could not be written: %v\n", run.ID, run.Outcome, err)
+	complain("run %s is %s, and its report could not be written: %v", run.ID, run.Outcome, err)
 	said, _ := errors.AsType[status](code)
 	return status(int(said) | exitError)
 }

@@ -195,8 +195,11 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 	case out.Reason == "":
 		return out, fmt.Errorf("the waiver of %s gives no reason", w.Check)
 	case catalog.IsNumber(w.Check): // of which edition, a flag may still say: see numbered
-	case !slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == w.Check }):
-		return out, fmt.Errorf("a waiver names an unknown check %q%s", w.Check, catalog.Meant(catalog.All, w.Check))
+	case !isCheck(w.Check) && (strings.Contains(w.Check, "*") || slices.Contains(catalog.Words(catalog.All), w.Check)):
+		return out, fmt.Errorf("a waiver names %q, which is more than one check; use the ID of a check", w.Check)
+	case !isCheck(w.Check):
+		return out, fmt.Errorf("a waiver names an unknown check %q%s", w.Check,
+			cmp.Or(catalog.Meant(catalog.All, w.Check), "; `harden list` lists the checks"))
 	}
 	if w.Expires != "" {
 		var err error
@@ -205,6 +208,10 @@ func (w fileWaiver) check() (checks.Waiver, error) {
 		}
 	}
 	return out, nil
+}
+
+func isCheck(id string) bool {
+	return slices.ContainsFunc(catalog.All, func(c *checks.Check) bool { return c.ID == id })
 }
 
 // numbered has waivers that name their check by a number name it by its ID, in the editions of benchmark. places are
@@ -228,17 +235,22 @@ func numbered(waivers []checks.Waiver, places []string, benchmark string) error 
 var (
 	yamlLine = regexp.MustCompile(`^line ([0-9]+): `)
 	// The parser quotes the value, which may be a secret that stands in the wrong place.
-	yamlType  = regexp.MustCompile("(?s)^cannot unmarshal !!\\w+ (?:`.*` )?into (\\S+)$")
+	yamlWrong = regexp.MustCompile("(?s)^cannot unmarshal !!\\w+ (?:`.*` )?into (\\S+)$")
 	yamlField = regexp.MustCompile(`^field (.*) not found in type .*$`)
 	// What the parser says, and not the scanner: it counts its lines from 0 and leaves a 0 out.
 	yamlParser = regexp.MustCompile(`^did not find expected (<|node content|key|'-'|',')`)
 )
 
-// yamlTypes names Go's types as YAML does.
+// yamlTypes names Go's types as YAML does; each other one is a list or a mapping.
 var yamlTypes = map[string]string{
-	"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text",
-	"[]string": "a list", "map[string]string": "a mapping", "main.settings": "a mapping", "main.configFile": "a mapping",
-	"main.keeping": "a mapping"}
+	"int": "a whole number", "int64": "a whole number", "bool": "true or false", "string": "text"}
+
+func yamlType(name string) string {
+	if strings.HasPrefix(name, "[]") {
+		return "a list"
+	}
+	return cmp.Or(yamlTypes[name], "a mapping")
+}
 
 // located words an error of the YAML package with the file and line in front.
 func located(path string, err error) error {
@@ -261,8 +273,8 @@ func locatedAt(path, text string) error {
 	if yamlParser.MatchString(text) {
 		line++
 	}
-	if m := yamlType.FindStringSubmatch(text); m != nil {
-		text = "the value must be " + cmp.Or(yamlTypes[m[1]], "of another type")
+	if m := yamlWrong.FindStringSubmatch(text); m != nil {
+		text = "the value must be " + yamlType(m[1])
 	}
 	text = yamlField.ReplaceAllString(text, `unknown key "$1"`)
 	return fmt.Errorf("%s:%d: %s", path, max(line, 1), text)

@@ -92,7 +92,7 @@ func (s *session) expire(id string) error {
 	}
 	_, err = fmt.Fprintf(s.stdout, "Run %s is rolled back: %s.\n", run.ID, reason)
 	for _, l := range run.Left {
-		fmt.Fprintf(os.Stderr, "harden: %s: left as it is: %s\n", report.Clean(l.Path), report.Clean(l.Why))
+		complain("%s: left as it is: %s", report.Clean(l.Path), report.Clean(l.Why))
 	}
 	if err == nil && len(run.Left) > 0 {
 		return fmt.Errorf("run %s is rolled back, except for %d that others had changed", run.ID, len(run.Left))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 
 	"github.com/hashicorp/go-multierror"
@@ -43,7 +44,7 @@ longer be judged.`,
 				args = []string{before, last}
 			}
 			t := teller{config, cmd.OutOrStdout(), redactor()}
-			return t.contrast(append(args, lastKept)[:2], cmd.InOrStdin())
+			return t.contrast(cmd.Context(), append(args, lastKept)[:2], cmd.InOrStdin())
 		},
 	}
 	addState(cmd)
@@ -62,7 +63,10 @@ func completeReports(_ *cobra.Command, args []string, _ string) ([]string, cobra
 }
 
 // contrast tells what has changed between two reports.
-func (t *teller) contrast(names []string, stdin io.Reader) error {
+func (t *teller) contrast(ctx context.Context, names []string, stdin io.Reader) error {
+	if err := stdinOnce(names); err != nil {
+		return err
+	}
 	var reports [2]*report.Report
 	var errs *multierror.Error
 	for i, name := range names {
@@ -77,7 +81,7 @@ func (t *teller) contrast(names []string, stdin io.Reader) error {
 			continue
 		}
 		var err error
-		reports[i], err = readReport(name, stdin)
+		reports[i], err = awaited(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
 		errs = multierror.Append(errs, err)
 	}
 	if err := errs.ErrorOrNil(); err != nil {

@@ -77,7 +77,7 @@ func (s *session) keepReport(r *report.Report) error {
 
 // prune removes the reports that are too many, too old at a time, or too large together; of those the last two stay.
 func (c *Config) prune(now time.Time) error {
-	files, err := c.kept()
+	files, err := c.kept(now)
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,9 @@ func (c *Config) prune(now time.Time) error {
 	return errs.ErrorOrNil()
 }
 
-// kept are the reports that are kept, the oldest first.
-func (c *Config) kept() ([]report.KeptReport, error) {
+// kept are the reports that are kept, the oldest first. One from the future is of a clock that was set back since: if
+// it counted as the newest, no later report would be kept beside enough of them.
+func (c *Config) kept(now time.Time) ([]report.KeptReport, error) {
 	entries, err := os.ReadDir(c.keptDir()) // sorted by name, which is by time
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -109,15 +110,22 @@ func (c *Config) kept() ([]report.KeptReport, error) {
 			files = append(files, report.KeptReport{File: filepath.Join(c.keptDir(), e.Name()), Time: at})
 		}
 	}
+	future := slices.IndexFunc(files, func(f report.KeptReport) bool { return f.Time.After(now.Add(maxAhead)) })
+	if future > 0 {
+		files = append(slices.Clone(files[future:]), files[:future]...)
+	}
 	return files, nil
 }
+
+// maxAhead is how far in the future a report may be: clocks are adjusted a little every day.
+const maxAhead = time.Hour
 
 // lastKept stands for the newest report that is kept.
 const lastKept = "last"
 
 // lastTwo are the names of the newest report that is kept and of the one before it of the same host.
 func (c *Config) lastTwo() (before, last string, err error) {
-	files, err := c.kept()
+	files, err := c.kept(time.Now())
 	if err != nil {
 		return "", "", err
 	}
@@ -143,7 +151,7 @@ func (c *Config) lastTwo() (before, last string, err error) {
 
 // newestKept is the name of the newest report that is kept.
 func (c *Config) newestKept() (string, error) {
-	files, err := c.kept()
+	files, err := c.kept(time.Now())
 	if err == nil && len(files) == 0 {
 		err = usageError{fmt.Errorf("%s: no report is kept; `harden schedule install` keeps one of each audit; a file of "+
 			"the name last is ./last", c.keptDir())}

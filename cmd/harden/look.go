@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -42,7 +40,7 @@ func (c *Config) lastLook() (*look, error) {
 	}
 	l := new(look)
 	if err := json.Unmarshal(data, l); err != nil || l.Schema != lookSchema || l.Report == nil {
-		fmt.Fprintf(os.Stderr, "harden: %s: not a report of this harden: this run counts as the first\n", c.lookFile())
+		complain("%s: not a report of this harden: this run counts as the first", c.lookFile())
 		return nil, nil
 	}
 	if l.Report.Host.Root != c.Root {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"example.com/harden/remediate/report"
 )
@@ -49,12 +51,16 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 				return err
 			}
 			from, _ := cmd.Flags().GetString("files-from")
-			names, err := reportNames(args, from, cmd.InOrStdin())
+			in := cmd.InOrStdin()
+			names, err := awaited(cmd.Context(), func() ([]string, error) { return reportNames(args, from, in) })
 			if err != nil {
 				return err
 			}
+			if err := stdinOnce(append(names, from)); err != nil {
+				return err
+			}
 			t := teller{config, cmd.OutOrStdout(), redactor()}
-			return t.merge(names, grouping, cmd.InOrStdin())
+			return t.merge(cmd.Context(), names, grouping, in)
 		},
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -75,39 +81,39 @@ merged. The exit code is 0 if every file was a report, whatever the reports say,
 	return cmd
 }
 
-// maxMergedReport is how large a report may be that is merged with others: that of ten thousand containers has 51 MiB.
-const maxMergedReport = 64 << 20
-
 // merge merges reports, and tells what came of it. Files that are no reports are told of, and do not keep the others.
-func (t *teller) merge(names []string, by report.Grouping, stdin io.Reader) error {
+func (t *teller) merge(ctx context.Context, names []string, by report.Grouping, stdin io.Reader) error {
 	debug.SetGCPercent(100) // unlike an audit, this keeps little and passes over much
 	m, refused := report.NewMerger(by, t.redactor.RedactText), 0
-	for g := range gists(names, stdin) {
+	for g := range gists(ctx, names, stdin) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if g.err == nil {
 			m.Add(g.Gist)
 			continue
 		}
 		m.Refuse(g.name, g.err)
 		if refused++; refused <= maxTold {
-			fmt.Fprintf(os.Stderr, "harden: %s\n", t.redactor.RedactText(g.err.Error()))
+			complain("%v", g.err)
 		}
 	}
 	if refused > maxTold {
-		fmt.Fprintf(os.Stderr, "harden: and %d more; --format json lists them\n", refused-maxTold)
+		complain("and %d more; --format json lists them", refused-maxTold)
 	}
 	if refused == len(names) {
 		return errors.New("none of the files is a report; `harden check --out json=FILE` writes one")
 	}
 	fleet := m.FleetOf(version(), time.Now())
 	if n := len(fleet.Superseded); n > 0 {
-		fmt.Fprintf(os.Stderr, "harden: %d older %s left out, of hosts that have a newer one; --format json lists them\n", n,
+		complain("%d older %s left out, of hosts that have a newer one; --format json lists them", n,
 			map[bool]string{true: "report is", false: "reports are"}[n == 1])
 	}
 	if err := t.deliver(fleet); err != nil {
 		return err
 	}
 	if refused > 0 {
-		fmt.Fprintf(os.Stderr, "harden: %d of %d files are not merged\n", refused, len(names))
+		complain("%d of %d files are not merged", refused, len(names))
 		return status(exitError)
 	}
 	return nil
@@ -124,7 +130,7 @@ type readGist struct {
 }
 
 // gists reads reports, a few at a time, and hands them on in their order.
-func gists(names []string, stdin io.Reader) func(yield func(readGist) bool) {
+func gists(ctx context.Context, names []string, stdin io.Reader) func(yield func(readGist) bool) {
 	return func(yield func(readGist) bool) {
 		order, done := make(chan chan readGist, runtime.GOMAXPROCS(0)-1), make(chan struct{})
 		defer close(done)
@@ -138,7 +144,7 @@ func gists(names []string, stdin io.Reader) func(yield func(readGist) bool) {
 					return
 				}
 				go func() {
-					g, err := openGist(name, stdin)
+					g, err := awaited(ctx, func() (*report.Gist, error) { return openGist(name, stdin) })
 					result <- readGist{g, name, err}
 				}()
 			}
@@ -153,9 +159,9 @@ func gists(names []string, stdin io.Reader) func(yield func(readGist) bool) {
 
 func openGist(name string, stdin io.Reader) (*report.Gist, error) {
 	if name == "-" {
-		return report.ReadGist("standard input", stdin, maxMergedReport)
+		return report.ReadGist("standard input", stdin, maxReport)
 	}
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe that nobody writes to is opened at once
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +171,7 @@ func openGist(name string, stdin io.Reader) (*report.Gist, error) {
 	} else if err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", name)
 	}
-	return report.ReadGist(name, f, maxMergedReport)
+	return report.ReadGist(name, f, maxReport)
 }
 
 // reportNames are the files that a command line names, and those that the file from lists.

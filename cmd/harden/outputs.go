@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -92,7 +94,7 @@ func (c *Config) takeOne(cmd *cobra.Command, of report.Subject, value string) er
 			strings.Join(report.Formats(of), ", "), value)
 	case file == "":
 		return fmt.Errorf("--out %s: the file has no name; use --out %s=FILE", value, name)
-	case slices.ContainsFunc(c.Outputs, func(o output) bool { return o.file == file }):
+	case c.writes(file):
 		return fmt.Errorf("--out %s: another format is written to that file", value)
 	}
 	c.Outputs = append(c.Outputs, output{view, file})
@@ -109,9 +111,30 @@ func (c *Config) takeOwn(cmd *cobra.Command, file string) error {
 			"FORMAT=FILE")
 	case c.Out != "":
 		return fmt.Errorf("--out %s: %s is named already; use --out FORMAT=FILE for another format", file, c.Out)
+	case c.writes(file):
+		return fmt.Errorf("--out %s: another format is written to that file", file)
 	}
 	c.Out = file
 	return nil
+}
+
+// writes reports whether an --out before has named a file, in whatever words.
+func (c *Config) writes(file string) bool {
+	same := func(other string) bool { return other != "" && wordFor(other) == wordFor(file) }
+	return same(c.Out) || slices.ContainsFunc(c.Outputs, func(o output) bool { return same(o.file) })
+}
+
+// wordFor is the one path for a file of all that lead to it, as far as its directory exists.
+func wordFor(file string) string {
+	dir, name := filepath.Split(file)
+	if dir, err := filepath.EvalSymlinks(cmp.Or(dir, ".")); err == nil {
+		file = filepath.Join(dir, name)
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return file
+	}
+	return abs
 }
 
 // refused is why a format cannot tell what the command is about to do.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"example.com/harden/checks/facts/live"
@@ -44,7 +43,7 @@ func (s *session) awaitPackages() error {
 			return err
 		}
 		if !said {
-			fmt.Fprintf(os.Stderr, "harden: %s: waiting up to %v.\n", busy.by, s.wait)
+			complain("%s: waiting up to %v.", busy.by, s.wait)
 			said = true
 		}
 		select {

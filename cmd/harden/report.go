@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
+	"slices"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -34,7 +37,7 @@ written, whatever the reports say, 64 if a file does not exist, and 1 for any ot
 			if err != nil {
 				return err
 			}
-			reports, err := readReports(args, cmd.InOrStdin())
+			reports, err := readReports(cmd.Context(), args, cmd.InOrStdin())
 			if err != nil {
 				return err
 			}
@@ -48,19 +51,52 @@ written, whatever the reports say, 64 if a file does not exist, and 1 for any ot
 	return cmd
 }
 
-// maxReport is how large a report may be: that of ten thousand containers has a tenth of it.
-const maxReport = 512 << 20
+// maxReport is how large a report may be: that of ten thousand containers has 51 MiB.
+const maxReport = 64 << 20
 
 // readReports reads every file. All that are no reports are told.
-func readReports(names []string, stdin io.Reader) (report.Reports, error) {
+func readReports(ctx context.Context, names []string, stdin io.Reader) (report.Reports, error) {
+	if err := stdinOnce(names); err != nil {
+		return nil, err
+	}
 	reports := report.Reports{}
 	var errs *multierror.Error
 	for _, name := range names {
-		r, err := readReport(name, stdin)
+		r, err := awaited(ctx, func() (*report.Report, error) { return readReport(name, stdin) })
 		errs = multierror.Append(errs, err)
 		reports = append(reports, r)
 	}
 	return reports, errs.ErrorOrNil()
+}
+
+// stdinOnce refuses to read standard input twice.
+func stdinOnce(names []string) error {
+	if i := slices.Index(names, "-"); i >= 0 && slices.Contains(names[i+1:], "-") {
+		return usageError{errors.New("-: standard input can be read once; save one of the reports to a file")}
+	}
+	return nil
+}
+
+// awaited is what f returns, unless the command is interrupted before: whoever is to write to a pipe or a terminal may
+// take for ever, and nobody could end harden then. A panic of f goes on here, where it is told as what it is.
+func awaited[T any](ctx context.Context, f func() (T, error)) (value T, err error) {
+	done := make(chan func() (T, error), 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				bug := fmt.Sprintf("%v\n%s", p, debug.Stack())
+				done <- func() (T, error) { panic(bug) }
+			}
+		}()
+		v, err := f()
+		done <- func() (T, error) { return v, err }
+	}()
+	select {
+	case answer := <-done:
+		return answer()
+	case <-ctx.Done():
+		return value, ctx.Err()
+	}
 }
 
 func readReport(name string, stdin io.Reader) (*report.Report, error) {

@@ -72,7 +72,7 @@ func (s stage) on(cmd *exec.Cmd, acts ...act) (shown string, code int) {
 	if err := cmd.Start(); err != nil {
 		s.Fatal(err)
 	}
-	stuck := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	stuck := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()

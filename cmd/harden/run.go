@@ -88,7 +88,7 @@ func exitCode(err error) int {
 		return exitUnheard
 	}
 	for _, e := range flatten(err) {
-		fmt.Fprintf(os.Stderr, "harden: %s\n", redactor().RedactText(e.Error()))
+		complain("%v", e)
 	}
 	return errorCode(err)
 }

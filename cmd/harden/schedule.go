@@ -345,7 +345,7 @@ func (s *session) scheduleStatus() error {
 		}
 		r.Timers = append(r.Timers, t)
 	}
-	if r.Reports, err = s.kept(); err != nil {
+	if r.Reports, err = s.kept(s.now); err != nil {
 		return err
 	}
 	last, err := s.lastLook()

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -45,7 +44,7 @@ func (s *session) keepScore(r *report.Report) {
 	}
 	kept := keptScore{scoreSchema, r.Time, s.Root, asked(r), *r.Score}
 	if err := writeJSON(s.scoreFile(), hide(s.redactor, kept)); err != nil {
-		fmt.Fprintf(os.Stderr, "harden: the score is not kept: %v\n", err)
+		complain("the score is not kept: %v", err)
 	}
 }
 

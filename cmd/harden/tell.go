@@ -27,7 +27,14 @@ func (t *teller) style() report.Style {
 	}
 	return report.Style{Width: width, Color: color, Quiet: t.config.Quiet, Verbose: t.config.Verbose, Terminal: terminal,
 		ASCII: !utf8Locale(os.Getenv),
-		Aside: func(text string) { fmt.Fprintln(os.Stderr, "harden: "+text) }}
+		Aside: func(text string) { complain("%s", text) }}
+}
+
+// complain says on standard error what is no part of what a command prints. Others have named the files and hosts in
+// it: their secrets are hidden, what could deceive a terminal is escaped, and no name begins a line.
+func complain(format string, args ...any) {
+	text := diff.Visible(redactor().RedactText(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(os.Stderr, "harden: %s\n", strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  "))
 }
 
 // show writes a document in each chosen format.

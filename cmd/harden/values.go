@@ -19,15 +19,19 @@ var mayBeEmpty = map[string]string{
 	"harden schedule run --config": "no configuration file: written so by an earlier harden",
 }
 
+// mayBeStdin are the flags of which - is standard input, by command.
+var mayBeStdin = map[string]bool{"harden merge --files-from": true}
+
 // A filled is the value of a flag that takes text. It refuses nothing, an empty element of a list, and another flag in
 // its place, which is what an unset variable without quotes leaves.
 type filled struct {
 	pflag.Value
-	list bool // at commas
+	list  bool // at commas
+	stdin bool // and - is standard input
 }
 
 func (v filled) Set(text string) error {
-	if strings.HasPrefix(text, "-") {
+	if strings.HasPrefix(text, "-") && !(v.stdin && text == "-") {
 		return fmt.Errorf("%q looks like a flag; a file of that name is ./%s", text, text)
 	}
 	if err := notEmpty(text, v.list); err != nil {
@@ -63,7 +67,8 @@ func refuseEmpty(cmd *cobra.Command) {
 		if mayBeEmpty[cmd.CommandPath()+" --"+f.Name] != "" {
 			return
 		}
-		v := filled{f.Value, f.Value.Type() == "stringSlice" || f.Name == "benchmark" || f.Name == "format"}
+		v := filled{f.Value, f.Value.Type() == "stringSlice" || f.Name == "benchmark" || f.Name == "format",
+			mayBeStdin[cmd.CommandPath()+" --"+f.Name]}
 		switch f.Value.Type() {
 		case "string":
 			f.Value = v

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/hashicorp/go-multierror"
+
+	"example.com/harden/checks/facts"
 )
 
 // Healthy compares what runs with what Snapshot described, watches for a while, and compares again. Nil means that
@@ -100,8 +100,7 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 	if was.Daemon == nil {
 		return nil
 	}
-	var errs *multierror.Error
-	errs = multierror.Append(errs, was.data(now)...)
+	errs := was.data(now)
 	running := map[string]workload{}
 	for _, c := range now.Containers {
 		running[c.ID] = c
@@ -127,20 +126,9 @@ func (s *Services) compare(ctx context.Context, was, now snapshot, kept bool) er
 		if err == nil && ok && c.Health == "healthy" && r.Health == "unhealthy" {
 			err = fmt.Errorf("container %s is no longer healthy", c.Name)
 		}
-		if err != nil {
-			errs = multierror.Append(errs, err)
-		}
+		errs = append(errs, err)
 	}
-	if errs != nil {
-		errs.ErrorFormat = func(es []error) string {
-			texts := make([]string, len(es))
-			for i, e := range es {
-				texts[i] = e.Error()
-			}
-			return strings.Join(texts, "; ")
-		}
-	}
-	return errs.ErrorOrNil()
+	return facts.OneLine(errs...)
 }
 
 // data compares what the daemon serves. Turning userns-remap on or off moves it to another directory, where nothing
@@ -151,8 +139,7 @@ func (was snapshot) data(now snapshot) (errs []error) {
 	}
 	if was.Root != now.Root {
 		errs = append(errs, fmt.Errorf("the data root was %s and is now %s: images, containers and volumes of the old "+
-			"one are hidden",
-			was.Root, now.Root))
+			"one are hidden", was.Root, now.Root))
 	}
 	if was.Images > 0 && now.Images == 0 {
 		errs = append(errs, fmt.Errorf("there were %d images, now there are none", was.Images))

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/dbus"
@@ -16,8 +15,6 @@ import (
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/live"
 )
-
-// isKubelet reports whether a unit is a kubelet's: "kubelet.service", "snap.kubelet-eks.daemon.service".
 
 // readyKubelet asks for a kubelet that is systemd's to restart.
 func (s *Services) readyKubelet(ctx context.Context, name string) error {
@@ -117,15 +114,9 @@ func (s *Services) kubeletHealthy(ctx context.Context) error {
 
 // kubeletHealthURL is where a kubelet answers, by its flags, else by its configuration file, else by default.
 func kubeletHealthURL(p facts.Process) (string, error) {
-	flag := func(name string) (value string) {
-		for i, word := range p.Args {
-			word = strings.ReplaceAll(word, "_", "-")
-			if v, ok := strings.CutPrefix(word, "--"+name+"="); ok {
-				value = p.Args[i][len(p.Args[i])-len(v):]
-			} else if word == "--"+name && i+1 < len(p.Args) {
-				value = p.Args[i+1]
-			}
-		}
+	flags := facts.ParseKubeFlags(facts.TokensOf(&p))
+	flag := func(name string) string {
+		value, _ := flags.Last(name)
 		return value
 	}
 	var config struct {

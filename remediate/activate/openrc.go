@@ -62,8 +62,7 @@ func (s *Services) ends(ctx context.Context) {
 		names = append(names, c.Name)
 	}
 	s.opts.Progress("the restart stops these containers, because the configuration is without live-restore, which " +
-		"OpenRC cannot " +
-		"keep on for one start: " + gate.Join(names))
+		"OpenRC cannot keep on for one start: " + gate.Join(names))
 }
 
 // restartOpenRC restarts the service and waits until the new daemon answers.

@@ -12,9 +12,6 @@ import (
 	"example.com/harden/remediate/gate"
 )
 
-// userns-remap moves the daemon to another directory, where it sees nothing of what it had: containers that run go on
-// without an Engine, and those that do not are gone from `docker ps -a` until it moves back.
-
 // leave sees to the containers that a restart would leave without an Engine. Of those on the way to userns-remap there
 // are none, or the restart is refused; on the way back they are stopped, since nobody could stop them afterwards.
 func (s *Services) leave(ctx context.Context, securityOptions []string) error {

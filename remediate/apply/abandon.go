@@ -43,7 +43,7 @@ func Abandonment(id string, o Options) (*Run, []FileState, error) {
 	defer tree.close()
 	var states []FileState
 	for i := range t.Items {
-		states = append(states, t.state(tree, i))
+		states = append(states, site{t, tree}.state(i))
 	}
 	for i, u := range t.Updates {
 		f := FileState{Path: u.String(), State: StateBefore, Why: "the run had not reached it"}
@@ -73,15 +73,15 @@ func (t *txn) abandonable(id string) error {
 }
 
 // state says what item i is like now.
-func (t *txn) state(tree *tree, i int) FileState {
-	it := &t.Items[i]
+func (at site) state(i int) FileState {
+	it := &at.Items[i]
 	f := FileState{Path: it.path()}
-	now, err := it.look(tree)
+	now, err := it.look(at.tree)
 	if err != nil {
 		f.State, f.Why = StateHidden, err.Error()
 		return f
 	}
-	s, why := t.stands(i, now.image)
+	s, why := at.stands(i, now.image)
 	switch s {
 	case isBefore:
 		f.State = StateBefore
@@ -99,50 +99,46 @@ func (t *txn) state(tree *tree, i int) FileState {
 // in the way of others. Only harden's own temporary files beside the targets are removed. What the files are like is
 // written to the history. The run's journal is kept: Rollback can still be asked for it by its ID.
 func Abandon(id string, o Options) (*Run, error) {
-	e, err := begin(o)
+	e, t, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	if err := e.tx.abandonable(id); err != nil {
+	if err := t.abandonable(id); err != nil {
 		return nil, err
 	}
-	if err := e.tx.below(e.Root); err != nil {
+	if err := t.below(e.Root); err != nil {
 		return nil, err
 	}
-	if err := e.open(); err != nil {
+	run, err := e.view(t).open(hiAbandon, "")
+	if err != nil {
 		return nil, err
 	}
-	who := actor()
-	if err := e.hist.append(record{Run: e.tx.ID, Event: hiAbandon, Actor: &who, By: e.Version}); err != nil {
-		return nil, err
-	}
-	for i := range e.tx.Items {
-		f := e.tx.state(e.tree, i)
+	for i := range t.Items {
+		f := run.tx.state(i)
 		what := f.State
 		if f.Why != "" {
 			what += ": " + f.Why
 		}
-		r := record{Run: e.tx.ID, Event: hiAbandon, Path: e.tx.Items[i].Path, What: what}
-		if err := e.hist.append(r); err != nil {
+		r := record{Run: t.ID, Event: hiAbandon, Path: t.Items[i].Path, What: what}
+		if err := run.hist.append(r); err != nil {
 			return nil, err
 		}
-		e.tidy(i)
+		t.Items[i].tidy(e.tree)
 	}
-	if err := e.note(Abandoned, ""); err != nil {
+	if err := t.note(entry{Event: string(Abandoned)}); err != nil {
 		return nil, err
 	}
-	err = e.close(Abandoned, "")
-	return e.result(), err
+	err = run.close(Abandoned, "")
+	return run.result(), err
 }
 
-// tidy removes what harden has left beside item i. Where that cannot be done it stays: nothing reads it.
-func (e *engine) tidy(i int) {
-	it := &e.tx.Items[i]
+// tidy removes what harden has left beside the item. Where that cannot be done it stays: nothing reads it.
+func (it *item) tidy(tree *tree) {
 	if it.Temp == "" {
 		return
 	}
-	g, err := e.tree.open(it.path())
+	g, err := tree.open(it.path())
 	if err != nil {
 		return
 	}

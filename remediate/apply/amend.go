@@ -15,24 +15,24 @@ import (
 // rolled back.
 
 // amends reports whether a Resolution asks for that of a run.
-func (t *txn) amends(r Resolution) bool {
-	outcome, _ := t.outcome()
+func (l log) amends(r Resolution) bool {
+	outcome, _ := l.outcome()
 	return outcome == RolledBack && len(r.Theirs)+len(r.Ours) > 0
 }
 
-// amendment is the journal of the run that amends t, in the making.
-func (e *engine) amendment(t *txn) (*journal, error) {
-	j, err := e.draft()
+// amendment is the journal of the run that amends the one in view, in the making.
+func (v view) amendment() (*journal, error) {
+	j, err := v.draft()
 	if err != nil {
 		return nil, err
 	}
 	for _, theirs := range []bool{true, false} {
-		paths := e.Resolve.Ours
+		paths := v.Resolve.Ours
 		if theirs {
-			paths = e.Resolve.Theirs
+			paths = v.Resolve.Theirs
 		}
 		for _, p := range paths {
-			it, err := e.amended(t, p, theirs)
+			it, err := v.tx.amended(p, theirs)
 			if err != nil {
 				return nil, err
 			}
@@ -47,25 +47,25 @@ func (e *engine) amendment(t *txn) (*journal, error) {
 
 // amended is one file of an amendment: from what is there now to what somebody else had written, or to what it was
 // before the run.
-func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
-	i := slices.IndexFunc(t.Items, func(it item) bool { return it.path() == p })
+func (at site) amended(p string, theirs bool) (*item, error) {
+	i := slices.IndexFunc(at.Items, func(it item) bool { return it.path() == p })
 	var d *resolved
 	if i >= 0 {
-		d = t.decided(false, i)
+		d = at.decided(false, i)
 	}
 	if d == nil || d.Keep == theirs {
 		what := "was not written over"
 		if !theirs {
 			what = "was not left as somebody else made it"
 		}
-		return nil, fmt.Errorf("%s: it %w: when run %s was rolled back it %s", p, ErrChoice, t.ID, what)
+		return nil, fmt.Errorf("%s: it %w: when run %s was rolled back it %s", p, ErrChoice, at.ID, what)
 	}
-	of := &t.Items[i]
-	now, err := of.look(e.tree)
+	of := &at.Items[i]
+	now, err := of.look(at.tree)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.sheltered(p, now); err != nil {
+	if err := at.tree.sheltered(p, now); err != nil {
 		return nil, err
 	}
 	to, data := of.Before, []byte(nil)
@@ -74,15 +74,15 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 			return nil, fmt.Errorf("%s: %w: %s", p, ErrConflict, why)
 		}
 		to = *d.Found
-	} else if err := e.inOrder(t, p); err != nil {
+	} else if err := at.inOrder(p); err != nil {
 		return nil, err
-	} else if why := of.stuck(e.tree, now); why != "" {
+	} else if why := of.stuck(at.tree, now); why != "" {
 		return nil, fmt.Errorf("%s: it %w as ours: %s", p, ErrChoice, why)
 	}
 	if of.Content && to.Exists {
-		if data, err = t.bytes("before", i); theirs {
-			if data, err = readState(t.theirs(*d)); err == nil && sum(data) != to.Sum {
-				err = damaged(t.theirs(*d), "sha256 "+sum(data)+", not "+to.Sum)
+		if data, err = at.bytes("before", i); theirs {
+			if data, err = readState(at.theirs(*d)); err == nil && sum(data) != to.Sum {
+				err = damaged(at.theirs(*d), "sha256 "+sum(data)+", not "+to.Sum)
 			}
 		}
 		if err != nil {
@@ -104,8 +104,8 @@ func (e *engine) amended(t *txn, p string, theirs bool) (*item, error) {
 }
 
 // sheltered refuses to restore a file where somebody besides root could put something else in its place.
-func (e *engine) sheltered(p string, now sight) error {
-	g, err := e.tree.open(p)
+func (t *tree) sheltered(p string, now sight) error {
+	g, err := t.open(p)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // its directory is gone, and is made anew
 	}
@@ -113,7 +113,7 @@ func (e *engine) sheltered(p string, now sight) error {
 		return err
 	}
 	defer g.close()
-	why, err := e.exposure(g, now)
+	why, err := t.exposure(g, now)
 	if err == nil && why != "" {
 		err = fmt.Errorf("%s: it %w: %s; correct that first", p, ErrChoice, why)
 	}
@@ -121,9 +121,9 @@ func (e *engine) sheltered(p string, now sight) error {
 }
 
 // inOrder refuses to restore what a later run has changed, which stands.
-func (e *engine) inOrder(t *txn, p string) error {
+func (t *txn) inOrder(p string) error {
 	s := []subject{{Conflict: Conflict{Path: p}, open: true}}
-	if err := e.supersededBy(t, s); err != nil || len(s[0].Newer) == 0 {
+	if err := t.superseded(s); err != nil || len(s[0].Newer) == 0 {
 		return err
 	}
 	return fmt.Errorf("%s: it %w as ours: a later run has changed it: %s", p, ErrChoice, order(s[0].Newer))
@@ -131,7 +131,7 @@ func (e *engine) inOrder(t *txn, p string) error {
 
 // amend carries an amendment out, and has what runs take it up as the run would have.
 func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
-	j, err := e.amendment(t)
+	j, err := e.view(t).amendment()
 	if err != nil {
 		return nil, err
 	}
@@ -143,29 +143,23 @@ func (e *engine) amend(ctx context.Context, t *txn) (*Run, error) {
 		j.Activations = append(j.Activations, e.ready(ctx, Activated{Kind: a.Kind, Unit: a.Unit, Class: a.Class}))
 	}
 	for i := range j.Items {
-		missing, err := e.tree.missing(j.Items[i].path())
-		if err != nil {
+		if j.Dirs, err = e.tree.addMissing(j.Dirs, j.Items[i].path()); err != nil {
 			return nil, err
-		}
-		for _, d := range missing {
-			if !slices.ContainsFunc(j.Dirs, func(known []byte) bool { return string(known) == d }) {
-				j.Dirs = append(j.Dirs, []byte(d))
-			}
 		}
 	}
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	e.about = "amends run " + t.ID
-	if err := e.publish(ctx, j); err != nil {
+	run, err := e.publish(ctx, j, "amends run "+t.ID)
+	if err != nil {
 		return nil, err
 	}
-	return e.finish(ctx)
+	return run.finish(ctx)
 }
 
 // foreseeAmend tells what an amendment would change.
-func (e *engine) foreseeAmend(r *Reversal) error {
-	j, err := e.amendment(e.tx)
+func (v view) foreseeAmend(r *Reversal) error {
+	j, err := v.amendment()
 	if err != nil {
 		return err
 	}

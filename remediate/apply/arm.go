@@ -126,14 +126,9 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 	}
 	a := armed{Boot: e.sys.boot, Root: []byte(e.Root)}
 	for _, f := range e.planted() {
-		missing, err := e.tree.missing(f.path)
-		if err != nil {
+		var err error
+		if a.Dirs, err = e.tree.addMissing(a.Dirs, f.path); err != nil {
 			return err
-		}
-		for _, d := range missing {
-			if !slices.ContainsFunc(a.Dirs, func(known []byte) bool { return string(known) == d }) {
-				a.Dirs = append(a.Dirs, []byte(d))
-			}
 		}
 	}
 	text, err := json.Marshal(a)
@@ -153,7 +148,7 @@ func (e *engine) arm(ctx context.Context, j *journal) error {
 		}
 	}
 	for _, f := range e.planted() {
-		if err := e.plant(f); err != nil {
+		if err := e.tree.plant(f); err != nil {
 			return err
 		}
 	}
@@ -188,7 +183,7 @@ func (e *engine) disarm(id string) error {
 	}
 	if a != nil {
 		for _, f := range slices.Backward(e.planted()) {
-			if err := e.unplant(f); err != nil {
+			if err := e.tree.unplant(f); err != nil {
 				return err
 			}
 		}
@@ -228,8 +223,8 @@ func (s *store) copySelf() error {
 	return together(err, to.Close())
 }
 
-func (e *engine) plant(f planted) error {
-	g, err := e.tree.open(f.path)
+func (t *tree) plant(f planted) error {
+	g, err := t.open(f.path)
 	if err != nil {
 		return err
 	}
@@ -246,8 +241,8 @@ func (e *engine) plant(f planted) error {
 	return s.commit()
 }
 
-func (e *engine) unplant(f planted) error {
-	g, err := e.tree.open(f.path)
+func (t *tree) unplant(f planted) error {
+	g, err := t.open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -67,7 +67,7 @@ func TestKeptByOlder(t *testing.T) {
 	g, c := &guard{}, &clock{"one", time.Hour}
 	run := w.unconfirmed(t, g, c)
 	c.up += time.Minute
-	e, err := begin(mustDefaults(t, w.guarded(g, c)))
+	e, _, err := begin(mustDefaults(t, w.guarded(g, c)))
 	must(t, err)
 	u, err := e.store.unconfirmed()
 	must(t, err)

@@ -57,8 +57,8 @@ func (t *txn) overdue() (string, error) {
 }
 
 // kept is why the run could not be taken back when its time was over, empty when that was not tried.
-func (t *txn) kept() string {
-	for _, e := range slices.Backward(t.log) {
+func (l log) kept() string {
+	for _, e := range slices.Backward(l) {
 		if e.Event == evKept {
 			return e.Reason
 		}
@@ -117,20 +117,11 @@ func (t *txn) refusal() error {
 // it can only be the newest.
 func (s *store) unconfirmed() (*txn, error) {
 	t, err := current(s)
-	if err != nil {
+	if t == nil && err == nil {
+		t, err = s.newest()
+	}
+	if err != nil || t == nil || !t.unconfirmed() {
 		return nil, err
-	}
-	if t == nil {
-		ids, err := s.ids()
-		if err != nil || len(ids) == 0 {
-			return nil, err
-		}
-		if t, err = optional(readTxn(s, s.run(ids[len(ids)-1]))); err != nil {
-			return nil, err
-		}
-	}
-	if t == nil || !t.unconfirmed() {
-		return nil, nil
 	}
 	return t, nil
 }
@@ -154,7 +145,7 @@ func Unconfirmed(o Options) (*Run, error) {
 // error. ErrNoRun tells that there is nothing to confirm, and what became of the run; ErrUnconfirmed that its time is
 // over: it is about to be taken back. When taking it back was tried and refused, it can still be kept.
 func Confirm(id string, o Options) (*Run, error) {
-	e, err := begin(o)
+	e, _, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +160,6 @@ func Confirm(id string, o Options) (*Run, error) {
 	if err := t.below(e.Root); err != nil {
 		return nil, err
 	}
-	e.tx = t
 	outcome, _ := t.outcome()
 	if outcome == CutShort {
 		return t.summary(), fmt.Errorf("run %s: %w: it is neither finished nor undone, so it cannot be confirmed yet", t.ID,
@@ -178,18 +168,15 @@ func Confirm(id string, o Options) (*Run, error) {
 	if d := t.deadline(); d.Passed && d.Kept == "" {
 		return t.summary(), t.refusal()
 	}
-	if err := e.open(); err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := e.hist.append(record{Run: t.ID, Event: hiConfirm, Actor: &who, By: e.Version}); err != nil {
+	run, err := e.view(t).open(hiConfirm, "")
+	if err != nil {
 		return nil, err
 	}
 	if err := t.note(entry{Event: evConfirmed}); err != nil {
 		return nil, err
 	}
-	e.hist.announce(fmt.Sprintf("run %s confirmed, history record %d is %s", t.ID, e.hist.seq, e.hist.head))
-	return e.result(), e.disarm(t.ID)
+	run.hist.announce(fmt.Sprintf("run %s confirmed, history record %d is %s", t.ID, run.hist.seq, run.hist.head))
+	return run.result(), run.disarm(t.ID)
 }
 
 // became tells of a run that is not to be confirmed, the newest when id is empty, what became of it.
@@ -263,7 +250,7 @@ func Expire(ctx context.Context, id string, o Options) (*Run, error) {
 
 // expire is one try of Expire; wait is positive when it is too early.
 func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Duration, err error) {
-	e, err := begin(o)
+	e, _, err := begin(o)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -290,9 +277,8 @@ func expire(ctx context.Context, id string, o Options) (run *Run, wait time.Dura
 	if err := t.below(e.Root); err != nil {
 		return nil, 0, err
 	}
-	e.tx = t
 	e.Resolve = Resolution{Skip: true} // nobody is there to be asked, and most of a way back is better than none
-	run, err = e.takeBack(ctx, hiExpire, reason)
+	run, err = e.takeBack(ctx, t, hiExpire, reason)
 	return run, 0, err
 }
 

@@ -72,27 +72,27 @@ func (e *ConflictError) Unwrap() []error {
 	return errs
 }
 
-// supersededBy tells of each subject which later runs have changed it and still stand: that is a conflict, even where
+// superseded tells of each subject which later runs have changed it and still stand: that is a conflict, even where
 // both have made the same of it.
-func (e *engine) supersededBy(of *txn, subjects []subject) error {
-	ids, err := e.store.ids()
+func (t *txn) superseded(subjects []subject) error {
+	ids, err := t.store.ids()
 	if err != nil {
 		return err
 	}
 	for _, id := range slices.Backward(ids) {
-		if sequence(id) <= of.Seq {
+		if sequence(id) <= t.Seq {
 			break
 		}
-		t, err := readTxn(e.store, e.store.run(id))
+		later, err := readTxn(t.store, t.store.run(id))
 		if err != nil {
 			continue // Diagnose tells
 		}
-		if outcome, _ := t.outcome(); outcome != Applied || string(t.Root) != string(of.Root) {
+		if outcome, _ := later.outcome(); outcome != Applied || string(later.Root) != string(t.Root) {
 			continue
 		}
 		for i := range subjects {
 			s := &subjects[i]
-			if !s.open && !s.standing || !t.writes(s.Path) {
+			if !s.open && !s.standing || !later.writes(s.Path) {
 				continue
 			}
 			if s.Newer = append(s.Newer, id); !s.open {
@@ -104,17 +104,17 @@ func (e *engine) supersededBy(of *txn, subjects []subject) error {
 }
 
 // writes reports whether the run has changed a file or a container.
-func (t *txn) writes(path string) bool {
-	return slices.ContainsFunc(t.Items, func(it item) bool { return it.path() == path }) ||
-		slices.ContainsFunc(t.Updates, func(u ContainerChange) bool { return u.String() == path })
+func (j *journal) writes(path string) bool {
+	return slices.ContainsFunc(j.Items, func(it item) bool { return it.path() == path }) ||
+		slices.ContainsFunc(j.Updates, func(u ContainerChange) bool { return u.String() == path })
 }
 
 // conflict returns what is at item i, and a conflict when somebody else has put it there, or when what is to be put
 // back is not there any more.
-func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict, error) {
-	it := &t.Items[i]
+func (at site) conflict(i int, back, cutShort bool) (sight, *Conflict, error) {
+	it := &at.Items[i]
 	c := &Conflict{Path: it.path(), n: i}
-	now, err := it.look(tree)
+	now, err := it.look(at.tree)
 	switch {
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
 		c.Why, c.Stuck = "a directory of its path is a symbolic link or a file", "harden does not write through links"
@@ -125,9 +125,9 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	case err != nil:
 		return now, nil, err
 	}
-	stands, why := t.stands(i, now.image)
+	stands, why := at.stands(i, now.image)
 	if stands == isAfter && back && !cutShort && !it.Volatile {
-		if replaced := t.replaced(tree, i); replaced != "" {
+		if replaced := at.replaced(i); replaced != "" {
 			stands, why = isConflict, replaced
 		}
 	}
@@ -135,7 +135,7 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 		return now, nil, nil // made anew since, by whoever makes it at each start
 	}
 	if back && it.Content && it.Before.Exists && stands != isBefore {
-		data, err := t.bytes("before", i)
+		data, err := at.bytes("before", i)
 		if err != nil {
 			c.Why, c.Stuck, c.err = err.Error(), "its content from before the run is lost", err
 			return now, c, nil
@@ -149,9 +149,9 @@ func (t *txn) conflict(tree *tree, i int, back, cutShort bool) (sight, *Conflict
 	if stands != isConflict && (stands != isBetween || cutShort) {
 		return now, nil, nil
 	}
-	c.Why, c.found, c.Stuck = why, &now, it.stuck(tree, now)
+	c.Why, c.found, c.Stuck = why, &now, it.stuck(at.tree, now)
 	if it.Content && it.Before.Exists {
-		c.Kept = t.blob("before", i)
+		c.Kept = at.blob("before", i)
 	}
 	return now, c, nil
 }

@@ -36,10 +36,10 @@ func (u ContainerChange) String() string {
 }
 
 // prepareUpdates compares what a plan changes of containers with what they have. One that is gone needs no change.
-func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
+func (o Options) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journal) error {
 	seen := map[string]bool{}
-	if len(p.Updates) > 0 && e.Containers != nil {
-		id, err := e.Containers.Engine(ctx)
+	if len(p.Updates) > 0 && o.Containers != nil {
+		id, err := o.Containers.Engine(ctx)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 	for _, p := range p.Updates {
 		u := ContainerChange{ID: p.ID, Name: p.Name, Before: p.Before, After: p.After, Checks: remediate.IDs(p.Checks)}
 		switch {
-		case e.Containers == nil:
+		case o.Containers == nil:
 			return fmt.Errorf("%s: it cannot be changed here", u)
 		case u.ID == "" || seen[u.ID]:
 			return fmt.Errorf("%s: the plan changes it twice, or does not identify it", u)
@@ -56,8 +56,8 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 			return fmt.Errorf("%s: the plan has no change for it", u)
 		}
 		seen[u.ID] = true
-		e.step(Checking, u.String())
-		now, err := e.Containers.Limits(ctx, u.ID)
+		o.step(Checking, u.String())
+		now, err := o.Containers.Limits(ctx, u.ID)
 		if errors.Is(err, facts.ErrAbsent) {
 			continue
 		}
@@ -73,7 +73,7 @@ func (e *engine) prepareUpdates(ctx context.Context, p *remediate.Plan, j *journ
 }
 
 // update changes container i, and looks whether it has changed: what the Engine does not know it takes and does not do.
-func (e *engine) update(ctx context.Context, i int) error {
+func (e execution) update(ctx context.Context, i int) error {
 	u := e.tx.Updates[i]
 	if d := e.tx.decided(true, i); d != nil && d.Keep {
 		return nil
@@ -104,7 +104,7 @@ func (e *engine) update(ctx context.Context, i int) error {
 	if err := e.tx.note(entry{Event: evUpdate, N: i}); err != nil {
 		return err
 	}
-	if err := e.set(ctx, u, u.After); err != nil {
+	if err := u.set(ctx, e.Containers, u.After); err != nil {
 		return err
 	}
 	return e.hist.append(record{Run: e.tx.ID, Event: hiWritten, What: u.String()})
@@ -112,15 +112,15 @@ func (e *engine) update(ctx context.Context, i int) error {
 
 // foreign returns what somebody has given to container i since the run was prepared; nil where nobody has, or where the
 // Engine does not tell: update asks it again.
-func (e *engine) foreign(ctx context.Context, i int) *want.Limits {
-	u, d := e.tx.Updates[i], e.tx.decided(true, i)
-	if e.Containers == nil || d != nil && d.Keep {
+func (t *txn) foreign(ctx context.Context, c Containers, i int) *want.Limits {
+	u, d := t.Updates[i], t.decided(true, i)
+	if c == nil || d != nil && d.Keep {
 		return nil
 	}
-	if engine, err := e.Containers.Engine(ctx); err != nil || !engine.Same(e.tx.engine()) {
+	if engine, err := c.Engine(ctx); err != nil || !engine.Same(t.engine()) {
 		return nil
 	}
-	now, err := e.Containers.Limits(ctx, u.ID)
+	now, err := c.Limits(ctx, u.ID)
 	now = now.Of(u.After)
 	if err != nil || now == u.After || now == u.Before || d != nil && d.Limits != nil && now == *d.Limits {
 		return nil
@@ -129,11 +129,11 @@ func (e *engine) foreign(ctx context.Context, i int) *want.Limits {
 }
 
 // set brings a container to limits; one that goes meanwhile needs none.
-func (e *engine) set(ctx context.Context, u ContainerChange, l want.Limits) error {
-	err := e.Containers.Update(ctx, u.ID, l)
+func (u ContainerChange) set(ctx context.Context, c Containers, l want.Limits) error {
+	err := c.Update(ctx, u.ID, l)
 	if err == nil {
 		var now want.Limits
-		if now, err = e.Containers.Limits(ctx, u.ID); err == nil && now.Of(l) != l {
+		if now, err = c.Limits(ctx, u.ID); err == nil && now.Of(l) != l {
 			return fmt.Errorf("%s: the Engine accepted the change, but it has %+v, not %+v", u, now.Of(l), l)
 		}
 	}
@@ -152,8 +152,8 @@ func (j *journal) engine() docker.EngineID {
 }
 
 // updating reports whether the run may have changed container i.
-func (t *txn) updating(i int) bool {
-	for _, e := range t.log {
+func (l log) updating(i int) bool {
+	for _, e := range l {
 		if e.Event == evUpdate && e.N == i {
 			return true
 		}
@@ -163,7 +163,7 @@ func (t *txn) updating(i int) bool {
 
 // stale returns what container i has of what the run changed, whether there is anything to take back, and an error
 // where somebody has changed it since.
-func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now want.Limits, stale bool, err error) {
+func (t *txn) stale(ctx context.Context, c Containers, i int) (now want.Limits, stale bool, err error) {
 	u := t.Updates[i]
 	d := t.decided(true, i)
 	if !t.updating(i) || d != nil && d.Keep {
@@ -181,8 +181,7 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 		return u.After, back != want.Limits{}, nil
 	}
 	if !engine.Same(t.engine()) {
-		return now, false, fmt.Errorf("%s belongs to another Docker Engine; use --docker-host",
-			u)
+		return now, false, fmt.Errorf("%s belongs to another Docker Engine; use --docker-host", u)
 	}
 	now, err = c.Limits(ctx, u.ID)
 	if errors.Is(err, facts.ErrAbsent) {
@@ -204,21 +203,20 @@ func (e *engine) stale(ctx context.Context, c Containers, t *txn, i int) (now wa
 }
 
 // giveBack gives every container of the run what it had, as far as the Engine can be asked for that.
-func (e *engine) giveBack(ctx context.Context) error {
+func (e execution) giveBack(ctx context.Context) error {
 	var errs []error
 	for i := range e.tx.Updates {
-		_, stale, err := e.stale(ctx, e.Containers, e.tx, i)
+		_, stale, err := e.tx.stale(ctx, e.Containers, i)
 		if err == nil && stale {
 			u := e.tx.Updates[i]
 			if engine, errEngine := e.Containers.Engine(ctx); errEngine == nil && engine.Hides(e.tx.engine()) {
 				errs = append(errs, fmt.Errorf("%s: dockerd still keeps its data in %s and does not see it; restart dockerd, "+
-					"and roll "+
-					"back again", u, engine.Root))
+					"and roll back again", u, engine.Root))
 				continue
 			}
 			e.step(Restoring, u.String())
 			err = together(e.hist.append(record{Run: e.tx.ID, Event: hiRestore, What: u.String()}),
-				e.set(ctx, u, remediate.Back(u.Before)))
+				u.set(ctx, e.Containers, remediate.Back(u.Before)))
 		}
 		errs = append(errs, err)
 	}
@@ -226,10 +224,10 @@ func (e *engine) giveBack(ctx context.Context) error {
 }
 
 // reverseUpdates are the updates that take a run back.
-func (e *engine) reverseUpdates(ctx context.Context, t *txn) (updates []remediate.Update, err error) {
+func (t *txn) reverseUpdates(ctx context.Context, c Containers) (updates []remediate.Update, err error) {
 	var errs []error
 	for i, u := range t.Updates {
-		now, stale, err := e.stale(ctx, e.Containers, t, i)
+		now, stale, err := t.stale(ctx, c, i)
 		errs = append(errs, err)
 		if !stale {
 			continue

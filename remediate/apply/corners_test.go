@@ -152,8 +152,8 @@ func TestRevivable(t *testing.T) {
 		"another kind": {Activated{Kind: remediate.LoadAudit, State: Pending}, nil,
 			Activated{Kind: remediate.LoadAudit, State: Pending}},
 	} {
-		e := &engine{Options: Options{Services: &services{pending: test.pending}}}
-		if d := cmp.Diff(test.want, e.revivable(t.Context(), test.a)); d != "" {
+		o := Options{Services: &services{pending: test.pending}}
+		if d := cmp.Diff(test.want, o.revivable(t.Context(), test.a)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}

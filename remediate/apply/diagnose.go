@@ -222,7 +222,7 @@ func (s *store) diagnoseArmed(err error) Damage {
 		Lost: []string{"an unconfirmed run is no longer rolled back after a reboot"}, Kept: []string{},
 		mend: func(e *engine, to string) error {
 			for _, f := range slices.Backward(e.planted()) {
-				if err := e.unplant(f); err != nil {
+				if err := e.tree.unplant(f); err != nil {
 					return err
 				}
 			}

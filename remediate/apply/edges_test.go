@@ -280,7 +280,7 @@ func TestLockQuotes(t *testing.T) {
 	args := os.Args
 	defer func() { os.Args = args }()
 	os.Args = []string{"harden", "--only", "docker/icc", "\x1b[2J", "", "two words", "\u202e"}
-	held, err := begin(w.options())
+	held, _, err := begin(w.options())
 	must(t, err)
 	defer held.end()
 	_, err = Interrupted(w.options())
@@ -294,13 +294,13 @@ func TestLockQuotes(t *testing.T) {
 // TestConfirmed does not believe a write that has left something else than was written.
 func TestConfirmed(t *testing.T) {
 	w := newWorld(t)
-	e, err := begin(w.options())
+	e, _, err := begin(w.options())
 	must(t, err)
 	defer e.end()
 	it := &item{Path: []byte("/etc/bystander"), Content: true}
 	now, err := it.look(e.tree)
 	must(t, err)
-	if err := e.confirm(it, now.image); err != nil {
+	if err := it.confirm(e.tree, now.image); err != nil {
 		t.Errorf("as it was written: %v", err)
 	}
 	for what, spoil := range map[string]func(*image){"mode": func(im *image) {
@@ -309,7 +309,7 @@ func TestConfirmed(t *testing.T) {
 		"content": func(im *image) { im.Sum = sum([]byte("other")) }} {
 		want := now.image
 		spoil(&want)
-		if err := e.confirm(it, want); err == nil || !strings.Contains(err.Error(), what) {
+		if err := it.confirm(e.tree, want); err == nil || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -343,8 +343,8 @@ func TestRebooted(t *testing.T) {
 // TestCreatableSince finds nothing in the way where the directory of a new file has been made meanwhile.
 func TestCreatableSince(t *testing.T) {
 	w := newWorld(t)
-	e, err := begin(w.options())
+	e, _, err := begin(w.options())
 	must(t, err)
 	defer e.end()
-	must(t, e.creatable(created("/etc/default/new.conf", "text\n"), nil))
+	must(t, planner{tree: e.tree}.creatable(created("/etc/default/new.conf", "text\n")))
 }

@@ -16,14 +16,40 @@ import (
 	"example.com/harden/remediate"
 )
 
-// An engine is one call of Apply, Rollback or Resume at work: it holds the lock.
+// An engine is what each call works with, whether or not there is a run: of those that change something it holds the
+// lock.
 type engine struct {
 	Options
 	store *store
 	tree  *tree
 	hist  *history
-	tx    *txn
-	about string // what the history says of the run that begins
+}
+
+// A site is a run with the files that it is about.
+type site struct {
+	*txn
+	tree *tree
+}
+
+// A view is a run as it is looked at before anything is changed.
+type view struct {
+	*engine
+	tx site
+}
+
+func (e *engine) view(t *txn) view { return view{e, site{t, e.tree}} }
+
+// An execution carries a run out, or takes it back: its journal is on disk and the history is open.
+type execution struct{ view }
+
+// open opens the history, and says in it what is about to be done with the run and by whom.
+func (v view) open(event, reason string) (run execution, err error) {
+	if err := v.hist.open(); err != nil {
+		return run, err
+	}
+	who := actor()
+	r := record{Run: v.tx.ID, Event: event, What: reason, Actor: &who, By: v.Version}
+	return execution{v}, v.hist.append(r)
 }
 
 // defaults fills in what an Options leaves out.
@@ -43,51 +69,55 @@ func (o Options) defaults() (Options, error) {
 }
 
 // begin takes the lock and opens what a run needs. A run that has its outcome, but was cut short before its journal
-// was put away, is put away now.
-func begin(o Options) (*engine, error) {
-	o, err := o.defaults()
+// was put away, is put away now; one that has none is returned.
+func begin(o Options) (e *engine, interrupted *txn, err error) {
+	if o, err = o.defaults(); err != nil {
+		return nil, nil, err
+	}
+	if e, err = locked(o); err != nil {
+		return nil, nil, err
+	}
+	if interrupted, err = e.settle(); err != nil {
+		e.end()
+		return nil, nil, err
+	}
+	return e, interrupted, nil
+}
+
+// locked takes the lock.
+func locked(o Options) (*engine, error) {
+	s, err := openStore(o, true)
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{Options: o}
-	if e.store, err = openStore(o, true); err != nil {
-		return nil, err
+	e, err := newEngine(o, s)
+	if err != nil {
+		s.close()
 	}
-	if e.tree, err = o.openTree(); err != nil {
-		e.store.close()
-		return nil, err
-	}
-	if err = e.settle(); err != nil {
-		e.end()
-		return nil, err
-	}
-	return e, nil
+	return e, err
 }
 
-func (e *engine) settle() (err error) {
-	if e.tx, err = current(e.store); err != nil || e.tx == nil {
-		return err
+func newEngine(o Options, s *store) (*engine, error) {
+	tree, err := o.openTree()
+	if err != nil {
+		return nil, err
 	}
-	outcome, at := e.tx.outcome()
+	return &engine{Options: o, store: s, tree: tree, hist: newHistory(s)}, nil
+}
+
+func (e *engine) settle() (*txn, error) {
+	t, err := current(e.store)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	outcome, at := t.outcome()
 	if outcome == CutShort {
-		return nil
+		return t, nil
 	}
-	if err := e.open(); err != nil {
-		return err
+	if err := e.hist.open(); err != nil {
+		return nil, err
 	}
-	if err := e.close(outcome, at.Reason); err != nil {
-		return err
-	}
-	e.tx = nil
-	return nil
-}
-
-// open opens the history, which only a run that will change something does: looking leaves no trace.
-func (e *engine) open() (err error) {
-	if e.hist == nil {
-		e.hist, err = openHistory(e.store)
-	}
-	return err
+	return nil, execution{e.view(t)}.close(outcome, at.Reason)
 }
 
 func (e *engine) end() {
@@ -95,9 +125,9 @@ func (e *engine) end() {
 	e.store.close()
 }
 
-func (e *engine) step(d Doing, subject string) {
-	if e.Progress != nil {
-		e.Progress(Step{d, subject})
+func (o Options) step(d Doing, subject string) {
+	if o.Progress != nil {
+		o.Progress(Step{d, subject})
 	}
 }
 
@@ -111,14 +141,14 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if p.Empty() {
 		return &Run{Root: o.Root, Outcome: Unchanged, Version: o.Version}, nil
 	}
-	e, err := begin(o)
+	e, t, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	if e.tx != nil {
-		return e.tx.summary(), fmt.Errorf("%s of %s: %w; roll it back or finish it first", e.tx.ID,
-			e.tx.Started.Format(time.RFC3339), ErrInterrupted)
+	if t != nil {
+		return t.summary(), fmt.Errorf("%s of %s: %w; roll it back or finish it first", t.ID,
+			t.Started.Format(time.RFC3339), ErrInterrupted)
 	}
 	if err := e.unguarded(ctx); err != nil {
 		return nil, err
@@ -143,10 +173,11 @@ func Apply(ctx context.Context, p *remediate.Plan, o Options) (*Run, error) {
 	if j.Snapshot, err = e.snapshot(ctx, j.Activations); err != nil {
 		return nil, err
 	}
-	if err := e.publish(ctx, j); err != nil {
+	run, err := e.publish(ctx, j, "")
+	if err != nil {
 		return nil, err
 	}
-	return e.finish(ctx)
+	return run.finish(ctx)
 }
 
 // draft is a journal with nothing in it yet.
@@ -164,36 +195,36 @@ func (e *engine) draft() (*journal, error) {
 
 // publish says in the history what is about to happen, and writes the journal; what takes the run back by itself is
 // in place before. When any of it cannot be done nothing is changed.
-func (e *engine) publish(ctx context.Context, j *journal) error {
+func (e *engine) publish(ctx context.Context, j *journal, about string) (run execution, err error) {
 	e.step(Journaling, "")
-	if err := e.open(); err != nil {
-		return err
+	if err := e.hist.open(); err != nil {
+		return run, err
 	}
-	r := record{Run: j.ID, Event: hiApply, What: e.about, Actor: &j.Actor, By: j.Version}
+	r := record{Run: j.ID, Event: hiApply, What: about, Actor: &j.Actor, By: j.Version}
 	if e.Within > 0 {
 		r.What = fmt.Sprintf("to be confirmed within %s", e.Within)
 	}
-	err := e.hist.append(r)
-	if err != nil {
-		return err
+	if err := e.hist.append(r); err != nil {
+		return run, err
 	}
 	if e.Within > 0 {
 		err = e.arm(ctx, j)
 	}
+	var t *txn
 	if err == nil {
-		e.tx, err = publish(e.store, *j)
+		t, err = publish(e.store, *j)
 	}
 	if err != nil {
-		return together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
+		return run, together(err, e.disarm(j.ID), e.hist.append(record{Run: j.ID, Event: hiNothing, What: err.Error()}))
 	}
-	return nil
+	return execution{e.view(t)}, nil
 }
 
 // finish rolls the run forward to its end, and takes it back when that cannot be done.
-func (e *engine) finish(ctx context.Context) (*Run, error) {
+func (e execution) finish(ctx context.Context) (*Run, error) {
 	err := e.forward(ctx)
 	if err == nil {
-		err = e.tx.note(entry{Event: string(Applied), Sums: e.sums()})
+		err = e.tx.note(entry{Event: string(Applied), Sums: e.tx.sums()})
 	}
 	if err == nil {
 		err = e.close(Applied, "")
@@ -216,13 +247,8 @@ func (e *engine) finish(ctx context.Context) (*Run, error) {
 	return e.result(), err
 }
 
-// note writes an outcome to the journal. From then on it is decided.
-func (e *engine) note(o Outcome, reason string) error {
-	return e.tx.note(entry{Event: string(o), Reason: reason})
-}
-
 // close writes a decided outcome to the history and puts the journal away.
-func (e *engine) close(o Outcome, reason string) error {
+func (e execution) close(o Outcome, reason string) error {
 	err := e.hist.append(record{Run: e.tx.ID, Event: string(o),
 		What: strings.TrimPrefix(reason+butFor(e.tx.leftOver()), ", ")})
 	err = together(err, e.tx.file())
@@ -233,11 +259,9 @@ func (e *engine) close(o Outcome, reason string) error {
 	return err
 }
 
-func (e *engine) result() *Run {
+func (e execution) result() *Run {
 	r := e.tx.summary()
-	if e.hist != nil {
-		r.Head = e.hist.head
-	}
+	r.Head = e.hist.head
 	return r
 }
 
@@ -306,11 +330,11 @@ func wanted(a Activated) bool { return a.State != Pending }
 func disturbs(a Activated) bool { return a.Kind == remediate.Reload || a.Kind == remediate.Restart }
 
 // snapshot describes what runs, where something is about to disturb it.
-func (e *engine) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
+func (o Options) snapshot(ctx context.Context, as []Activated) ([]byte, error) {
 	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil, nil
 	}
-	text, err := e.Services.Snapshot(ctx)
+	text, err := o.Services.Snapshot(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("running services: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 
 // forward brings every item to what it shall be, makes what runs take it up and verifies it. It can be called at
 // any point that an earlier one was cut off at.
-func (e *engine) forward(ctx context.Context) error {
+func (e execution) forward(ctx context.Context) error {
 	for _, d := range e.tx.Dirs {
 		if !e.tx.needs(string(d)) {
 			continue
@@ -25,7 +25,7 @@ func (e *engine) forward(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := e.stage()
+	files, err := e.tx.stage()
 	defer func() {
 		for _, f := range files {
 			f.close()
@@ -60,19 +60,19 @@ func (e *engine) forward(ctx context.Context) error {
 	if err := e.rollOut(ctx, files); err != nil {
 		return err
 	}
-	return e.verify(ctx)
+	return e.verify(ctx, e.tx.toVerify())
 }
 
 // stage writes every new file beside its place before the first takes its place: a full disk is met while there is
 // nothing to take back.
-func (e *engine) stage() (map[int]*staged, error) {
+func (at site) stage() (map[int]*staged, error) {
 	files := map[int]*staged{}
-	for i := range e.tx.Items {
-		it := &e.tx.Items[i]
-		if !it.Content || !it.After.Exists || e.tx.keeps(i) {
+	for i := range at.Items {
+		it := &at.Items[i]
+		if !it.Content || !it.After.Exists || at.keeps(i) {
 			continue
 		}
-		s, err := e.stageItem(i, it)
+		s, err := at.stageItem(i)
 		if err != nil {
 			return files, err
 		}
@@ -83,8 +83,9 @@ func (e *engine) stage() (map[int]*staged, error) {
 	return files, nil
 }
 
-func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
-	g, err := e.tree.open(it.path())
+func (at site) stageItem(i int) (s *staged, err error) {
+	it := &at.Items[i]
+	g, err := at.tree.open(it.path())
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +98,13 @@ func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
 	if err != nil {
 		return nil, err
 	}
-	switch stands, why := e.tx.stands(i, now.image); stands {
+	switch stands, why := at.stands(i, now.image); stands {
 	case isAfter: // an earlier attempt got here
 		return nil, together(g.unstage(it.Temp), g.syncDir())
 	case isConflict:
 		return nil, fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
 	}
-	data, err := e.tx.bytes("after", i)
+	data, err := at.bytes("after", i)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (e *engine) stageItem(i int, it *item) (s *staged, err error) {
 }
 
 // write brings item i to what it shall be. It is announced in the history and in the journal first.
-func (e *engine) write(i int, s *staged) error {
+func (e execution) write(i int, s *staged) error {
 	it := &e.tx.Items[i]
 	if e.tx.keeps(i) || it.Content && it.After.Exists && s == nil {
 		return nil
@@ -129,19 +130,19 @@ func (e *engine) write(i int, s *staged) error {
 	var err error
 	switch {
 	case !it.After.Exists:
-		err = e.drop(i, it)
+		err = e.tx.drop(i)
 	case it.Content:
-		if err = e.exposed(s.target, s.found); err == nil {
+		if err = e.tree.exposed(s.target, s.found); err == nil {
 			err = s.commit()
 		}
 	default:
-		err = e.attributes(i, it, it.After)
+		err = e.tx.attributes(i)
 	}
 	if errors.Is(err, ErrDrift) && !earlier { // so it was not touched, and taking the run back has nothing to judge
 		return together(err, e.tx.note(entry{Event: evUnwritten, N: i}))
 	}
 	if err == nil {
-		err = e.confirm(it, it.After)
+		err = it.confirm(e.tree, it.After)
 	}
 	if err != nil {
 		return err
@@ -150,9 +151,10 @@ func (e *engine) write(i int, s *staged) error {
 	return e.hist.append(r)
 }
 
-// drop removes an item that the run is to remove, if it is still what it was; an earlier attempt may have got here.
-func (e *engine) drop(i int, it *item) error {
-	g, err := e.tree.open(it.path())
+// drop removes item i, which the run is to remove, if it is still what it was; an earlier attempt may have got here.
+func (at site) drop(i int) error {
+	it := &at.Items[i]
+	g, err := at.tree.open(it.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -164,7 +166,7 @@ func (e *engine) drop(i int, it *item) error {
 	if err != nil {
 		return err
 	}
-	switch stands, why := e.tx.stands(i, now.image); {
+	switch stands, why := at.stands(i, now.image); {
 	case stands == isAfter:
 		return g.syncDir()
 	case stands != isBefore && stands != isForeign:
@@ -172,15 +174,16 @@ func (e *engine) drop(i int, it *item) error {
 	case now.links != 1:
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := at.tree.exposed(g, now); err != nil {
 		return err
 	}
 	return g.remove(now)
 }
 
-// attributes changes an item's owner and mode to those of im, on what is there if that is still what it was.
-func (e *engine) attributes(i int, it *item, im image) error {
-	g, err := e.tree.open(it.path())
+// attributes gives item i its new owner and mode, on what is there if that is still what it was.
+func (at site) attributes(i int) error {
+	it := &at.Items[i]
+	g, err := at.tree.open(it.path())
 	if err != nil {
 		return err
 	}
@@ -192,22 +195,22 @@ func (e *engine) attributes(i int, it *item, im image) error {
 	if it.Volatile && !now.Exists {
 		return nil
 	}
-	stands, why := e.tx.stands(i, now.image)
+	stands, why := at.stands(i, now.image)
 	if stands == isConflict && !(it.Volatile && now.Type == it.Before.Type) {
 		return fmt.Errorf("%s: %w: %s", it.path(), ErrDrift, why)
 	}
 	if now.links != 1 && now.Type == unix.S_IFREG {
 		return fmt.Errorf("%s: %w: it has %d names (hard links)", it.path(), ErrDrift, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := at.tree.exposed(g, now); err != nil {
 		return err
 	}
-	return g.dressUp(im)
+	return g.dressUp(it.After)
 }
 
 // confirm looks at an item once more, by its name: a file system may take a change of mode and not make it.
-func (e *engine) confirm(it *item, want image) error {
-	now, err := it.look(e.tree)
+func (it *item) confirm(tree *tree, want image) error {
+	now, err := it.look(tree)
 	if err != nil {
 		return err
 	}
@@ -219,7 +222,7 @@ func (e *engine) confirm(it *item, want image) error {
 }
 
 // activate makes what runs take up what was written, and watches that it survives.
-func (e *engine) activate(ctx context.Context) error {
+func (e execution) activate(ctx context.Context) error {
 	before := e.tx.Snapshot
 	if e.tx.Boot != e.sys.boot { // what ran before does not run any more, and that is nobody's fault
 		before = nil
@@ -234,25 +237,29 @@ func (e *engine) activate(ctx context.Context) error {
 // each does the activations that are not pending, in their order, but for roll-outs, and on the way forward
 // for what the cluster is to keep, which come last. All are safe to do twice, and after an
 // interruption nothing tells how far one got. The first error ends it, unless everything is to be tried.
-func (e *engine) each(ctx context.Context, as []Activated, all bool) error {
+func (e execution) each(ctx context.Context, as []Activated, all bool) error {
 	var errs error
 	for n, a := range as {
 		if !wanted(a) || a.Kind == remediate.RollOut || a.Kind == remediate.RecordInCluster && !all {
 			continue
 		}
-		announced := e.announced(ctx, n, a)
-		errs = together(errs, announced)
-		if announced == nil || all && e.Services != nil {
-			errs = together(errs, e.one(ctx, n, a))
-		}
-		if errs != nil && !all {
+		if errs = together(errs, e.do(ctx, n, a, all)); errs != nil && !all {
 			break
 		}
 	}
 	return errs
 }
 
-func (e *engine) announced(ctx context.Context, n int, a Activated) error {
+// do announces one activation and does it, for all also where it could not be announced.
+func (e execution) do(ctx context.Context, n int, a Activated, all bool) error {
+	err := e.announced(ctx, n, a)
+	if err == nil || all && e.Services != nil {
+		err = together(err, e.one(ctx, n, a))
+	}
+	return err
+}
+
+func (e execution) announced(ctx context.Context, n int, a Activated) error {
 	if e.Services == nil {
 		return fmt.Errorf("%s: it cannot be done here any more", a)
 	}
@@ -265,7 +272,7 @@ func (e *engine) announced(ctx context.Context, n int, a Activated) error {
 	return e.hist.append(record{Run: e.tx.ID, Event: evActivate, What: a.String()})
 }
 
-func (e *engine) one(ctx context.Context, n int, a Activated) error {
+func (e execution) one(ctx context.Context, n int, a Activated) error {
 	e.step(Activating, a.String())
 	done := entry{Event: evActivation, N: n, State: Done}
 	err := e.Services.Activate(ctx, a)
@@ -278,25 +285,24 @@ func (e *engine) one(ctx context.Context, n int, a Activated) error {
 	return together(err, said, e.tx.note(done))
 }
 
-func (e *engine) watch(ctx context.Context, as []Activated, before []byte) error {
+func (o Options) watch(ctx context.Context, as []Activated, before []byte) error {
 	if !slices.ContainsFunc(as, func(a Activated) bool { return wanted(a) && disturbs(a) }) {
 		return nil
 	}
-	if e.Services == nil {
+	if o.Services == nil {
 		return nil // each has said so
 	}
-	e.step(Watching, "")
-	return e.Services.Healthy(ctx, before)
+	o.step(Watching, "")
+	return o.Services.Healthy(ctx, before)
 }
 
-// verify has the run's checks judged again.
-func (e *engine) verify(ctx context.Context) error {
-	ids := e.tx.toVerify()
-	if e.Verify == nil || len(ids) == 0 {
+// verify has checks judged again.
+func (o Options) verify(ctx context.Context, ids []string) error {
+	if o.Verify == nil || len(ids) == 0 {
 		return nil
 	}
-	e.step(Verifying, "")
-	failing, err := e.Verify(ctx, ids)
+	o.step(Verifying, "")
+	failing, err := o.Verify(ctx, ids)
 	if err != nil {
 		return fmt.Errorf("verification: %w", err)
 	}

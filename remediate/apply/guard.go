@@ -15,21 +15,20 @@ import (
 	"example.com/harden/remediate"
 )
 
-// entitled asks the gate about a change again, of what is held open. planned is what the run makes of directories
-// first.
-func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[string]facts.Info) error {
-	if e.Source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
+// entitled asks the gate about a change again, of what is held open.
+func (pl planner) entitled(g *target, c remediate.Change, now sight) error {
+	if pl.tree.source && (!now.Exists || int(now.UID) != os.Geteuid() || c.After.Mode&^0o777 != 0) {
 		return fmt.Errorf("%s: it belongs to uid %d or has special bits, and below --source only plain files of whoever "+
 			"runs harden are changed; change it yourself", c.Path, now.UID)
 	}
 	t := remediate.Target{Path: c.Path, Exists: now.Exists}
 	var err error
-	if t.Chain, err = e.tree.chain(g, now); err != nil {
+	if t.Chain, err = pl.tree.chain(g, now); err != nil {
 		return err
 	}
 	for i, dir := range t.Chain {
-		if p, ok := planned[dir.Path]; ok && dir.Path != c.Path {
-			t.Chain[i].UID, t.Chain[i].Mode = e.tree.trust(p.UID), p.Mode
+		if p, ok := pl.planned[dir.Path]; ok && dir.Path != c.Path {
+			t.Chain[i].UID, t.Chain[i].Mode = pl.tree.trust(p.UID), p.Mode
 		}
 	}
 	if len(c.Warrants) == 0 {
@@ -50,8 +49,8 @@ func (e *engine) entitled(g *target, c remediate.Change, now sight, planned map[
 
 // exposed is an error where somebody besides root could put something else in the target's place. It is asked right
 // before each write: what another could write to when the run was planned has been put right by then.
-func (e *engine) exposed(g *target, now sight) error {
-	why, err := e.exposure(g, now)
+func (t *tree) exposed(g *target, now sight) error {
+	why, err := t.exposure(g, now)
 	if err == nil && why != "" {
 		err = fmt.Errorf("%s: %w: %s", g.path, ErrDrift, why)
 	}
@@ -59,8 +58,8 @@ func (e *engine) exposed(g *target, now sight) error {
 }
 
 // exposure says who besides root could put something else in the target's place, empty when nobody could.
-func (e *engine) exposure(g *target, now sight) (string, error) {
-	chain, err := e.tree.chain(g, now)
+func (t *tree) exposure(g *target, now sight) (string, error) {
+	chain, err := t.chain(g, now)
 	if err != nil {
 		return "", err
 	}

@@ -65,20 +65,23 @@ const (
 
 // A history is the open history file. Only who holds the lock has one.
 type history struct {
+	store *store
 	name  string
-	sys   *sys
-	boot  string
 	seq   int
 	head  string
-	still func() (bool, error) // refuses once the state directory is another
-	bad   bool                 // a write failed: what is in the file has to be looked at again
+	bad   bool // what is in the file has to be looked at: it was not yet, or a write failed
 }
 
 const tailSize = 256 << 10 // more than any one record takes
 
-func openHistory(s *store) (*history, error) {
-	h := &history{name: s.historyFile(), sys: s.sys, boot: s.sys.boot, still: s.still}
-	return h, h.recover()
+func newHistory(s *store) *history { return &history{store: s, name: s.historyFile(), bad: true} }
+
+// open finds the end of the chain, unless it is known. Only what will change something does: looking leaves no trace.
+func (h *history) open() error {
+	if h.bad {
+		return h.recover()
+	}
+	return nil
 }
 
 // recover finds the end of the chain. What crashes have cut off behind it stays where it is, since a history is only
@@ -97,7 +100,7 @@ func (h *history) recover() error {
 	if _, err := f.ReadAt(tail, end-int64(len(tail))); err != nil {
 		return fmt.Errorf("%s: %w", h.name, err)
 	}
-	h.seq, h.head, h.bad = 0, "", false
+	h.seq, h.head = 0, ""
 	if len(tail) > 0 && tail[len(tail)-1] != '\n' {
 		tail = append(tail, '\n')
 		if err := h.write([]byte("\n")); err != nil {
@@ -115,30 +118,30 @@ func (h *history) recover() error {
 		}
 		at += n
 	}
-	switch {
-	case whole == 0 && int64(len(tail)) < end:
+	if whole == 0 && int64(len(tail)) < end {
 		return broken(h.name, fmt.Errorf("no record in its last %d bytes", len(tail)))
-	case whole < len(tail):
-		return h.append(record{Event: hiTorn, What: sum(tail[whole:])})
 	}
-	return nil
+	h.bad = false
+	if whole < len(tail) {
+		err = h.append(record{Event: hiTorn, What: sum(tail[whole:])})
+		h.bad = err != nil
+	}
+	return err
 }
 
 // append writes one record to the end and flushes it.
 func (h *history) append(r record) error {
-	if ok, err := h.still(); !ok {
+	if ok, err := h.store.still(); !ok {
 		return err
 	}
-	if h.bad {
-		if err := h.recover(); err != nil {
-			return err
-		}
+	if err := h.open(); err != nil {
+		return err
 	}
-	up, err := h.sys.uptime()
+	up, err := h.store.sys.uptime()
 	if err != nil {
 		return err
 	}
-	r.Seq, r.Prev, r.Time, r.Boot, r.Uptime = h.seq+1, h.head, time.Now().UTC(), h.boot, up.Nanoseconds()
+	r.Seq, r.Prev, r.Time, r.Boot, r.Uptime = h.seq+1, h.head, time.Now().UTC(), h.store.sys.boot, up.Nanoseconds()
 	body, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -159,7 +162,7 @@ func (h *history) write(text []byte) error {
 	}
 	_, err = f.Write(text)
 	if err == nil {
-		if err = h.sys.fsync(int(f.Fd())); err != nil {
+		if err = h.store.sys.fsync(int(f.Fd())); err != nil {
 			err = &fs.PathError{Op: "fsync", Path: h.name, Err: err}
 		}
 	}
@@ -241,7 +244,7 @@ func scanHistory(name string, see func(r record, hash string)) (c chain, err err
 // announce tells the system log a run's outcome and the head of the history, so that rewriting the history needs the
 // log rewritten too. Nobody may be listening, and nothing waits for them.
 func (h *history) announce(text string) {
-	c, err := net.DialTimeout("unixgram", h.sys.devlog, time.Second)
+	c, err := net.DialTimeout("unixgram", h.store.sys.devlog, time.Second)
 	if err != nil {
 		return
 	}

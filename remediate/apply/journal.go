@@ -70,6 +70,9 @@ type entry struct {
 	Resolved []resolved `json:"resolved,omitempty"`
 }
 
+// A log is all that was decided on the way.
+type log []entry
+
 // The events of a log.
 const (
 	evPlanned    = "planned"    // Reason is the plan file's hash
@@ -88,9 +91,9 @@ const (
 // A txn is a journal on disk.
 type txn struct {
 	journal
+	log
 	store *store
 	dir   string
-	log   []entry
 }
 
 const planFile, logFile = "plan.json", "log"

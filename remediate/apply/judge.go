@@ -34,20 +34,13 @@ func differs(want, got image, content bool) string {
 	case want.UID != got.UID || want.GID != got.GID:
 		return fmt.Sprintf("its owner: %d:%d, not %d:%d", got.UID, got.GID, want.UID, want.GID)
 	}
-	if name := xattrDiffers(want, got, content); name != "" {
-		return fmt.Sprintf("its extended attribute %q", name)
-	}
-	return ""
-}
-
-// xattrDiffers names the first extended attribute that differs, empty when none does.
-func xattrDiffers(want, got image, content bool) string {
 	if names := xattrsDiffer(want, got, content); len(names) > 0 {
-		return names[0]
+		return fmt.Sprintf("its extended attribute %q", names[0])
 	}
 	return ""
 }
 
+// xattrsDiffer names the extended attributes that differ.
 func xattrsDiffer(want, got image, content bool) []string {
 	var names []string
 	for _, pair := range [][2]image{{want, got}, {got, want}} {

@@ -189,7 +189,7 @@ func (f *kernelFault) where() (place, within string) {
 		case !strings.HasPrefix(text, "\t"):
 			called = text
 		case ok && strings.Contains(file, "/remediate/apply/") && !strings.Contains(file, "_test.go:"):
-			all = append(all, function.FindStringSubmatch(called)[1])
+			all = append(all, function.FindStringSubmatch(closure.ReplaceAllString(called, ""))[1])
 			if over {
 				continue
 			}
@@ -201,8 +201,11 @@ func (f *kernelFault) where() (place, within string) {
 	return strings.Join(places, " < "), strings.Join(all, " < ")
 }
 
-// function finds a function's name in a line of a stack; a closure has the name of what it is in.
-var function = regexp.MustCompile(`apply\.(?:\(\*?\w+\)\.)?(\w+)`)
+// function finds the name of a function or method in a line of a stack; closure what it has after that of a closure.
+var (
+	function = regexp.MustCompile(`apply\.(?:\(?\*?\w+\)?\.)?(\w+)`)
+	closure  = regexp.MustCompile(`\.(?:func|deferwrap)\d+.*`)
+)
 
 func stack(all bool) []byte {
 	buf := make([]byte, 1<<20)

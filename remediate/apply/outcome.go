@@ -6,8 +6,8 @@ import (
 )
 
 // begun reports whether the writing of item i was announced, and not withdrawn.
-func (t *txn) begun(i int) (begun bool) {
-	for _, e := range t.log {
+func (l log) begun(i int) (begun bool) {
+	for _, e := range l {
 		if e.N == i && (e.Event == evWrite || e.Event == evUnwritten) {
 			begun = e.Event == evWrite
 		}
@@ -16,11 +16,11 @@ func (t *txn) begun(i int) (begun bool) {
 }
 
 // undoing returns the entry that began the undoing, nil when there is none or when that was given up.
-func (t *txn) undoing() (u *entry) {
-	for i := range t.log {
-		switch t.log[i].Event {
+func (l log) undoing() (u *entry) {
+	for i := range l {
+		switch l[i].Event {
 		case evUndo:
-			u = &t.log[i]
+			u = &l[i]
 		case string(Abandoned):
 			u = nil
 		}
@@ -29,9 +29,9 @@ func (t *txn) undoing() (u *entry) {
 }
 
 // outcome is what became of the run: the last outcome that was logged, unless an undo has begun since.
-func (t *txn) outcome() (o Outcome, at entry) {
+func (l log) outcome() (o Outcome, at entry) {
 	o = CutShort
-	for _, e := range t.log {
+	for _, e := range l {
 		switch Outcome(e.Event) {
 		case Applied, RolledBack, Failed, Abandoned:
 			o, at = Outcome(e.Event), e

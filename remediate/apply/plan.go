@@ -16,13 +16,19 @@ import (
 	"example.com/harden/remediate"
 )
 
+// A planner makes the items of a journal from the changes of a plan.
+type planner struct {
+	tree    *tree
+	planned map[string]facts.Info // what the run makes of directories before it comes to what is in them
+}
+
 // prepare turns a plan's changes into a journal's items, each compared with what is there. It writes nothing.
 func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) error {
-	seen, dirs := map[string]bool{}, map[string]bool{}
-	planned := map[string]facts.Info{} // what the run makes of directories before it comes to what is in them
+	seen := map[string]bool{}
+	pl := planner{e.tree, map[string]facts.Info{}}
 	for _, c := range p.Changes {
 		if c.Before.Type.IsDir() {
-			planned[c.Path] = c.After.Info
+			pl.planned[c.Path] = c.After.Info
 		}
 	}
 	for i, c := range p.Changes {
@@ -37,7 +43,7 @@ func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) err
 		}
 		seen[c.Path] = true
 		e.step(Checking, c.Path)
-		it, err := e.item(c, planned)
+		it, err := pl.item(c)
 		if err != nil {
 			return err
 		}
@@ -45,18 +51,11 @@ func (e *engine) prepare(ctx context.Context, p *remediate.Plan, j *journal) err
 			it.Temp = fmt.Sprintf(".harden-%s-%d", j.ID, i)
 		}
 		j.Items = append(j.Items, *it)
-		if !c.Created {
-			continue
+		if c.Created {
+			j.Dirs, err = e.tree.addMissing(j.Dirs, c.Path)
 		}
-		missing, err := e.tree.missing(c.Path)
 		if err != nil {
 			return err
-		}
-		for _, d := range missing {
-			if !dirs[d] {
-				dirs[d] = true
-				j.Dirs = append(j.Dirs, []byte(d))
-			}
 		}
 	}
 	return nil
@@ -84,7 +83,7 @@ func proper(c remediate.Change) error {
 }
 
 // item compares a change's target with what the plan was made from and adds what only the file itself tells.
-func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item, error) {
+func (pl planner) item(c remediate.Change) (*item, error) {
 	it := &item{Path: []byte(c.Path), Content: c.Content(), Checks: remediate.IDs(c.Checks)}
 	it.before, it.after = c.Before.Data, c.After.Data
 	if !c.Removed {
@@ -97,9 +96,9 @@ func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item,
 			it.After.Type = it.Before.Type
 		}
 	}
-	g, err := e.tree.open(c.Path)
+	g, err := pl.tree.open(c.Path)
 	if c.Created && errors.Is(err, fs.ErrNotExist) {
-		return it, e.creatable(c, planned)
+		return it, pl.creatable(c)
 	}
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("%w: %w", ErrDrift, err)
@@ -127,10 +126,10 @@ func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item,
 		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); a change would change or unlink the others", c.Path,
 			ErrDrift, now.links)
 	}
-	if why, err := g.stuck(it.Content); err != nil || why != "" {
-		return nil, together(err, stuckError(c.Path, why))
+	if err := g.stuck(c.Path, it.Content); err != nil {
+		return nil, err
 	}
-	if err := e.entitled(g, c, now, planned); err != nil {
+	if err := pl.entitled(g, c, now); err != nil {
 		return nil, err
 	}
 	it.Volatile = !it.Content && g.volatile()
@@ -145,32 +144,23 @@ func (e *engine) item(c remediate.Change, planned map[string]facts.Info) (*item,
 }
 
 // creatable looks at the nearest directory there is above a file to be made.
-func (e *engine) creatable(c remediate.Change, planned map[string]facts.Info) error {
-	p := c.Path
-	missing, err := e.tree.missing(p)
+func (pl planner) creatable(c remediate.Change) error {
+	missing, err := pl.tree.missing(c.Path)
 	if err != nil {
 		return err
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	g, err := e.tree.open(missing[0])
+	g, err := pl.tree.open(missing[0])
 	if err != nil {
 		return err
 	}
 	defer g.close()
-	if err := e.entitled(g, c, sight{}, planned); err != nil {
+	if err := pl.entitled(g, c, sight{}); err != nil {
 		return err
 	}
-	why, err := g.stuck(true)
-	return together(err, stuckError(p, why))
-}
-
-func stuckError(p, why string) error {
-	if why == "" {
-		return nil
-	}
-	return fmt.Errorf("%s cannot be changed: %s", p, why)
+	return g.stuck(c.Path, true)
 }
 
 // judged returns the checks that the plan settles, and those of them that cannot hold yet: what activates them stays

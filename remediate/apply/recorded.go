@@ -8,14 +8,14 @@ import (
 
 // sums are the hashes of what lies in the files of which the run has changed attributes alone. They are taken when all
 // is done: until then the programs that the run restarts may write those files. What cannot be read stays unknown.
-func (e *engine) sums() map[int]string {
+func (at site) sums() map[int]string {
 	sums := map[int]string{}
-	for i := range e.tx.Items {
-		it := &e.tx.Items[i]
+	for i := range at.Items {
+		it := &at.Items[i]
 		if it.Content || it.After.Type != unix.S_IFREG {
 			continue
 		}
-		if now, err := it.whole(e.tree); err == nil && now.data != nil {
+		if now, err := it.whole(at.tree); err == nil && now.data != nil {
 			sums[i] = now.Sum
 		}
 	}
@@ -24,8 +24,8 @@ func (e *engine) sums() map[int]string {
 
 // recorded is the hash of what was in item i when the run had changed its attributes alone; empty where that is not
 // known, as in the journal of an older harden.
-func (t *txn) recorded(i int) (sum string) {
-	for _, e := range t.log {
+func (l log) recorded(i int) (sum string) {
+	for _, e := range l {
 		if e.Event == string(Applied) {
 			sum = e.Sums[i]
 		}
@@ -35,12 +35,12 @@ func (t *txn) recorded(i int) (sum string) {
 
 // replaced says that somebody has replaced the content of item i since the run, which changed its attributes alone;
 // empty where nobody has. The mode and owner of before were not meant for what is there now, which may be a secret.
-func (t *txn) replaced(tree *tree, i int) string {
-	it, was := &t.Items[i], t.recorded(i)
+func (at site) replaced(i int) string {
+	it, was := &at.Items[i], at.recorded(i)
 	if it.Content || was == "" {
 		return ""
 	}
-	now, err := it.whole(tree)
+	now, err := it.whole(at.tree)
 	switch {
 	case err != nil:
 		return "its content cannot be compared: " + err.Error()

@@ -11,90 +11,86 @@ import (
 // nothing has been changed then. A run that was rolled back already is amended by that. When a service does not come
 // back, the run is Failed and the error says why.
 func Rollback(ctx context.Context, id string, o Options) (*Run, error) {
-	e, err := begin(o)
+	e, _, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	if e.tx, err = chosen(e.store, id, e.Options); err != nil {
+	t, err := chosen(e.store, id, e.Options)
+	if err != nil {
 		return nil, err
 	}
-	if t := e.tx; t.amends(e.Resolve) {
+	if t.amends(e.Resolve) {
 		return e.amend(ctx, t)
 	}
-	return e.takeBack(ctx, hiRollback, "")
+	return e.takeBack(ctx, t, hiRollback, "")
 }
 
-// takeBack undoes the engine's run from beginning to end, for a reason unless somebody has asked for it.
-func (e *engine) takeBack(ctx context.Context, event, reason string) (*Run, error) {
-	outcome, _ := e.tx.outcome()
-	if _, err := e.judge(ctx, true, event == hiRollback && outcome == Applied); err != nil {
-		return e.tx.summary(), err
+// takeBack undoes a run from beginning to end, for a reason unless somebody has asked for it.
+func (e *engine) takeBack(ctx context.Context, t *txn, event, reason string) (*Run, error) {
+	v := e.view(t)
+	outcome, _ := t.outcome()
+	if _, err := v.judge(ctx, true, event == hiRollback && outcome == Applied); err != nil {
+		return t.summary(), err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // half a rollback helps nobody
-	if err := e.open(); err != nil {
+	run, err := v.open(event, reason)
+	if err != nil {
 		return nil, err
 	}
-	who := actor()
-	if err := e.hist.append(record{Run: e.tx.ID, Event: event, What: reason, Actor: &who, By: e.Version}); err != nil {
-		return nil, err
-	}
-	if e.tx.dir != e.store.current() {
-		if err := e.store.move(e.tx.dir, e.store.current()); err != nil {
-			return nil, together(err, e.hist.append(record{Run: e.tx.ID, Event: hiNothing, What: err.Error()}))
+	if t.dir != e.store.current() {
+		if err := e.store.move(t.dir, e.store.current()); err != nil {
+			return nil, together(err, run.hist.append(record{Run: t.ID, Event: hiNothing, What: err.Error()}))
 		}
-		e.tx.dir = e.store.current()
+		t.dir = e.store.current()
 	}
-	err := e.undo(ctx, reason)
-	return e.result(), err
+	err = run.undo(ctx, reason)
+	return run.result(), err
 }
 
 // Resume finishes an interrupted run: it rolls it forward, or goes on taking it back where that had begun. What
 // fails on the way is as with Apply. ErrNoRun when no run is interrupted.
 func Resume(ctx context.Context, o Options) (*Run, error) {
-	e, err := begin(o)
+	e, t, err := begin(o)
 	if err != nil {
 		return nil, err
 	}
 	defer e.end()
-	if e.tx == nil {
+	if t == nil {
 		return nil, fmt.Errorf("%w is interrupted", ErrNoRun)
 	}
-	if err := e.tx.below(e.Root); err != nil {
+	if err := t.below(e.Root); err != nil {
 		return nil, err
 	}
-	reason, err := e.tx.overdue()
+	reason, err := t.overdue()
 	if err != nil {
 		return nil, err
 	}
-	back := e.tx.undoing() != nil || reason != ""
-	ds, err := e.judge(ctx, back, false)
+	v, back := e.view(t), t.undoing() != nil || reason != ""
+	ds, err := v.judge(ctx, back, false)
 	if err != nil {
-		return e.tx.summary(), err
+		return t.summary(), err
 	}
-	if err := e.open(); err != nil {
-		return nil, err
-	}
-	who := actor()
-	if err := e.hist.append(record{Run: e.tx.ID, Event: hiResume, Actor: &who, By: e.Version}); err != nil {
+	run, err := v.open(hiResume, "")
+	if err != nil {
 		return nil, err
 	}
 	if back {
-		err = e.undo(context.WithoutCancel(ctx), reason)
-		return e.result(), err
+		err = run.undo(context.WithoutCancel(ctx), reason)
+		return run.result(), err
 	}
 	if len(ds) > 0 {
-		if err := together(e.keep(ds), e.sayResolved(ds)); err != nil {
-			return e.result(), err
+		if err := together(run.tx.keep(ds), run.sayResolved(ds)); err != nil {
+			return run.result(), err
 		}
-		if err := e.tx.note(entry{Event: evResolved, Resolved: ds}); err != nil {
-			return e.result(), err
+		if err := t.note(entry{Event: evResolved, Resolved: ds}); err != nil {
+			return run.result(), err
 		}
 	}
-	return e.finish(ctx)
+	return run.finish(ctx)
 }
 
 // Interrupted returns the run that neither finished nor was undone; nil when there is none. It writes nothing and

@@ -12,8 +12,8 @@ func Remark(o Options, what string) error {
 		return err
 	}
 	defer s.close()
-	h, err := openHistory(s)
-	if err != nil {
+	h := newHistory(s)
+	if err := h.open(); err != nil {
 		return err
 	}
 	who := actor()

@@ -33,19 +33,15 @@ func Repair(seen []Damage, o Options) (*Repaired, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{Options: o}
 	to := filepath.Join(o.State, asidePrefix+time.Now().UTC().Format("20060102T150405.000000000Z"))
 	if err := asideLock(o, to); err != nil {
 		return nil, err
 	}
-	if e.store, err = openStore(o, true); err != nil {
+	e, err := locked(o)
+	if err != nil {
 		return nil, err
 	}
-	defer e.store.close()
-	if e.tree, err = o.openTree(); err != nil {
-		return nil, err
-	}
-	defer e.tree.close()
+	defer e.end()
 	if err := os.Remove(e.store.historyFile() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) { // cut short
 		return nil, err
 	}
@@ -63,9 +59,7 @@ func Repair(seen []Damage, o Options) (*Repaired, error) {
 	}
 	r.Aside = to
 	err = e.mend(found, to)
-	if e.hist != nil {
-		r.Head = e.hist.head
-	}
+	r.Head = e.hist.head
 	_ = os.Remove(to) // it is empty where nothing was set aside
 	return r, err
 }
@@ -94,7 +88,7 @@ func (e *engine) mend(found []Damage, to string) error {
 			return err
 		}
 	}
-	if err := e.open(); err != nil {
+	if err := e.hist.open(); err != nil {
 		return err
 	}
 	who := actor()
@@ -123,14 +117,8 @@ func (e *engine) mend(found []Damage, to string) error {
 
 // diagnoseHistory tells where the history's chain breaks, and which runs it does not know.
 func (s *store) diagnoseHistory(dirs []string) ([]Damage, error) {
-	known := map[string]bool{}
 	after := 0 // records that can be read and lie behind the break
-	c, err := scanHistory(s.historyFile(), func(r record, _ string) {
-		known[r.Run] = true
-		for _, id := range r.Runs {
-			known[id] = true
-		}
-	})
+	known, c, err := s.known()
 	if err != nil && !errors.Is(err, ErrHistory) && !errors.Is(err, ErrDamaged) {
 		return nil, err
 	}
@@ -189,28 +177,25 @@ func countLines(name string) (n int, err error) {
 func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) error {
 	s := e.store
 	if !broken {
-		if err := e.open(); err != nil {
+		if err := e.hist.open(); err != nil {
 			return err
 		}
-		r := record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version}
-		return e.hist.append(r)
+		return e.hist.append(record{Event: hiRestart, Runs: runs, What: "no record of these runs", By: e.Version})
 	}
 	fresh := s.historyFile() + ".new" // what an earlier attempt left of it, Repair has removed
-	old := ""
+	kept := filepath.Join(to, filepath.Base(s.historyFile()))
 	err := func() error {
 		if err := s.write(fresh, nil); err != nil {
 			return err
 		}
-		whole, err := s.copyHistory(fresh, c.size)
+		old, err := s.copyHistory(fresh, c.size)
 		if err != nil {
 			return err
 		}
-		old = whole
-		h := &history{name: fresh, sys: s.sys, boot: s.sys.boot, still: s.still, seq: c.seq, head: c.head}
+		h := &history{store: s, name: fresh, seq: c.seq, head: c.head}
 		who := actor()
-		kept := s.below(filepath.Join(to, filepath.Base(s.historyFile())))
 		return h.append(record{Event: hiRestart, Runs: runs, Actor: &who, By: e.Version,
-			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", kept, old, c.line)})
+			What: fmt.Sprintf("%s: sha256 %s, broken from line %d on", s.below(kept), old, c.line)})
 	}()
 	if err != nil {
 		return together(err, os.Remove(fresh))
@@ -218,7 +203,6 @@ func (e *engine) restartHistory(c chain, runs []string, broken bool, to string) 
 	if err := s.makeAll(to); err != nil {
 		return together(err, os.Remove(fresh))
 	}
-	kept := filepath.Join(to, filepath.Base(s.historyFile()))
 	if info, err := os.Lstat(s.historyFile()); err == nil && !info.Mode().IsRegular() {
 		return together(s.aside(s.historyFile(), kept), s.move(fresh, s.historyFile()))
 	}

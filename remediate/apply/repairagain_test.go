@@ -128,8 +128,8 @@ func TestOutcomeOf(t *testing.T) {
 	s, err := openStore(mustDefaults(t, w.options()), true)
 	must(t, err)
 	defer s.close()
-	h, err := openHistory(s)
-	must(t, err)
+	h := newHistory(s)
+	must(t, h.open())
 	for _, o := range []Outcome{Applied, RolledBack, Failed, Abandoned} {
 		for _, event := range []string{hiApply, string(Applied), string(o), hiRepaired} {
 			must(t, h.append(record{Run: "of " + string(o), Event: event}))

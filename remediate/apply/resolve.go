@@ -38,10 +38,10 @@ type resolved struct {
 }
 
 // decided returns the last decision of item or container n; nil when there is none.
-func (t *txn) decided(update bool, n int) *resolved {
-	for i := len(t.log) - 1; i >= 0; i-- {
-		for k := range t.log[i].Resolved {
-			if r := &t.log[i].Resolved[k]; r.Update == update && r.N == n {
+func (l log) decided(update bool, n int) *resolved {
+	for i := len(l) - 1; i >= 0; i-- {
+		for k := range l[i].Resolved {
+			if r := &l[i].Resolved[k]; r.Update == update && r.N == n {
 				return r
 			}
 		}
@@ -50,8 +50,8 @@ func (t *txn) decided(update bool, n int) *resolved {
 }
 
 // keeps reports whether item i is left as somebody else made it.
-func (t *txn) keeps(i int) bool {
-	d := t.decided(false, i)
+func (l log) keeps(i int) bool {
+	d := l.decided(false, i)
 	return d != nil && d.Keep
 }
 
@@ -138,32 +138,32 @@ func (r Resolution) decide(run string, subjects []subject) (ds []resolved, err e
 }
 
 // judge looks at everything that would be written, back or forward, and decides what becomes of it. Nothing is changed.
-func (e *engine) judge(ctx context.Context, back, all bool) ([]resolved, error) {
-	subjects, err := e.subjects(ctx, back, all)
+func (v view) judge(ctx context.Context, back, all bool) ([]resolved, error) {
+	subjects, err := v.subjects(ctx, back, all)
 	if err != nil {
 		return nil, err
 	}
-	return e.Resolve.decide(e.tx.ID, subjects)
+	return v.Resolve.decide(v.tx.ID, subjects)
 }
 
 // subjects are what a run would write: back only what it may have written. With all, a container that cannot be looked
 // at is in conflict; without, it is not, since the Engine may be down for what its files say.
-func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subject, err error) {
-	outcome, _ := e.tx.outcome()
+func (v view) subjects(ctx context.Context, back, all bool) (subjects []subject, err error) {
+	outcome, _ := v.tx.outcome()
 	var errs []error
-	for i := range e.tx.Items {
-		if back && !e.tx.begun(i) {
+	for i := range v.tx.Items {
+		if back && !v.tx.begun(i) {
 			continue
 		}
-		c := Conflict{Path: e.tx.Items[i].path(), n: i}
+		c := Conflict{Path: v.tx.Items[i].path(), n: i}
 		s := subject{Conflict: c}
-		if !e.tx.keeps(i) || slices.ContainsFunc(e.Resolve.Ours, c.named) {
-			now, found, err := e.tx.conflict(e.tree, i, back, outcome == CutShort || outcome == Abandoned)
+		if !v.tx.keeps(i) || slices.ContainsFunc(v.Resolve.Ours, c.named) {
+			now, found, err := v.tx.conflict(i, back, outcome == CutShort || outcome == Abandoned)
 			errs = append(errs, err)
 			if found != nil {
 				s.Conflict, s.open = *found, true
 			}
-			stands, _ := e.tx.stands(i, now.image)
+			stands, _ := v.tx.stands(i, now.image)
 			s.standing = back && stands != isBefore
 		}
 		subjects = append(subjects, s)
@@ -171,14 +171,14 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 	if err := together(errs...); err != nil {
 		return nil, err
 	}
-	for i, u := range e.tx.Updates {
-		if back && !e.tx.updating(i) {
+	for i, u := range v.tx.Updates {
+		if back && !v.tx.updating(i) {
 			continue
 		}
 		s := subject{Conflict: Conflict{Path: u.String(), n: i, update: true}}
 		s.ids = []string{u.ID, u.Name, docker.ShortID(u.ID)}
 		if back {
-			now, stale, err := e.stale(ctx, e.Containers, e.tx, i)
+			now, stale, err := v.tx.stale(ctx, v.Containers, i)
 			s.standing = stale
 			if errors.Is(err, ErrConflict) {
 				s.open, s.limits = true, &now
@@ -187,13 +187,13 @@ func (e *engine) subjects(ctx context.Context, back, all bool) (subjects []subje
 				s.open, s.Why, s.err = true, err.Error(), err
 				s.Stuck = "it cannot be read"
 			}
-		} else if now := e.foreign(ctx, i); now != nil {
+		} else if now := v.tx.foreign(ctx, v.Containers, i); now != nil {
 			s.open, s.limits = true, now
 			s.Why = fmt.Sprintf("it has %+v, and the run found %+v", *now, u.Before)
 		}
 		subjects = append(subjects, s)
 	}
-	return subjects, e.supersededBy(e.tx, subjects)
+	return subjects, v.tx.superseded(subjects)
 }
 
 // passing reports whether an error may be gone the next time, so that what met it is not given up.
@@ -207,33 +207,33 @@ func passing(err error) bool {
 }
 
 // leave gives item i up, which cannot be restored, so that the rest can.
-func (e *engine) leave(i int, why error) error {
-	e.tidy(i)
+func (e execution) leave(i int, why error) error {
+	e.tx.Items[i].tidy(e.tree)
 	ds := []resolved{{N: i, Keep: true, Why: why.Error()}}
 	return together(e.sayResolved(ds), e.tx.note(entry{Event: evResolved, Resolved: ds}))
 }
 
 // keep saves in the journal what is about to be written over. It is flushed before anything is.
-func (e *engine) keep(ds []resolved) error {
+func (at site) keep(ds []resolved) error {
 	for _, d := range ds {
-		if d.Keep || d.Update || !d.Found.Exists || !e.tx.Items[d.N].Content {
+		if d.Keep || d.Update || !d.Found.Exists || !at.Items[d.N].Content {
 			continue
 		}
-		if err := e.keepOne(d); err != nil {
+		if err := at.keepOne(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *engine) keepOne(d resolved) error {
-	name := e.tx.theirs(d)
+func (at site) keepOne(d resolved) error {
+	name := at.theirs(d)
 	if data, err := readState(name); err == nil && sum(data) == d.Found.Sum {
-		return e.store.syncDir(e.tx.dir) // an attempt that was cut short may not have got to that
+		return at.store.syncDir(at.dir) // an attempt that was cut short may not have got to that
 	}
-	now, err := e.tx.Items[d.N].look(e.tree)
+	now, err := at.Items[d.N].look(at.tree)
 	if err == nil && now.Sum != d.Found.Sum {
-		err = fmt.Errorf("%s: %w just now", e.tx.Items[d.N].path(), ErrConflict)
+		err = fmt.Errorf("%s: %w just now", at.Items[d.N].path(), ErrConflict)
 	}
 	if err != nil {
 		return err
@@ -241,7 +241,7 @@ func (e *engine) keepOne(d resolved) error {
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // of an attempt that was cut short
 		return err
 	}
-	return together(e.store.write(name, now.data), e.store.syncDir(e.tx.dir))
+	return together(at.store.write(name, now.data), at.store.syncDir(at.dir))
 }
 
 // theirs is the file of the journal that keeps what was written over.
@@ -250,7 +250,7 @@ func (t *txn) theirs(d resolved) string {
 }
 
 // sayResolved writes decisions to the history.
-func (e *engine) sayResolved(ds []resolved) error {
+func (e execution) sayResolved(ds []resolved) error {
 	var errs []error
 	for _, d := range ds {
 		r := record{Run: e.tx.ID, Event: hiTheirs, What: d.Why}

@@ -36,12 +36,12 @@ func RollbackPlan(ctx context.Context, id string, o Options) (run string, plan *
 // rest.
 func Reverse(ctx context.Context, id string, o Options) (*Reversal, error) {
 	choose := func(s *store, o Options) (*txn, error) { return chosen(s, id, o) }
-	return foresee(o, choose, func(e *engine, r *Reversal) error {
-		if e.tx.amends(e.Resolve) {
-			return e.foreseeAmend(r)
+	return foresee(o, choose, func(v view, r *Reversal) error {
+		if v.tx.amends(v.Resolve) {
+			return v.foreseeAmend(r)
 		}
-		outcome, _ := e.tx.outcome()
-		return e.foreseeBack(ctx, r, outcome == Applied)
+		outcome, _ := v.tx.outcome()
+		return v.foreseeBack(ctx, r, outcome == Applied)
 	})
 }
 
@@ -58,22 +58,22 @@ func Onward(ctx context.Context, o Options) (r *Reversal, back bool, err error) 
 			}
 		}
 		return nil, fmt.Errorf("%w is interrupted", ErrNoRun)
-	}, func(e *engine, r *Reversal) error {
-		reason, err := e.tx.overdue()
+	}, func(v view, r *Reversal) error {
+		reason, err := v.tx.overdue()
 		if err != nil {
 			return err
 		}
-		if back = e.tx.undoing() != nil || reason != ""; back {
-			return e.foreseeBack(ctx, r, false)
+		if back = v.tx.undoing() != nil || reason != ""; back {
+			return v.foreseeBack(ctx, r, false)
 		}
-		return e.foreseeForward(ctx, r)
+		return v.foreseeForward(ctx, r)
 	})
 	return r, back, err
 }
 
 // foresee opens the state to look at one run.
 func foresee(o Options, choose func(*store, Options) (*txn, error),
-	see func(*engine, *Reversal) error) (*Reversal, error) {
+	see func(view, *Reversal) error) (*Reversal, error) {
 	r := &Reversal{Plan: new(remediate.Plan)}
 	_, s, o, err := reading(o)
 	if err != nil {
@@ -87,48 +87,48 @@ func foresee(o Options, choose func(*store, Options) (*txn, error),
 	if err != nil {
 		return r, err
 	}
-	tree, err := o.openTree()
+	e, err := newEngine(o, s)
 	if err != nil {
 		return r, err
 	}
-	defer tree.close()
+	defer e.tree.close()
 	r.Run = t.ID
 	r.Outcome, _ = t.outcome()
-	return r, see(&engine{Options: o, store: s, tree: tree, tx: t}, r)
+	return r, see(e.view(t), r)
 }
 
 // decide fills in what is decided of everything that would be written.
-func (e *engine) decide(ctx context.Context, r *Reversal, back, all bool) error {
-	subjects, err := e.subjects(ctx, back, all)
+func (v view) decide(ctx context.Context, r *Reversal, back, all bool) error {
+	subjects, err := v.subjects(ctx, back, all)
 	if err != nil {
 		return err
 	}
-	ds, err := e.Resolve.decide(e.tx.ID, subjects)
+	ds, err := v.Resolve.decide(v.tx.ID, subjects)
 	if c, ok := err.(*ConflictError); ok {
 		r.Conflicts, err = c.Conflicts, nil
 	}
-	e.tx.log = append(e.tx.log, entry{Event: evResolved, Resolved: ds}) // in memory alone
-	r.Kept = e.tx.leftOver()
+	v.tx.log = append(v.tx.log, entry{Event: evResolved, Resolved: ds}) // in memory alone
+	r.Kept = v.tx.leftOver()
 	return err
 }
 
-func (e *engine) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
-	if err := e.decide(ctx, r, true, all); err != nil {
+func (v view) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
+	if err := v.decide(ctx, r, true, all); err != nil {
 		return err
 	}
 	var errs []error
-	for i := range e.tx.Items {
-		it := &e.tx.Items[i]
-		if !e.tx.begun(i) || e.tx.keeps(i) || r.conflicting(it.path()) {
+	for i := range v.tx.Items {
+		it := &v.tx.Items[i]
+		if !v.tx.begun(i) || v.tx.keeps(i) || r.conflicting(it.path()) {
 			continue
 		}
-		now, err := it.look(e.tree)
+		now, err := it.look(v.tree)
 		if err == nil {
-			err = e.foreseeItem(r, i, now, "before", it.Before, isBefore)
+			err = v.tx.foreseeItem(r, i, now, "before", it.Before, isBefore)
 		}
 		errs = append(errs, err)
 	}
-	updates, err := e.reverseUpdates(ctx, e.tx)
+	updates, err := v.tx.reverseUpdates(ctx, v.Containers)
 	for _, u := range updates {
 		if !r.conflicting(ContainerChange{ID: u.ID, Name: u.Name}.String()) {
 			r.Plan.Updates = append(r.Plan.Updates, u)
@@ -140,24 +140,24 @@ func (e *engine) foreseeBack(ctx context.Context, r *Reversal, all bool) error {
 	return together(append(errs, err)...)
 }
 
-func (e *engine) foreseeForward(ctx context.Context, r *Reversal) error {
-	if err := e.decide(ctx, r, false, false); err != nil {
+func (v view) foreseeForward(ctx context.Context, r *Reversal) error {
+	if err := v.decide(ctx, r, false, false); err != nil {
 		return err
 	}
 	var errs []error
-	for i := range e.tx.Items {
-		it := &e.tx.Items[i]
-		if e.tx.keeps(i) || r.conflicting(it.path()) {
+	for i := range v.tx.Items {
+		it := &v.tx.Items[i]
+		if v.tx.keeps(i) || r.conflicting(it.path()) {
 			continue
 		}
-		now, err := it.look(e.tree)
+		now, err := it.look(v.tree)
 		if err == nil {
-			err = e.foreseeItem(r, i, now, "after", it.After, isAfter)
+			err = v.tx.foreseeItem(r, i, now, "after", it.After, isAfter)
 		}
 		errs = append(errs, err)
 	}
-	for i, u := range e.tx.Updates {
-		d := e.tx.decided(true, i)
+	for i, u := range v.tx.Updates {
+		d := v.tx.decided(true, i)
 		if d != nil && d.Keep || r.conflicting(u.String()) {
 			continue
 		}
@@ -180,15 +180,15 @@ func (r *Reversal) conflicting(path string) bool {
 }
 
 // foreseeItem adds the change that makes item i what it was or what it shall be; none when it is that already.
-func (e *engine) foreseeItem(r *Reversal, i int, now sight, when string, to image, done standing) error {
-	it := &e.tx.Items[i]
-	stands, _ := e.tx.stands(i, now.image)
+func (t *txn) foreseeItem(r *Reversal, i int, now sight, when string, to image, done standing) error {
+	it := &t.Items[i]
+	stands, _ := t.stands(i, now.image)
 	if stands == done || stands == isConflict || it.Volatile && !now.Exists {
 		return nil
 	}
 	c := remediate.Change{Path: it.path(), Before: now.image.file(it, now.data), After: to.file(it, nil)}
 	if it.Content && to.Exists {
-		data, err := e.tx.bytes(when, i)
+		data, err := t.bytes(when, i)
 		if err != nil {
 			return err
 		}

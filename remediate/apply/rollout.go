@@ -22,7 +22,7 @@ func rollOuts(as []Activated) map[string]int {
 }
 
 // rollOut writes the manifests one by one, and waits for each pod to be well. Then the cluster is told to keep it.
-func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
+func (e execution) rollOut(ctx context.Context, files map[int]*staged) error {
 	as, _ := e.tx.activations()
 	for n, a := range as {
 		if a.Kind != remediate.RollOut && a.Kind != remediate.RecordInCluster || !wanted(a) {
@@ -39,10 +39,7 @@ func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
 				return err
 			}
 		}
-		if err := e.announced(ctx, n, a); err != nil {
-			return err
-		}
-		if err := e.one(ctx, n, a); err != nil {
+		if err := e.do(ctx, n, a, false); err != nil {
 			return err
 		}
 	}
@@ -51,17 +48,13 @@ func (e *engine) rollOut(ctx context.Context, files map[int]*staged) error {
 
 // rollBack waits for the pod whose manifest, item i, has been put back. Nothing stops it but the end of the wait: the
 // manifests of the others must go back too.
-func (e *engine) rollBack(ctx context.Context, i int) error {
+func (e execution) rollBack(ctx context.Context, i int) error {
 	as, _ := e.tx.activations()
 	n, ok := rollOuts(as)[e.tx.Items[i].path()]
 	if !ok {
 		return nil
 	}
-	announced := e.announced(ctx, n, as[n])
-	if e.Services == nil {
-		return announced
-	}
-	return together(announced, e.one(ctx, n, as[n]))
+	return e.do(ctx, n, as[n], true)
 }
 
 // begunPath reports whether the run may have written the file at a path.

@@ -65,11 +65,7 @@ func Newest(o Options) (*Run, error) {
 		return nil, err
 	}
 	defer s.close()
-	ids, err := s.ids()
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	t, err := optional(readTxn(s, s.run(ids[len(ids)-1])))
+	t, err := s.newest()
 	if t == nil || err != nil || string(t.Root) != o.Root {
 		return nil, err
 	}
@@ -84,7 +80,7 @@ func VerifyHistory(o Options) error {
 		return err
 	}
 	s := &store{dir: o.State, sys: o.sys}
-	known, err := s.known()
+	known, _, err := s.known()
 	if err != nil {
 		return err
 	}
@@ -100,16 +96,16 @@ func VerifyHistory(o Options) error {
 	return nil
 }
 
-// known are the runs of which the history tells, when its chain holds.
-func (s *store) known() (map[string]bool, error) {
-	known := map[string]bool{}
-	err := readHistory(s.historyFile(), func(r record, _ string) {
+// known are the runs of which the history tells, as far as its chain holds.
+func (s *store) known() (known map[string]bool, c chain, err error) {
+	known = map[string]bool{}
+	c, err = scanHistory(s.historyFile(), func(r record, _ string) {
 		known[r.Run] = true
 		for _, id := range r.Runs {
 			known[id] = true
 		}
 	})
-	return known, err
+	return known, c, err
 }
 
 // reading opens the state to look at it; the store is nil when there is no state directory.
@@ -181,11 +177,11 @@ func chosen(s *store, id string, o Options) (*txn, error) {
 }
 
 // below refuses to carry a run of one host's files over to another's.
-func (t *txn) below(root string) error {
-	if string(t.Root) == root {
+func (j *journal) below(root string) error {
+	if string(j.Root) == root {
 		return nil
 	}
-	return fmt.Errorf("%s: this run was made below %s, not below %s", t.ID, t.Root, root)
+	return fmt.Errorf("%s: this run was made below %s, not below %s", j.ID, j.Root, root)
 }
 
 // ids lists the runs that were put away, oldest first.
@@ -202,6 +198,15 @@ func (s *store) ids() ([]string, error) {
 	}
 	slices.SortFunc(ids, func(a, b string) int { return sequence(a) - sequence(b) })
 	return ids, nil
+}
+
+// newest is the last run that was put away; nil when there is none.
+func (s *store) newest() (*txn, error) {
+	ids, err := s.ids()
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return optional(readTxn(s, s.run(ids[len(ids)-1])))
 }
 
 // optional makes nothing of a journal that is not there.

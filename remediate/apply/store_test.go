@@ -20,7 +20,7 @@ import (
 func TestLocked(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
-	held, err := begin(o)
+	held, _, err := begin(o)
 	must(t, err)
 	before := w.look(t)
 	var waited time.Duration

@@ -20,8 +20,8 @@ func TestHistoryTail(t *testing.T) {
 		s, err := openStore(o, true)
 		must(t, err)
 		defer s.close()
-		h, err := openHistory(s)
-		must(t, err)
+		h := newHistory(s)
+		must(t, h.open())
 		for range 2 * tailSize / (10 << 10) {
 			must(t, h.append(record{Event: hiNothing, What: strings.Repeat("x", 10<<10)}))
 		}
@@ -60,9 +60,9 @@ func TestHistoryTail(t *testing.T) {
 			if must(t, os.Mkdir(o.State, 0o700)); c.long {
 				long(t, mustDefaults(t, o))
 			} else if !strings.Contains(name, "first") && name != "empty" {
-				e, err := begin(o)
+				e, _, err := begin(o)
 				must(t, err)
-				must(t, e.open())
+				must(t, e.hist.open())
 				must(t, e.hist.append(record{Event: hiNothing}))
 				e.end()
 			}
@@ -100,7 +100,7 @@ func TestRepairBesideAnother(t *testing.T) {
 	lock := filepath.Join(o.State, "lock")
 	before, err := os.Stat(lock)
 	must(t, err)
-	held, err := begin(o)
+	held, _, err := begin(o)
 	must(t, err)
 	if _, err := Repair(nil, o); !isLocked(err) {
 		t.Errorf("repaired beside another: %v", err)
@@ -176,4 +176,25 @@ func TestDescriptors(t *testing.T) {
 			do(t, w, w.options())
 		})
 	}
+}
+
+// TestHistoryFailsTwice goes on behind the last good record where marking the end of a line that was cut off has failed
+// too.
+func TestHistoryFailsTwice(t *testing.T) {
+	o := mustDefaults(t, newWorld(t).options())
+	s, err := openStore(o, true)
+	must(t, err)
+	defer s.close()
+	h := newHistory(s)
+	must(t, h.append(record{Event: hiNothing}))
+	fsync := s.sys.fsync
+	s.sys.fsync = func(int) error { return unix.EIO }
+	says(t, "the first", h.append(record{Event: hiNothing}), "input/output error")
+	info, err := os.Stat(h.name)
+	must(t, err)
+	must(t, os.Truncate(h.name, info.Size()-5))
+	says(t, "the second", h.append(record{Event: hiNothing}), "input/output error")
+	s.sys.fsync = fsync
+	must(t, h.append(record{Event: hiNothing}))
+	must(t, VerifyHistory(o))
 }

@@ -187,7 +187,7 @@ func TestKeep(t *testing.T) {
 	defer tree.close()
 	s := &store{dir: t.TempDir(), sys: o.sys}
 	run := &txn{store: s, dir: s.dir, journal: journal{Items: []item{{Path: []byte(odd), Content: true}}}}
-	e := &engine{Options: o, store: s, tree: tree, tx: run}
+	at := site{run, tree}
 	theirs, err := os.ReadFile(w.path(odd))
 	must(t, err)
 	d := resolved{Found: &image{Exists: true, Sum: sum(theirs)}}
@@ -198,17 +198,17 @@ func TestKeep(t *testing.T) {
 			t.Errorf("kept: %v (-want +got):\n%s", err, d)
 		}
 	}
-	must(t, e.keep([]resolved{d}))
+	must(t, at.keep([]resolved{d}))
 	kept(string(theirs))
 	must(t, os.WriteFile(run.theirs(d), theirs[:3], 0o600)) // of an attempt that was cut short
-	must(t, e.keep([]resolved{d}))
+	must(t, at.keep([]resolved{d}))
 	kept(string(theirs))
 	must(t, os.WriteFile(w.path(odd), []byte("another"), 0))
-	must(t, e.keep([]resolved{d})) // which has it already
+	must(t, at.keep([]resolved{d})) // which has it already
 	must(t, os.Remove(run.theirs(d)))
-	says(t, "changed just now", e.keep([]resolved{d}), "changed by somebody else since the run just now")
+	says(t, "changed just now", at.keep([]resolved{d}), "changed by somebody else since the run just now")
 	for _, d := range []resolved{{Keep: true}, {Update: true}, {Found: &image{}}} {
-		must(t, e.keep([]resolved{d}))
+		must(t, at.keep([]resolved{d}))
 	}
 	if left, err := filepath.Glob(filepath.Join(s.dir, "theirs.*")); err != nil || len(left) > 0 {
 		t.Errorf("kept what was not decided: %v, %v", left, err)

@@ -294,7 +294,7 @@ func (s sweep) atRest(o Options) string {
 	if run, err := Interrupted(o); run != nil || err != nil {
 		return fmt.Sprintf("still interrupted: %v, %v", run, err)
 	}
-	e, err := begin(o) // as any next run does: it puts away what is decided
+	e, _, err := begin(o) // as any next run does: it puts away what is decided
 	if err != nil {
 		return err.Error()
 	}

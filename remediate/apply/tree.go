@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -95,6 +96,17 @@ func (t *tree) missing(p string) ([]string, error) {
 	}
 }
 
+// addMissing adds to dirs those above p that do not exist, each once.
+func (t *tree) addMissing(dirs [][]byte, p string) ([][]byte, error) {
+	missing, err := t.missing(p)
+	for _, d := range missing {
+		if !slices.ContainsFunc(dirs, func(known []byte) bool { return string(known) == d }) {
+			dirs = append(dirs, []byte(d))
+		}
+	}
+	return dirs, err
+}
+
 // A target is one name, held open: what is judged is what is changed, whatever the name comes to mean.
 type target struct {
 	path string // on the host
@@ -130,9 +142,9 @@ func (g *target) close() {
 	}
 }
 
-// stuck says why nothing can change the target, or empty. Content is changed by putting another file in its place,
-// which is the directory's matter and fails on a mount point; attributes are the file's own.
-func (g *target) stuck(content bool) (string, error) {
+// stuck is an error where nothing can change p, which the target is or lies above. Content is changed by putting
+// another file in its place, which is the directory's matter and fails on a mount point; attributes are the file's own.
+func (g *target) stuck(p string, content bool) error {
 	fds := []int{g.file}
 	if content {
 		fds = append(fds, g.dir)
@@ -147,26 +159,30 @@ func (g *target) stuck(content bool) (string, error) {
 		}
 		var fst unix.Statfs_t
 		if err := unix.Fstatfs(fd, &fst); err != nil {
-			return "", &fs.PathError{Op: "statfs", Path: g.path, Err: err}
+			return &fs.PathError{Op: "statfs", Path: g.path, Err: err}
 		}
 		var st linux.Statx_t
 		if err := linux.Statx(fd, "", linux.AT_EMPTY_PATH, linux.STATX_BASIC_STATS, &st); err != nil && err != unix.ENOSYS {
-			return "", &fs.PathError{Op: "statx", Path: g.path, Err: err}
+			return &fs.PathError{Op: "statx", Path: g.path, Err: err}
 		}
+		why := ""
 		switch {
 		case fst.Type == linux.FUSE_SUPER_MAGIC:
-			return of + " is on a FUSE file system, which can be any user's program", nil
+			why = of + " is on a FUSE file system, which can be any user's program"
 		case fst.Flags&linux.ST_RDONLY != 0:
-			return of + " is on a read-only file system", nil
+			why = of + " is on a read-only file system"
 		case st.Attributes&linux.STATX_ATTR_IMMUTABLE != 0:
-			return of + " is immutable (chattr -i)", nil
+			why = of + " is immutable (chattr -i)"
 		case st.Attributes&linux.STATX_ATTR_APPEND != 0:
-			return of + " is append-only (chattr -a)", nil
+			why = of + " is append-only (chattr -a)"
 		case content && fd == g.file && st.Attributes&linux.STATX_ATTR_MOUNT_ROOT != 0:
-			return "it is a mount point, so it cannot be replaced", nil
+			why = "it is a mount point, so it cannot be replaced"
+		}
+		if why != "" {
+			return fmt.Errorf("%s cannot be changed: %s", p, why)
 		}
 	}
-	return "", nil
+	return nil
 }
 
 // volatile reports whether the target is on a file system that a boot empties, so that whoever made it makes it again.

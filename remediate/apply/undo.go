@@ -19,10 +19,10 @@ import (
 // with ErrConflict nothing has been changed. It can be called at any point that an earlier one was cut off at. When
 // the files are back but a service is not, the outcome is Failed and the error says why; with any other error the
 // run stays interrupted.
-func (e *engine) undo(ctx context.Context, reason string) error {
+func (e execution) undo(ctx context.Context, reason string) error {
 	ds, err := e.judge(ctx, true, false)
 	if err == nil {
-		err = e.keep(ds)
+		err = e.tx.keep(ds)
 	}
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 		}
 	}
 	var pods error // that are not well again, though their manifests are back
-	for _, i := range e.backwards() {
+	for _, i := range e.tx.backwards() {
 		unsaid, err := e.restore(i)
 		late = together(late, unsaid)
 		if err != nil && e.Resolve.Skip && !passing(err) {
@@ -64,12 +64,12 @@ func (e *engine) undo(ctx context.Context, reason string) error {
 }
 
 // backwards are the items in the order in which they are restored: the manifests that were written last come first.
-func (e *engine) backwards() []int {
+func (t *txn) backwards() []int {
 	var manifests, others []int
-	as, _ := e.tx.activations()
+	as, _ := t.activations()
 	late := rollOuts(as)
-	for i := range slices.Backward(e.tx.Items) {
-		if _, ok := late[e.tx.Items[i].path()]; ok {
+	for i := range slices.Backward(t.Items) {
+		if _, ok := late[t.Items[i].path()]; ok {
 			manifests = append(manifests, i)
 		} else {
 			others = append(others, i)
@@ -79,7 +79,7 @@ func (e *engine) backwards() []int {
 }
 
 // restart has the services take up the old files, and closes the run. Failed is what did not come back before that.
-func (e *engine) restart(ctx context.Context, failed error) error {
+func (e execution) restart(ctx context.Context, failed error) error {
 	u := e.tx.undoing()
 	before := u.Snapshot
 	if u.Boot != e.sys.boot {
@@ -93,7 +93,7 @@ func (e *engine) restart(ctx context.Context, failed error) error {
 	if err != nil {
 		outcome, reason = Failed, strings.TrimPrefix(reason+"; but then: "+err.Error(), "; but then: ")
 	}
-	if noted := e.note(outcome, reason); noted != nil {
+	if noted := e.tx.note(entry{Event: string(outcome), Reason: reason}); noted != nil {
 		return together(err, noted)
 	}
 	return together(err, e.close(outcome, reason))
@@ -107,8 +107,8 @@ type Reviver interface {
 }
 
 // revive has what ran before the run run after it.
-func (e *engine) revive(ctx context.Context, before []byte) ([]string, error) {
-	r, ok := e.Services.(Reviver)
+func (o Options) revive(ctx context.Context, before []byte) ([]string, error) {
+	r, ok := o.Services.(Reviver)
 	if !ok || before == nil {
 		return nil, nil
 	}
@@ -116,34 +116,34 @@ func (e *engine) revive(ctx context.Context, before []byte) ([]string, error) {
 }
 
 // undoEntry decides, once, what there is to activate when the files are back.
-func (e *engine) undoEntry(ctx context.Context, reason string) entry {
-	en := entry{Event: evUndo, Reason: reason, Boot: e.sys.boot}
-	for _, a := range e.tx.reversals(en.Boot) {
+func (v view) undoEntry(ctx context.Context, reason string) entry {
+	en := entry{Event: evUndo, Reason: reason, Boot: v.sys.boot}
+	for _, a := range v.tx.reversals(en.Boot) {
 		// whether a pod is well does not matter to taking back what it may not be well of
-		if a.State == NotReached && !(a.Kind == remediate.RollOut && e.Services != nil) {
-			a = e.revivable(ctx, e.ready(ctx, a))
+		if a.State == NotReached && !(a.Kind == remediate.RollOut && v.Services != nil) {
+			a = v.revivable(ctx, v.ready(ctx, a))
 		}
 		en.Activations = append(en.Activations, a)
 	}
-	outcome, _ := e.tx.outcome()
-	if outcome == CutShort && e.tx.Boot == en.Boot {
-		en.Snapshot = e.tx.Snapshot // what ran before the run, which is what has to run after it
+	outcome, _ := v.tx.outcome()
+	if outcome == CutShort && v.tx.Boot == en.Boot {
+		en.Snapshot = v.tx.Snapshot // what ran before the run, which is what has to run after it
 		return en
 	}
-	if text, err := e.snapshot(ctx, en.Activations); err == nil {
+	if text, err := v.snapshot(ctx, en.Activations); err == nil {
 		en.Snapshot = text
 	}
 	return en
 }
 
 // revivable turns a reload that cannot be done, because the run's own has ended the daemon, into a restart.
-func (e *engine) revivable(ctx context.Context, a Activated) Activated {
+func (o Options) revivable(ctx context.Context, a Activated) Activated {
 	if a.Kind != remediate.Reload || wanted(a) {
 		return a
 	}
 	restart := a
 	restart.Kind, restart.Class = remediate.Restart, want.Restart
-	if restart = e.ready(ctx, restart); wanted(restart) {
+	if restart = o.ready(ctx, restart); wanted(restart) {
 		return restart
 	}
 	return a
@@ -243,7 +243,7 @@ func (it *item) look(tree *tree) (sight, error) {
 }
 
 // restore brings item i back to what it was. What could not be said in the history meanwhile is unsaid.
-func (e *engine) restore(i int) (unsaid, err error) {
+func (e execution) restore(i int) (unsaid, err error) {
 	it := &e.tx.Items[i]
 	keeps := e.tx.keeps(i)
 	g, err := e.tree.open(it.path())
@@ -283,20 +283,21 @@ func (e *engine) restore(i int) (unsaid, err error) {
 		return nil, fmt.Errorf("%s: %w: it has %d names (hard links); restoring it would change or unlink the others",
 			it.path(), ErrConflict, now.links)
 	}
-	if err := e.exposed(g, now); err != nil {
+	if err := e.tree.exposed(g, now); err != nil {
 		return nil, err
 	}
 	e.step(Restoring, it.path())
 	r := record{Run: e.tx.ID, Event: hiRestore, Path: it.Path}
 	unsaid = e.hist.append(r)
-	if err := e.putBack(i, it, g, now); err != nil {
+	if err := e.tx.putBack(i, g, now); err != nil {
 		return unsaid, err
 	}
 	r.Event = hiRestored
 	return together(unsaid, e.hist.append(r)), nil
 }
 
-func (e *engine) putBack(i int, it *item, g *target, now sight) error {
+func (at site) putBack(i int, g *target, now sight) error {
+	it := &at.Items[i]
 	switch {
 	case !it.Content:
 		if err := g.dressUp(it.Before); err != nil {
@@ -305,7 +306,7 @@ func (e *engine) putBack(i int, it *item, g *target, now sight) error {
 	case !it.Before.Exists:
 		return g.remove(now)
 	default:
-		data, err := e.tx.bytes("before", i)
+		data, err := at.bytes("before", i)
 		if err != nil {
 			return err
 		}
@@ -319,5 +320,5 @@ func (e *engine) putBack(i int, it *item, g *target, now sight) error {
 			return err
 		}
 	}
-	return e.confirm(it, it.Before)
+	return it.confirm(at.tree, it.Before)
 }

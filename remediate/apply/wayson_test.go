@@ -235,8 +235,8 @@ func TestRemains(t *testing.T) {
 	s, err := openStore(mustDefaults(t, world{state: t.TempDir() + "/state", root: "/"}.options()), true)
 	must(t, err)
 	defer s.close()
-	h, err := openHistory(s)
-	must(t, err)
+	h := newHistory(s)
+	must(t, h.open())
 	dir := s.run("0001-x")
 	must(t, os.Mkdir(dir, 0o700))
 	must(t, os.WriteFile(dir+"/before.0", []byte("kept"), 0o600))
@@ -295,7 +295,7 @@ func TestUnconfirmedWithoutGuard(t *testing.T) {
 // TestDraftFails changes nothing where the next run cannot be numbered, since the earlier ones cannot be listed.
 func TestDraftFails(t *testing.T) {
 	w := newWorld(t)
-	e, err := begin(w.options())
+	e, _, err := begin(w.options())
 	must(t, err)
 	defer e.end()
 	must(t, os.Remove(w.state+"/runs"))
@@ -303,7 +303,7 @@ func TestDraftFails(t *testing.T) {
 	if j, err := e.draft(); j != nil || err == nil {
 		t.Errorf("a run: %+v, %v", j, err)
 	}
-	if j, err := e.amendment(&txn{}); j != nil || err == nil {
+	if j, err := e.view(&txn{}).amendment(); j != nil || err == nil {
 		t.Errorf("an amendment: %+v, %v", j, err)
 	}
 }

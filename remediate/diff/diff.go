@@ -253,8 +253,10 @@ func label(path string) string {
 
 // visible escapes what is not printable, a reversal of writing direction and a zero-width character among it, and
 // bytes that are not UTF-8. A tab stays, and a carriage return before the end of the line: neither moves the cursor
-// to where it has been.
-func visible(s string) string {
+// to where it has been. What a runner of continuous integration would obey is escaped too.
+func visible(s string) string { return Inert(escaped(s)) }
+
+func escaped(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])

@@ -49,10 +49,10 @@ func hidden(c remediate.Change, r *Redactor, text string) string {
 	return ""
 }
 
-// Deceptive reports whether a text has characters that Unified would escape.
+// Deceptive reports whether a text has characters that could deceive a terminal.
 func Deceptive(text string) bool {
 	for line := range strings.Lines(text) {
-		if visible(line) != line {
+		if escaped(line) != line {
 			return true
 		}
 	}

@@ -11,17 +11,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"example.com/harden/checks/facts"
 	"example.com/harden/checks/want"
 )
-
-// Compose brings a service of a Compose file to hold what is wanted.
-func Compose(data []byte, w want.Compose) ([]byte, error) {
-	after, errs := Composes(data, []want.Compose{w})
-	if errs[0] != nil {
-		return nil, errs[0]
-	}
-	return after, nil
-}
 
 // Composes brings services of a Compose file to hold what is wanted, all at once, and tells of each want why it could
 // not be done. An element of a list is found by what it holds and not by its index, which an earlier edit may have
@@ -65,7 +57,7 @@ func documents(data []byte) ([][]byte, error) {
 			bytes.HasPrefix(text, []byte("---\t"))
 		switch {
 		case bytes.Equal(text, []byte("...")) || bytes.HasPrefix(text, []byte("... ")):
-			return nil, at(data, offset, "a document ends: edit it yourself")
+			return nil, facts.At(data, offset, "a document ends: edit it yourself")
 		case begins:
 			if said {
 				pieces = append(pieces, data[start:offset])

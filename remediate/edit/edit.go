@@ -57,13 +57,6 @@ func applyAll(data []byte, all []splice) []byte {
 	return data
 }
 
-// at is an error at an offset of data.
-func at(data []byte, offset int, problem string) error {
-	before := data[:offset]
-	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return fmt.Errorf("line %d, column %d: %s", bytes.Count(before, []byte("\n"))+1, column, problem)
-}
-
 // eol is how the lines of data end, by its first line.
 func eol(data []byte) string {
 	if i := bytes.IndexByte(data, '\n'); i > 0 && data[i-1] == '\r' {

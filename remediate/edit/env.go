@@ -3,7 +3,10 @@ package edit
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // Env makes /etc/environment assign value to name. The file is read as pam_env does, which is neither a shell's way
@@ -48,13 +51,9 @@ func Env(data []byte, name, value string) ([]byte, error) {
 	}
 	after := s.apply(data)
 	now, err := pamAssignments(after)
-	if err != nil || len(now) != len(want) {
+	same := func(a, b pamAssignment) bool { return a.name == b.name && a.value == b.value }
+	if err != nil || !slices.EqualFunc(now, want, same) {
 		return nil, errProof
-	}
-	for i := range now {
-		if now[i].name != want[i].name || now[i].value != want[i].value {
-			return nil, errProof
-		}
 	}
 	return after, nil
 }
@@ -91,10 +90,11 @@ func pamAssignments(data []byte) ([]pamAssignment, error) {
 			end = i
 		}
 		if blank := strings.TrimRight(text, " \t\r"); end == len(text) && strings.HasSuffix(blank, `\`) {
-			return nil, at(data, start+len(blank)-1, "a backslash at the end of the line, which not every pam_env takes alike")
+			return nil, facts.At(data, start+len(blank)-1,
+				"a backslash at the end of the line, which not every pam_env takes alike")
 		}
 		if i := strings.IndexByte(text, 0); i >= 0 {
-			return nil, at(data, start+i, "a zero byte")
+			return nil, facts.At(data, start+i, "a zero byte")
 		}
 		begin := len(text[:end]) - len(strings.TrimLeft(text[:end], " \t"))
 		if strings.HasPrefix(text[begin:end], "export ") {

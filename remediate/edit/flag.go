@@ -115,14 +115,14 @@ func envOptions(data []byte, variable string, set func(string) (string, error)) 
 		a := old[target]
 		options, err := set(a.Value)
 		if err != nil {
-			return nil, at(data, a.start, err.Error())
+			return nil, facts.At(data, a.start, err.Error())
 		}
 		if options == a.Value {
 			return data, nil
 		}
 		text, err := requote(string(data[a.start:a.end]), a.Value, options)
 		if err != nil {
-			return nil, at(data, a.start, err.Error())
+			return nil, facts.At(data, a.start, err.Error())
 		}
 		s = splice{a.start, a.end, text}
 		want[target].Value = options
@@ -169,7 +169,7 @@ func envLines(data []byte) ([]envLine, error) {
 		one := facts.ParseEnv([]byte(line))
 		probe := facts.ParseEnv([]byte(strings.TrimRight(line, "\r\n") + "\nX="))
 		if !slices.Equal(probe, append(slices.Clone(one), facts.Assignment{Name: "X"})) {
-			return nil, at(data, start, "the line goes on in the next: edit it yourself")
+			return nil, facts.At(data, start, "the line goes on in the next: edit it yourself")
 		}
 		if len(one) == 0 {
 			continue
@@ -295,15 +295,13 @@ func quoteWord(s string) string {
 	return s
 }
 
-var shells = []string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}
-
 // findFlag splits a command line and finds the uses of a flag in it.
 func findFlag(line, name string, boolean bool) ([]token, []use, error) {
 	words, err := tokens(line)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(words) > 0 && slices.Contains(shells, path.Base(strings.TrimLeft(words[0].text, "-+!|:@"))) {
+	if len(words) > 0 && facts.IsShell(strings.TrimLeft(words[0].text, "-+!|:@")) {
 		return nil, nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(words[0].text))
 	}
 	var uses []use

@@ -169,7 +169,7 @@ func (l layout) edit(v hujson.Value, key []string, want any) (splice, error) {
 	member := o.Members[i]
 	if len(key) > 1 {
 		if _, ok := member.Value.Value.(*hujson.Object); !ok {
-			return splice{}, at(l.data, member.Value.StartOffset, fmt.Sprintf("the value of %q is not an object", key[0]))
+			return splice{}, facts.At(l.data, member.Value.StartOffset, fmt.Sprintf("the value of %q is not an object", key[0]))
 		}
 		return l.edit(member.Value, key[1:], want)
 	}

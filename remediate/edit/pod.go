@@ -126,26 +126,26 @@ func parsePod(data []byte, container string) (*pod, error) {
 			p.words[i] = append(p.words[i], e.Value)
 		}
 	}
-	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && slices.Contains(shells, path.Base(all[0])) {
+	if all := slices.Concat(p.words[0], p.words[1]); len(all) > 0 && facts.IsShell(all[0]) {
 		return nil, fmt.Errorf("the command is run by %s: edit it yourself", path.Base(all[0]))
 	}
-	return p, p.unwrap()
+	p.unwrap()
+	return p, nil
 }
 
 // unwrap finds where the program's own arguments begin: what wraps it has flags too.
-func (p *pod) unwrap() error {
+func (p *pod) unwrap() {
 	all := slices.Concat(p.words[0], p.words[1])
 	if len(all) == 0 || strings.HasPrefix(all[0], "-") {
-		return nil
+		return
 	}
 	for _, name := range kube.Programs {
 		if n, ok := kube.Before(all, name); ok {
 			p.wrapped = n
-			return nil
+			return
 		}
 	}
 	p.wrapped = 1 // not a program of Kubernetes
-	return nil
 }
 
 // A podUse is one occurrence of a flag: words[field][first:last+1], and its value.
@@ -317,7 +317,7 @@ func (p *pod) covers(m want.Mount) (bool, error) {
 	var nearest *yaml.Node
 	at := ""
 	for _, v := range elements(field(p.container, "volumeMounts")) {
-		if dir := path.Clean(textAt(v, "mountPath")); within(m.Path, dir) && len(dir) > len(at) {
+		if dir := path.Clean(textAt(v, "mountPath")); facts.Within(m.Path, dir) && len(dir) > len(at) {
 			nearest, at = v, dir
 		}
 	}
@@ -340,11 +340,6 @@ func (p *pod) covers(m want.Mount) (bool, error) {
 			"yourself", m.Path)
 	}
 	return false, nil
-}
-
-// within reports whether name is dir or below it.
-func within(name, dir string) bool {
-	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // volumeName makes a DNS label of a path that no volume has yet.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"example.com/harden/checks/facts"
 )
 
 // Unit makes a systemd drop-in of harden's own set a key of a section to exactly these values, in this order, and to
@@ -189,7 +191,7 @@ func unitLines(data []byte) ([]unitLine, error) {
 		}
 		l, err := unitEntry(strings.TrimSpace(logical.String()+text), section)
 		if err != nil {
-			return nil, at(data, start, err.Error())
+			return nil, facts.At(data, start, err.Error())
 		}
 		section = l.section
 		l.start, l.end = start, offset
@@ -198,7 +200,7 @@ func unitLines(data []byte) ([]unitLine, error) {
 		logical.Reset()
 	}
 	if start >= 0 {
-		return nil, at(data, start, "the line is continued by a backslash, and nothing follows")
+		return nil, facts.At(data, start, "the line is continued by a backslash, and nothing follows")
 	}
 	return all, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/facts"
 )
 
 // YAML sets what is at path in a YAML document to value, or removes it when value is nil. An element of path is a key
@@ -50,9 +51,7 @@ func YAML(data []byte, path []string, value any) ([]byte, error) {
 		if want == nil {
 			return data, nil
 		}
-		if want, err = nest(path, want); err != nil {
-			return nil, err
-		}
+		want = nest(path, want)
 		edits = []splice{appendLine(data, strings.Join(d.block(want, ""), d.eol), d.eol)}
 	} else if edits, err = d.set(top, slot{}, path, want); err != nil {
 		return nil, err
@@ -105,7 +104,7 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	case errors.Is(err, budget.Err):
 		return nil, err
 	case err != nil:
-		return nil, yamlError(err)
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 	case len(docs) == 0:
 		return nil, nil
 	case len(docs) > 1:
@@ -120,25 +119,20 @@ func isJSON(data []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) && json.Valid(data)
 }
 
-// yamlError takes the parser's own prefix off its errors.
-func yamlError(err error) error {
-	return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-}
-
 // plainYAML refuses bytes that parsers do not take alike.
 func plainYAML(data []byte) error {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
-		return at(data, 0, "byte order mark")
+		return facts.At(data, 0, "byte order mark")
 	}
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			return at(data, i, "invalid UTF-8")
+			return facts.At(data, i, "invalid UTF-8")
 		case r == '\r' && !bytes.HasPrefix(data[i+1:], []byte("\n")), r == '\u0085', r == '\u2028', r == '\u2029':
-			return at(data, i, "a line break that not every parser takes for one")
+			return facts.At(data, i, "a line break that not every parser takes for one")
 		case r == '\ufeff':
-			return at(data, i, "byte order mark")
+			return facts.At(data, i, "byte order mark")
 		}
 		i += size
 	}
@@ -146,7 +140,7 @@ func plainYAML(data []byte) error {
 	for line := range bytes.Lines(data) {
 		blank := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
 		if i := bytes.IndexByte(blank, '\t'); i >= 0 {
-			return at(data, offset+i, "indentation by a tab")
+			return facts.At(data, offset+i, "indentation by a tab")
 		}
 		offset += len(line)
 	}
@@ -194,14 +188,11 @@ func assignNode(n *yaml.Node, path []string, want *yaml.Node) {
 		assignNode(n.Content[i], path[1:], want)
 	case want == nil:
 	case n.Kind == yaml.MappingNode:
-		made, _ := nest(path[1:], want)
-		n.Content = append(n.Content, stringNode(path[0]), made)
+		n.Content = append(n.Content, stringNode(path[0]), nest(path[1:], want))
 	case n.Kind == yaml.SequenceNode:
-		made, _ := nest(path[1:], want)
-		n.Content = append(n.Content, made)
+		n.Content = append(n.Content, nest(path[1:], want))
 	default: // null
-		made, _ := nest(path, want)
-		*n = *made
+		*n = *nest(path, want)
 	}
 }
 
@@ -223,7 +214,7 @@ func child(n *yaml.Node, name string) int {
 }
 
 // nest puts a value below the path that leads to it.
-func nest(path []string, value *yaml.Node) (*yaml.Node, error) {
+func nest(path []string, value *yaml.Node) *yaml.Node {
 	for _, name := range slices.Backward(path) {
 		if name == "-" {
 			value = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{value}}
@@ -231,7 +222,7 @@ func nest(path []string, value *yaml.Node) (*yaml.Node, error) {
 		}
 		value = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{stringNode(name), value}}
 	}
-	return value, nil
+	return value
 }
 
 func clone(n *yaml.Node) *yaml.Node {

@@ -114,7 +114,7 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 	i, j := 0, 0
 	for _, k := range append(kept, [2]int{len(old), len(now)}) {
 		for ; i < k[0] && j < k[1]; i, j = i+1, j+1 { // one in the place of the other
-			inner, err := d.slotOf(n, s, i)
+			inner, err := d.slotOf(n, i)
 			if err != nil {
 				return nil, err
 			}
@@ -132,7 +132,7 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 			edits = append(edits, more...)
 		}
 		if j < k[1] {
-			more, err := d.elements(n, s, i, now[j:k[1]])
+			more, err := d.elements(n, i, now[j:k[1]])
 			if err != nil {
 				return nil, err
 			}
@@ -144,13 +144,13 @@ func (d *yamlDoc) align(n *yaml.Node, s slot, want *yaml.Node) ([]splice, error)
 }
 
 // elements puts new elements of a sequence before its element i, which may be one past the last.
-func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (splice, error) {
+func (d *yamlDoc) elements(n *yaml.Node, i int, more []*yaml.Node) (splice, error) {
 	near := max(i-1, 0)
-	inner, err := d.slotOf(n, s, near)
+	inner, err := d.slotOf(n, near)
 	if err != nil {
 		return splice{}, err
 	}
-	start, end, err := d.piece(n, s, near)
+	start, end, err := d.piece(n, near)
 	if err != nil {
 		return splice{}, err
 	}
@@ -159,7 +159,7 @@ func (d *yamlDoc) elements(n *yaml.Node, s slot, i int, more []*yaml.Node) (spli
 		for _, m := range more {
 			texts = append(texts, d.flow(m))
 		}
-		between, err := d.separator(n, s, max(near-1, 0), 1)
+		between, err := d.separator(n, max(near-1, 0), 1)
 		if err != nil {
 			return splice{}, err
 		}

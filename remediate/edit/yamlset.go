@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"example.com/harden/checks/facts"
 )
 
 // A slot is the place in a mapping or a sequence that holds a value.
@@ -40,11 +42,7 @@ func (d *yamlDoc) set(n *yaml.Node, s slot, path []string, want *yaml.Node) ([]s
 		if want == nil {
 			return nil, nil
 		}
-		made, err := nest(path, want)
-		if err != nil {
-			return nil, err
-		}
-		return d.replace(n, s, made)
+		return d.replace(n, s, nest(path, want))
 	}
 	return nil, d.at(n, "the value there is neither a mapping nor a sequence, so it has no %q", path[0])
 }
@@ -58,11 +56,7 @@ func (d *yamlDoc) setKey(n *yaml.Node, s slot, path []string, want *yaml.Node) (
 		case want == nil:
 			return nil, nil
 		}
-		made, err := nest(path[1:], want)
-		if err != nil {
-			return nil, err
-		}
-		return d.add(n, s, stringNode(path[0]), made)
+		return d.add(n, s, stringNode(path[0]), nest(path[1:], want))
 	}
 	if path[0] == "<<" {
 		return nil, d.at(n.Content[i-1], "a merge key: edit it yourself")
@@ -70,7 +64,7 @@ func (d *yamlDoc) setKey(n *yaml.Node, s slot, path []string, want *yaml.Node) (
 	if len(path) == 1 && want == nil {
 		return d.remove(n, s, i, i)
 	}
-	inner, err := d.slotOf(n, s, i)
+	inner, err := d.slotOf(n, i)
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +79,11 @@ func (d *yamlDoc) setElement(n *yaml.Node, s slot, path []string, want *yaml.Nod
 	case i < 0 && want == nil:
 		return nil, nil
 	case i < 0:
-		made, err := nest(path[1:], want)
-		if err != nil {
-			return nil, err
-		}
-		return d.add(n, s, nil, made)
+		return d.add(n, s, nil, nest(path[1:], want))
 	case len(path) == 1 && want == nil:
 		return d.remove(n, s, i, i)
 	}
-	inner, err := d.slotOf(n, s, i)
+	inner, err := d.slotOf(n, i)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +111,7 @@ func mergedKey(n *yaml.Node, name string, seen map[*yaml.Node]bool) bool {
 }
 
 // slotOf is the slot of the value n.Content[i].
-func (d *yamlDoc) slotOf(n *yaml.Node, s slot, i int) (slot, error) {
+func (d *yamlDoc) slotOf(n *yaml.Node, i int) (slot, error) {
 	flow := n.Style&yaml.FlowStyle != 0
 	if n.Kind == yaml.MappingNode {
 		after, err := d.colon(n.Content[i-1], flow)
@@ -141,8 +131,8 @@ func (d *yamlDoc) slotOf(n *yaml.Node, s slot, i int) (slot, error) {
 }
 
 // piece is where the entry of n.Content[i] begins, its key or dash included, and where it ends.
-func (d *yamlDoc) piece(n *yaml.Node, s slot, i int) (start, end int, err error) {
-	inner, err := d.slotOf(n, s, i)
+func (d *yamlDoc) piece(n *yaml.Node, i int) (start, end int, err error) {
+	inner, err := d.slotOf(n, i)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -164,11 +154,11 @@ func (d *yamlDoc) add(n *yaml.Node, s slot, key, value *yaml.Node) ([]splice, er
 		return d.addFlow(n, s, key, value)
 	}
 	last := len(n.Content) - 1
-	inner, err := d.slotOf(n, s, last)
+	inner, err := d.slotOf(n, last)
 	if err != nil {
 		return nil, err
 	}
-	_, end, err := d.piece(n, s, last)
+	_, end, err := d.piece(n, last)
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +188,11 @@ func (d *yamlDoc) addFlow(n *yaml.Node, s slot, key, value *yaml.Node) ([]splice
 		step = 2
 	}
 	last := len(n.Content) - 1
-	_, end, err := d.piece(n, s, last)
+	_, end, err := d.piece(n, last)
 	if err != nil {
 		return nil, err
 	}
-	separator, err := d.separator(n, s, last-step, step)
+	separator, err := d.separator(n, last-step, step)
 	if err != nil {
 		return nil, err
 	}
@@ -211,15 +201,15 @@ func (d *yamlDoc) addFlow(n *yaml.Node, s slot, key, value *yaml.Node) ([]splice
 
 // separator is what stands between the entries of a flow collection whose values are n.Content[i] and
 // n.Content[i+step].
-func (d *yamlDoc) separator(n *yaml.Node, s slot, i, step int) (string, error) {
+func (d *yamlDoc) separator(n *yaml.Node, i, step int) (string, error) {
 	if i < 0 || i+step >= len(n.Content) {
 		return ", ", nil
 	}
-	_, end, err := d.piece(n, s, i)
+	_, end, err := d.piece(n, i)
 	if err != nil {
 		return "", err
 	}
-	start, _, err := d.piece(n, s, i+step)
+	start, _, err := d.piece(n, i+step)
 	if err != nil {
 		return "", err
 	}
@@ -243,29 +233,29 @@ func (d *yamlDoc) remove(n *yaml.Node, s slot, first, last int) ([]splice, error
 	if first == lead && last == len(n.Content)-1 {
 		return d.replace(n, s, &yaml.Node{Kind: n.Kind, Tag: n.Tag})
 	}
-	start, _, err := d.piece(n, s, first)
+	start, _, err := d.piece(n, first)
 	if err != nil {
 		return nil, err
 	}
-	_, end, err := d.piece(n, s, last)
+	_, end, err := d.piece(n, last)
 	if err != nil {
 		return nil, err
 	}
 	switch next := last + step; {
 	case n.Style&yaml.FlowStyle != 0 && next < len(n.Content):
-		until, _, err := d.piece(n, s, next)
+		until, _, err := d.piece(n, next)
 		if err != nil {
 			return nil, err
 		}
 		return d.cut(start, until)
 	case n.Style&yaml.FlowStyle != 0:
-		_, from, err := d.piece(n, s, first-step)
+		_, from, err := d.piece(n, first-step)
 		if err != nil {
 			return nil, err
 		}
 		return d.cut(from, end)
 	case !d.leads(start): // behind a dash: the next entry takes its place
-		until, _, err := d.piece(n, s, next)
+		until, _, err := d.piece(n, next)
 		if err != nil {
 			return nil, err
 		}
@@ -287,7 +277,7 @@ func (d *yamlDoc) remove(n *yaml.Node, s slot, first, last int) ([]splice, error
 // cut removes a part of a flow collection, in which no comment may be.
 func (d *yamlDoc) cut(start, end int) ([]splice, error) {
 	if bytes.Contains(d.data[start:end], []byte("#")) && bytes.Contains(d.data[start:end], []byte("\n")) {
-		return nil, at(d.data, start, loss)
+		return nil, facts.At(d.data, start, loss)
 	}
 	return []splice{{start, end, ""}}, nil
 }

@@ -65,7 +65,8 @@ func (r composeReader) read(data []byte) error {
 	}
 	for _, d := range docs {
 		var doc map[string]any
-		if withoutTags(d.Root) != nil || d.Root.Decode(&doc) != nil {
+		withoutTags(d.Root)
+		if d.Root.Decode(&doc) != nil {
 			return errors.New("not YAML of a Compose file")
 		}
 		if err := r.document(doc); err != nil {
@@ -76,7 +77,7 @@ func (r composeReader) read(data []byte) error {
 }
 
 // withoutTags takes what is reset out of a document, and Compose's tags off what is left.
-func withoutTags(n *yaml.Node) error {
+func withoutTags(n *yaml.Node) {
 	switch {
 	case n.Tag == "!override":
 		n.Tag = ""
@@ -92,11 +93,8 @@ func withoutTags(n *yaml.Node) error {
 		n.Content = slices.DeleteFunc(n.Content, func(c *yaml.Node) bool { return c.Tag == "!reset" })
 	}
 	for _, c := range n.Content {
-		if err := withoutTags(c); err != nil {
-			return err
-		}
+		withoutTags(c)
 	}
-	return nil
 }
 
 func (r composeReader) document(doc map[string]any) error {
@@ -218,9 +216,7 @@ func (r composeReader) canonical(doc map[string]any) (err error) {
 func environment(h *facts.Host, file string) func(string) (string, bool) {
 	values := map[string]string{}
 	if f, err := h.File(path.Join(path.Dir(file), ".env")); err == nil {
-		for _, a := range facts.ParseEnv(f.Data) {
-			values[a.Name] = a.Value
-		}
+		_ = source.DotEnv(f.Data, values, nil, budget.New(".env", nil)) // what cannot be read has no values
 	}
 	return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/harden/checks/budget"
+	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/schema"
 	"example.com/harden/remediate"
 )
@@ -72,26 +72,11 @@ func validateKubernetes(c remediate.Change) error {
 					value = argv[i+1]
 				}
 			}
-			if err := schema.Flag(path.Base(argv[0]), minor(now.Image), strings.ReplaceAll(name, "_", "-"), value); err != nil {
+			minor, _ := kube.MinorVersion(now.Image)
+			if err := schema.Flag(path.Base(argv[0]), minor, strings.ReplaceAll(name, "_", "-"), value); err != nil {
 				return fmt.Errorf("container %s: %w", now.Name, err)
 			}
 		}
 	}
 	return nil
-}
-
-// minor is the minor version of Kubernetes that an image's tag tells ("registry.k8s.io/kube-apiserver:v1.35.4"), 0
-// where it tells none.
-func minor(image string) int {
-	_, tag, _ := strings.Cut(path.Base(image), ":")
-	tag, _, _ = strings.Cut(tag, "@")
-	parts := strings.Split(tag, ".")
-	if len(parts) < 2 || parts[0] != "v1" {
-		return 0
-	}
-	n, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return 0
-	}
-	return n
 }

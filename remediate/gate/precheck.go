@@ -180,13 +180,10 @@ func (s setting) list() []string {
 	return nil
 }
 
-func (p *precheck) running() (out []docker.Container) {
-	for _, c := range p.containers {
-		if c.State.Running {
-			out = append(out, c)
-		}
-	}
-	return out
+func (p *precheck) running() []docker.Container { return running(p.containers) }
+
+func running(all []docker.Container) []docker.Container {
+	return slices.DeleteFunc(slices.Clone(all), func(c docker.Container) bool { return !c.State.Running })
 }
 
 // unbridged warns of a run that switches live-restore on: taken back, it ends the containers that have outlived it.
@@ -196,11 +193,7 @@ func (p *precheck) unbridged(cs []*checks.Check) {
 	if _, ok := p.settings["live-restore"]; !ok || !docker.OpenRC(p.daemon.Unit) {
 		return
 	}
-	var names []string
-	for _, c := range p.running() {
-		names = append(names, nameOf(c))
-	}
-	if len(names) > 0 {
+	if names := namesOf(p.running()); len(names) > 0 {
 		p.warn(cs, "rolling this back restarts dockerd without live-restore, and OpenRC cannot keep it on for one "+
 			"restart: these containers stop: %s", Join(names))
 	}
@@ -283,12 +276,10 @@ func (p *precheck) icc(s setting) {
 	if talk || len(touched) > 1 {
 		p.warn(s.checks, "these containers share the default bridge and can no longer reach each other: %s", Join(touched))
 	}
-	major, _, _ := strings.Cut(p.engine.ServerVersion, ".")
-	if n, err := strconv.Atoi(major); err == nil && n >= 28 {
+	if p.engine.AtLeast(28, 0) {
 		if _, err := p.host.Info("/proc/sys/net/bridge"); errors.Is(err, fs.ErrNotExist) {
 			p.warn(s.checks, "Docker %s creates no bridge network with icc=false unless the kernel module br_netfilter is "+
-				"loaded, "+
-				"and it is not", p.engine.ServerVersion)
+				"loaded, and it is not", p.engine.ServerVersion)
 		}
 	}
 }
@@ -319,13 +310,20 @@ func (p *precheck) tlsFile(s setting) {
 
 func (p *precheck) seccomp(s setting) {
 	for _, file := range s.list() {
-		if err := seccompProfile(p.host, file); err != nil {
+		if err := seccompProfile(p.host, p.daemon, file); err != nil {
 			p.refuse(s.checks, "dockerd would not start without its seccomp profile: %v", err)
 		}
 	}
 }
 
 func nameOf(c docker.Container) string { return facts.Clip(c.ShortName()) }
+
+func namesOf(cs []docker.Container) (names []string) {
+	for _, c := range cs {
+		names = append(names, nameOf(c))
+	}
+	return names
+}
 
 // Join names at most a dozen: a longer list is read by nobody.
 func Join(names []string) string {

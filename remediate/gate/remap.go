@@ -18,15 +18,13 @@ func (p *precheck) remap(s setting) {
 	if len(s.list()) == 0 {
 		return
 	}
-	var host, run []string
+	var host []string
 	for _, c := range p.containers {
 		if docker.NeedsHostUsers(&c) {
 			host = append(host, nameOf(c))
 		}
 	}
-	for _, c := range p.running() {
-		run = append(run, nameOf(c))
-	}
+	run := namesOf(p.running())
 	switch {
 	case p.daemon.Flavour == "rootless":
 		p.refuse(s.checks, "a rootless dockerd already maps its users")
@@ -86,13 +84,7 @@ func Orphans(now, after *facts.Host) ([]string, error) {
 		return nil, nil // nothing answers, so nothing is known to run
 	}
 	containers, err := docker.Containers(now)
-	var names []string
-	for _, c := range containers {
-		if c.State.Running {
-			names = append(names, nameOf(c))
-		}
-	}
-	return names, err
+	return namesOf(running(containers)), err
 }
 
 // moves reports whether an Engine would keep its data elsewhere, were it started as it is configured on h.

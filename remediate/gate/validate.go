@@ -23,19 +23,10 @@ import (
 	"example.com/harden/remediate/scratch"
 )
 
-// ValidateDaemonJSON judges the bytes of a daemon.json as a dockerd with these flags would: strict JSON, known keys
-// with values of their types, nothing both in the file and on the command line. What depends on the host, Validate
-// asks. Errors quote keys, and values only where those are names from a fixed list.
-func ValidateDaemonJSON(candidate []byte, next facts.Flags) error {
-	keys, err := docker.ParseKeys(candidate)
-	if err != nil {
-		return err
-	}
-	return validateKeys(keys, next, nil, nil)
-}
-
-// validateKeys does the work. proven are keys that a dockerd has started with: of the same value it is not asked
-// again whether it is known or fits, since that dockerd knows better. drivers are the log drivers it has.
+// validateKeys judges the keys of a daemon.json as a dockerd with these flags would: known keys with values of their
+// types, nothing both in the file and on the command line. Errors quote keys, and values only where those are names
+// from a fixed list. proven are keys that a dockerd has started with: of the same value it is not asked again whether
+// it is known or fits, since that dockerd knows better. drivers are the log drivers it has.
 func validateKeys(keys *docker.Keys, next facts.Flags, proven *docker.Keys, drivers []string) error {
 	for _, key := range keys.Order {
 		value := keys.Values[key]
@@ -183,7 +174,7 @@ func Validate(ctx context.Context, c remediate.Change, h *facts.Host) error {
 func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) error {
 	next := after.Next
 	if profile := textOf(keys, next, "seccomp-profile"); profile != "" {
-		if err := seccompProfile(h, profile); err != nil {
+		if err := seccompProfile(h, after, profile); err != nil {
 			return fmt.Errorf("seccomp-profile: %w", err)
 		}
 	}
@@ -197,7 +188,7 @@ func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) erro
 		if key == "tlscacert" && !boolOf(keys, next, "tlsverify") {
 			continue
 		}
-		file := cmp.Or(textOf(keys, next, key), path.Join("/root/.docker", base))
+		file := after.Path(cmp.Or(textOf(keys, next, key), path.Join("/root/.docker", base)))
 		if _, err := h.Info(file); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
 		}
@@ -206,11 +197,11 @@ func validateOnHost(h *facts.Host, keys *docker.Keys, after *docker.Daemon) erro
 }
 
 // seccompProfile refuses a profile that is not there or is no JSON. dockerd has two that are no files.
-func seccompProfile(h *facts.Host, name string) error {
+func seccompProfile(h *facts.Host, d *docker.Daemon, name string) error {
 	if name == "unconfined" || name == "builtin" {
 		return nil
 	}
-	f, err := h.File(name)
+	f, err := h.File(d.Path(name))
 	if err != nil {
 		return err
 	}

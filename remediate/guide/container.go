@@ -92,7 +92,7 @@ func recreate(i *inspected, by lookup) (*recreation, error) {
 	hc := i.Container.HostConfig
 	r.Host = docker.NeedsHostUsers(&i.Container) || hc.UsernsMode.IsHost()
 	r.image(i, config, by)
-	r.joined(i, host, by)
+	r.joined(host, by)
 	r.volumes(i, host, by)
 	hostname := get[string](config, "Hostname")
 	if strings.HasPrefix(i.ID, hostname) || hc.NetworkMode.IsContainer() || hc.UTSMode.IsHost() {
@@ -105,12 +105,12 @@ func recreate(i *inspected, by lookup) (*recreation, error) {
 	if r.Host {
 		host.set("UsernsMode", "host")
 	}
-	endpoints := r.endpoints(i, by)
+	endpoints := endpointsOf(i)
 	config.set("HostConfig", host)
-	if first, ok := endpoints[networkOf(i, by)]; ok {
-		config.set("NetworkingConfig", map[string]any{"EndpointsConfig": map[string]json.RawMessage{networkOf(i,
-			by): first}})
-		delete(endpoints, networkOf(i, by))
+	network := networkOf(i, by)
+	if first, ok := endpoints[network]; ok {
+		config.set("NetworkingConfig", map[string]any{"EndpointsConfig": map[string]json.RawMessage{network: first}})
+		delete(endpoints, network)
 	}
 	if len(endpoints) > 0 {
 		r.Created.Networks = endpoints
@@ -138,7 +138,7 @@ func (r *recreation) image(i *inspected, config object, by lookup) {
 }
 
 // joined replaces the IDs of other containers by their names, which they keep.
-func (r *recreation) joined(i *inspected, host object, by lookup) {
+func (r *recreation) joined(host object, by lookup) {
 	for _, key := range []string{"NetworkMode", "PidMode", "IpcMode"} {
 		id, ok := strings.CutPrefix(get[string](host, key), "container:")
 		if !ok {
@@ -237,9 +237,9 @@ func networkOf(i *inspected, by lookup) string {
 	return mode
 }
 
-// endpoints are what the container asked for on its networks: addresses, aliases, links. What the Engine chose is not
+// endpointsOf are what the container asked for on its networks: addresses, aliases, links. What the Engine chose is not
 // asked for again.
-func (r *recreation) endpoints(i *inspected, by lookup) map[string]json.RawMessage {
+func endpointsOf(i *inspected) map[string]json.RawMessage {
 	found := map[string]json.RawMessage{}
 	for _, name := range slices.Sorted(maps.Keys(i.Networks)) {
 		if name == "bridge" || name == "host" || name == "none" {

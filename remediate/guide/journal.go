@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -150,9 +151,9 @@ func (j *Journal) note(e entry) error {
 
 // of returns the last line about an item of a step; the zero entry where there is none.
 func (j *Journal) of(s Step, item string) entry {
-	for n := len(j.log) - 1; n >= 0; n-- {
-		if j.log[n].Step == s && j.log[n].Item == item {
-			return j.log[n]
+	for _, e := range slices.Backward(j.log) {
+		if e.Step == s && e.Item == item {
+			return e
 		}
 	}
 	return entry{}

@@ -97,8 +97,7 @@ func parseRanges(file string, data []byte, user string, uid uint32) ([]Range, er
 	if !slices.IsSortedFunc(found, func(a, b Range) int { return cmp.Compare(a.Outside, b.Outside) }) {
 		// dockerd up to 24 sorts them, and from 25 on takes them as they stand.
 		return nil, fmt.Errorf("%s: the ranges of user %s are not in ascending order, and versions of dockerd "+
-			"differ in how "+
-			"they take that; sort them", file, user)
+			"differ in how they take that; sort them", file, user)
 	}
 	return found, nil
 }

@@ -320,16 +320,14 @@ func (p *planner) refusals() {
 			"io.containerd.snapshotter")
 	}) {
 		p.refuse("the Engine uses the containerd image store, which does not go with userns-remap: set features " +
-			"containerd-snapshotter " +
-			"to false in daemon.json first, and pull the images again")
+			"containerd-snapshotter to false in daemon.json first, and pull the images again")
 	}
 	for _, dir := range p.Moved {
 		p.refuse("%s: it has data of an earlier userns-remap; move it away, or remove it", dir)
 	}
 	if len(p.Info.Plugins.Authorization) > 0 {
 		p.leave("authorization plugins", "one that was installed by `docker plugin install` stays in the old data "+
-			"root, and dockerd does "+
-			"not start without it: install it as a service of the host first")
+			"root, and dockerd does not start without it: install it as a service of the host first")
 	}
 }
 

@@ -188,8 +188,7 @@ func (m *mover) moved(ctx context.Context) error {
 	if !Remapped(info) || filepath.Dir(info.DockerRootDir) != m.Move.From ||
 		!remappedDir.MatchString(filepath.Base(info.DockerRootDir)) {
 		return fmt.Errorf("dockerd keeps its data in %s and not in a directory of the mapping below %s; restart "+
-			"dockerd, or go back "+
-			"with `harden guide userns-remap --back`", info.DockerRootDir, m.Move.From)
+			"dockerd, or go back with `harden guide userns-remap --back`", info.DockerRootDir, m.Move.From)
 	}
 	m.to = info.DockerRootDir
 	if m.mapping != nil {

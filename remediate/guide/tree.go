@@ -193,8 +193,7 @@ func (w *walk) note(st *unix.Stat_t, rel, target string) error {
 		t.Foreign = named(t.Foreign, rel)
 		if w.copier != nil {
 			return fmt.Errorf("%s: it belongs to %d:%d, which has no place in /etc/subuid or /etc/subgid; give "+
-				"the user "+
-				"of the mapping more IDs, or the file another owner", rel, st.Uid, st.Gid)
+				"the user of the mapping more IDs, or the file another owner", rel, st.Uid, st.Gid)
 		}
 	}
 	kind := st.Mode & unix.S_IFMT
@@ -235,7 +234,7 @@ func readlink(dir int, name string) (string, error) {
 	return string(buf[:max(n, 0)]), err
 }
 
-// same says what two trees of a volume differ in; empty where they are alike. Bytes on disk differ by file system.
+// same reports whether two trees of a volume are alike. Bytes on disk differ by file system.
 func (t Tree) same(other Tree) bool {
 	return t.Entries == other.Entries && t.Sum == other.Sum && slices.Equal(t.Mounts, other.Mounts)
 }

@@ -153,6 +153,10 @@ func (m *Merger) FleetOf(version string, now time.Time) *Fleet {
 		f.Notes = append(f.Notes, remediate.Count(m.unkept, "result")+" differed too much from the others to be kept "+
 			"whole: only their state is compared")
 	}
+	if m.passed > 0 {
+		f.Notes = append(f.Notes, remediate.Count(m.passed, "result")+" of checks that this harden does not know: left "+
+			"out; merge with a newer harden")
+	}
 	return f
 }
 

@@ -56,15 +56,20 @@ const (
 	maxSeen = 25
 	// maxText bounds each text that is kept, in bytes.
 	maxText = 400
-	// maxChecks bounds the checks of a report, and of a fleet: no harden has as many.
-	maxChecks = 4096
+	// maxChecks bounds the checks of a report: no harden has as many.
+	maxChecks = 1024
+	// maxEditions bounds the editions of benchmarks that a report is of.
+	maxEditions = 16
 )
 
 // ReadGist reads a report that was saved as JSON, of at most so many bytes, and keeps its gist. It holds one finding at
 // a time, however large the report is. name is what errors call it; they name the line too.
 func ReadGist(name string, r io.Reader, most int64) (*Gist, error) {
-	in := &lines{r: io.LimitReader(r, most+1), most: most}
-	rd := gistReader{jsontext.NewDecoder(in), &Gist{File: name}, map[string]bool{}}
+	in := &lines{r: io.LimitReader(r, most+1), most: most, ahead: maxToken}
+	// Names that are there twice are told by members: a list of all names has no bound.
+	rd := gistReader{d: jsontext.NewDecoder(in, jsontext.AllowDuplicateNames(true)), gist: &Gist{File: name},
+		seen: map[string]bool{}}
+	in.at = rd.d.InputOffset
 	err := rd.read()
 	if err == nil {
 		return rd.gist, nil
@@ -76,7 +81,16 @@ func ReadGist(name string, r io.Reader, most int64) (*Gist, error) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		at, err = e.ByteOffset, e.Err
 	}
-	return nil, fmt.Errorf("%s:%d: %w", name, in.line(at), err)
+	err = cmp.Or(in.long, err)
+	return nil, fmt.Errorf("%s:%d: %w", name, in.line(at), bounded(err))
+}
+
+// bounded is an error about a report of a length that can be shown, whatever of the report it quotes.
+func bounded(err error) error {
+	if text := err.Error(); len(text) > maxText {
+		return errors.New(clipped(text))
+	}
+	return err
 }
 
 // A gistReader reads one gist.
@@ -84,6 +98,8 @@ type gistReader struct {
 	d    *jsontext.Decoder
 	gist *Gist
 	seen map[string]bool
+
+	findings int
 }
 
 func (rd *gistReader) read() error {
@@ -95,7 +111,9 @@ func (rd *gistReader) read() error {
 		return errors.New(reportHint)
 	}
 	err := rd.members(func(name string) (bool, error) {
-		rd.seen[name] = true
+		if slices.Contains(reportKeys, name) {
+			rd.seen[name] = true
+		}
 		switch name {
 		case "schema":
 			if err := rd.string(&schema); err != nil || schema != Schema {
@@ -104,9 +122,9 @@ func (rd *gistReader) read() error {
 			}
 			return true, nil
 		case "version":
-			return true, rd.string(&g.Version)
+			return true, rd.brief(&g.Version)
 		case "command":
-			return true, rd.string(&g.Command)
+			return true, rd.brief(&g.Command)
 		case "time":
 			return true, rd.time(&g.Time)
 		case "host":
@@ -115,8 +133,11 @@ func (rd *gistReader) read() error {
 			return true, rd.score()
 		case "benchmarks":
 			return true, rd.elements(func() error {
+				if len(g.benchmarks) >= maxEditions {
+					return fmt.Errorf("more than %d benchmarks", maxEditions)
+				}
 				g.benchmarks = append(g.benchmarks, "")
-				return rd.string(&g.benchmarks[len(g.benchmarks)-1])
+				return rd.brief(&g.benchmarks[len(g.benchmarks)-1])
 			})
 		case "results":
 			return true, rd.elements(rd.result)
@@ -132,10 +153,13 @@ func (rd *gistReader) read() error {
 	return rd.whole()
 }
 
+// reportKeys are what a merge goes by.
+var reportKeys = []string{"schema", "version", "time", "command", "host", "benchmarks", "results"}
+
 // whole refuses a report in which what a merge goes by is missing or not what any harden writes.
 func (rd *gistReader) whole() error {
 	g := rd.gist
-	for _, key := range []string{"schema", "version", "time", "command", "host", "benchmarks", "results"} {
+	for _, key := range reportKeys {
 		if !rd.seen[key] {
 			return fmt.Errorf("%s: it has no %q", reportHint, key)
 		}
@@ -159,13 +183,13 @@ func (rd *gistReader) host() error {
 	return rd.members(func(name string) (bool, error) {
 		switch name {
 		case "name":
-			return true, rd.string(&h.Name)
+			return true, rd.brief(&h.Name)
 		case "machine":
 			return true, rd.string(&h.Machine)
 		case "os":
-			return true, rd.string(&h.OS)
+			return true, rd.brief(&h.OS)
 		case "kernel":
-			return true, rd.string(&h.Kernel)
+			return true, rd.brief(&h.Kernel)
 		case "daemon":
 			h.Daemon = new(Daemon)
 		case "engine":
@@ -216,7 +240,7 @@ func (rd *gistReader) result() error {
 		case "number":
 			return true, rd.string(&res.number)
 		case "title":
-			return true, rd.string(&res.title)
+			return true, rd.brief(&res.title)
 		case "state":
 			return true, rd.string((*string)(&res.standing))
 		case "level":
@@ -242,9 +266,9 @@ func (rd *gistReader) result() error {
 // take checks a result and keeps it.
 func (rd *gistReader) take(res gistResult) error {
 	switch {
-	case !checkID.MatchString(res.id):
+	case !checkID.MatchString(res.id) || len(res.id) > maxText:
 		return fmt.Errorf("results: %q is not the ID of a check", res.id)
-	case !numberID.MatchString(res.number):
+	case !numberID.MatchString(res.number) || len(res.number) > maxText:
 		return fmt.Errorf("results: %s: %q is not a number", res.id, res.number)
 	case !slices.Contains(States, res.standing):
 		return fmt.Errorf("results: %s: unknown state %q", res.id, res.standing)
@@ -291,6 +315,9 @@ func (rd *gistReader) finding(res *gistResult, waived bool) error {
 	if err != nil || State(state) == Fixed {
 		return err
 	}
+	if rd.findings++; rd.findings > maxObjects {
+		return fmt.Errorf("more than %d findings", maxObjects)
+	}
 	s.subject = untagged(cmp.Or(place, s.subject))
 	s.got, s.must = untagged(s.got), untagged(s.must)
 	sum := sha256.Sum256([]byte(joined(s.subject, s.got, s.must, fmt.Sprint(waived))))
@@ -312,89 +339,4 @@ func clipped(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxText], "") + "…"
-}
-
-// members goes through an object. take reads the value of the member of a name, or leaves it to be passed over.
-func (rd *gistReader) members(take func(name string) (bool, error)) error {
-	if rd.d.PeekKind() != '{' {
-		return cmp.Or(rd.skip(), errors.New("not an object"))
-	}
-	if _, err := rd.d.ReadToken(); err != nil {
-		return err
-	}
-	for rd.d.PeekKind() != '}' {
-		name, err := rd.d.ReadToken()
-		if err != nil {
-			return err
-		}
-		key := name.String()
-		taken, err := take(key)
-		if err == nil && !taken {
-			err = rd.d.SkipValue()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	_, err := rd.d.ReadToken()
-	return err
-}
-
-// elements goes through an array.
-func (rd *gistReader) elements(take func() error) error {
-	if rd.d.PeekKind() != '[' {
-		return cmp.Or(rd.skip(), errors.New("not a list"))
-	}
-	if _, err := rd.d.ReadToken(); err != nil {
-		return err
-	}
-	for rd.d.PeekKind() != ']' {
-		if err := take(); err != nil {
-			return err
-		}
-	}
-	_, err := rd.d.ReadToken()
-	return err
-}
-
-// skip passes over a value that is of the wrong type, so that the error is what is wrong with the file, if anything is.
-func (rd *gistReader) skip() error { return rd.d.SkipValue() }
-
-func (rd *gistReader) string(into *string) error {
-	t, err := rd.d.ReadToken()
-	switch {
-	case err != nil:
-		return err
-	case t.Kind() != '"':
-		return fmt.Errorf("%s: not a string", rd.d.StackPointer())
-	}
-	*into = t.String()
-	return nil
-}
-
-// number reads a number from 0 to 100.
-func (rd *gistReader) number(into *int) error {
-	t, err := rd.d.ReadToken()
-	if err != nil {
-		return err
-	}
-	if t.Kind() != '0' {
-		return fmt.Errorf("%s: not a number", rd.d.StackPointer())
-	}
-	f, err := t.Float()
-	*into = int(min(max(f, 0), 100))
-	return err
-}
-
-func (rd *gistReader) time(into *time.Time) error {
-	var text string
-	if err := rd.string(&text); err != nil {
-		return err
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return fmt.Errorf("time: %q is not a time", text)
-	}
-	*into = t.UTC()
-	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	"example.com/harden/checks"
+	"example.com/harden/checks/catalog"
 	"example.com/harden/checks/severity"
 )
 
@@ -25,6 +27,8 @@ type Merger struct {
 	texts   map[string]string // each once, its secrets hidden
 	room    int               // bytes of marks and texts that may yet be kept
 	unkept  int               // results of which only the state is kept
+	strange int               // checks that this harden does not know
+	passed  int               // results of such checks that are passed over
 	norms   map[string][]norm // by group
 }
 
@@ -54,6 +58,9 @@ type markKey struct {
 	sum      [2]uint64
 	whole    bool
 }
+
+// maxStrange bounds the checks of a fleet that this harden does not know: another may have some more.
+const maxStrange = 256
 
 // maxMerged bounds what a merge keeps of what differs, in bytes; beyond it only states are kept.
 const maxMerged = 48 << 20
@@ -117,16 +124,25 @@ func (m *Merger) supersede(file, host, newer string) {
 	}
 }
 
-// check numbers a check. One more than any fleet has is passed over.
+// check numbers a check. Those that this harden knows are called as it calls them, whatever the first host says of
+// them, and there is always room for them: no host can hide the checks of the others behind some of its own making.
 func (m *Merger) check(r *gistResult) (int, bool) {
-	n, known := m.byCheck[r.id]
-	if !known {
-		if n = len(m.checks); n >= maxChecks {
-			return 0, false
-		}
-		m.byCheck[r.id] = n
-		m.checks = append(m.checks, mergedCheck{r.id, r.number, m.redact(clipped(r.title)), r.severity})
+	n, merged := m.byCheck[r.id]
+	if merged {
+		return n, true
 	}
+	c := mergedCheck{r.id, r.number, m.redact(clipped(r.title)), r.severity}
+	if i := slices.IndexFunc(catalog.All, func(c *checks.Check) bool { return c.ID == r.id }); i >= 0 {
+		c.title, c.severity = catalog.All[i].Title, catalog.All[i].Severity()
+	} else if m.strange == maxStrange {
+		m.passed++
+		return 0, false
+	} else {
+		m.strange++
+	}
+	n = len(m.checks)
+	m.byCheck[r.id] = n
+	m.checks = append(m.checks, c)
 	return n, true
 }
 

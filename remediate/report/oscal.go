@@ -4,6 +4,7 @@ import (
 	"crypto/sha1" // what a UUID of version 5 is made of; nothing is signed by it
 	"encoding/hex"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -151,12 +152,35 @@ func (v oscalView) Write(w io.Writer, d Document, _ Style) error {
 	}
 	out.UUID, out.Metadata.Modified = uuid5(parts...), last.UTC().Format(time.RFC3339)
 	return stream(w, oscalDocument{out}, "    ", "results", func(yield func(any) bool) {
+		again := map[string]int{}
 		for _, r := range rs {
-			if !yield(oscalOf(r)) {
+			host := r.Host.identityOf()
+			if !yield(oscalOf(r, oscalNames{host, again[host], map[string]int{}})) {
 				return
 			}
+			again[host]++
 		}
 	})
+}
+
+// An oscalNames gives each part of a result a UUID that no other part of the document has: of one host there may be
+// several reports, and a report may give two findings, or those of another host, one ID.
+type oscalNames struct {
+	host  string
+	again int            // reports of the same host before this one
+	used  map[string]int // how often by what is named
+}
+
+func (n oscalNames) uuid(kind, of string) string {
+	parts := []string{kind, n.host, of}
+	if n.again > 0 {
+		parts = append(parts, "report", strconv.Itoa(n.again))
+	}
+	key := kind + "\x00" + of
+	if n.used[key]++; n.used[key] > 1 {
+		parts = append(parts, "again", strconv.Itoa(n.used[key]))
+	}
+	return uuid5(parts...)
 }
 
 // oscalID is the UUID of the audit of one host.
@@ -165,9 +189,9 @@ func oscalID(r *Report) string {
 }
 
 // oscalOf is the audit of one host.
-func oscalOf(r *Report) oscalResult {
-	at, host := r.Time.UTC().Format(time.RFC3339), uuid5("host", r.Host.identityOf())
-	out := oscalResult{UUID: oscalID(r), Title: oscalText("Audit of " + r.Host.Name),
+func oscalOf(r *Report, names oscalNames) oscalResult {
+	at, host := r.Time.UTC().Format(time.RFC3339), names.uuid("host", "")
+	out := oscalResult{UUID: names.uuid("result", at+" "+r.Command), Title: oscalText("Audit of " + r.Host.Name),
 		Description: oscalText("Audited against " + strings.Join(titles(r.Benchmarks), ", ") + ": " + Totals(r)),
 		Start:       at, End: at}
 	out.Reviewed.Selections = []oscalSelection{{Description: "The checks of harden that were selected."}}
@@ -179,9 +203,9 @@ func oscalOf(r *Report) oscalResult {
 	out.Local.Items = []oscalItem{item}
 	for i := range r.Results {
 		res := &r.Results[i]
-		f := oscalCheck(r, res)
+		f := oscalCheck(res, names)
 		for _, e := range res.entries(r) {
-			o := oscalEntry(e, at, host)
+			o := oscalEntry(e, at, host, names)
 			out.Observations = append(out.Observations, o)
 			f.Observations = append(f.Observations, oscalObserved{o.UUID})
 		}
@@ -192,8 +216,8 @@ func oscalOf(r *Report) oscalResult {
 	return out
 }
 
-func oscalEntry(e entry, at, host string) oscalObservation {
-	o := oscalObservation{UUID: uuid5("observation", string(e.ID)), Title: oscalText(e.result.Title),
+func oscalEntry(e entry, at, host string, names oscalNames) oscalObservation {
+	o := oscalObservation{UUID: names.uuid("observation", string(e.ID)), Title: oscalText(e.result.Title),
 		Description: oscalText(e.sentence()), Methods: []string{"TEST"}, Subjects: []oscalSubject{{host, "inventory-item"}},
 		Collected: at, Props: []oscalProp{}}
 	if e.State == Manual {
@@ -211,8 +235,8 @@ func oscalEntry(e entry, at, host string) oscalObservation {
 }
 
 // oscalCheck says whether a check is satisfied. One that nobody could judge is not.
-func oscalCheck(r *Report, res *Result) oscalFinding {
-	f := oscalFinding{UUID: uuid5("finding", r.Host.identityOf(), res.ID), Title: oscalText(res.Title),
+func oscalCheck(res *Result, names oscalNames) oscalFinding {
+	f := oscalFinding{UUID: names.uuid("finding", res.ID), Title: oscalText(res.Title),
 		Description: oscalText(res.Why), Target: oscalTarget{Type: "objective-id", ID: strings.ReplaceAll(res.ID, "/", "."),
 			Status: oscalStatus{State: "not-satisfied"}}}
 	switch {

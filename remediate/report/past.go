@@ -39,7 +39,7 @@ func (r *Past) text(p *page) {
 	p.labelled("reason", Clean(firstLine(r.Reason)))
 	p.labelled("started", at(r.Started)+" by "+by(r.Actor)+", harden "+r.Version)
 	if !r.Finished.IsZero() {
-		p.labelled("finished", at(r.Finished))
+		p.labelled("ended", at(r.Finished))
 	}
 	if r.Root != "/" {
 		p.labelled("root", r.Root)

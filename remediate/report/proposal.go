@@ -15,6 +15,25 @@ type Plan struct {
 	Left        []LeftOver   `json:"left"`
 }
 
+// visible escapes in its diffs what could deceive a terminal.
+func (p *Plan) visible() {
+	if p == nil {
+		return
+	}
+	parts := []HeldBack{{Changes: p.Changes, Updates: p.Updates, Activations: p.Activations}}
+	for _, part := range append(parts, p.Held...) {
+		for i := range part.Changes {
+			part.Changes[i].Diff = diff.Visible(part.Changes[i].Diff)
+		}
+		for i := range part.Updates {
+			part.Updates[i].Diff = diff.Visible(part.Updates[i].Diff)
+		}
+		for i := range part.Activations {
+			part.Activations[i].Diff = diff.Visible(part.Activations[i].Diff)
+		}
+	}
+}
+
 // A Change is one file to change, in a report and in a saved plan.
 type Change struct {
 	Target     string     `json:"target"`

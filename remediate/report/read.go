@@ -6,27 +6,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"regexp"
 	"slices"
-	"sort"
+	"strings"
 
 	"example.com/harden/checks/want"
 )
 
 // Read reads a report that was saved as JSON, of at most so many bytes. name is what errors call it; they name the line
 // too. What it does not know it passes over, as the schema promises to whoever adds to it; anything else that is not as
-// in the schema is an error. A finding of a harden that gave none yet gets an ID.
+// in the schema is an error. A finding of a harden that gave none yet gets an ID. What could deceive a terminal is
+// escaped in its diffs: elsewhere each format quotes it, and there whoever made the diff has to.
 func Read(name string, r io.Reader, most int64) (*Report, error) {
-	in := &lines{r: io.LimitReader(r, most+1), most: most}
+	in := &lines{r: io.LimitReader(r, most+1), most: most, ahead: maxPart}
 	rd := &reader{in: in, d: json.NewDecoder(in), report: &Report{Results: []Result{}, Waivers: []Waiver{}}}
+	in.at = rd.d.InputOffset
 	err := rd.read()
 	if err != nil {
 		if in.n > most {
 			return nil, fmt.Errorf("%s: larger than %d MiB, the most that a report may be", name, most>>20)
 		}
-		return nil, fmt.Errorf("%s:%d: %w", name, in.line(rd.at(err)), err)
+		return nil, fmt.Errorf("%s:%d: %w", name, in.line(rd.at(err)), bounded(err))
 	}
 	rd.report.identify()
+	rd.report.Plan.visible()
 	return rd.report, nil
 }
 
@@ -34,18 +38,31 @@ func Read(name string, r io.Reader, most int64) (*Report, error) {
 type lines struct {
 	r       io.Reader
 	n, most int64
-	feeds   []int64 // where each line feed is
+	feeds   []uint64 // a bit for each byte: a file of line feeds alone takes an eighth of its size, and not eight times it
+
+	at    func() int64 // what of it is parsed
+	ahead int64        // how much may be read beyond that: it is in memory
+	long  error        // that there was more
 }
 
 func (l *lines) Read(p []byte) (int, error) {
-	n, err := l.r.Read(p)
+	room := l.ahead - (l.n - l.at())
+	if room <= 0 {
+		l.long = fmt.Errorf("a value of more than %d MiB", l.ahead>>20)
+		return 0, l.long
+	}
+	n, err := l.r.Read(p[:min(int64(len(p)), room)])
+	for need := (l.n + int64(n) + 63) / 64; int64(len(l.feeds)) < need; {
+		l.feeds = append(l.feeds, 0)
+	}
 	for at := 0; at < n; at++ {
 		next := bytes.IndexByte(p[at:n], '\n')
 		if next < 0 {
 			break
 		}
 		at += next
-		l.feeds = append(l.feeds, l.n+int64(at))
+		bit := l.n + int64(at)
+		l.feeds[bit/64] |= 1 << (bit % 64)
 	}
 	if l.n += int64(n); l.n > l.most {
 		return n, errors.New("too large")
@@ -55,8 +72,28 @@ func (l *lines) Read(p []byte) (int, error) {
 
 // line is the one that an offset is in.
 func (l *lines) line(offset int64) int {
-	return 1 + sort.Search(len(l.feeds), func(i int) bool { return l.feeds[i] >= offset })
+	offset = min(offset, int64(len(l.feeds))*64)
+	line := 1
+	for _, word := range l.feeds[:offset/64] {
+		line += bits.OnesCount64(word)
+	}
+	if rest := offset % 64; rest > 0 {
+		line += bits.OnesCount64(l.feeds[offset/64] << (64 - rest))
+	}
+	return line
 }
+
+const (
+	// maxToken bounds a text of a report of which only the gist is read.
+	maxToken = 16 << 20
+	// maxPart bounds a result, and each other part of a report that is read as a whole.
+	maxPart = 32 << 20
+	// maxObjects and maxValues bound what is in a report: an empty finding takes two bytes of a file, and three hundred
+	// of memory. The report of ten thousand containers has half as many findings.
+	maxObjects, maxValues = 1 << 19, 4 << 20
+	// maxParts bounds the parts of a report, of which this harden knows a dozen.
+	maxParts = 256
+)
 
 // A reader reads a report, a result at a time.
 type reader struct {
@@ -64,6 +101,8 @@ type reader struct {
 	d      *json.Decoder
 	report *Report
 	start  int64 // of the value that is being read
+
+	objects, values int // at most so many were read
 }
 
 // at is where an error is.
@@ -108,6 +147,8 @@ func (rd *reader) read() error {
 		key, _ := t.(string)
 		if rd.start = rd.d.InputOffset(); seen[key] {
 			return fmt.Errorf("%q is there twice", key)
+		} else if len(seen) >= maxParts {
+			return fmt.Errorf("more than %d parts", maxParts)
 		}
 		seen[key] = true
 		if key == "results" {
@@ -148,9 +189,15 @@ func (rd *reader) value(what string, into any) error {
 	if into == nil {
 		return nil
 	}
+	if rd.objects += bytes.Count(raw, []byte("{")); rd.objects > maxObjects {
+		return fmt.Errorf("more than %d findings or other objects", maxObjects)
+	}
+	if rd.values += bytes.Count(raw, []byte(",")); rd.values > maxValues {
+		return fmt.Errorf("more than %d values", maxValues)
+	}
 	err := json.Unmarshal(raw, into)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return &typeError{max(e.Offset-1, 0), fmt.Sprintf("%s: %s is of the wrong type", what, e.Field)}
+		return &typeError{max(e.Offset-1, 0), fmt.Sprintf("%s is of the wrong type", strings.Trim(what+": "+e.Field, ": "))}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -171,6 +218,12 @@ func (rd *reader) results() error {
 		}
 		if err := res.check(); err != nil {
 			return fmt.Errorf("results: %w", err)
+		}
+		switch {
+		case len(rd.report.Results) >= maxChecks:
+			return fmt.Errorf("results: more than %d checks", maxChecks)
+		case slices.ContainsFunc(rd.report.Results, func(o Result) bool { return o.ID == res.ID }):
+			return fmt.Errorf("results: %s is there twice", res.ID)
 		}
 		rd.report.Results = append(rd.report.Results, res)
 	}
@@ -231,6 +284,10 @@ func (res *Result) check() error {
 func (rd *reader) whole() error {
 	r := rd.report
 	rd.start = 0
+	var err error
+	if r.Time, err = dated(r.Time); err != nil {
+		return err
+	}
 	switch {
 	case !slices.Contains([]string{"check", "plan", "apply"}, r.Command):
 		return fmt.Errorf("command %q; valid: check, plan, apply", r.Command)

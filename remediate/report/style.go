@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"example.com/harden/remediate/diff"
 )
 
 // A Style says how text is laid out.
@@ -111,12 +113,12 @@ func wrap(text string, width int) []string {
 
 // Clean makes one line of text safe to show. Names of containers, files and users are data: one that holds a
 // control character, an escape sequence or an invisible rune is shown quoted, so that it can neither move the cursor
-// nor pass for another.
+// nor pass for another. So is one that would be an order to whoever runs harden.
 func Clean(s string) string {
-	if printable(s) {
+	if printable(s) && diff.Inert(s) == s {
 		return s
 	}
-	return strconv.Quote(s)
+	return diff.Inert(strconv.Quote(s))
 }
 
 func printable(s string) bool {

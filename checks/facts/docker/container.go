@@ -75,7 +75,6 @@ type HostConfig struct {
 	PortBindings      Ports
 	Memory            int64
 	MemorySwap        int64
-	MemoryReservation int64
 	CPUShares         int64  `json:"CpuShares"`
 	NanoCPUs          int64  `json:"NanoCpus"`
 	CPUQuota          int64  `json:"CpuQuota"`
@@ -194,7 +193,8 @@ func ParseRestart(s string) (RestartPolicy, error) {
 	name, count, counted := strings.Cut(s, ":")
 	p := RestartPolicy{Name: container.RestartPolicyMode(name)}
 	if counted {
-		if _, err := fmt.Sscanf(count, "%d", &p.MaximumRetryCount); err != nil || p.MaximumRetryCount < 1 ||
+		var err error
+		if p.MaximumRetryCount, err = strconv.Atoi(count); err != nil || p.MaximumRetryCount < 1 ||
 			p.Name != container.RestartPolicyOnFailure {
 			return p, fmt.Errorf("%q is not a restart policy", s)
 		}
@@ -256,7 +256,6 @@ type Image struct {
 
 // A Layer is one step of how an image was made.
 type Layer struct {
-	Created   int64 // seconds since 1970
 	CreatedBy string
 	Size      int64
 }

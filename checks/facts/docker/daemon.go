@@ -40,8 +40,9 @@ type Daemon struct {
 	DataRoot string         // /var/lib/docker unless said otherwise
 	Stale    bool           // File or Next is newer than the process: what runs may differ from what is configured
 
-	newer  bool  // File is
-	loaded *Keys // what File held when the process started, where newer and harden's own journal tells; else nil
+	dir    string // where relative paths of its next start begin
+	newer  bool   // File is
+	loaded *Keys  // what File held when the process started, where newer and harden's own journal tells; else nil
 }
 
 // openrcRun is the first line of a script that OpenRC runs.
@@ -87,6 +88,7 @@ func readDaemon(h *facts.Host) (*Daemon, error) {
 	if p != nil && h.Restarted(cmp.Or(d.Unit, dockerUnit)) {
 		d.Running = d.Next
 	}
+	d.dir = facts.StartDir(h, d.Unit, d.Process)
 	configFile(h, d, engine)
 	if err := Unanswered(h); p == nil && err != nil && !names(h, d) {
 		return nil, err
@@ -137,6 +139,10 @@ func startedBy(h *facts.Host, d *Daemon) error {
 			return err
 		}
 		d.Unit, d.UnitBy = u.Name, u.Entitled()
+		for name, f := range d.Running { // who chooses the unit's command has chosen these
+			f.By = min(f.By, u.CommandBy)
+			d.Running[name] = f
+		}
 		if startsDockerd(u) {
 			d.Next = u.Flags()
 		}
@@ -254,6 +260,7 @@ func installed(h *facts.Host, engineErr error) (bool, error) {
 // configFile reads the daemon.json that the next start would read.
 func configFile(h *facts.Host, d *Daemon, engine *EngineFacts) {
 	d.File, d.Explicit = d.Next.Last("config-file")
+	d.File = d.Path(d.File)
 	d.By = d.Next["config-file"].By
 	if !d.Explicit {
 		d.By = d.Word()
@@ -284,6 +291,14 @@ func configFile(h *facts.Host, d *Daemon, engine *EngineFacts) {
 		}
 		d.Stale = d.newer || !d.Running.Equal(d.Next)
 	}
+}
+
+// Path is a file as the daemon finds it that a flag or a key names.
+func (d *Daemon) Path(file string) string {
+	if file == "" {
+		return ""
+	}
+	return facts.From(d.dir, file)
 }
 
 // Entitled is the warrant of the daemon.json in use.
@@ -325,12 +340,12 @@ func dataRoot(h *facts.Host, d *Daemon, engine *EngineFacts) (string, want.Warra
 	}
 	if root, ok := flags.Last("data-root"); ok && root != "" {
 		f := flags["data-root"]
-		return root, want.Warrant{By: f.By, From: "--data-root in " + f.Origin, Kind: want.DockerData}
+		return d.Path(root), want.Warrant{By: f.By, From: "--data-root in " + f.Origin, Kind: want.DockerData}
 	}
 	for _, key := range []string{"data-root", "graph"} {
 		var root string
 		if json.Unmarshal(d.Option(key).File, &root) == nil && root != "" {
-			return root, want.Warrant{By: d.KeysBy, From: key + " in " + d.File, Kind: want.DockerData}
+			return d.Path(root), want.Warrant{By: d.KeysBy, From: key + " in " + d.File, Kind: want.DockerData}
 		}
 	}
 	told := ""

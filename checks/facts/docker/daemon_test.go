@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"example.com/harden/checks/facts"
-	"example.com/harden/checks/facts/docker"
-	"example.com/harden/fixtures"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"example.com/harden/checks/facts"
+	"example.com/harden/checks/facts/docker"
+	"example.com/harden/fixtures"
 )
 
 // An answer is an engine that says one thing of itself.
@@ -37,6 +38,12 @@ func (answer) Network(context.Context, string) (network.Inspect, error) {
 func proc(pid int, unit, argv string) facts.Process {
 	return facts.Process{PID: pid, Exe: "/usr/bin/dockerd", Args: strings.Fields(argv), Unit: unit,
 		Started: time.Now().Add(time.Hour)}
+}
+
+// in is a process whose relative paths start from a directory.
+func in(dir string, p facts.Process) facts.Process {
+	p.Dir = dir
+	return p
 }
 
 const ceArgv = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
@@ -107,6 +114,15 @@ func TestDaemon(t *testing.T) {
 			[]facts.Process{proc(7, "", "dockerd --icc=false --config-file /srv/d.json --data-root /srv/d")},
 			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true, Keys: true,
 				Running: "false process", Next: "false process"}},
+		{"relative paths of what was started by hand", fixtures.CEUnit + systemd +
+			"-- srv/d.json --\n{\"data-root\": \"../d\"}\n-- d.json --\n{\"icc\": true}\n",
+			[]facts.Process{in("/srv", proc(7, "", "dockerd --config-file d.json"))},
+			state{PID: 7, Flavour: "package", File: "/srv/d.json", DataRoot: "/d", Explicit: true, Keys: true}},
+		{"relative paths of a service", systemd + "-- etc/systemd/system/docker.service --\n[Service]\n" +
+			"WorkingDirectory=-/srv\nExecStart=/usr/bin/dockerd --config-file=d.json --data-root=d\n-- srv/d.json --\n{}\n",
+			[]facts.Process{in("/elsewhere", proc(7, "docker.service", "dockerd --config-file=d.json --data-root=d"))},
+			state{PID: 7, Flavour: "package", Unit: "docker.service", File: "/srv/d.json", DataRoot: "/srv/d", Explicit: true,
+				Keys: true}},
 		{"a unit removed since", systemd, []facts.Process{proc(7, "docker.service", ceArgv)},
 			state{PID: 7, Flavour: "package", File: file, DataRoot: root}},
 		{"the unit names another file", systemd +
@@ -303,7 +319,7 @@ func TestOption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := docker.Option{Key: "labels", Flag: "label", File: json.RawMessage(`["x=y"]`),
+	want := docker.Option{Flag: "label", File: json.RawMessage(`["x=y"]`),
 		Next: &facts.Flag{Name: "label", Values: []string{"a=b", "c=d"}, Origin: "/etc/systemd/system/docker.service"}}
 	if diff := cmp.Diff(want, d.Option("labels"), cmpopts.IgnoreFields(facts.Flag{}, "By")); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

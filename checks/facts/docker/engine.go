@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,11 @@ import (
 	"strings"
 	"time"
 
-	"example.com/harden/checks/facts"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+
+	"example.com/harden/checks/facts"
 )
 
 // An Engine answers as the Docker Engine API does. Every method may be called at once with
@@ -137,7 +139,6 @@ func readNetworks(h *facts.Host) ([]network.Inspect, error) {
 // A Volume is a named volume and what its driver was told.
 type Volume struct {
 	Name       string
-	Driver     string
 	Mountpoint string // on the host
 	Options    map[string]string
 }
@@ -157,7 +158,6 @@ type Swarm struct {
 	Cluster  swarm.Swarm // without its join tokens
 	Nodes    []swarm.Node
 	Services []swarm.Service
-	Secrets  int
 }
 
 // SwarmOf returns what only a manager knows of its swarm.
@@ -165,17 +165,13 @@ func SwarmOf(h *facts.Host) (*Swarm, error) { return facts.Once(h, "swarm", fact
 
 func readSwarm(h *facts.Host) (*Swarm, error) {
 	s := new(Swarm)
-	secrets, errSecrets := get[[]struct{ ID string }](h, "/secrets")
-	s.Secrets = len(secrets)
 	var errCluster, errNodes, errServices error
 	s.Cluster, errCluster = get[swarm.Swarm](h, "/swarm")
 	s.Cluster.JoinTokens = swarm.JoinTokens{}
 	s.Nodes, errNodes = get[[]swarm.Node](h, "/nodes")
 	s.Services, errServices = get[[]swarm.Service](h, "/services")
-	for _, err := range []error{errSecrets, errCluster, errNodes, errServices} {
-		if err != nil {
-			return nil, err
-		}
+	if err := cmp.Or(errCluster, errNodes, errServices); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
@@ -226,10 +222,7 @@ func readExecs(h *facts.Host) ([]Exec, error) {
 		}
 		execs = append(execs, *e)
 	}
-	if errEvents != nil {
-		return execs, errEvents
-	}
-	return execs, errContainers
+	return execs, cmp.Or(errEvents, errContainers)
 }
 
 // execEvents reads the exec sessions among the events so far. An engine keeps its last 256.
@@ -276,7 +269,6 @@ func execEvents(h *facts.Host, note func(id, container, name string)) error {
 func readExec(h *facts.Host, e *Exec) error {
 	answer, err := get[struct {
 		Running       bool
-		ContainerID   string
 		ProcessConfig struct {
 			Privileged bool   `json:"privileged"`
 			User       string `json:"user"`

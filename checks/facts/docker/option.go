@@ -10,8 +10,7 @@ import (
 
 // An Option is what each place that configures dockerd says of one key of daemon.json.
 type Option struct {
-	Key     string
-	Flag    string          // the same option as a flag, without dashes
+	Flag    string          // the key as a flag, without dashes
 	File    json.RawMessage // in daemon.json; nil where it is not there
 	Next    *facts.Flag     // as the daemon would be started next; nil where it is not passed
 	Running *facts.Flag     // as the daemon was started; nil where it was not passed, or none runs
@@ -20,7 +19,7 @@ type Option struct {
 // Option collects what is said of a key. It does not know defaults, and that dockerd refuses to start when File and
 // Next both say something is the caller's to judge.
 func (d *Daemon) Option(key string) Option {
-	o := Option{Key: key, Flag: FlagName(key)}
+	o := Option{Flag: FlagName(key)}
 	if d.Keys != nil {
 		o.File = d.Keys.Values[key]
 	}

@@ -104,10 +104,7 @@ func readProject(h *facts.Host, unit string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	if doubt == nil {
-		doubt = more
-	}
-	return p, doubt
+	return p, cmp.Or(doubt, more)
 }
 
 // ComposeUnit is "project/service" as a container's labels say it.
@@ -207,15 +204,12 @@ func (p *Project) env() []string {
 // provenance checks that root alone could have written what the labels name. Nothing of it is opened before.
 func provenance(h *facts.Host, p *Project) (doubt, err error) {
 	note := func(file string, optional bool) error {
-		switch why := reads(h, p, file, optional); {
-		case errors.Is(why, ErrNotRoots):
-			if doubt == nil {
-				doubt = why
-			}
+		why := reads(h, p, file, optional)
+		if errors.Is(why, ErrNotRoots) {
+			doubt = cmp.Or(doubt, why)
 			return nil
-		default:
-			return why
 		}
+		return why
 	}
 	doubt = EngineDoubt(h)
 	switch err := rootsAlone(h, p.Dir); {

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -51,9 +52,7 @@ func references(h *facts.Host, p *Project) (doubt, err error) {
 		if err != nil {
 			return doubt, err
 		}
-		if doubt == nil {
-			doubt = more
-		}
+		doubt = cmp.Or(doubt, more)
 	}
 	return doubt, nil
 }
@@ -101,9 +100,7 @@ func serviceFiles(h *facts.Host, p *Project, c *source.Compose, service *yaml.No
 		if err != nil {
 			return nil, err
 		}
-		if doubt == nil {
-			doubt = more
-		}
+		doubt = cmp.Or(doubt, more)
 	}
 	return doubt, nil
 }

@@ -73,7 +73,7 @@ func flavourArgs(h *facts.Host, f Flavour, program string) ([]facts.Token, error
 	case MicroK8s:
 		return argsFile(h, "/var/snap/microk8s/current/args/"+program)
 	case K3s, RKE2:
-		return rancherArgs(h, "/etc/rancher/"+strings.ToLower(string(f)), program)
+		return rancherArgs(h, f, program)
 	}
 	return nil, nil
 }
@@ -105,19 +105,26 @@ var snapPaths = strings.NewReplacer("${SNAP_DATA}", "/var/snap/microk8s/current"
 	"/var/snap/microk8s/common",
 	"${SNAP}", "/snap/microk8s/current")
 
-// rancherArgs reads PROGRAM-arg of config.yaml and of config.yaml.d, whose files come in order: the last one that has
-// the key wins, unless it is spelt with a + that adds to the others.
-// Source: docs.k3s.io, "Configuration file", "Value merge behavior".
-func rancherArgs(h *facts.Host, dir, program string) ([]facts.Token, error) {
-	files := []string{dir + "/config.yaml"}
-	more, err := h.List(dir + "/config.yaml.d")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+// rancherFiles are the files that k3s or RKE2 reads its configuration from, in order; with an error, the first alone.
+func rancherFiles(h *facts.Host, f Flavour) ([]string, error) {
+	config := "/etc/rancher/" + strings.ToLower(string(f)) + "/config.yaml"
+	files := []string{config}
+	more, err := h.List(config + ".d")
 	for _, n := range more {
 		if strings.HasSuffix(n, ".yaml") {
-			files = append(files, dir+"/config.yaml.d/"+n)
+			files = append(files, config+".d/"+n)
 		}
+	}
+	return files, err
+}
+
+// rancherArgs reads PROGRAM-arg: the last file that has the key wins, unless it is spelt with a + that adds to the
+// others.
+// Source: docs.k3s.io, "Configuration file", "Value merge behavior".
+func rancherArgs(h *facts.Host, f Flavour, program string) ([]facts.Token, error) {
+	files, err := rancherFiles(h, f)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	var tokens []facts.Token
 	for _, file := range files {
@@ -150,15 +157,8 @@ func rancherArgs(h *facts.Host, dir, program string) ([]facts.Token, error) {
 
 // DataDir is where k3s or RKE2 keeps what it makes: what data-dir of its configuration says, where that is root's word.
 func DataDir(h *facts.Host, f Flavour) string {
-	name := strings.ToLower(string(f))
-	dir, config := "/var/lib/rancher/"+name, "/etc/rancher/"+name+"/config.yaml"
-	files := []string{config}
-	more, _ := h.List(config + ".d")
-	for _, n := range more {
-		if strings.HasSuffix(n, ".yaml") {
-			files = append(files, config+".d/"+n)
-		}
-	}
+	dir := "/var/lib/rancher/" + strings.ToLower(string(f))
+	files, _ := rancherFiles(h, f)
 	for _, file := range files {
 		if doc, err := h.Document(file); err == nil && doc.By == want.Root && path.IsAbs(doc.Text("data-dir")) {
 			dir = path.Clean(doc.Text("data-dir"))

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -76,7 +77,8 @@ type securityContext struct {
 // identity is whom a container runs as. What nobody says its image does: those of Kubernetes say root.
 func (pod *podFile) identity(c *podContainer, file string) Identity {
 	p, own := pod.Spec.Security, c.Security
-	user, group, nonRoot := or(own.User, p.User), or(own.Group, p.Group), or(own.NonRoot, p.NonRoot)
+	user, group := cmp.Or(own.User, p.User), cmp.Or(own.Group, p.Group)
+	nonRoot := cmp.Or(own.NonRoot, p.NonRoot)
 	id := Identity{From: "securityContext in " + file}
 	switch {
 	case user == nil && nonRoot != nil && *nonRoot || pod.Spec.HostUsers != nil && !*pod.Spec.HostUsers:
@@ -95,13 +97,6 @@ func (pod *podFile) identity(c *podContainer, file string) Identity {
 		id.Groups = append(id.Groups, 0)
 	}
 	return id
-}
-
-func or[T any](first, second *T) *T {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // Identity is whom the component would be started as next.

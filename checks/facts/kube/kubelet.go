@@ -75,29 +75,21 @@ func readKubelet(h *facts.Host, f Flavour) (*Kubelet, error) {
 func kubeletStart(h *facts.Host, k *Kubelet, f Flavour) (bool, error) {
 	k.Next = k.Running
 	switch f {
-	case K3s, MicroK8s:
-		k.Within = map[Flavour]string{K3s: "k3s", MicroK8s: "kubelite"}[f]
+	case MicroK8s:
 		args, err := flavourArgs(h, f, "kubelet")
-		if err != nil {
-			return false, err
-		}
-		k.Open = f == K3s
+		k.Within, k.Next = "kubelite", facts.ParseKubeFlags(args)
+		return true, err
+	case K3s, RKE2:
+		args, err := flavourArgs(h, f, "kubelet")
 		if f == K3s {
-			args = append([]facts.Token{{Text: "--config-dir=" + rancherDropIns(h, f), File: f.built(), By: want.Root}}, args...)
+			k.Within = "k3s"
 		}
-		k.Next = facts.ParseKubeFlags(args)
-		return true, nil
-	case RKE2:
-		args, err := flavourArgs(h, f, "kubelet")
-		if err != nil {
-			return false, err
+		if k.Open = f == K3s || k.Process == nil; k.Open {
+			own := facts.Token{Text: "--config-dir=" + DataDir(h, f) + "/agent/etc/kubelet.conf.d",
+				File: string(f) + " itself", By: want.Root}
+			k.Next = facts.ParseKubeFlags(append([]facts.Token{own}, args...))
 		}
-		k.Open = k.Process == nil
-		if k.Process == nil {
-			k.Next = facts.ParseKubeFlags(append([]facts.Token{{Text: "--config-dir=" + rancherDropIns(h, f), File: f.built(),
-				By: want.Root}}, args...))
-		}
-		return true, nil
+		return true, err
 	}
 	if k.Process != nil && k.Process.Unit != "" && k.Process.Unit != KubeletUnit {
 		return true, nil // another program starts it and alone knows how
@@ -124,13 +116,6 @@ func kubeletStart(h *facts.Host, k *Kubelet, f Flavour) (bool, error) {
 		return true, kubeadmStart(h, k)
 	}
 	return k.Process != nil || err == nil, nil
-}
-
-// built says that a flavour's own program passes an argument.
-func (f Flavour) built() string { return string(f) + " itself" }
-
-func rancherDropIns(h *facts.Host, f Flavour) string {
-	return DataDir(h, f) + "/agent/etc/kubelet.conf.d"
 }
 
 // Where kubeadm has its unit look for the kubelet's flags, and what the unit passes itself.
@@ -190,15 +175,16 @@ func kubeletFiles(h *facts.Host, k *Kubelet) {
 		k.Documents = append(k.Documents, d)
 	}
 	k.joined = true
+	start := facts.StartDir(h, k.Unit, k.Process)
 	if k.File, _ = k.Next.Last("config"); k.File != "" {
-		k.File = facts.UnitPath(h, cmp.Or(k.Unit, KubeletUnit), k.File)
+		k.File = facts.From(start, k.File)
 		read(k.File, k.Next["config"].By)
 	}
 	dir, _ := k.Next.Last("config-dir")
 	if dir == "" {
 		return
 	}
-	dir = facts.UnitPath(h, cmp.Or(k.Unit, KubeletUnit), dir)
+	dir = facts.From(start, dir)
 	var err error
 	if k.DropIns, err = confsBelow(h, budget.New(dir, nil), dir, 0); err != nil {
 		k.Err = cmp.Or(k.Err, err)
@@ -315,6 +301,18 @@ func (k *Kubelet) CgroupRoot() string {
 		return o.Next.Values[len(o.Next.Values)-1]
 	case o.Said:
 		return o.Value.String()
+	}
+	return ""
+}
+
+// podsFrom is what names a URL from which the kubelet takes static pods too; empty where nothing does.
+func (k *Kubelet) podsFrom() string {
+	o := k.Option([]string{"staticPodURL"}, "manifest-url")
+	switch {
+	case o.Next != nil:
+		return "--manifest-url in " + o.Next.Origin
+	case o.Said && o.Value.String() != "":
+		return "staticPodURL in " + o.Over.File
 	}
 	return ""
 }

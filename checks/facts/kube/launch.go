@@ -47,8 +47,6 @@ var wrappers = map[string]wrapper{
 	"systemd-cat": {takes: "-t --identifier -p --priority"}, "prlimit": {},
 }
 
-var shellNames = []string{"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"}
-
 // launch finds the arguments that a command line starts a program with, below what wraps it.
 func launch(argv []facts.Token, name string) ([]facts.Token, surety) {
 	for i, depth := 0, 0; i < len(argv) && depth < 8; depth++ {
@@ -63,7 +61,7 @@ func launch(argv []facts.Token, name string) ([]facts.Token, surety) {
 				return rest[1:], surely
 			}
 			return nil, not
-		case slices.Contains(shellNames, base):
+		case facts.IsShell(base):
 			return shellLine(rest, name)
 		case !known:
 			return nil, mention(rest, name)
@@ -133,7 +131,6 @@ func Before(argv []string, name string) (n int, ok bool) {
 		tokens[i].Text = a
 	}
 	args, sure := launch(tokens, name)
-	inShell := slices.ContainsFunc(argv[:len(argv)-len(args)],
-		func(a string) bool { return slices.Contains(shellNames, path.Base(a)) })
+	inShell := slices.ContainsFunc(argv[:len(argv)-len(args)], facts.IsShell)
 	return len(argv) - len(args), sure == surely && !inShell
 }

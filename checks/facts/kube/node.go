@@ -112,6 +112,10 @@ func (n *Node) readPods() {
 			n.Manifests = "/etc/kubernetes/manifests"
 		}
 	}
+	if by := n.Kubelet.podsFrom(); by != "" {
+		n.podErrs = append(n.podErrs, fmt.Errorf("the kubelet takes static pods from a URL too (%s), which harden does not "+
+			"read", by))
+	}
 	if n.Manifests != "" {
 		pods, errs := staticPods(n.host, n.Manifests, by)
 		n.pods, n.all, n.podErrs = pods, pods, append(n.podErrs, errs...)
@@ -313,8 +317,8 @@ func (c *Component) HostPath(p string) (string, bool) {
 	if c.Pod != nil {
 		return c.Pod.Host(p)
 	}
-	if c.Unit != "" {
-		p = facts.UnitPath(c.host, c.Unit, p)
+	if c.Unit != "" || c.Process != nil {
+		p = facts.From(facts.StartDir(c.host, c.Unit, c.Process), p)
 	}
 	return p, c.Process == nil || !c.Process.Contained
 }
@@ -323,7 +327,7 @@ func (c *Component) HostPath(p string) (string, bool) {
 // the component can see.
 func (c *Component) Path(flag string, kind want.Kind) (facts.Place, bool) {
 	p, ok := c.Next.Last(flag)
-	if !ok || p == "" || !path.IsAbs(p) && c.Unit == "" {
+	if !ok || p == "" || !path.IsAbs(p) && c.Unit == "" && c.Process == nil {
 		return facts.Place{}, false
 	}
 	p, ok = c.HostPath(p)

@@ -92,8 +92,7 @@ func (p *StaticPod) Entitled() want.Warrant {
 func (p *StaticPod) Host(inside string) (string, bool) {
 	best := Mounted{}
 	for _, m := range p.Mounts {
-		if (inside == m.Path || strings.HasPrefix(inside, strings.TrimSuffix(m.Path, "/")+"/")) &&
-			len(m.Path) > len(best.Path) {
+		if facts.Within(inside, m.Path) && len(m.Path) > len(best.Path) {
 			best = m
 		}
 	}
@@ -104,15 +103,20 @@ func (p *StaticPod) Host(inside string) (string, bool) {
 }
 
 // staticPods reads the manifests in a directory as the kubelet does: every file whose name does not begin with a dot.
+// It may also be a single file.
 // What cannot be read, or is no pod, is an error by itself, since the kubelet then runs the others. Source: kubernetes
 // pkg/kubelet/config/file.go.
 func staticPods(h *facts.Host, dir string, by want.Authority) (pods []StaticPod, errs []error) {
+	if i, err := h.Info(dir); err == nil && i.Type == 0 {
+		pods, err = podManifest(h, dir, by)
+		return pods, oneError(err)
+	}
 	names, err := h.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, []error{err}
+		return nil, oneError(err)
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, ".") {
@@ -129,6 +133,13 @@ func staticPods(h *facts.Host, dir string, by want.Authority) (pods []StaticPod,
 		pods = append(pods, containers...)
 	}
 	return pods, errs
+}
+
+func oneError(err error) []error {
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 func podManifest(h *facts.Host, file string, by want.Authority) ([]StaticPod, error) {

@@ -48,7 +48,7 @@ func (c *Component) reaches(file string) bool {
 		return true
 	}
 	for _, m := range c.Pod.Mounts {
-		if at := realPath(c.host, m.HostPath); file == at || strings.HasPrefix(file, strings.TrimSuffix(at, "/")+"/") {
+		if facts.Within(file, realPath(c.host, m.HostPath)) {
 			return true
 		}
 	}
@@ -72,11 +72,8 @@ func (c *Component) names(file string) bool {
 		if !path.IsAbs(w) {
 			continue
 		}
-		if on, ok := c.HostPath(w); ok {
-			on = realPath(c.host, on)
-			if on == file || strings.HasPrefix(on, strings.TrimSuffix(file, "/")+"/") {
-				return true
-			}
+		if on, ok := c.HostPath(w); ok && facts.Within(realPath(c.host, on), file) {
+			return true
 		}
 	}
 	return false

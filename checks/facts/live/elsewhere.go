@@ -122,7 +122,7 @@ func resolved(root *os.Root, name string) (string, error) {
 		next := path.Join(at, part)
 		info, err := root.Lstat(next)
 		if err != nil {
-			return "", plain(err)
+			return "", facts.Bare(err)
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			at = next
@@ -130,7 +130,7 @@ func resolved(root *os.Root, name string) (string, error) {
 		}
 		target, err := root.Readlink(next)
 		if err != nil {
-			return "", plain(err)
+			return "", facts.Bare(err)
 		}
 		if links++; links > maxLinks {
 			return "", syscall.ELOOP
@@ -143,16 +143,8 @@ func resolved(root *os.Root, name string) (string, error) {
 	return at, nil
 }
 
-// plain is an error without the path that it was asked for.
-func plain(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
-}
-
 func named(name string, err error) error {
-	return &fs.PathError{Op: "open", Path: name, Err: plain(err)}
+	return &fs.PathError{Op: "open", Path: name, Err: facts.Bare(err)}
 }
 
 func described(f *os.File, name string) (facts.Info, error) {

@@ -5,6 +5,7 @@ package live_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -110,6 +111,20 @@ func TestLinks(t *testing.T) {
 	}
 	if i, err := machine.Stat(t.Context(), filepath.Join(dir, "root/loop")); !errors.Is(err, unix.ELOOP) {
 		t.Errorf("a loop gives %v, %v", i, err)
+	}
+}
+
+// TestLinkWithoutTarget looks through a link that leads nowhere, not even by name: that of a process that has ended.
+func TestLinkWithoutTarget(t *testing.T) {
+	cmd := exec.Command("true")
+	must(t, cmd.Start())
+	defer func() { _ = cmd.Wait() }()
+	link := fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)
+	for _, err := os.Readlink(link); err == nil; _, err = os.Readlink(link) {
+		time.Sleep(time.Millisecond)
+	}
+	if i, err := machine.Stat(t.Context(), link); err == nil {
+		t.Errorf("%s leads to %s", link, i.Path)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -77,22 +78,25 @@ func (s *Source) List(ctx context.Context, dir string) ([]string, error) {
 	return bounded(ctx, "list", dir, func() ([]string, error) { return s.list(dir) })
 }
 
-// bounded runs f and gives up on it after fileTimeout or when ctx is done.
+// bounded runs f and gives up on it after fileTimeout or when ctx is done. A panic of f is the caller's, who knows what
+// to make of it: nobody recovers one of a goroutine, and the exit code would be that of findings.
 func bounded[T any](ctx context.Context, op, path string, f func() (T, error)) (T, error) {
-	type answer struct {
-		value T
-		err   error
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, fileTimeout, fmt.Errorf("no answer within %s", fileTimeout))
 	defer cancel()
-	done := make(chan answer, 1)
+	done := make(chan func() (T, error), 1)
 	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				bug := fmt.Sprintf("%v\n%s", p, debug.Stack())
+				done <- func() (T, error) { panic(bug) }
+			}
+		}()
 		v, err := f()
-		done <- answer{v, err}
+		done <- func() (T, error) { return v, err }
 	}()
 	select {
-	case a := <-done:
-		return a.value, a.err
+	case answer := <-done:
+		return answer()
 	case <-ctx.Done():
 		var none T
 		return none, &fs.PathError{Op: op, Path: path, Err: context.Cause(ctx)}

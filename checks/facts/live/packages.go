@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -73,8 +72,8 @@ func (s *Source) Packaging() (*Packager, error) {
 			if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && pid > 0 {
 				p.Command = strings.TrimSpace(string(comm))
 			}
-			if ids, err := userOf(pid); err == nil {
-				p.UID = ids[1]
+			if ids, err := usersOf(fmt.Sprintf("/proc/%d", pid)); err == nil {
+				p.UID = int(ids[1])
 			}
 			return p, nil
 		}
@@ -127,31 +126,12 @@ func (s *Source) lockedBy(name string, flock bool) (pid int, held bool, err erro
 // can be locked, or because the process that has it open runs as root in every way. A set-user-ID program does not: its
 // real user is whoever started it, and it inherits what they had locked.
 func believed(pid int, st *unix.Stat_t, others uint32) bool {
-	mine := func(uid int) bool { return uid == 0 || uid == os.Geteuid() }
-	if mine(int(st.Uid)) && st.Mode&others == 0 {
+	mine := func(uid uint32) bool { return uid == 0 || int(uid) == os.Geteuid() }
+	if mine(st.Uid) && st.Mode&others == 0 {
 		return true
 	}
-	ids, err := userOf(pid)
-	return err == nil && !slices.ContainsFunc(ids[:], func(id int) bool { return !mine(id) }) && hasOpen(pid, st)
-}
-
-// userOf returns the real, effective and saved user of a process. The owner of its directory in /proc is not that: of a
-// process that may not be dumped it is root.
-func userOf(pid int) (ids [3]int, err error) {
-	if pid <= 0 {
-		return ids, fs.ErrNotExist
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return ids, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
-			_, err := fmt.Sscan(rest, &ids[0], &ids[1], &ids[2])
-			return ids, err
-		}
-	}
-	return ids, fs.ErrNotExist
+	ids, err := usersOf(fmt.Sprintf("/proc/%d", pid))
+	return err == nil && mine(ids[0]) && mine(ids[1]) && mine(ids[2]) && hasOpen(pid, st)
 }
 
 // hasOpen reports whether a process has a file open: the kernel names who took a lock, whose number another may have by

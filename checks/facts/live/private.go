@@ -3,6 +3,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,10 +20,7 @@ import (
 func (s *Source) trusted() ([]facts.Process, error) {
 	ps, err := facts.New(context.Background(), s, facts.Choices{}).Processes("dockerd")
 	slices.SortFunc(ps, func(a, b facts.Process) int {
-		if c := a.Started.Compare(b.Started); c != 0 {
-			return c
-		}
-		return a.PID - b.PID
+		return cmp.Or(a.Started.Compare(b.Started), a.PID-b.PID)
 	})
 	return ps, err
 }

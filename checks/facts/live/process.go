@@ -15,10 +15,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/kube"
-	"golang.org/x/sys/unix"
 )
 
 // Processes returns the processes whose executable has that base name, by PID, and tells those of our own namespace
@@ -155,13 +156,16 @@ func look(pid int, name string, mine namespaces) (*facts.Process, error) {
 	}
 	p := &facts.Process{PID: pid, Exe: exe, Contained: its.pid != mine.pid, Origin: facts.Origin{Deleted: deleted,
 		OtherUsers: its.user != mine.user, OtherMounts: its.mnt != mine.mnt, OtherNetwork: its.net != mine.net}}
-	if err = readIDs(dir, p); err != nil {
+	users, err := usersOf(dir)
+	if err != nil {
 		return nil, err
 	}
+	p.RealUID, p.UID, p.SavedUID = users[0], users[1], users[2]
 	cgroup, err := os.ReadFile(dir + "/cgroup")
 	if err != nil {
 		return nil, err
 	}
+	p.Dir, _ = os.Readlink(dir + "/cwd")
 	p.Unit, p.Cgroup = unitOf(string(cgroup)), groupOf(string(cgroup))
 	if p.Started, err = started(dir); err != nil {
 		return nil, err
@@ -295,26 +299,20 @@ func started(dir string) (time.Time, error) {
 	return time.Now().Add(-age).Round(0), nil
 }
 
-// readIDs reads whom a process runs as, and whom it was started by or can become.
-func readIDs(dir string, p *facts.Process) error {
+// usersOf returns the real, effective and saved user of a process: whom it was started by, runs as and can become. The
+// owner of its directory in /proc is not that: of a process that may not be dumped it is root.
+func usersOf(dir string) (ids [3]uint32, err error) {
 	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
-		return err
+		return ids, err
 	}
 	for line := range strings.Lines(string(status)) {
-		ids, ok := strings.CutPrefix(line, "Uid:")
-		if f := strings.Fields(ids); ok && len(f) > 2 {
-			for i, into := range []*uint32{&p.RealUID, &p.UID, &p.SavedUID} {
-				uid, err := strconv.ParseUint(f[i], 10, 32)
-				if err != nil {
-					return err
-				}
-				*into = uint32(uid)
-			}
-			return nil
+		if rest, ok := strings.CutPrefix(line, "Uid:"); ok {
+			_, err := fmt.Sscan(rest, &ids[0], &ids[1], &ids[2])
+			return ids, err
 		}
 	}
-	return fmt.Errorf("%s/status has no Uid line", dir)
+	return ids, fmt.Errorf("%s/status has no Uid line", dir)
 }
 
 // groupOf reads from /proc/PID/cgroup the control group that systemd and a kubelet name a process by: of the unified

@@ -42,8 +42,10 @@ func TestProcesses(t *testing.T) {
 	must(t, os.Remove(named)) // as an upgrade does
 	ps, err := machine.Processes(t.Context(), "some-daemon")
 	must(t, err)
+	here, err := os.Getwd()
+	must(t, err)
 	want := []facts.Process{{PID: daemon.Process.Pid, Exe: named, Args: []string{named, "600", "601"},
-		UID: uint32(os.Geteuid()),
+		UID: uint32(os.Geteuid()), Dir: here,
 		Origin: facts.Origin{RealUID: uint32(os.Getuid()), SavedUID: uint32(os.Geteuid()), ProgramUID: uint32(os.Geteuid()),
 			ProgramMode: 0o755, Deleted: true}}}
 	if diff := cmp.Diff(want, ps, cmpopts.IgnoreFields(facts.Process{}, "Started", "Unit", "Cgroup")); diff != "" {

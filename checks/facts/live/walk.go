@@ -144,7 +144,7 @@ func (w *walk) step() (target string, err error) {
 	w.locked = cmp.Or(w.locked, w.exposed(), untrusted(&st, &in))
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", buf)
-	return string(buf[:n]), err
+	return string(buf[:max(n, 0)]), err // that of a process that ends meanwhile has no target any more
 }
 
 // exposed says who beside root can put another directory in the place of one that has been walked through.

@@ -67,18 +67,16 @@ func composeEnv(h *facts.Host, c *Compose, files []string, optional bool) error 
 		if path.Dir(file) == path.Dir(c.Path) {
 			as = path.Join(path.Dir(c.As), path.Base(file))
 		}
-		env, err := facts.FileWithin(h, budget.New(as, h.Spent()), file)
-		if errors.Is(err, budget.Err) || err != nil && !optional {
-			return err
+		cost := budget.New(as, h.Spent())
+		env, err := facts.FileWithin(h, cost, file)
+		if err == nil {
+			err = DotEnv(env.Data, read, c.env, cost)
 		}
-		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) {
-				c.envErr = err
-			}
-			continue // it is not there, or Compose could not read it either
-		}
-		for _, a := range facts.ParseEnv(env.Data) {
-			read[a.Name] = a.Value
+		switch {
+		case errors.Is(err, budget.Err), err != nil && !optional:
+			return fmt.Errorf("%s: %w", as, facts.Bare(err))
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			c.envErr = err
 		}
 	}
 	maps.Copy(read, c.env)

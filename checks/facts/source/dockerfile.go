@@ -18,6 +18,7 @@ type Dockerfile struct {
 	File
 	Escape rune // what continues a line
 	Stages []Stage
+	Inline *Value            // where it stands in a Compose file; nil of one that is a file
 	Err    error             // why it could not be read; there are no stages then
 	args   map[string]string // values of ARG before the first FROM
 	vars   map[string]string // what ENV and ARG have given by the end of the final stage

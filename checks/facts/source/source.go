@@ -65,7 +65,12 @@ func readSources(h *facts.Host) (*Files, error) {
 			return nil, err
 		}
 	}
+	for _, env := range w.envs {
+		w.root, w.as = env.Root, w.roots[env.Root]
+		w.composeFiles(env.Path)
+	}
 	w.projects()
+	w.builds()
 	if len(w.found.Dockerfiles)+len(w.found.Composes)+len(w.found.Skipped) == 0 {
 		return nil, fmt.Errorf("no Dockerfile and no Compose file: %w", facts.ErrAbsent)
 	}
@@ -117,6 +122,7 @@ type sourceWalk struct {
 	files    int
 	full     bool
 	composes []*File
+	envs     []File          // environment files beside which a project may be
 	doubtful map[string]bool // of those, the ones whose names others use too
 	ignore   []ignoreRule
 	found    *Files
@@ -243,6 +249,9 @@ func (w *sourceWalk) entry(p, name string, depth int) error {
 		return w.dir(info.Path, depth+1)
 	case kind == likeSource:
 		w.leave(p, "by its name neither a Dockerfile nor a Compose file")
+		return nil
+	case name == envName && info.Type == 0:
+		w.envs = append(w.envs, File{Path: p, Root: w.root})
 		return nil
 	case !source || w.seen[info.Path]:
 		return nil
