@@ -79,8 +79,8 @@ func kept(t testing.TB, kind, key string, bake func(dir string) Snapshot) Snapsh
 
 // debian makes the disk of a host that has never booted.
 func debian(host Host, dir string) (Snapshot, error) {
-	mirror, err := built.Output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Origin: Debian",
-		"Label: Debian")
+	mirror, err := built.Output("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages",
+		"Origin: Debian", "Label: Debian")
 	if err != nil {
 		return Snapshot{}, err
 	}
