@@ -73,7 +73,7 @@ func (s *script) arguments() ([]facts.Token, error) {
 	}
 	var all []shellPart
 	for _, name := range []string{"command", "supervisor", "command_args", more} {
-		v := s.vars[name]
+		v, _ := s.get(name)
 		if v.unknown != "" {
 			return nil, fmt.Errorf("%s: %s", name, v.unknown)
 		}

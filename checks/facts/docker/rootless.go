@@ -127,8 +127,11 @@ const (
 // or does not answer. This host may have another, of which that one says nothing.
 func Unanswered(h *facts.Host) error {
 	_, at, err := h.Source().Engine(h.Context())
-	dockerds, _ := h.AllProcesses("dockerd")
-	known := slices.ContainsFunc(dockerds, func(p facts.Process) bool { return p.PID == at.PID && !p.Contained })
+	known := false // whether a dockerd of this host is who listens there
+	if at.PID > 1 {
+		ps, _ := h.AllProcesses("dockerd")
+		known = slices.ContainsFunc(ps, func(p facts.Process) bool { return p.PID == at.PID && !p.Contained })
+	}
 	if err == nil && !known && at.PID != 1 {
 		_, err = EngineSays(h)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"example.com/harden/checks/budget"
@@ -19,6 +20,17 @@ type script struct {
 	cost    *budget.Budget
 	sourced int
 	nested  int // values in values
+	// why variables that nothing is known to assign may have a value all the same
+	anything string
+}
+
+// get is what a variable is known to be.
+func (s *script) get(name string) (v shellValue, set bool) {
+	v, set = s.vars[name]
+	if !set && s.anything != "" {
+		return shellValue{unknown: s.anything}, true
+	}
+	return v, set
 }
 
 // A shellValue is the text of a variable, in parts by where they are written.
@@ -92,6 +104,8 @@ func (r *shellReader) statement() error {
 			if err := r.source(file); err != nil {
 				return err
 			}
+		case first && r.changes(word, conditional):
+			return nil
 		case (first || word == "()") && r.block(word):
 			if word == "{" || word == "}" || strings.HasSuffix(word, "()") || word == "if" || word == "while" {
 				continue
@@ -203,7 +217,7 @@ func (r *shellReader) defaults() {
 		body, ok := strings.CutPrefix(strings.Trim(word, `"`), "${")
 		if name, value, is := strings.Cut(strings.TrimSuffix(body, "}"), "="); ok && is {
 			name = strings.TrimSuffix(name, ":")
-			if old, set := r.vars[name]; !set || old.unknown == "" && old.text() == "" {
+			if old, set := r.get(name); !set || old.unknown == "" && old.text() == "" {
 				r.assign(name, value, false)
 			}
 		}
@@ -211,6 +225,31 @@ func (r *shellReader) defaults() {
 			return
 		}
 	}
+}
+
+// changes takes up a command that changes variables otherwise than by an assignment.
+func (r *shellReader) changes(command string, conditional bool) bool {
+	if command != "unset" && command != "eval" && command != "read" {
+		return false
+	}
+	plain := command == "unset" && !conditional && len(r.blocks) == 0
+	why := command + " in " + r.file
+	for ended := false; !ended; {
+		var name string
+		name, ended = r.word()
+		_, set := r.vars[name]
+		switch {
+		case plain:
+			delete(r.vars, name)
+		case command == "read" || set:
+			r.vars[name] = shellValue{unknown: why}
+		}
+	}
+	if command == "eval" && !slices.Contains(r.blocks, "()") {
+		clear(r.vars)
+		r.anything = why
+	}
+	return true
 }
 
 // source runs a file that the script reads, where there is one.
@@ -297,7 +336,8 @@ func (r *shellReader) variable(text string) (v shellValue, used int) {
 		if !facts.ValidVariable(text[1:end]) {
 			return unknown, 0
 		}
-		return r.vars[text[1:end]], end
+		v, _ := r.get(text[1:end])
+		return v, end
 	}
 	end, depth := 2, 1
 	for ; end < len(text) && depth > 0; end++ {
@@ -320,7 +360,7 @@ func (r *shellReader) variable(text string) (v shellValue, used int) {
 	if !facts.ValidVariable(name) {
 		return unknown, 0
 	}
-	old, set := r.vars[name]
+	old, set := r.get(name)
 	empty := old.unknown == "" && old.text() == ""
 	switch {
 	case rest == "":
