@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"path"
@@ -246,19 +247,53 @@ var SocketMounts Service = func(_ *facts.Host, s *source.Service) ([]checks.Find
 			findings = append(findings, f)
 		}
 	}
-	for _, m := range all {
+	gives := func(at source.Value, section, file, shown string) {
 		for _, socket := range sockets {
-			if source := real(m.source); facts.Within(socket, source) {
-				f := about(s, m.at, "volumes "+masked(m.shown), "gives "+socket,
+			if facts.Within(socket, real(file)) {
+				f := about(s, at, section+" "+masked(shown), "gives "+socket,
 					"left out, or a proxy that filters what may be asked")
 				f.Reason = "take the mount out, or put a proxy in between that lets through what the service needs; read-only " +
 					"does not help"
 				findings = append(findings, f)
-				break
+				return
 			}
 		}
 	}
+	for _, m := range all {
+		gives(m.at, "volumes", m.source, m.shown)
+	}
+	for _, section := range []string{"secrets", "configs"} {
+		errShared := shared(s, section, func(at source.Value, file string) { gives(at, section, file, file) })
+		err = cmp.Or(err, errShared)
+	}
 	return findings, err
+}
+
+// shared gives the files of the host that a service has as secrets or configs: Compose mounts them.
+func shared(s *source.Service, section string, give func(at source.Value, file string)) (unknown error) {
+	for _, v := range s.All(section) {
+		for _, item := range v.Items() {
+			name := item
+			if item.Node.Kind == yaml.MappingNode {
+				var ok bool
+				if name, ok = item.Field("source"); !ok {
+					continue
+				}
+			}
+			text, err := name.Text()
+			if err != nil {
+				unknown = err
+				continue
+			}
+			switch file, of, err := s.Whole.Shared(section, text); {
+			case err != nil:
+				unknown = err
+			case of != nil:
+				give(item, absolute(of, file))
+			}
+		}
+	}
+	return unknown
 }
 
 // Propagation wants no mount to reach from a container to the host.

@@ -33,7 +33,7 @@ func room(c remediate.Change) error {
 	number := func(data []byte, flag string, otherwise int64) int64 {
 		text, _ := edit.PodFlagValue(data, container, flag)
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n > 0 {
-			return n
+			return min(n, 1<<30) // megabytes or files: more is more than any disk has, and their product must be a number
 		}
 		return otherwise
 	}

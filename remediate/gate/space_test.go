@@ -22,6 +22,9 @@ func TestRoom(t *testing.T) {
 			"the audit log may grow to 11000000000 MB"},
 		{"as before", path + ", --audit-log-maxsize=1000000000",
 			path + ", --audit-log-maxsize=1000000000, --profiling=false", ""},
+		{"more than a number holds", "--x",
+			path + ", --audit-log-maxsize=9223372036854775807, --audit-log-maxbackup=9223372036854775807",
+			"the audit log may grow to "},
 		{"to its output", "--x", "--audit-log-path=-, --audit-log-maxsize=1000000000", ""},
 		{"no log", "--x", "--profiling=false", ""},
 	} {

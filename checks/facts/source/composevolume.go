@@ -20,6 +20,20 @@ func (c *Compose) Bound(name string) (device, options string, ok bool) {
 	return "", "", false
 }
 
+// Shared tells of a secret or config, by its section and name, which file of the host it is, and the Compose file that
+// says so, from which relative paths start; of is nil for any other.
+func (c *Compose) Shared(section, name string) (file string, of *Compose, err error) {
+	for _, f := range c.Files() {
+		for _, d := range slices.Backward(f.docs) {
+			if n := FieldOf(FieldOf(FieldOf(d.top, section), name), "file"); n != nil {
+				file, err = f.text(n)
+				return file, f, err
+			}
+		}
+	}
+	return "", nil, nil
+}
+
 func (c *Compose) bound(top *yaml.Node, name string) (device, options string, ok bool) {
 	opts := FieldOf(FieldOf(FieldOf(top, "volumes"), name), "driver_opts")
 	o, d := FieldOf(opts, "o"), FieldOf(opts, "device")
