@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/client"
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -218,12 +219,23 @@ func configPath(cmd *cobra.Command) (path string, named bool) {
 func (c *Config) take(s settings, of report.Subject) error {
 	c.Query = catalog.Query{Only: words(s.Only), Skip: words(s.Skip), Level: s.Level, Benchmark: s.Benchmark}
 	c.Kubeconfig = s.Kubeconfig
-	c.DockerHost, c.Color, c.State = s.DockerHost, s.Color, s.State
+	c.DockerHost, c.Color = s.DockerHost, s.Color
 	c.Deep = s.Deep
 	c.Quiet, c.Verbose, c.Detailed, c.ExitZero = s.Quiet, s.Verbose, s.Detailed, s.ExitZero
 	var err error
 	if c.Root, err = filepath.Abs(cmp.Or(s.Root, "/")); err != nil {
 		return err
+	}
+	if c.State = s.State; c.State != "" {
+		if c.State, err = filepath.Abs(c.State); err != nil {
+			return err
+		}
+	}
+	if c.DockerHost != "" {
+		if _, err := client.ParseHostURL(c.DockerHost); err != nil {
+			return usageError{fmt.Errorf("--docker-host %s: not an address of a Docker Engine; use unix:///FILE or tcp://HOST:PORT",
+				c.DockerHost)}
+		}
 	}
 	c.Asked = len(words(s.Allow)) > 0
 	if c.Allow, err = classes(words(s.Allow)); err != nil {
