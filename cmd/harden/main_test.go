@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,9 +32,12 @@ import (
 var update = flag.Bool("update", false, "write golden files anew")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking,
-		"cutshort": cutShort, "twice": twice,
-		"lockfile": lockfile, "held": holding, "signalled": signalled})
+	commands := map[string]func(){"harden": main, "AnsiballZ_harden": main, "panicking": panicking, "cutshort": cutShort,
+		"twice": twice, "lockfile": lockfile, "held": holding, "signalled": signalled}
+	if commands[filepath.Base(os.Args[0])] == nil {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // under nohup the tests' programs would ignore it too
+	}
+	testscript.Main(m, commands)
 }
 
 // panicking is harden with a command that panics: no command of the real one should.
