@@ -20,7 +20,7 @@ run: build ## show this host's plan; nothing is changed
 
 test: lint ## install what the tests need, and run all of them
 	scripts/setup
-	$(GO) test -timeout 80m -parallel 3 ./... # virtual machines wait more than they work
+	$(GO) test -count=1 -timeout 80m -parallel 3 ./... # virtual machines wait more than they work
 
 check: lint ## check format, vet, lint, and run the tests that need no other machine
 	$(GO) test -short -timeout 60m ./... # minutes, but not on a machine that has other work

@@ -233,8 +233,8 @@ func (c *Config) take(s settings, of report.Subject) error {
 	}
 	if c.DockerHost != "" {
 		if _, err := client.ParseHostURL(c.DockerHost); err != nil {
-			return usageError{fmt.Errorf("--docker-host %s: not an address of a Docker Engine; use unix:///FILE or tcp://HOST:PORT",
-				c.DockerHost)}
+			return usageError{fmt.Errorf("--docker-host %s: not an address of a Docker Engine; use unix:///FILE or "+
+				"tcp://HOST:PORT", c.DockerHost)}
 		}
 	}
 	c.Asked = len(words(s.Allow)) > 0

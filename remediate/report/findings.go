@@ -112,6 +112,13 @@ func linesOf(res *Result) []foundLine {
 		lines = lines[:maxLines]
 		lines[maxLines-1].more = more
 	}
+	if told := len(res.Findings)+len(res.Waived) > 0; told && res.Reason != "" { // what could not be judged beside them
+		state := Unknown
+		if strings.HasPrefix(res.Reason, checks.ErrManual.Error()) {
+			state = Manual
+		}
+		lines = append(lines, foundLine{state: state, checks: []*Result{res}, text: reasonOf(res)})
+	}
 	return lines
 }
 
