@@ -73,7 +73,7 @@ func fileFor(c *kube.Component, file, data string) want.Content {
 	return w
 }
 
-// unwritable says why a program cannot write into a directory of the node that it is to be shown; empty where it can.
+// unwritable says why a component could not write into a directory of the node; empty if it could.
 func unwritable(h *facts.Host, c *kube.Component, dir string) string {
 	id := c.Identity()
 	if id.Root() {

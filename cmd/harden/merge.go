@@ -155,15 +155,19 @@ func gists(ctx context.Context, names []string, stdin io.Reader) func(yield func
 					return
 				}
 				go func() {
-					next.results <- aside.Caught(func() (*report.Gist, error) {
-						return aside.Do(ctx, func() (*report.Gist, error) { return openGist(name, stdin) })
-					})
+					next.results <- aside.Caught(func() (*report.Gist, error) { return openGist(name, stdin) })
 				}()
 			}
 		}()
 		for next := range order {
-			gist, err := (<-next.results)()
-			if !yield(readGist{gist, next.name, err}) {
+			g := readGist{name: next.name}
+			select {
+			case results := <-next.results:
+				g.Gist, g.err = results()
+			case <-ctx.Done(): // a reader that waits for a pipe goes on alone
+				g.err = ctx.Err()
+			}
+			if !yield(g) {
 				return
 			}
 		}

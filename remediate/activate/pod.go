@@ -17,12 +17,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/remediate/linux"
-
 	"example.com/harden/checks/budget"
 	"example.com/harden/checks/facts"
 	"example.com/harden/checks/facts/kube"
 	"example.com/harden/checks/facts/live"
+	"example.com/harden/remediate/linux"
 )
 
 // A manifest is a static pod's file, as far as a roll-out has to know it.

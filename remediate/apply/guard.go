@@ -9,10 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/harden/remediate/linux"
-
 	"example.com/harden/checks/facts"
 	"example.com/harden/remediate"
+	"example.com/harden/remediate/linux"
 )
 
 // entitled asks the gate about a change again, of what is held open.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"example.com/harden/checks"
-
 	"example.com/harden/remediate"
 )
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/harden/checks/severity"
-
 	"example.com/harden/remediate"
 )
 

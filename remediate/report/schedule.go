@@ -11,7 +11,7 @@ import (
 // ScheduleSchema names the shape of a Schedule as JSON.
 const ScheduleSchema = "harden-schedule/v1"
 
-// A Schedule is a change of what runs by the clock.
+// A Schedule is a change of the scheduled runs.
 type Schedule struct {
 	Schema      string       `json:"schema"`
 	Version     string       `json:"version"` // harden's own
@@ -47,18 +47,18 @@ func (r *Schedule) outcome(p *page) {
 // ScheduleStatusSchema names the shape of a ScheduleStatus as JSON.
 const ScheduleStatusSchema = "harden-schedule-status/v1"
 
-// A ScheduleStatus is what runs by the clock, and what it last found.
+// A ScheduleStatus tells of the scheduled runs, and what the last one found.
 type ScheduleStatus struct {
 	Schema  string    `json:"schema"`
 	Files   []string  `json:"files"` // of the schedule; none when there is none
 	Timers  []Timer   `json:"timers"`
-	Looked  time.Time `json:"looked,omitzero"`   // when a run by the clock last looked, UTC
+	Looked  time.Time `json:"looked,omitzero"`   // of the last scheduled run, UTC
 	Summary *Summary  `json:"summary,omitempty"` // of that look
-	// of the runs by the clock, the oldest first
+	// of the scheduled runs, the oldest first
 	Reports []KeptReport `json:"reports"`
 }
 
-// A KeptReport is the report of a run by the clock, as a file.
+// A KeptReport is the report of a scheduled run, as a file.
 type KeptReport struct {
 	File string    `json:"file"`
 	Time time.Time `json:"time"` // UTC
